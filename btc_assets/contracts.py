@@ -1,0 +1,175 @@
+"""The tables this project keeps: name, key, columns with type and meaning. Backends obey these.
+
+Every table is keyed; ``day`` names the date column that partitions, windows and sorting go by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+HORIZONS = 90
+"""How many days ahead a forecast reaches."""
+
+LEVELS: tuple[float, ...] = (0.025, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975)
+"""The 21 quantile levels of a forecast, increasing; the eleventh is the median."""
+
+MEDIAN = LEVELS.index(0.5)
+
+QUANTILES: tuple[str, ...] = tuple(f"q{round(level * 1000):03d}" for level in LEVELS)
+"""The columns that hold them: q025, q050, q100, ..., q950, q975 (price in USDT)."""
+
+NETWORKS = ("mlp", "lstm")
+"""The networks that are fitted; each is an asset and a model name in the registry."""
+
+MODELS = (*NETWORKS, "ensemble")
+"""The values of ``forecasts.model``."""
+
+UTC_US = pl.Datetime("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, polars type, and what it means (units, time zone)."""
+
+    name: str
+    dtype: pl.DataType | type[pl.DataType]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table's contract. ``key`` columns identify a row; ``day`` is the date it belongs to."""
+
+    name: str
+    meaning: str
+    key: tuple[str, ...]
+    day: str
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """Column names and types in order."""
+        return pl.Schema({c.name: c.dtype for c in self.columns})
+
+    def empty(self) -> pl.DataFrame:
+        """A frame of this table without rows."""
+        return pl.DataFrame(schema=self.schema)
+
+
+_SYMBOL = Column("symbol", pl.String, "trading pair, e.g. BTCUSDT")
+_INGESTED = Column("ingested_at", UTC_US, "when this version of the candle was stored (UTC)")
+_CANDLE = (
+    _SYMBOL,
+    Column("date", pl.Date, "the UTC day of the candle"),
+    Column("open", pl.Float64, "first price of the day, USDT"),
+    Column("high", pl.Float64, "highest price of the day, USDT"),
+    Column("low", pl.Float64, "lowest price of the day, USDT"),
+    Column("close", pl.Float64, "last price of the day, USDT"),
+    Column("volume", pl.Float64, "traded volume, BTC"),
+    Column("quote_volume", pl.Float64, "traded volume, USDT"),
+    Column("trades", pl.Int64, "number of trades"),
+    Column("taker_buy_base", pl.Float64, "volume bought by takers, BTC"),
+    Column("taker_buy_quote", pl.Float64, "volume bought by takers, USDT"),
+    Column("open_time", UTC_US, "the bar's first instant (UTC midnight)"),
+    Column("close_time", UTC_US, "the bar's last instant (UTC)"),
+    Column("source", pl.String, "where it came from: binance, archive, landing or simulated"),
+    _INGESTED,
+)
+
+RAW_KLINES = TableSpec(
+    "raw_klines",
+    "Closed daily candles, one row a symbol and day, in their newest version.",
+    key=("symbol", "date"),
+    day="date",
+    columns=_CANDLE,
+)
+
+SUPERSEDED_KLINES = TableSpec(
+    "superseded_klines",
+    "Earlier versions of candles that the exchange restated: with raw_klines, the candles as known at any time.",
+    key=("symbol", "date", "ingested_at"),
+    day="date",
+    columns=(
+        *_CANDLE,
+        Column("superseded_at", UTC_US, "when the next version replaced this one (UTC)"),
+    ),
+)
+
+VINTAGES_IN_FORCE = TableSpec(
+    "vintages_in_force",
+    "Which vintage of each network is in force for each origin, and why.",
+    key=("symbol", "model", "date"),
+    day="date",
+    columns=(
+        _SYMBOL,
+        Column("model", pl.String, "mlp or lstm"),
+        Column("date", pl.Date, "the origin the vintage is in force for"),
+        Column("vintage", pl.Date, "cutoff: no target after this day was trained on"),
+        Column(
+            "revision", pl.Int16, "0 for the first fit at this cutoff, more after changed hyper-parameters"
+        ),
+        Column("manifest_sha256", pl.String, "hash of the vintage's manifest.json"),
+        Column("action", pl.String, "fitted, carried, or held_back (a newer vintage failed promotion)"),
+        Column("reason", pl.String, "why this vintage is in force, in words"),
+    ),
+)
+
+FORECASTS = TableSpec(
+    "forecasts",
+    "Quantiles of the closing price 1 to 90 days ahead, from each network and their ensemble.",
+    key=("symbol", "model", "origin_date", "horizon"),
+    day="origin_date",
+    columns=(
+        _SYMBOL,
+        Column("model", pl.String, "mlp, lstm or ensemble"),
+        Column("origin_date", pl.Date, "the last day whose closed candle was known"),
+        Column("horizon", pl.Int16, "days ahead, 1 to 90"),
+        Column("target_date", pl.Date, "origin_date + horizon days"),
+        *(
+            Column(name, pl.Float64, f"{level:.1%} quantile of the close on target_date, USDT")
+            for name, level in zip(QUANTILES, LEVELS, strict=True)
+        ),
+        Column("vintage", pl.Date, "cutoff of the (oldest) vintage that made it"),
+        Column("issued_at", UTC_US, "when the row was made (UTC); after its target: back-filled"),
+    ),
+)
+
+BASELINES = ("last_close", "random_walk", "mixture_walk")
+"""The values of ``baseline_forecasts.model``: what any forecast must beat to be worth having."""
+
+BASELINE_FORECASTS = TableSpec(
+    "baseline_forecasts",
+    "The same quantiles from models without parameters: last close, random walk, mixture random walk.",
+    key=FORECASTS.key,
+    day=FORECASTS.day,
+    columns=FORECASTS.columns,
+)
+
+FORECAST_SCORES = TableSpec(
+    "forecast_scores",
+    "How each forecast did once its target day closed; networks, ensemble and baselines alike.",
+    key=("symbol", "model", "origin_date", "horizon"),
+    day="target_date",
+    columns=(
+        _SYMBOL,
+        Column("model", pl.String, "mlp, lstm, ensemble or a baseline"),
+        Column("origin_date", pl.Date, "origin of the forecast"),
+        Column("horizon", pl.Int16, "days ahead"),
+        Column("target_date", pl.Date, "the day that was forecast"),
+        Column("close", pl.Float64, "what happened: the close on target_date, USDT"),
+        Column("absolute_error", pl.Float64, "|median - close|, USDT"),
+        Column("absolute_percentage_error", pl.Float64, "|median / close - 1|"),
+        Column("naive_absolute_error", pl.Float64, "|close on origin_date - close|, USDT"),
+        Column("pinball", pl.Float64, "mean pinball loss over the 21 levels on log price"),
+        Column("pinball_random_walk", pl.Float64, "the same of the random walk with 365-day quantiles"),
+        Column("inside_50", pl.Boolean, "close within q250..q750"),
+        Column("inside_80", pl.Boolean, "close within q100..q900"),
+        Column("inside_90", pl.Boolean, "close within q050..q950"),
+        Column("inside_95", pl.Boolean, "close within q025..q975"),
+        Column("pit", pl.Float64, "probability integral transform of close, 0 to 1"),
+        Column("live", pl.Boolean, "issued before the target day closed; false: back-filled"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Candles and where they come from. Standard library and HTTP only: the Lambda image imports this."""

@@ -1,0 +1,32 @@
+"""Days as this project means them: UTC calendar days, from the pair's first candle on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+FIRST_DAY = dt.date(2017, 8, 17)
+"""The first BTCUSDT candle on Binance; no partition lies before it."""
+
+DAY = dt.timedelta(days=1)
+
+
+def opens_at(day: dt.date) -> dt.datetime:
+    """The instant (UTC) at which ``day`` begins."""
+    return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+
+
+def closes_at(day: dt.date) -> dt.datetime:
+    """The instant (UTC) at which ``day`` is over and its candle final: the next midnight."""
+    return opens_at(day + DAY)
+
+
+def last_closed_day(now: dt.datetime) -> dt.date:
+    """The newest day that is over at ``now`` (time zone aware)."""
+    return now.astimezone(dt.UTC).date() - DAY
+
+
+def days(start: dt.date, end: dt.date) -> Iterator[dt.date]:
+    """The days of the half-open range [start, end), in order."""
+    for ordinal in range(start.toordinal(), end.toordinal()):
+        yield dt.date.fromordinal(ordinal)

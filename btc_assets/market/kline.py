@@ -1,0 +1,66 @@
+"""One daily candle, and what must hold for it to be believed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+
+from btc_assets.errors import BadCandle
+from btc_assets.market.calendar import DAY, opens_at
+
+
+@dataclass(frozen=True, slots=True)
+class Kline:
+    """A closed daily candle of one symbol.
+
+    Prices are in the quote currency (USDT), ``volume`` and ``taker_buy_base`` in the base
+    currency (BTC), ``quote_volume`` and ``taker_buy_quote`` in USDT; times are UTC.
+    ``open_time`` is the day's midnight and ``close_time`` the exchange's last instant of the bar
+    (23:59:59.999 or, when it was cut short by an outage, earlier).
+    """
+
+    symbol: str
+    date: dt.date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    quote_volume: float
+    trades: int
+    taker_buy_base: float
+    taker_buy_quote: float
+    open_time: dt.datetime
+    close_time: dt.datetime
+    source: str
+
+
+def check(kline: Kline) -> Kline:
+    """Return ``kline`` if it can be true.
+
+    Raises:
+        BadCandle: a price is not finite and positive, high < max(open, close, low), low > min(...),
+            a volume is negative or not finite, takers bought more than was traded, or the bar does
+            not lie on the day's grid. The message names the day, the field and the value.
+    """
+    where = f"{kline.symbol} {kline.date} from {kline.source}"
+    for name in ("open", "high", "low", "close"):
+        value = getattr(kline, name)
+        if not (math.isfinite(value) and value > 0):
+            raise BadCandle(f"{where}: {name} = {value!r} is not a finite positive price")
+    for name in ("volume", "quote_volume", "taker_buy_base", "taker_buy_quote", "trades"):
+        value = getattr(kline, name)
+        if not (math.isfinite(value) and value >= 0):
+            raise BadCandle(f"{where}: {name} = {value!r} is not a finite number >= 0")
+    if kline.high < max(kline.open, kline.close, kline.low):
+        raise BadCandle(f"{where}: high {kline.high} is below open, close or low")
+    if kline.low > min(kline.open, kline.close):
+        raise BadCandle(f"{where}: low {kline.low} is above open or close")
+    if kline.taker_buy_base > kline.volume or kline.taker_buy_quote > kline.quote_volume:
+        raise BadCandle(f"{where}: takers bought more than was traded")
+    if kline.open_time != opens_at(kline.date):
+        raise BadCandle(f"{where}: opens at {kline.open_time.isoformat()}, not at the day's midnight UTC")
+    if not kline.open_time < kline.close_time < kline.open_time + DAY:
+        raise BadCandle(f"{where}: closes at {kline.close_time.isoformat()}, outside its day")
+    return kline

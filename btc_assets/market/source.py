@@ -1,0 +1,30 @@
+"""What every market-data source offers: closed, checked candles for a range of days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Protocol
+
+from btc_assets.market.kline import Kline
+
+
+class KlineSource(Protocol):
+    """A place candles come from. It returns closed candles only and never invents one."""
+
+    name: str
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the candles are made up; such data is labelled and kept apart everywhere."""
+
+    def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
+        """The closed candles of the days in [start, end), in order, each checked.
+
+        A day without a candle (not closed yet, or never traded) is absent from the result.
+
+        Raises:
+            SourceUnavailable, SourceBanned, SourceRefused, BadCandle: see ``btc_assets.errors``.
+        """
+
+    def now(self) -> dt.datetime:
+        """The source's own clock (UTC), by which a candle is closed or not."""

@@ -1,0 +1,99 @@
+"""Every setting in one typed object, read from ``BTC_*`` environment variables, checked at start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from btc_assets.errors import ConfigurationError
+
+PREFIX = "BTC_"
+SourceName = Literal["binance", "archive", "landing", "simulated"]
+
+
+class Settings(BaseModel):
+    """What can be configured. Each field is the variable ``BTC_<NAME>``; docs/configuration.md lists them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: SourceName = Field("binance", description="where candles come from")
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{5,20}$")] = Field("BTCUSDT", description="trading pair")
+    store: Literal["local", "hopsworks"] = Field("local", description="where tables are kept")
+    registry: Literal["local", "hopsworks"] = Field("local", description="where models are kept")
+    data_dir: str = Field("data", description="folder or s3:// address of tables, models and ledger")
+    cache_dir: Path = Field(Path(".cache"), description="folder for verified local copies of remote models")
+    archive: str = Field("", description="folder or URL with Binance's public dumps, for source=archive")
+    landing: str = Field(
+        "", description="s3:// prefix or folder the Lambda writes candles to, for source=landing"
+    )
+    binance_url: str = Field(
+        "https://data-api.binance.vision", description="base URL of the exchange's REST API"
+    )
+    source_deadline: float = Field(
+        120.0, gt=0, description="seconds a request to the source may take, retries included"
+    )
+    refit_every: int = Field(7, ge=1, le=365, description="days between refits of the networks")
+    web_host: str = Field("127.0.0.1", description="address the web page listens on")
+    web_port: int = Field(8050, ge=1, le=65535, description="port of the web page")
+    dagster_host: str = Field(
+        "127.0.0.1", description="address Dagster's UI listens on; it has no login of its own"
+    )
+    dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's UI")
+    stale_after_hours: float = Field(3.0, gt=0, description="hours after which data counts as stale")
+    s3_endpoint: str = Field("", description="endpoint of an S3-compatible store; empty: AWS")
+    hopsworks_host: str = Field("", description="address of the Hopsworks server; empty: hopsworks.ai")
+    hopsworks_project: str = Field("", description="name of the Hopsworks project")
+    hopsworks_api_key: SecretStr = Field(SecretStr(""), description="API key; HOPSWORKS_API_KEY works too")
+
+    @field_validator("binance_url", "archive", "data_dir", "landing", "s3_endpoint", mode="after")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        if any(c in value for c in "\n\r\0"):
+            raise ValueError("holds a line break or a null byte")
+        return value.rstrip("/") if len(value) > 1 else value
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the market is made up."""
+        return self.source == "simulated"
+
+    @property
+    def root(self) -> str:
+        """Where this source's data lives; simulated and real data never share a folder."""
+        return f"{self.data_dir}/{'simulated' if self.simulated else 'real'}"
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Settings from the environment, with ``overrides`` (command-line flags) on top.
+
+    Raises:
+        ConfigurationError: an unknown ``BTC_*`` variable (with the nearest known one) or a bad value.
+    """
+    environ = os.environ if environ is None else environ
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    given = {k: v for k, v in environ.items() if k.startswith(PREFIX)}
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; `btc settings` lists all"
+            raise ConfigurationError(f"unknown setting {key}{hint}")
+    values = {known[k]: v for k, v in given.items()} | {k: v for k, v in overrides.items() if v is not None}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    """One sentence per bad setting: the variable and the rule it breaks, never a secret's value."""
+    parts = []
+    for item in error.errors():
+        name = str(item["loc"][0]) if item["loc"] else "settings"
+        shown = "" if "key" in name or "secret" in name else f" = {item['input']!r}"
+        parts.append(f"{PREFIX}{name.upper()}{shown}: {item['msg']}")
+    return "; ".join(parts)

@@ -1,0 +1,115 @@
+"""What every table backend offers. Above it: UTC, half-open windows, sorted reads, exact schemas."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from btc_assets.contracts import TableSpec
+from btc_assets.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a write did: rows that were new, that replaced other values, and that were there already.
+
+    ``version`` is the table's version afterwards, as the backend counts.
+    """
+
+    inserted: int
+    updated: int
+    unchanged: int
+    version: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether the table is now different."""
+        return self.inserted + self.updated > 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """One entry of a table's history."""
+
+    version: int
+    at: dt.datetime
+    operation: str
+
+
+class TableStore(Protocol):
+    """A keyed table store. Each method names the table by its contract."""
+
+    def ensure_table(self, spec: TableSpec) -> None:
+        """Create the table, empty, unless it exists with this schema.
+
+        Raises:
+            StorageError: it exists with another schema.
+        """
+
+    def exists(self, spec: TableSpec) -> bool:
+        """Whether the table was ever created."""
+
+    def upsert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
+        """Insert or replace rows by key, all or nothing; equal rows change nothing, not even the version.
+
+        Raises:
+            StorageError: schema differs from the contract, a key is null or twice in ``frame``.
+            WriteConflict: other writers kept winning until the retries were spent.
+        """
+
+    def read(
+        self,
+        spec: TableSpec,
+        columns: Sequence[str] | None = None,
+        start: dt.date | None = None,
+        end: dt.date | None = None,
+    ) -> pl.DataFrame:
+        """Rows with ``spec.day`` in [start, end), sorted by day, then key; all columns unless named.
+
+        Raises:
+            TableMissing: the table was never created.
+            CorruptData: a stored file is damaged.
+        """
+
+    def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
+        """Delete the rows whose key is in ``keys`` (``updated`` counts them)."""
+
+    def version(self, spec: TableSpec) -> int:
+        """The table's current version; grows by each change."""
+
+    def history(self, spec: TableSpec) -> list[TableVersion]:
+        """The table's versions, newest first."""
+
+
+def conform(spec: TableSpec, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return ``frame`` with the contract's columns in the contract's order, sorted by day and key.
+
+    Raises:
+        StorageError: a column is missing, unknown or of another type; a key is null or repeated.
+    """
+    missing = [c for c in spec.schema.names() if c not in frame.columns]
+    unknown = [c for c in frame.columns if c not in spec.schema]
+    if missing or unknown:
+        raise StorageError(f"table {spec.name}: columns missing {missing}, not in the contract {unknown}")
+    frame = frame.select(spec.schema.names())
+    wrong = [f"{n} is {frame.schema[n]}, not {t}" for n, t in spec.schema.items() if frame.schema[n] != t]
+    if wrong:
+        raise StorageError(f"table {spec.name}: {'; '.join(wrong)}")
+    keys = frame.select(spec.key)
+    if any(keys.null_count().row(0)):
+        raise StorageError(f"table {spec.name}: null in the key columns {list(spec.key)}")
+    twice = keys.is_duplicated()
+    if twice.any():
+        raise StorageError(
+            f"table {spec.name}: key twice in one write: {keys.filter(twice).row(0, named=True)}"
+        )
+    return frame.sort(sort_columns(spec))
+
+
+def sort_columns(spec: TableSpec) -> list[str]:
+    """The order of every read: day first, then the rest of the key."""
+    return [spec.day, *(k for k in spec.key if k != spec.day)]
