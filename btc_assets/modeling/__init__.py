@@ -1,0 +1,1 @@
+"""From closed candles to quantiles of the coming closes: features, baselines, networks, vintages."""

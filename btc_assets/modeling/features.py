@@ -1,0 +1,128 @@
+"""Stationary features of each day, from candles up to that day only and from a fixed window of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from btc_assets.contracts import Column, TableSpec
+from btc_assets.modeling.history import Floats, History, history, window_mean
+
+YEAR = 365
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature: what it is called, how it is computed, how far it looks back, and what it says.
+
+    ``window`` counts the days it reads, its own included; ``source`` names the candle's columns.
+    """
+
+    name: str
+    formula: str
+    window: int
+    source: str
+    meaning: str
+    compute: Callable[[History], Floats] = field(repr=False, compare=False)
+
+
+def _volatility(days: int) -> Feature:
+    def compute(h: History) -> Floats:
+        return np.asarray(
+            0.5 * np.log(window_mean(h.range_variance, days) / window_mean(h.range_variance, YEAR))
+        )
+
+    return Feature(
+        f"volatility_{days}",
+        f"ln sqrt(mean(v, {days}) / mean(v, {YEAR})), v = ln(high / low)^2 / (4 ln 2)",
+        YEAR,
+        "high, low",
+        f"volatility of the last {days} day{'s' if days > 1 else ''} against the last year's",
+        compute,
+    )
+
+
+def _turnover(h: History) -> Floats:
+    return np.asarray(np.log(window_mean(h.quote_volume + 1.0, 1) / window_mean(h.quote_volume + 1.0, 30)))
+
+
+def _downside(h: History) -> Floats:
+    squared = h.returns**2
+    squared[0] = np.nan  # the first day's return is not close to close
+    below = np.where(h.returns < 0, squared, np.where(np.isnan(squared), np.nan, 0.0))
+    return np.asarray(window_mean(below, 7) / (window_mean(squared, 7) + 1e-12) - 0.5)
+
+
+def _weekday(turn: Callable[[Floats], Floats]) -> Callable[[History], Floats]:
+    return lambda h: np.asarray(turn(2 * np.pi * (h.weekday / 7.0)))
+
+
+FEATURES: tuple[Feature, ...] = (
+    *(_volatility(days) for days in (1, 3, 7, 30, 90)),
+    Feature(
+        "turnover_1",
+        "ln((q + 1) / mean(q + 1, 30)), q = quote_volume",
+        30,
+        "quote_volume",
+        "money that changed hands today against the last month's mean",
+        _turnover,
+    ),
+    Feature(
+        "downside_7",
+        "mean(min(r, 0)^2, 7) / mean(r^2, 7) - 1/2, r = ln(close / previous close)",
+        8,
+        "close",
+        "share of falling days in the last week's variance, -1/2 to 1/2",
+        _downside,
+    ),
+    Feature(
+        "weekday_sin", "sin(2 pi d / 7), d = 0 on Monday", 1, "date", "day of the week", _weekday(np.sin)
+    ),
+    Feature(
+        "weekday_cos", "cos(2 pi d / 7), d = 0 on Monday", 1, "date", "day of the week", _weekday(np.cos)
+    ),
+)
+
+LOOKBACK = max(feature.window for feature in FEATURES) - 1
+"""Days of candles needed before a day for all its features; rows without them hold nulls."""
+
+NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+
+ENGINEERED_FEATURES = TableSpec(
+    "engineered_features",
+    "Stationary features of each day from its own and earlier candles; null where history lacks.",
+    key=("symbol", "date"),
+    day="date",
+    columns=(
+        Column("symbol", pl.String, "trading pair, e.g. BTCUSDT"),
+        Column("date", pl.Date, "the UTC day whose closed candle is the newest that was read"),
+        *(Column(f.name, pl.Float64, f"{f.meaning}: {f.formula}") for f in FEATURES),
+    ),
+)
+
+
+def engineer(klines: pl.DataFrame) -> pl.DataFrame:
+    """Features of every day in ``klines`` (RAW_KLINES rows of one symbol), in ENGINEERED_FEATURES' schema.
+
+    The value at a day depends on the ``LOOKBACK`` candles before it and its own, to the last bit, wherever
+    the range begins. A feature is null where its window reaches before the first candle, and where a tenth
+    or more of its days have no candle; a day without a candle has no row.
+
+    Raises:
+        ModelError: rows of several symbols, or a day twice.
+    """
+    if klines.height == 0:
+        return ENGINEERED_FEATURES.empty()
+    h = history(klines)
+    frame = pl.DataFrame(
+        {
+            "symbol": pl.Series([h.symbol] * len(h), dtype=pl.String),
+            "date": pl.date_range(h.first, h.last, "1d", eager=True),
+            **{f.name: pl.Series(f.compute(h)).fill_nan(None) for f in FEATURES},
+        },
+        schema=ENGINEERED_FEATURES.schema,
+    )
+    return frame.filter(pl.Series(~np.isnan(h.close)))

@@ -1,0 +1,138 @@
+"""Candles of one symbol on an unbroken calendar, as arrays: what every formula downstream reads.
+
+A day without a candle is a NaN, never an invented value, and drops out of whatever window it falls in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from btc_assets.errors import ModelError, NotEnoughHistory
+from btc_assets.market.calendar import DAY
+
+Floats = NDArray[np.float64]
+
+PARKINSON = 1.0 / (4.0 * np.log(2.0))
+"""Turns a squared log range into a variance (Parkinson 1980, J. Business 53, 61-65)."""
+
+VARIANCE_FLOOR = 1e-7
+"""A day whose high equals its low still has this range variance, so that its log is finite."""
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Candles of consecutive calendar days from ``first`` on; arrays are NaN where there is no candle."""
+
+    symbol: str
+    first: dt.date
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    quote_volume: Floats
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    @property
+    def last(self) -> dt.date:
+        """The newest day."""
+        return self.first + (len(self) - 1) * DAY
+
+    @cached_property
+    def log_close(self) -> Floats:
+        """Natural log of the close, USDT."""
+        return np.asarray(np.log(self.close))
+
+    @cached_property
+    def range_variance(self) -> Floats:
+        """Parkinson's variance of the day from its log range, floored."""
+        return np.asarray(np.maximum(np.log(self.high / self.low) ** 2 * PARKINSON, VARIANCE_FLOOR))
+
+    @cached_property
+    def returns(self) -> Floats:
+        """Log return close to close; the first day's counts from its open."""
+        before = np.concatenate([[np.log(self.open[:1])[0]], self.log_close[:-1]])
+        return self.log_close - before
+
+    @cached_property
+    def weekday(self) -> NDArray[np.int64]:
+        """Day of the week, Monday = 0."""
+        return (self.first.weekday() + np.arange(len(self))) % 7
+
+    def index(self, day: dt.date) -> int:
+        """Position of ``day``.
+
+        Raises:
+            NotEnoughHistory: there is no candle of that day.
+        """
+        i = (day - self.first).days
+        if not 0 <= i < len(self) or np.isnan(self.close[i]):
+            raise NotEnoughHistory(f"{self.symbol} has no candle of {day}; materialise its raw_klines")
+        return i
+
+    def month_start(self, i: int) -> int:
+        """Position of the first day of the month of day ``i``, or 0 if the history begins later."""
+        return max(0, i - (self.first + i * DAY).day + 1)
+
+
+def history(klines: pl.DataFrame, start: dt.date | None = None, end: dt.date | None = None) -> History:
+    """Arrays of the candles with ``date`` in [start, end); ``klines`` follow the contract RAW_KLINES.
+
+    Raises:
+        ModelError: rows of several symbols, or a day twice.
+        NotEnoughHistory: no row at all.
+    """
+    if start is not None:
+        klines = klines.filter(pl.col("date") >= start)
+    if end is not None:
+        klines = klines.filter(pl.col("date") < end)
+    if klines.height == 0:
+        raise NotEnoughHistory(f"no candle in [{start}, {end}); materialise raw_klines")
+    symbols = klines["symbol"].unique()
+    if len(symbols) != 1:
+        raise ModelError(f"candles of one symbol are needed, not of {sorted(symbols)}")
+    days = klines["date"].cast(pl.Int32).cast(pl.Int64).to_numpy()
+    place = days - days.min()
+    if len(np.unique(place)) != len(place):
+        raise ModelError(f"{symbols[0]}: a day has more than one candle")
+
+    def column(name: str) -> Floats:
+        values = np.full(int(place.max()) + 1, np.nan)
+        values[place] = klines[name].to_numpy()
+        return values
+
+    return History(
+        symbol=str(symbols[0]),
+        first=dt.date(1970, 1, 1) + int(days.min()) * DAY,
+        open=column("open"),
+        high=column("high"),
+        low=column("low"),
+        close=column("close"),
+        quote_volume=column("quote_volume"),
+    )
+
+
+def window_mean(values: Floats, width: int, most_missing: float = 0.1) -> Floats:
+    """Mean of the ``width`` values up to and with each position; NaN where history lacks.
+
+    Days without a candle are left out; a window that lacks more than ``most_missing`` of its days has
+    no mean. The sum runs over the same lags in the same order at every position, so the result at a day
+    depends on that window alone, to the last bit: a cumulative sum would carry the past along.
+    """
+    total = np.zeros(len(values))
+    present = np.zeros(len(values))
+    filled = np.where(np.isnan(values), 0.0, values)
+    here = (~np.isnan(values)).astype(np.float64)
+    for lag in range(min(width, len(values))):
+        total[lag:] += filled[: len(values) - lag]
+        present[lag:] += here[: len(values) - lag]
+    enough = present >= width * (1.0 - most_missing)
+    enough[: width - 1] = False
+    return np.where(enough, total / np.where(enough, present, 1.0), np.nan)
