@@ -57,7 +57,7 @@ def read_manifest(folder: Path, expected_sha256: str | None = None) -> dict[str,
     """The manifest of ``folder``, its own hash and shape checked, the files it lists not.
 
     Raises:
-        BadModel: it is missing, is not an object with safe ``files``, or does not hash to ``expected_sha256``.
+        BadModel: it is missing, not an object with safe ``files``, or hashes to something else.
     """
     try:
         content = (folder / MANIFEST).read_bytes()

@@ -28,7 +28,7 @@ class VintageId:
     def from_number(cls, number: int) -> VintageId:
         """The inverse of ``number``."""
         day, revision = divmod(number, 100)
-        return cls(dt.datetime.strptime(str(day), "%Y%m%d").date(), revision)
+        return cls(dt.date(day // 10_000, day // 100 % 100, day % 100), revision)
 
     @classmethod
     def parse(cls, text: str) -> VintageId:

@@ -99,15 +99,34 @@ def conform(spec: TableSpec, frame: pl.DataFrame) -> pl.DataFrame:
     wrong = [f"{n} is {frame.schema[n]}, not {t}" for n, t in spec.schema.items() if frame.schema[n] != t]
     if wrong:
         raise StorageError(f"table {spec.name}: {'; '.join(wrong)}")
+    _refuse_nulls(spec, frame.select(sort_columns(spec)))
     keys = frame.select(spec.key)
-    if any(keys.null_count().row(0)):
-        raise StorageError(f"table {spec.name}: null in the key columns {list(spec.key)}")
     twice = keys.is_duplicated()
     if twice.any():
         raise StorageError(
             f"table {spec.name}: key twice in one write: {keys.filter(twice).row(0, named=True)}"
         )
     return frame.sort(sort_columns(spec))
+
+
+def conform_keys(spec: TableSpec, keys: pl.DataFrame) -> pl.DataFrame:
+    """Return ``keys`` with exactly the key columns, each key once.
+
+    Raises:
+        StorageError: a key column is missing, of another type, or null.
+    """
+    wanted = {name: spec.schema[name] for name in spec.key}
+    there = {name: keys.schema.get(name) for name in spec.key}
+    if there != wanted:
+        raise StorageError(f"table {spec.name}: keys to delete need columns {wanted}, got {there}")
+    keys = keys.select(spec.key)
+    _refuse_nulls(spec, keys)
+    return keys.unique()
+
+
+def _refuse_nulls(spec: TableSpec, keys: pl.DataFrame) -> None:
+    if any(keys.null_count().row(0)):
+        raise StorageError(f"table {spec.name}: null in the key or day columns {keys.columns}")
 
 
 def sort_columns(spec: TableSpec) -> list[str]:

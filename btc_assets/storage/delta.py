@@ -1,0 +1,182 @@
+"""Tables as Delta Lake tables, on a folder or an S3 bucket: the default store.
+
+A write reads the rows it may replace, works out what is new, and commits against the version it read. Who
+loses that race reads again. There are no locks, so none can be left behind by a process that died.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+import stamina
+
+from btc_assets.contracts import TableSpec
+from btc_assets.errors import StorageError, WriteConflict
+from btc_assets.storage.data_files import DataFile, DataFolder, LocalFolder, encode, first_and_last
+from btc_assets.storage.delta_log import DeltaLog, Lost, Snapshot
+from btc_assets.storage.rows import diff, select_window
+from btc_assets.storage.tables import Receipt, TableVersion, conform, conform_keys, sort_columns
+
+ATTEMPTS = 60
+"""How often a write is tried while others keep winning."""
+
+PATIENCE = 60.0
+"""Seconds after which it gives up."""
+
+
+class DeltaTables:
+    """Keyed tables below ``root``/tables, one Delta table each.
+
+    Args:
+        root: folder or ``s3://bucket/prefix``.
+        storage_options: deltalake's options for S3 (endpoint, region); credentials come from the environment.
+    """
+
+    def __init__(self, root: str, storage_options: dict[str, str] | None = None) -> None:
+        self.root = root
+        self.options = dict(storage_options or {})
+
+    def ensure_table(self, spec: TableSpec) -> None:
+        """Create the table, empty, unless it exists with this schema."""
+        table = self._log(spec)
+        if not table.exists():
+            self._folder(spec, create=True)
+            table.create()
+        table.open()
+
+    def exists(self, spec: TableSpec) -> bool:
+        """Whether the table was ever created."""
+        return self._log(spec).exists()
+
+    def upsert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
+        """Insert or replace rows by key in one commit; equal rows are left alone."""
+        frame = conform(spec, frame)
+        if not self.exists(spec):
+            self.ensure_table(spec)
+        return self._until_won(spec, lambda snapshot: self._upsert_once(spec, snapshot, frame))
+
+    def read(
+        self,
+        spec: TableSpec,
+        columns: Sequence[str] | None = None,
+        start: dt.date | None = None,
+        end: dt.date | None = None,
+        version: int | None = None,
+    ) -> pl.DataFrame:
+        """Rows with ``spec.day`` in [start, end), as of ``version`` or now."""
+        chosen = list(spec.schema.names() if columns is None else columns)
+        unknown = [c for c in chosen if c not in spec.schema]
+        if unknown:
+            raise StorageError(f"table {spec.name} has no columns {unknown}; it has {spec.schema.names()}")
+        snapshot = self._log(spec).open(version)
+        files = [f for f in snapshot.files if f.overlaps(start, end)]
+        if not files:
+            return spec.empty().select(chosen)
+        rows = select_window(self._folder(spec).scan(files), spec.day, start, end)
+        needed = list(dict.fromkeys([*chosen, *sort_columns(spec)]))
+        return rows.select(needed).collect().sort(sort_columns(spec)).select(chosen)
+
+    def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
+        """Delete the rows whose key is in ``keys``; keys without a row are ``unchanged``."""
+        keys = conform_keys(spec, keys)
+        return self._until_won(spec, lambda snapshot: self._delete_once(spec, snapshot, keys))
+
+    def version(self, spec: TableSpec) -> int:
+        """The table's current version."""
+        return self._log(spec).open().version
+
+    def history(self, spec: TableSpec) -> list[TableVersion]:
+        """The table's versions, newest first."""
+        entries = self._log(spec).open().table.history()
+        return [
+            TableVersion(
+                entry["version"],
+                dt.datetime.fromtimestamp(entry["timestamp"] / 1000, dt.UTC),
+                entry["operation"],
+            )
+            for entry in entries
+        ]
+
+    def _log(self, spec: TableSpec) -> DeltaLog:
+        return DeltaLog(spec, f"{self.root}/tables/{spec.name}", self.options)
+
+    def _folder(self, spec: TableSpec, *, create: bool = False) -> DataFolder:
+        path = Path(self.root) / "tables" / spec.name
+        if create:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"cannot make the folder {path}: {error.strerror}") from error
+        return LocalFolder(path)
+
+    def _until_won(self, spec: TableSpec, write: Callable[[Snapshot], Receipt]) -> Receipt:
+        try:
+            for attempt in stamina.retry_context(
+                on=Lost,
+                attempts=ATTEMPTS,
+                timeout=PATIENCE,
+                wait_initial=0.005,
+                wait_max=0.5,
+                wait_jitter=0.05,
+            ):
+                with attempt:
+                    return write(self._log(spec).open())
+        except Lost as error:
+            raise WriteConflict(
+                f"table {spec.name}: other writers won {ATTEMPTS} times or for {PATIENCE:.0f} s; "
+                "nothing was lost, run the partition again"
+            ) from error
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    def _upsert_once(self, spec: TableSpec, snapshot: Snapshot, frame: pl.DataFrame) -> Receipt:
+        if frame.is_empty():
+            return Receipt(0, 0, 0, snapshot.version)
+        first, last = first_and_last(frame[spec.day])
+        near = [f for f in snapshot.files if f.overlaps(first, last + dt.timedelta(days=1))]
+        change = diff(spec, frame, self._with_origin(spec, near))
+        if change.rows.is_empty():
+            return Receipt(0, 0, change.unchanged, snapshot.version)
+        replaced = [near[i] for i in change.touched]
+        version = self._replace(spec, snapshot, replaced, change.rows.select(spec.key), change.rows)
+        return Receipt(change.inserted, change.updated, change.unchanged, version)
+
+    def _delete_once(self, spec: TableSpec, snapshot: Snapshot, keys: pl.DataFrame) -> Receipt:
+        if not snapshot.files or keys.is_empty():
+            return Receipt(0, 0, keys.height, snapshot.version)
+        hit = self._with_origin(spec, snapshot.files).join(keys, on=list(spec.key), how="semi")
+        if hit.is_empty():
+            return Receipt(0, 0, keys.height, snapshot.version)
+        replaced = [snapshot.files[i] for i in hit["file"].unique().sort()]
+        version = self._replace(spec, snapshot, replaced, keys, spec.empty())
+        return Receipt(0, hit.height, keys.height - hit.height, version)
+
+    def _replace(
+        self,
+        spec: TableSpec,
+        snapshot: Snapshot,
+        replaced: Sequence[DataFile],
+        dropped: pl.DataFrame,
+        rows: pl.DataFrame,
+    ) -> int:
+        """Commit: the files ``replaced`` go; their rows but those ``dropped`` stay, with ``rows`` added."""
+        folder = self._folder(spec)
+        if replaced:
+            kept = folder.scan(replaced).collect().join(dropped, on=list(spec.key), how="anti")
+            rows = pl.concat([kept, rows]).sort(sort_columns(spec))
+        added = []
+        for file, content in encode(spec, rows):
+            folder.write(file.name, content)
+            added.append((file, len(content)))
+        return self._log(spec).commit(snapshot, added, replaced)
+
+    def _with_origin(self, spec: TableSpec, files: Sequence[DataFile]) -> pl.DataFrame:
+        """The rows of ``files`` with the place in ``files`` they came from as column ``file``."""
+        folder = self._folder(spec)
+        parts = [
+            folder.scan([f]).with_columns(pl.lit(i, pl.Int64).alias("file")) for i, f in enumerate(files)
+        ]
+        empty = spec.empty().with_columns(pl.lit(0, pl.Int64).alias("file"))
+        return pl.concat(parts).collect() if parts else empty
