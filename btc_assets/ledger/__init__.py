@@ -1,0 +1,1 @@
+"""What was issued, when, and from what: bitemporal candles and the chain of issue records."""
