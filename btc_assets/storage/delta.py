@@ -58,6 +58,13 @@ class DeltaTables:
             self.ensure_table(spec)
         return self._until_won(spec, lambda snapshot: self._upsert_once(spec, snapshot, frame))
 
+    def insert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
+        """Add rows whose keys are new in one commit, or none if a key is there with other values."""
+        frame = conform(spec, frame)
+        if not self.exists(spec):
+            self.ensure_table(spec)
+        return self._until_won(spec, lambda snapshot: self._upsert_once(spec, snapshot, frame, replace=False))
+
     def read(
         self,
         spec: TableSpec,
@@ -131,7 +138,9 @@ class DeltaTables:
             ) from error
         raise AssertionError("unreachable: the loop returns or raises")
 
-    def _upsert_once(self, spec: TableSpec, snapshot: Snapshot, frame: pl.DataFrame) -> Receipt:
+    def _upsert_once(
+        self, spec: TableSpec, snapshot: Snapshot, frame: pl.DataFrame, *, replace: bool = True
+    ) -> Receipt:
         if frame.is_empty():
             return Receipt(0, 0, 0, snapshot.version)
         first, last = first_and_last(frame[spec.day])
@@ -139,6 +148,11 @@ class DeltaTables:
         change = diff(spec, frame, self._with_origin(spec, near))
         if change.rows.is_empty():
             return Receipt(0, 0, change.unchanged, snapshot.version)
+        if change.updated and not replace:
+            raise WriteConflict(
+                f"table {spec.name}: {change.updated} of {frame.height} rows are there with other values; "
+                "another writer was first. Nothing was written"
+            )
         replaced = [near[i] for i in change.touched]
         version = self._replace(spec, snapshot, replaced, change.rows.select(spec.key), change.rows)
         return Receipt(change.inserted, change.updated, change.unchanged, version)

@@ -61,6 +61,16 @@ class TableStore(Protocol):
             WriteConflict: other writers kept winning until the retries were spent.
         """
 
+    def insert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
+        """Add rows whose keys are new, all or nothing; a row that is there with equal values is no error.
+
+        What decides between two writers: exactly one of two that insert the same key with other values wins.
+
+        Raises:
+            StorageError: as ``upsert``.
+            WriteConflict: a key is there with other values; nothing was written.
+        """
+
     def read(
         self,
         spec: TableSpec,
