@@ -8,6 +8,7 @@ BtcError
 │   ├── SourceRefused       lasting: geo-block, firewall, bad symbol, foreign redirect
 │   ├── NoDataYet           the day is not closed or not published yet
 │   └── BadCandle           the source answered with something that cannot be true
+│       └── HeldCandle      the price jumped beyond belief: held until a person releases it
 ├── StorageError            tables and model files
 │   ├── TableMissing        nothing has been written yet
 │   ├── CorruptData         a file does not hash to what was written
@@ -59,6 +60,10 @@ class NoDataYet(SourceError):
 
 class BadCandle(SourceError):
     """The source sent a candle that cannot be true; the message holds the row and the field."""
+
+
+class HeldCandle(BadCandle):
+    """A candle may be true but is too strange to be stored unseen; releasing its day lets it pass."""
 
 
 class StorageError(BtcError):

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from btc_assets.errors import BadCandle
 from btc_assets.market.calendar import DAY, opens_at
 
+LARGEST = 1e15
+"""No price, volume or count of a day reaches this (Binance's busiest days trade 1e11 USDT)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kline:
@@ -41,18 +44,19 @@ def check(kline: Kline) -> Kline:
 
     Raises:
         BadCandle: a price is not finite and positive, high < max(open, close, low), low > min(...),
-            a volume is negative or not finite, takers bought more than was traded, or the bar does
-            not lie on the day's grid. The message names the day, the field and the value.
+            a volume is negative or not finite, takers bought more than was traded, a number is
+            absurdly large, or the bar does not lie on the day's grid. The message names the day,
+            the field and the value.
     """
     where = f"{kline.symbol} {kline.date} from {kline.source}"
     for name in ("open", "high", "low", "close"):
         value = getattr(kline, name)
-        if not (math.isfinite(value) and value > 0):
-            raise BadCandle(f"{where}: {name} = {value!r} is not a finite positive price")
+        if not (math.isfinite(value) and 0 < value < LARGEST):
+            raise BadCandle(f"{where}: {name} = {value!r} is not a finite, positive, plausible price")
     for name in ("volume", "quote_volume", "taker_buy_base", "taker_buy_quote", "trades"):
         value = getattr(kline, name)
-        if not (math.isfinite(value) and value >= 0):
-            raise BadCandle(f"{where}: {name} = {value!r} is not a finite number >= 0")
+        if not (math.isfinite(value) and 0 <= value < LARGEST):
+            raise BadCandle(f"{where}: {name} = {value!r} is not a finite, plausible number >= 0")
     if kline.high < max(kline.open, kline.close, kline.low):
         raise BadCandle(f"{where}: high {kline.high} is below open, close or low")
     if kline.low > min(kline.open, kline.close):

@@ -1,0 +1,144 @@
+"""Where the Lambda lands candles and the graph picks them up: a folder or an S3 prefix.
+
+One small JSON object a version of a day: ``BTCUSDT/2025-06-30/0001-<sha256>.json``. The hash is of the
+object's bytes, so that a damaged object is refused; a number counts the versions, so that the newest
+is known, also when the exchange goes back to earlier figures. Nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from btc_assets.errors import BadCandle, WriteConflict
+from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at, opens_at
+from btc_assets.market.kline import Kline
+from btc_assets.market.objects import ObjectStore, open_objects
+from btc_assets.market.rows import parse_row, to_row
+
+_KEY = re.compile(r"([A-Z0-9]{5,20})/(\d{4}-\d{2}-\d{2})/(\d{4})-([0-9a-f]{64})\.json", re.ASCII)
+_RECENT = dt.timedelta(days=60)
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Landed:
+    """One version of one day's candle in the landing zone."""
+
+    symbol: str
+    date: dt.date
+    version: int
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        """The object's key below the zone's prefix."""
+        return f"{self.symbol}/{self.date}/{self.version:04d}-{self.sha256}.json"
+
+
+class Landing:
+    """The landing zone, as a place to write to and as the source ``landing``.
+
+    See `btc_assets.market.source.KlineSource`.
+    """
+
+    name = "landing"
+    simulated = False
+
+    def __init__(self, location: str, symbol: str = "BTCUSDT", *, s3_endpoint: str = "") -> None:
+        """Open the zone at ``location`` (folder or ``s3://bucket/prefix``).
+
+        Args:
+            location: where the objects lie.
+            symbol: the pair whose newest landed day sets the source's clock.
+            s3_endpoint: address of an S3-compatible store; empty: AWS.
+
+        Raises:
+            ConfigurationError: ``location`` is empty or not an address of a bucket.
+        """
+        self._symbol = symbol
+        self._objects: ObjectStore = open_objects(location, s3_endpoint)
+
+    def put(self, kline: Kline) -> tuple[Landed, bool]:
+        """Land ``kline``; returns its newest version, and whether this call wrote it.
+
+        The same content again changes nothing; different content becomes the next version.
+
+        Raises:
+            WriteConflict: other writers kept landing different content for the same day.
+        """
+        body = _encode(kline)
+        sha256 = hashlib.sha256(body).hexdigest()
+        for _ in range(_ATTEMPTS):
+            newest = max(self.versions(kline.symbol, kline.date, kline.date + DAY), default=None)
+            if newest is not None and newest.sha256 == sha256:
+                return newest, False
+            landed = Landed(kline.symbol, kline.date, newest.version + 1 if newest else 1, sha256)
+            if self._objects.put_new(landed.key, body):
+                return landed, True
+        raise WriteConflict(
+            f"{self._objects.location}: {kline.symbol} {kline.date} changes with every attempt"
+        )
+
+    def versions(self, symbol: str, start: dt.date, end: dt.date) -> Iterator[Landed]:
+        """All versions of the days in [start, end), in order of day and version."""
+        for key in self._objects.keys(f"{symbol}/", after=f"{symbol}/{start}/"):
+            match = _KEY.fullmatch(key)
+            if match is None:
+                continue
+            landed = Landed(match[1], dt.date.fromisoformat(match[2]), int(match[3]), match[4])
+            if landed.date >= end:
+                return
+            yield landed
+
+    def newest(self, symbol: str, start: dt.date, end: dt.date) -> list[Landed]:
+        """The version in force of each landed day in [start, end), in order."""
+        return list({landed.date: landed for landed in self.versions(symbol, start, end)}.values())
+
+    def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
+        """The landed candles of [start, end), each in its newest version."""
+        return [self.read(landed) for landed in self.newest(symbol, start, end)]
+
+    def read(self, landed: Landed) -> Kline:
+        """The candle in one landed object.
+
+        Raises:
+            BadCandle: the object is damaged, or is not a candle of the day in its key.
+        """
+        where = f"{self._objects.location}/{landed.key}"
+        body = self._objects.get(landed.key)
+        if body is None or hashlib.sha256(body).hexdigest() != landed.sha256:
+            raise BadCandle(f"{where}: does not hash to its name; restore the object or land the day again")
+        try:
+            content = json.loads(body)
+            symbol, row = content["symbol"], content["row"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadCandle(f"{where}: not a landed candle ({error!r})") from error
+        kline = parse_row(row, symbol=landed.symbol, source=self.name, where=where)
+        if (symbol, kline.date) != (landed.symbol, landed.date):
+            raise BadCandle(f"{where}: holds {symbol!r} {kline.date}")
+        return kline
+
+    def last_day(self, symbol: str) -> dt.date | None:
+        """The newest landed day; looked for among recent days first, for a long list is read in pages."""
+        recent = dt.datetime.now(dt.UTC).date() - _RECENT
+        for start in (recent, FIRST_DAY):
+            newest = max(self.versions(symbol, start, dt.date.max), default=None)
+            if newest is not None:
+                return newest.date
+        return None
+
+    def now(self) -> dt.datetime:
+        """The end of the newest landed day: what is landed is closed, nothing after it is known."""
+        last = self.last_day(self._symbol)
+        return opens_at(FIRST_DAY) if last is None else closes_at(last)
+
+
+def _encode(kline: Kline) -> bytes:
+    """The bytes that are landed: equal candles give equal bytes, whatever source they came from."""
+    content = {"symbol": kline.symbol, "row": to_row(kline)}
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,148 @@
+"""The one door to the network: a `requests` session that turns every bad answer into a typed error.
+
+It follows no redirect, reads no endless body, and never hands an error page on as if it were data.
+Imported only when a call is made: `requests` costs more than all the rest of `market`.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import requests
+import urllib3
+
+from btc_assets.errors import BtcError, ConfigurationError, SourceRefused, SourceUnavailable
+
+T = TypeVar("T")
+
+LARGEST_BODY = 8 * 2**20
+"""Bytes read of one answer; a thousand candles are about 0.2 MB, a month's dump 4 kB."""
+
+_PASSING = {-1000, -1001, -1003, -1006, -1007, -1008}
+"""Binance error codes that can pass (spot API docs, "Error codes"): overload, timeouts, too many requests."""
+
+_WRONG_SYMBOL = {-1100, -1121}
+"""Binance error codes for a symbol that does not exist or cannot be one."""
+
+
+class RateLimited(SourceUnavailable):
+    """HTTP 429 or 418: stay away. ``retry_after`` is the header's text, empty when there was none."""
+
+    def __init__(self, message: str, status: int, retry_after: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class NotThere(SourceRefused):
+    """HTTP 404: nothing lives at this address."""
+
+
+class Session(requests.Session):
+    """A session for reading from an exchange or its dumps; `send` returns complete 200 answers only.
+
+    Raises from `send` (and so from `get`):
+        SourceUnavailable: no connection, a timeout, a body that breaks off, 5xx, a passing error code.
+        RateLimited: 429 or 418.
+        NotThere: 404.
+        ConfigurationError: there is no such trading pair.
+        SourceRefused: redirects, 403, 451 and every other status; a body without end.
+    """
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send ``request`` and read the whole answer; see the class for what is raised."""
+        kwargs |= {"stream": True, "allow_redirects": False}
+        address = (request.url or "").split("?")[0]
+        try:
+            with super().send(request, **kwargs) as response:
+                body = response.raw.read(LARGEST_BODY + 1, decode_content=True)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise SourceUnavailable(f"{address}: {_cause(error)}") from error
+        if len(body) > LARGEST_BODY:
+            raise SourceRefused(f"{address}: the answer is longer than {LARGEST_BODY >> 20} MiB")
+        response.raw = io.BytesIO(body)
+        if response.status_code != 200:
+            raise refusal(response, address)
+        return response
+
+
+def refusal(response: requests.Response, address: str) -> BtcError:
+    """The error that ``response``, which is not a 200, stands for."""
+    status = response.status_code
+    code, said = _said(response)
+    if status in (418, 429):
+        return RateLimited(
+            f"{address}: too many requests ({status}){said}", status, response.headers.get("Retry-After", "")
+        )
+    if status >= 500 or code in _PASSING:
+        return SourceUnavailable(f"{address}: the server failed ({status}){said}")
+    if code in _WRONG_SYMBOL:
+        return ConfigurationError(f"{address}: the exchange does not know this BTC_SYMBOL{said}")
+    if 300 <= status < 400:
+        to = response.headers.get("Location", "nowhere")[:200]
+        return SourceRefused(
+            f"{address}: redirects to {to}, which is not followed; set the address you mean yourself"
+        )
+    if status == 404:
+        return NotThere(f"{address}: not found (404){said}")
+    if status == 451:
+        return SourceRefused(
+            f"{address}: not served to this country (451); set BTC_BINANCE_URL to "
+            "https://data-api.binance.vision (market data only), or use BTC_SOURCE=archive"
+        )
+    if status == 403:
+        return SourceRefused(
+            f"{address}: blocked by a firewall (403){said}; check the proxy, or use BTC_SOURCE=archive"
+        )
+    return SourceRefused(f"{address}: refused ({status}){said}")
+
+
+def within(seconds: float, call: Callable[[], T], what: str) -> T:
+    """``call()``, given up after ``seconds``, whatever it hangs in.
+
+    Socket timeouts start anew with every byte and do not cover name resolution; this does. A call
+    that is given up ends by itself at its next timeout, in a thread that keeps nobody waiting.
+
+    Raises:
+        SourceUnavailable: the time is up; or whatever ``call`` raises.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # handed over to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name=f"within-{seconds:g}s", daemon=True)
+    thread.start()
+    thread.join(max(0.0, seconds))
+    if failure:
+        raise failure[0]
+    if outcome:
+        return outcome[0]
+    raise SourceUnavailable(f"{what}: no complete answer in time")
+
+
+def _said(response: requests.Response) -> tuple[int | None, str]:
+    """Error code and message of Binance's JSON error, if the body is one."""
+    try:
+        body = response.json()
+    except ValueError:
+        return None, ""
+    if not isinstance(body, dict):
+        return None, ""
+    code, message = body.get("code"), body.get("msg")
+    text = f": {str(message)[:200]}" if message else ""
+    return (code, f"{text} [{code}]") if isinstance(code, int) else (None, text)
+
+
+def _cause(error: BaseException) -> str:
+    """The root of a chain of network errors, in one line."""
+    while isinstance(error.__context__, Exception):
+        error = error.__context__
+    return f"{type(error).__name__}: {error}"[:300]
