@@ -1,0 +1,70 @@
+# Two commands do everything: `make up` runs the product, `make test` proves that it works.
+# Both create .venv from hashed locks first and are quick the second time.
+PYTHON ?= python3
+UV = .venv/bin/uv
+PY = .venv/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
+
+setup: .venv/.runtime  ## create .venv and install what the product needs
+setup-dev: .venv/.dev .venv/.debian  ## the same and what the tests need
+
+up: setup  ## load the history, fit, forecast, serve Dagster (:3000) and the page (:8050); ARGS="--source simulated"
+	.venv/bin/btc up $(ARGS)
+
+test: setup-dev lint types unit  ## lint, types and all fast tests
+
+lint:  ## ruff
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types:  ## mypy, strict
+	.venv/bin/mypy
+
+unit:  ## the tests alone; ARGS="tests/market -k simulated"
+	$(PY) -m pytest -n 2 --dist loadfile -m "not faults and not images" $(ARGS)
+
+test-faults: setup-dev  ## the long trials of the fault matrix
+	$(PY) -m pytest -m faults $(ARGS)
+
+test-images: setup-dev  ## build, start and probe the container images
+	$(PY) -m pytest -m images $(ARGS)
+
+bench: setup-dev  ## print every benchmark as a table
+	$(PY) -m benchmarks $(ARGS)
+
+screenshots: setup-dev  ## draw the pictures of the README and the docs with a real browser
+	$(PY) -m tests.dash.screenshots $(ARGS)
+
+lock:  ## resolve the dependencies again, with hashes
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras --group dev pyproject.toml requirements/build.in -o requirements/all.txt $(ARGS)
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra graph --extra train --extra web -c requirements/all.txt pyproject.toml requirements/build.in -o requirements/runtime.txt
+
+clean:  ## remove the environment and caches; never your data
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+
+.venv/bin/uv: requirements/bootstrap.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed, this is %d.%d; name another with PYTHON=" % v)'
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	touch $@
+
+.venv/.runtime: .venv/bin/uv requirements/runtime.txt pyproject.toml
+	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/runtime.txt
+	$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/.dev: .venv/.runtime requirements/all.txt
+	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/all.txt
+	touch $@
+
+.venv/.debian: scripts/debian.txt
+	sh scripts/install_debian.sh
+	touch $@

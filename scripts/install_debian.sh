@@ -1,0 +1,20 @@
+#!/bin/sh
+# Install the Debian packages that the tests need and this machine lacks; asks for root only then.
+set -eu
+cd "$(dirname "$0")"
+missing=""
+while read -r package; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
+done < debian.txt
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ]; then
+  if command -v sudo >/dev/null 2>&1; then
+    exec sudo sh "$PWD/install_debian.sh"
+  fi
+  echo "The tests need these Debian packages; install them as root: apt-get install$missing" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 - a list of names
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
