@@ -63,6 +63,22 @@ class Settings(BaseModel):
         return self.source == "simulated"
 
     @property
+    def dagster_home(self) -> str:
+        """The folder of Dagster's own records: ``DAGSTER_HOME``, or one beside the data."""
+        base = f"{self.cache_dir}/{'simulated' if self.simulated else 'real'}" if "://" in self.data_dir else self.root
+        return os.environ.get("DAGSTER_HOME") or f"{base}/dagster"
+
+    def environment(self) -> dict[str, str]:
+        """The settings that differ from their defaults, as variables for a child process."""
+        found = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value != field.default:
+                secret = getattr(value, "get_secret_value", None)
+                found[PREFIX + name.upper()] = str(secret() if secret else value)
+        return found
+
+    @property
     def root(self) -> str:
         """Where this source's data lives; simulated and real data never share a folder."""
         return f"{self.data_dir}/{'simulated' if self.simulated else 'real'}"

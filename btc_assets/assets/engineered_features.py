@@ -1,0 +1,56 @@
+"""Partition D: stationary features from the candles up to day D."""
+
+from __future__ import annotations
+
+import dagster as dg
+import polars as pl
+
+from btc_assets.assets.describe import (
+    known_at,
+    last_day_only,
+    lineage,
+    table_asset,
+    table_preview,
+    written,
+)
+from btc_assets.assets.raw_klines import RECHECKED_DAYS
+from btc_assets.contracts import RAW_KLINES
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.features import ENGINEERED_FEATURES, FEATURES, LOOKBACK, engineer
+from btc_assets.partitions import window_of
+from btc_assets.resources import Platform
+
+LINEAGE = {
+    feature.name: [(RAW_KLINES.name, column.strip()) for column in feature.source.split(",")]
+    for feature in FEATURES
+}
+
+
+@dg.asset(
+    **table_asset(ENGINEERED_FEATURES, group="features", kinds=set()),
+    deps=[RAW_KLINES.name],
+    tags={"domain": "features"},
+)
+def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Derive the window's features, and again those of days whose candles may have been restated.
+
+    A candle of the window, or of the days that raw_klines checks again, reaches features up to
+    ``LOOKBACK`` days later; equal rows are left alone, so this costs one comparison.
+    """
+    window = window_of(context)
+    start = window.start - RECHECKED_DAYS * DAY
+    klines = platform.tables.read(RAW_KLINES, start=start - LOOKBACK * DAY, end=window.end + LOOKBACK * DAY)
+    derived = engineer(klines).filter(pl.col("date") >= start)
+    platform.tables.ensure_table(ENGINEERED_FEATURES)
+    receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
+    rows = derived.filter(pl.col("date").is_between(window.start, window.last))
+    lacking = rows.filter(pl.any_horizontal(pl.col(f.name).is_null() for f in FEATURES))
+    last_day_only(
+        context,
+        window,
+        {"dagster/column_lineage": lineage(LINEAGE), "newest features": table_preview(rows.drop("symbol"))},
+    )
+    return dg.MaterializeResult(
+        metadata=written(platform, ENGINEERED_FEATURES, window, receipt, rows.height)
+        | {"known at": known_at(window), "days with a null (too little history)": lacking.height}
+    )

@@ -1,0 +1,76 @@
+"""Partition D: the closed candle of day D, as the exchange gives it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+import polars as pl
+
+from btc_assets.assets.describe import each_day, known_at, last_day_only, table_asset, table_preview, written
+from btc_assets.contracts import RAW_KLINES
+from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceRefused
+from btc_assets.frames import klines_frame
+from btc_assets.ledger.candles import land
+from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at
+from btc_assets.partitions import Window, window_of
+from btc_assets.progress import report
+from btc_assets.resources import Platform
+
+RECHECKED_DAYS = 7
+"""Every run asks for this many earlier days too: they cost no request and show what was restated."""
+
+LASTING = (BadCandle, ConfigurationError, NoDataYet, SourceRefused)
+"""What a retry a few minutes later cannot mend."""
+
+
+@dg.asset(
+    **table_asset(RAW_KLINES, group="market", kinds={"binance"}),
+    retry_policy=dg.RetryPolicy(max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
+    tags={"domain": "market"},
+)
+def raw_klines(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Fetch the window's candles, keep what is new, record what the exchange restated."""
+    window = window_of(context)
+    try:
+        fetched = fetch(platform, window)
+    except LASTING as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    landing = land(platform.tables, fetched, platform.now())
+    rows = fetched.filter(pl.col("date") >= window.start)
+    absent = sorted(set(window.days) - set(rows["date"]))
+    unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
+    if unpublished:
+        raise dg.Failure(not_yet(platform, unpublished, rows.height), allow_retries=False)
+    each_day(context, {r["date"]: {"close (USDT)": r["close"], "volume (BTC)": r["volume"]} for r in rows.to_dicts()})
+    last_day_only(context, window, {"newest candles": table_preview(rows.drop("symbol", "open_time", "close_time"))})
+    return dg.MaterializeResult(
+        metadata=written(platform, RAW_KLINES, window, landing.receipt, rows.height)
+        | {
+            "known at": known_at(window),
+            "days without a candle": [d.isoformat() for d in absent],
+            "restated candles": [d.isoformat() for d in sorted(landing.restated["date"])],
+        }
+    )
+
+
+def fetch(platform: Platform, window: Window) -> pl.DataFrame:
+    """Candles of the window and the days before it that are checked again, as ``raw_klines`` rows."""
+    settings = platform.settings
+    start = max(FIRST_DAY, window.start - RECHECKED_DAYS * DAY)
+    report(settings.root, "loading history", 0.0, f"{(window.end - start).days:,} days from {settings.source}")
+    klines = platform.source.klines(settings.symbol, start, window.end)
+    return klines_frame(klines, platform.now())
+
+
+def not_yet(platform: Platform, days: list[dt.date], kept: int) -> str:
+    """Why the newest days of the window have no candle, and when to come back."""
+    first, last = days[0], days[-1]
+    settings = platform.settings
+    which = f"{first}" if first == last else f"{first} to {last}"
+    message = f"{settings.source} has no closed {settings.symbol} candle for {which} yet. "
+    message += f"The candle of {last} is final at {closes_at(last):%Y-%m-%d %H:%M} UTC"
+    if settings.source == "archive":
+        message += "; Binance publishes a day's dump some hours later and a month's in the month after"
+    message += f". Nothing was written for these days; {kept} earlier days of the run were kept."
+    return message + " Materialise them again then; the catch-up sensor does so by itself."

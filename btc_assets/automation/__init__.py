@@ -1,0 +1,1 @@
+"""What runs without anyone asking: the daily job, its schedule, and the sensors that heal gaps."""

@@ -1,0 +1,38 @@
+"""Jobs: the daily partition, and the parts of the graph that people launch over ranges."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+DAY_OF_DATA = dg.AssetSelection.assets(
+    "raw_klines",
+    "engineered_features",
+    "mlp_model",
+    "lstm_model",
+    "baseline_forecasts",
+    "forecasts",
+    "forecast_scores",
+)
+
+daily_partition = dg.define_asset_job(
+    "daily_partition",
+    selection=DAY_OF_DATA,
+    description="One day (or a range of days) through the whole graph: candle, features, models, forecasts, scores.",
+    tags={"btc/job": "daily_partition"},
+)
+
+market_history = dg.define_asset_job(
+    "market_history",
+    selection=dg.AssetSelection.assets("raw_klines", "engineered_features"),
+    description="Candles and features alone; over all days this is a few requests and two writes.",
+    tags={"btc/job": "market_history"},
+)
+
+walk_forward = dg.define_asset_job(
+    "walk_forward",
+    selection=DAY_OF_DATA - dg.AssetSelection.assets("raw_klines", "engineered_features"),
+    description="Models, forecasts and scores over past days: a walk-forward backtest is a backfill of this job.",
+    tags={"btc/job": "walk_forward"},
+)
+
+JOBS = [daily_partition, market_history, walk_forward]

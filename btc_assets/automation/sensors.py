@@ -1,0 +1,66 @@
+"""The sensor that catches up: after any outage it asks for what is missing, a run a contiguous range."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+
+from btc_assets.automation.jobs import daily_partition
+from btc_assets.automation.runs import days_under_way, failures, missing_days, run_tags, windows
+from btc_assets.market.calendar import closes_at, last_closed_day
+from btc_assets.partitions import Window
+
+CAUGHT_UP = ("raw_klines", "engineered_features", "mlp_model", "lstm_model", "baseline_forecasts", "forecasts",
+             "forecast_scores")  # fmt: skip
+GRACE = dt.timedelta(minutes=20)
+"""How long after midnight the schedule (or the Lambda) has the new day to itself."""
+FIRST_WAIT = dt.timedelta(minutes=15)
+LONGEST_WAIT = dt.timedelta(hours=6)
+
+
+@dg.sensor(
+    job=daily_partition,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Finds days that were missed (host down, source down) and launches them, one run a range.",
+)
+def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Request every missing day that nobody is working on; wait longer after each failure."""
+    now = dt.datetime.now(dt.UTC)
+    until = last_closed_day(now - GRACE)
+    missing = missing_days(context.instance, CAUGHT_UP, until)
+    wanted = set().union(*missing.values()) - days_under_way(context.instance)
+    if not wanted:
+        return dg.SkipReason(f"nothing is missing up to {until}")
+    requests, waits = [], []
+    for window in windows(wanted):
+        failed = failures(context.instance, daily_partition.name, window)
+        retry_at = next_attempt(failed)
+        if now < retry_at:
+            waits.append(f"{window} failed {len(failed)} times, next attempt at {retry_at:%H:%M} UTC")
+            continue
+        requests.append(request(window, missing, len(failed)))
+    if not requests:
+        return dg.SkipReason("; ".join(waits))
+    return dg.SensorResult(run_requests=requests)
+
+
+def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
+    """When a window that failed may be tried again: 15 minutes after the first failure, then twice as long, to 6 hours."""
+    if not records:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (len(records) - 1))
+    return max(r.update_timestamp for r in records).astimezone(dt.UTC) + wait
+
+
+def request(window: Window, missing: dict[str, set[dt.date]], attempt: int) -> dg.RunRequest:
+    """One run over ``window`` for the assets that lack a day of it; the run key makes each attempt unique."""
+    days = set(window.days)
+    assets = [asset for asset, lacking in missing.items() if lacking & days]
+    return dg.RunRequest(
+        run_key=f"{window.start}..{window.last}#{attempt}",
+        asset_selection=[dg.AssetKey([a]) for a in assets],
+        tags=run_tags(window) | {"btc/launched_by": "catch_up", "btc/closed_at": closes_at(window.last).isoformat()},
+    )

@@ -1,0 +1,17 @@
+"""The ``btc`` command: each subcommand is a file of its own and imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+from btc_assets.cli.app import app
+from btc_assets.errors import BtcError, ConfigurationError
+
+
+def main() -> None:
+    """Run the command line; an error a person can act on is one sentence and exit code 1 (2: wrong usage)."""
+    try:
+        app()
+    except BtcError as error:
+        print(f"btc: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)

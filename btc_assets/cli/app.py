@@ -1,0 +1,31 @@
+"""The command line's table of contents."""
+
+from __future__ import annotations
+
+import typer
+
+from btc_assets.cli import backfill, backtest, doctor, export, forecast, settings, up
+
+app = typer.Typer(
+    name="btc",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Forecast the daily Bitcoin price, and prove how good the forecasts are.
+
+    **Start here:** `btc up` loads the history, fits the networks, issues forecasts and serves Dagster on
+    127.0.0.1:3000 and the web page on 127.0.0.1:8050. Ctrl-C stops it; the next start only catches up.
+
+    **Then:** `btc forecast --days 14` prints a forecast, `btc backtest --from 2024-01-01 --to 2024-12-31` shows
+    how such forecasts did, `btc verify` proves when they were made.
+
+    Days are UTC, written YYYY-MM-DD. Settings are `BTC_*` environment variables: `btc settings` lists them.
+    """,
+)
+app.command("up")(up.up)
+app.command("backfill")(backfill.backfill)
+app.command("forecast")(forecast.forecast)
+app.command("backtest")(backtest.backtest)
+app.command("export")(export.export)
+app.command("doctor")(doctor.doctor)
+app.command("settings")(settings.show_settings)

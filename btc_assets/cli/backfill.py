@@ -1,0 +1,52 @@
+"""``btc backfill``: materialise a range of days from the command line, as Dagster's UI would."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from btc_assets.cli.options import day_range, many_of
+from btc_assets.settings import load
+
+ASSETS = (
+    "raw_klines",
+    "engineered_features",
+    "mlp_model",
+    "lstm_model",
+    "baseline_forecasts",
+    "forecasts",
+    "forecast_scores",
+)
+
+
+def backfill(
+    start: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD (UTC, included).")],
+    end: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD (UTC, included).")],
+    assets: Annotated[
+        str | None, typer.Option(help="Comma-separated assets; all of the daily graph unless named.")
+    ] = None,
+) -> None:
+    """Materialise the days from --from to --to in one run; days that are there already change nothing."""
+    first, after = day_range(start, end)
+    chosen = many_of(assets, ASSETS, "asset") if assets else list(ASSETS)
+    run_with_progress(load(), "daily_partition", first, after, chosen)
+    typer.echo(f"materialised {', '.join(chosen)} for {start} to {end}")
+
+
+def run_with_progress(settings, job, first, after, assets, tags=None):  # type: ignore[no-untyped-def]
+    """Run ``job`` over [first, after) in this process with a progress bar."""
+    from rich.progress import Progress as Bars
+
+    from btc_assets.launch import bury_dead_runs, open_instance, run_window
+    from btc_assets.partitions import Window
+    from btc_assets.progress import done
+
+    window = Window(first, after)
+    with open_instance(settings) as instance, Bars(transient=True) as bars:
+        bury_dead_runs(instance)
+        task = bars.add_task(f"{job} {window}", total=1.0)
+        try:
+            run_window(instance, job, window, assets, watch=lambda f: bars.update(task, completed=f), tags=tags)
+        finally:
+            done(settings.root)

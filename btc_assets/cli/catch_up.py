@@ -1,0 +1,112 @@
+"""The worker behind `btc up`: bring the tables to the newest closed day, reporting progress as it goes.
+
+Run as ``python -m btc_assets.cli.catch_up``, a process of its own, so that TensorFlow's memory goes with it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+
+from btc_assets.errors import BtcError, SourceError
+from btc_assets.market.calendar import DAY, FIRST_DAY, days, last_closed_day
+from btc_assets.market.source import KlineSource
+from btc_assets.settings import Settings, load
+
+ORIGINS = 30
+"""How many recent origins get a forecast on the first start: enough for a first track record."""
+
+CHUNK = 990
+"""Days a run: with the days checked again they stay under the exchange's 1,000 candles a request."""
+
+PROBES = (60, 800, 10_000)
+"""How far back to look for the newest candle: a dump may have ended long ago."""
+
+
+def newest_day(source: KlineSource, symbol: str) -> dt.date:
+    """The newest day the source has a closed candle of.
+
+    Raises:
+        SourceError: it has none at all, or cannot be reached.
+    """
+    closed = last_closed_day(source.now())
+    for back in PROBES:
+        klines = source.klines(symbol, max(FIRST_DAY, closed - back * DAY), closed + DAY)
+        if klines:
+            return klines[-1].date
+    raise SourceError(f"{source.name} has no {symbol} candle since {FIRST_DAY}; check BTC_SYMBOL and BTC_ARCHIVE")
+
+
+def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
+    """Materialise what is missing: the whole history of candles and features, and recent forecasts."""
+    from btc_assets.launch import bury_dead_runs, open_instance
+    from btc_assets.progress import report
+
+    report(settings.root, "starting", 0.0, f"asking {settings.source} for its newest candle")
+    from btc_assets.market.sources import open_source
+
+    newest = newest_day(open_source(settings), settings.symbol)
+    with open_instance(settings) as instance:
+        bury_dead_runs(instance)
+        load_history(settings, instance, newest)
+        issue_forecasts(settings, instance, newest, origins)
+
+
+def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
+    """Candles and features of every day up to ``newest`` that is not there yet."""
+    from btc_assets.automation.runs import materialised_days, windows
+    from btc_assets.launch import run_window
+    from btc_assets.partitions import Window
+    from btc_assets.progress import report
+
+    everything = set(days(FIRST_DAY, newest + DAY))
+    have = materialised_days(instance, "raw_klines") & materialised_days(instance, "engineered_features")  # type: ignore[arg-type]
+    missing = everything - have
+    done = 0
+    for window in windows(missing):
+        for start in range(0, len(window.days), CHUNK):
+            part = window.days[start : start + CHUNK]
+            size = len(part)
+
+            def watch(fraction: float, before: int = done, size: int = size) -> None:
+                overall = (before + fraction * size) / len(missing)
+                report(settings.root, "loading history", overall, f"{len(missing):,} days of candles and features")
+
+            watch(0.0)
+            run_window(instance, "market_history", Window(part[0], part[-1] + DAY), watch=watch)  # type: ignore[arg-type]
+            done += size
+
+
+def issue_forecasts(settings: Settings, instance: object, newest: dt.date, origins: int) -> None:
+    """Models, forecasts and scores for the last ``origins`` days, and any gap since the first forecast."""
+    from btc_assets.automation.runs import missing_days, windows
+    from btc_assets.launch import run_window
+    from btc_assets.progress import report
+
+    assets = ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores")
+    missing = missing_days(instance, assets, newest)  # type: ignore[arg-type]
+    from btc_assets.automation.runs import materialised_days
+
+    recent = set(days(max(FIRST_DAY, newest - (origins - 1) * DAY), newest + DAY))
+    wanted = set().union(*missing.values()) | (recent - materialised_days(instance, "forecasts"))  # type: ignore[arg-type]
+    for window in windows(wanted):
+        report(settings.root, "fitting the networks", 0.0, f"origins {window}")
+        run_window(instance, "walk_forward", window)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Catch up with the environment's settings; exit code 1 and one sentence when that fails."""
+    settings = load()
+    from btc_assets.progress import done
+
+    try:
+        catch_up(settings)
+    except BtcError as error:
+        print(f"btc: {error}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        done(settings.root)
+
+
+if __name__ == "__main__":
+    main()

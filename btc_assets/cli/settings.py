@@ -1,0 +1,44 @@
+"""``btc settings``: every setting, its value, and where the value came from."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from btc_assets.settings import PREFIX, Settings, load
+
+
+def show_settings(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Print every setting with its value, where it came from, and what it means; secrets are masked."""
+    settings = load()
+    rows = [(PREFIX + name.upper(), shown(settings, name), origin(name), field.description or "")
+            for name, field in Settings.model_fields.items()]  # fmt: skip
+    if as_json:
+        import json
+
+        typer.echo(json.dumps({key: {"value": value, "from": source} for key, value, source, _ in rows}, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("setting", "value", "from", "meaning", title="Settings")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def shown(settings: Settings, name: str) -> str:
+    """The value as text; a secret shows only whether it is set."""
+    value = getattr(settings, name)
+    if hasattr(value, "get_secret_value"):
+        return "(set)" if value.get_secret_value() else "(not set)"
+    return str(value)
+
+
+def origin(name: str) -> str:
+    """``environment`` or ``default``."""
+    return "environment" if PREFIX + name.upper() in os.environ else "default"

@@ -1,0 +1,18 @@
+"""Every table by name, for the commands that take one."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from btc_assets.contracts import TableSpec
+
+
+@cache
+def TABLES() -> dict[str, TableSpec]:  # noqa: N802 - reads as the constant it is, loaded on first use
+    """All tables of the project by name."""
+    from btc_assets import contracts
+    from btc_assets.ledger.records import ISSUE_RECORDS
+    from btc_assets.modeling.features import ENGINEERED_FEATURES
+
+    specs = [value for value in vars(contracts).values() if isinstance(value, TableSpec)]
+    return {spec.name: spec for spec in [*specs, ENGINEERED_FEATURES, ISSUE_RECORDS]}

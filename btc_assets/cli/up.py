@@ -1,0 +1,173 @@
+"""``btc up``: everything on one machine, from the first candle to the page, until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from btc_assets.cli.children import Child, Children, require_free_port
+from btc_assets.cli.options import one_of
+from btc_assets.errors import BtcError, ConfigurationError, SourceError, StorageError
+from btc_assets.settings import Settings, load
+
+SOURCES = ("binance", "archive", "landing", "simulated")
+PROBE_SECONDS = 8.0
+"""How long the exchange may take to answer before the demo market takes its place."""
+
+
+def up(
+    source: Annotated[
+        str | None,
+        typer.Option(help="binance, archive or simulated. Without it: Binance, or the simulated market if it cannot be reached."),
+    ] = None,
+    web_port: Annotated[int | None, typer.Option(help="Port of the web page (default 8050).")] = None,
+    dagster_port: Annotated[int | None, typer.Option(help="Port of Dagster's UI (default 3000).")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Catch up, print the result and stop; start no servers.")] = False,
+) -> None:
+    """Load the history, fit the networks, issue forecasts, and serve Dagster's UI and the web page.
+
+    The first start takes a few minutes, mostly for fitting; the page says how far it has come. Later starts
+    take seconds and only catch up. Ctrl-C stops everything that was started. With no network to Binance it
+    says so and uses a simulated market, in a data folder of its own, labelled everywhere; with --source it
+    never does.
+    """
+    settings = choose(source, web_port=web_port, dagster_port=dagster_port)
+    if not once:
+        require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")
+        require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")
+    with single(settings) as home, Children(home / "logs") as children:
+        signal.signal(signal.SIGTERM, _as_interrupt)
+        with contextlib.suppress(KeyboardInterrupt):
+            serve(settings, children, once)
+        typer.echo("stopping ...")
+    typer.echo("stopped.")
+
+
+def choose(source: str | None, **ports: int | None) -> Settings:
+    """Settings with the source that will be used; only an unnamed source may give way to the simulated one."""
+    if source is not None:
+        one_of(source, SOURCES, "source")
+    settings = load(source=source, **ports)
+    import os
+
+    if source is not None or "BTC_SOURCE" in os.environ:
+        return settings
+    from btc_assets.market.sources import open_source
+
+    probe = settings.model_copy(update={"source_deadline": PROBE_SECONDS})
+    try:
+        open_source(probe).now()
+    except SourceError as error:
+        first = str(error).split("\n")[0]
+        typer.secho(f"Binance cannot be reached ({first}); going on with a SIMULATED market.", fg="yellow", err=True)
+        return load(source="simulated", **ports)
+    return settings
+
+
+@contextlib.contextmanager
+def single(settings: Settings) -> Iterator[Path]:
+    """Hold this data folder for one ``btc up``; yields the folder of logs and locks.
+
+    Raises:
+        StorageError: the folder cannot be written.
+        ConfigurationError: another ``btc up`` holds it.
+    """
+    home = Path(settings.dagster_home).parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock: IO[str] = (home / "up.lock").open("a")
+    except OSError as error:
+        raise StorageError(
+            f"the data folder {home} cannot be written ({error.strerror}); set BTC_DATA_DIR to one that can"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"another `btc up` is using {home}; stop it, or set BTC_DATA_DIR to another folder"
+            ) from None
+        yield home
+
+
+def serve(settings: Settings, children: Children, once: bool) -> None:
+    """Start the children, show the worker's progress, then watch over the servers until interrupted."""
+    environment = settings.environment() | {"DAGSTER_HOME": str(Path(settings.dagster_home).resolve())}
+    if settings.simulated:
+        typer.secho("SIMULATED market: these are not real prices.", fg="yellow")
+    servers = []
+    if not once:
+        servers.append(children.start("web", ["btc_dash"], environment))
+        typer.echo(f"web page   http://{settings.web_host}:{settings.web_port}")
+    worker = children.start("catch_up", ["btc_assets.cli.catch_up"], environment)
+    if not once:
+        servers.append(children.start("dagster", dagster_command(settings), environment))
+        typer.echo(f"Dagster    http://{settings.dagster_host}:{settings.dagster_port}  (a minute on a first start)")
+    watch_worker(settings, worker, servers)
+    if once:
+        return
+    typer.secho(
+        f"Ready: http://{settings.web_host}:{settings.web_port} (page), "
+        f"http://{settings.dagster_host}:{settings.dagster_port} (Dagster). Ctrl-C stops both.",
+        bold=True,
+    )
+    while True:
+        require_alive(servers)
+        time.sleep(0.5)
+
+
+def dagster_command(settings: Settings) -> list[str]:
+    """Dagster's webserver and daemon over our code location."""
+    host, port = settings.dagster_host, str(settings.dagster_port)
+    return ["dagster", "dev", "-m", "btc_assets.definitions", "-h", host, "-p", port]
+
+
+def watch_worker(settings: Settings, worker: Child, servers: list[Child]) -> None:
+    """Show progress bars until the worker is done.
+
+    Raises:
+        BtcError: the worker or a server failed; shows its last words.
+    """
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    from btc_assets.progress import read
+
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+               TimeElapsedColumn(), TextColumn("{task.fields[detail]}"))  # fmt: skip
+    with Bars(*columns) as bars:
+        tasks: dict[str, int] = {}
+        while worker.alive:
+            require_alive(servers)
+            progress = read(settings.root)
+            if progress is not None:
+                if progress.stage not in tasks:
+                    for task in tasks.values():
+                        bars.update(task, completed=1.0)  # type: ignore[arg-type]
+                    tasks[progress.stage] = bars.add_task(progress.stage, total=1.0, detail="")
+                task_id = tasks[progress.stage]
+                bars.update(task_id, completed=progress.fraction, detail=progress.detail)  # type: ignore[arg-type]
+            time.sleep(0.2)
+        if worker.process.returncode == 0:
+            for task in tasks.values():
+                bars.update(task, completed=1.0)  # type: ignore[arg-type]
+    if worker.process.returncode != 0:
+        raise BtcError(f"catching up failed:\n{worker.last_words()}\nThe whole log is {worker.log}.")
+
+
+def require_alive(servers: list[Child]) -> None:
+    """Raise BtcError with its last words if a server has stopped by itself."""
+    for child in servers:
+        if not child.alive:
+            raise BtcError(f"{child.name} stopped by itself:\n{child.last_words()}\nThe whole log is {child.log}.")
+
+
+def _as_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,158 @@
+"""Run the graph from a program: one window of days in this process, on the operator's own instance."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from btc_assets.automation.runs import UNFINISHED, run_tags
+from btc_assets.errors import BtcError
+from btc_assets.partitions import Window
+from btc_assets.settings import Settings
+
+WORKER_TAG = "btc/worker"
+"""``<boot id>:<process id>:<start ticks>`` of the process that executes a run itself, so that its death shows."""
+
+INSTANCE_YAML = """\
+# Dagster's settings on one machine; written once, yours to change.
+telemetry:
+  enabled: false
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+  pools:
+    granularity: op
+    default_limit: 1
+run_monitoring:
+  enabled: true
+run_retries:
+  enabled: true
+  max_retries: 2
+retention:
+  schedule:
+    purge_after_days: {skipped: 7, success: 90, failure: 90}
+  sensor:
+    purge_after_days: {skipped: 2, success: 90, failure: 90}
+"""
+
+
+class RunFailed(BtcError):
+    """A run of the graph failed; the message is the failing step's own."""
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The Dagster instance of this data folder; created with sound defaults on first use."""
+    home = Path(settings.dagster_home)
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(INSTANCE_YAML)
+    os.environ["DAGSTER_HOME"] = str(home.resolve())
+    return dg.DagsterInstance.from_config(str(home.resolve()))
+
+
+def run_window(
+    instance: dg.DagsterInstance,
+    job: str,
+    window: Window,
+    assets: Sequence[str] | None = None,
+    watch: Callable[[float], None] | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
+    """Materialise ``window`` with ``job`` in this process; ``watch`` is told the fraction done (0 to 1).
+
+    Raises:
+        RunFailed: a step failed; what was materialised before it stays.
+    """
+    from btc_assets.definitions import defs
+
+    definition = defs.resolve_job_def(job)
+    run_id = str(uuid.uuid4())
+    if watch is not None:
+        count = len(assets or definition.asset_layer.executable_asset_keys)
+        instance.add_event_listener(run_id, _Meter(2 * count * len(window.days), watch))
+    result = definition.execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        tags={**run_tags(window), WORKER_TAG: this_process(), **(tags or {})},
+        asset_selection=[dg.AssetKey([a]) for a in assets] if assets else None,
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise RunFailed(f"{job} over {window} failed: {_first_error(result)}")
+
+
+class _Meter:
+    """Counts planned and finished partitions as their events are stored."""
+
+    def __init__(self, expected: int, watch: Callable[[float], None]) -> None:
+        self.expected, self.watch, self.seen = expected, watch, 0
+
+    def __call__(self, entry: dg.EventLogEntry) -> None:
+        kinds = (dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+        if entry.dagster_event is not None and entry.dagster_event.event_type in kinds:
+            self.seen += 1
+            if self.seen % 50 == 0:
+                self.watch(min(1.0, self.seen / self.expected))
+
+
+def _first_error(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return failure.user_failure_data.description
+            error = failure.error
+            cause = error.cause if error is not None and error.cause is not None else error
+            return f"{event.step_key}: {cause.message.strip() if cause else 'no reason was recorded'}"
+    return "Dagster's UI shows the run's log"
+
+
+def this_process() -> str:
+    """A name for this process that no later process gets."""
+    return f"{_boot_id()}:{os.getpid()}:{_start_ticks(os.getpid())}"
+
+
+def _boot_id() -> str:
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else "boot"
+
+
+def _start_ticks(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return "?" if _alive(pid) else "gone"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs whose process died (power cut, kill -9) as failed and free their pool slots; returns their ids."""
+    dead = []
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
+        worker = run.tags.get(WORKER_TAG)
+        if worker is None:
+            continue
+        boot, pid, ticks = worker.split(":")
+        if boot == _boot_id() and _start_ticks(int(pid)) == ticks:
+            continue
+        instance.report_run_failed(run, "the process that ran it is gone")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        dead.append(run.run_id)
+    return dead

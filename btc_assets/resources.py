@@ -1,0 +1,50 @@
+"""The one Dagster resource: settings, and what they open. Opened on first use, once a process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+
+from btc_assets.market.source import KlineSource
+from btc_assets.settings import Settings, load
+from btc_assets.storage.registry import ModelRegistry
+from btc_assets.storage.tables import TableStore
+
+
+class Platform(dg.ConfigurableResource[Any]):
+    """Tables, models and the market, as the ``BTC_*`` settings say; ``overrides`` win over them."""
+
+    overrides: dict[str, str] = {}
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The validated settings."""
+        return load(**self.overrides)
+
+    @cached_property
+    def tables(self) -> TableStore:
+        """The table store."""
+        from btc_assets.storage.open import open_tables
+
+        return open_tables(self.settings)
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        """The model registry."""
+        from btc_assets.storage.open import open_registry
+
+        return open_registry(self.settings)
+
+    @cached_property
+    def source(self) -> KlineSource:
+        """Where candles come from."""
+        from btc_assets.market.sources import open_source
+
+        return open_source(self.settings)
+
+    def now(self) -> dt.datetime:
+        """The wall clock (UTC)."""
+        return dt.datetime.now(dt.UTC)
