@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from btc_assets.contracts import RAW_KLINES
+from btc_assets.contracts import (
+    FORECASTS,
+    MODELS,
+    NETWORKS,
+    QUANTILES,
+    RAW_KLINES,
+    VINTAGES_IN_FORCE,
+    Column,
+    TableSpec,
+)
+from btc_assets.ledger.candles import land
+from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.inputs import Inputs, read_inputs
+from btc_assets.ledger.issue import Issued, issue
+from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.market.calendar import DAY, closes_at, days, opens_at
 from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.manifest import write_manifest
+from btc_assets.storage.registry import ModelRef, VintageId
 
 FIRST = dt.date(2024, 1, 1)
 
@@ -50,3 +68,98 @@ def _candles(count: int, first: dt.date = FIRST, symbol: str = "BTCUSDT", **over
         }
         rows.append(row | override)
     return pl.DataFrame(rows, schema=RAW_KLINES.schema)
+
+
+class World:
+    """A store with candles, features and two vintages, and forecasts that are a function of the candles."""
+
+    symbol = "BTCUSDT"
+
+    def __init__(self, root: Path, days_known: int = 12) -> None:
+        self.root = root
+        self.tables = DeltaTables(str(root))
+        self.registry = FolderRegistry(root)
+        self.models = {name: self._publish(name) for name in NETWORKS}
+        self.tables.upsert(RAW_KLINES, _candles(days_known))  # each stored as its day closed
+        self._derive()
+
+    def land(self, candles: pl.DataFrame, now: dt.datetime) -> None:
+        land(self.tables, candles, now)
+        self._derive()
+
+    def _derive(self) -> None:
+        features = candles_to_features(self.tables.read(RAW_KLINES))
+        self.tables.ensure_table(FEATURES)
+        self.tables.upsert(FEATURES, features)
+
+    def in_time(self, origin: dt.date) -> Clock:
+        """Both clocks five minutes after ``origin`` closed."""
+        at = closes_at(origin) + dt.timedelta(minutes=5)
+        return Clock(at, at)
+
+    def rows(self, origins: list[dt.date]) -> pl.DataFrame:
+        candles = self.tables.read(RAW_KLINES)
+        known = {d: (c, v) for d, c, v in candles.select("date", "close", "volume").iter_rows()}
+        rows = []
+        for origin, model, horizon in itertools.product(origins, MODELS, (1, 2, 3)):
+            close, volume = known[origin]
+            centre = close * (1 + len(model) / 1000 + volume / 1e9)
+            quantiles = {q: centre * (0.9 + 0.01 * i * horizon) for i, q in enumerate(QUANTILES)}
+            rows.append(
+                {"symbol": self.symbol, "model": model, "origin_date": origin, "horizon": horizon}
+                | {"target_date": origin + horizon * DAY, "vintage": FIRST}
+                | quantiles
+            )
+        schema = {k: v for k, v in FORECASTS.schema.items() if k != "issued_at"}
+        return pl.DataFrame(rows, schema=schema)
+
+    def inputs(self, origins: list[dt.date]) -> Inputs:
+        in_force = [
+            {"symbol": self.symbol, "model": name, "date": origin, "vintage": FIRST, "revision": 0}
+            | {"manifest_sha256": ref.manifest_sha256, "action": "carried", "reason": "in force"}
+            for origin in origins
+            for name, ref in self.models.items()
+        ]
+        self.tables.upsert(VINTAGES_IN_FORCE, pl.DataFrame(in_force, schema=VINTAGES_IN_FORCE.schema))
+        return read_inputs(self.tables, FEATURES, self.symbol, origins, "1.2.3", {"refit_every": 7})
+
+    def issue(self, origins: list[dt.date], clock: Clock | None = None) -> Issued:
+        inputs, rows = self.inputs(origins), self.rows(origins)
+        return issue(self.tables, self.registry, rows, inputs, clock or self.in_time(max(origins)))
+
+    def records(self) -> list[IssueRecord]:
+        return [record for record, _ in read_records(self.tables, self.symbol)]
+
+    def stored(self, origin: dt.date) -> pl.DataFrame:
+        return self.tables.read(FORECASTS, start=origin, end=origin + DAY)
+
+    def _publish(self, name: str) -> ModelRef:
+        folder = self.root / "drafts" / name
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(f"network {name}".encode() * 50)
+        write_manifest(folder, {"cutoff": FIRST.isoformat(), "metrics": {"pinball": 0.01}})
+        return self.registry.publish(name, VintageId(FIRST), folder, {"pinball": 0.01})
+
+
+def candles_to_features(candles: pl.DataFrame) -> pl.DataFrame:
+    """A feature that is missing on the first day, as real ones are."""
+    turnover = (pl.col("quote_volume") / pl.col("quote_volume").shift(1)).log()
+    return candles.sort("date").select("symbol", "date", turnover=turnover)
+
+
+FEATURES = TableSpec(
+    "engineered_features",
+    "One feature, for tests.",
+    key=("symbol", "date"),
+    day="date",
+    columns=(
+        Column("symbol", pl.String, "trading pair"),
+        Column("date", pl.Date, "the day"),
+        Column("turnover", pl.Float64, "log ratio to the day before"),
+    ),
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "store")

@@ -1,0 +1,132 @@
+"""Begin a chain, also on a store that has forecasts already, and begin anew after a record at fault."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from dataclasses import replace
+
+import polars as pl
+
+from btc_assets.contracts import FORECASTS
+from btc_assets.errors import LedgerError, WriteConflict
+from btc_assets.ledger.clock import Clock, kind_of
+from btc_assets.ledger.digest import forecast_digests
+from btc_assets.ledger.records import (
+    ISSUE_RECORDS,
+    NOTHING,
+    Chain,
+    Head,
+    IssueRecord,
+    Kind,
+    read_chain,
+    records_frame,
+)
+from btc_assets.storage.tables import TableStore
+
+ADOPTED = "in the store before the chain began; when it was made is not known, its inputs neither"
+
+
+def start_chain(tables: TableStore, symbol: str, clock: Clock) -> Chain:
+    """Begin the chain of ``symbol`` with a genesis record, unless there is one; return it.
+
+    Forecasts that are stored already are adopted: each origin gets a record that dates them to now, since
+    nothing proves an earlier time, and their ``issued_at`` is set to it. Calling it again completes a
+    migration that was cut short.
+
+    Raises:
+        LedgerError: the clocks disagree where it matters.
+    """
+    tables.ensure_table(ISSUE_RECORDS)
+    if read_chain(tables, symbol) is None:
+        # If another writer begins the chain in this very moment, its records count.
+        with contextlib.suppress(WriteConflict):
+            tables.insert(ISSUE_RECORDS, records_frame(_first_records(tables, symbol, clock)))
+    chain = read_chain(tables, symbol)
+    assert chain is not None
+    _restamp(tables, chain)
+    return chain
+
+
+def restart_chain(tables: TableStore, symbol: str, clock: Clock, reason: str) -> Head:
+    """Append a genesis record after a newest record that nothing could follow (a clock was years ahead).
+
+    Records before it stay and keep their hashes; ``verify`` names the restart and its ``reason``.
+
+    Raises:
+        LedgerError: there is no chain, or the newest record does not lie in the future.
+        WriteConflict: another writer was first.
+    """
+    chain = read_chain(tables, symbol)
+    if chain is None:
+        raise LedgerError(f"{symbol} has no chain to restart; issuing a forecast begins one")
+    if chain.head.issued_at <= clock.now:
+        raise LedgerError(
+            f"the newest record of {symbol} is of {chain.head.issued_at.isoformat()}, which is not in the "
+            "future: the chain can go on as it is"
+        )
+    record = IssueRecord(
+        symbol=symbol,
+        began=chain.began,
+        seq=chain.head.seq + 1,
+        kind="genesis",
+        origin_date=clock.now.date(),
+        issued_at=clock.now,
+        local_clock=clock.local,
+        source_clock=clock.source,
+        note=f"restarted: {reason}",
+        previous_sha256=chain.head.record_sha256,
+    )
+    tables.insert(ISSUE_RECORDS, records_frame([record]))
+    return Head(symbol, record.seq, record.sha256(), record.issued_at)
+
+
+def _first_records(tables: TableStore, symbol: str, clock: Clock) -> list[IssueRecord]:
+    """A genesis record, and one for each origin that is stored already."""
+    stored = _stored(tables, symbol)
+    digests, counts = forecast_digests(stored), dict(stored.group_by("origin_date").len().iter_rows())
+    note = f"{len(digests)} forecasts were here before" if digests else "a new store"
+
+    records = [_first(symbol, clock, "genesis", clock.now.date(), f"the chain begins: {note}", None)]
+    for origin in sorted(digests):
+        kind = kind_of(origin, clock.now, clock)
+        adopted = _first(symbol, clock, kind, origin, ADOPTED, records[-1])
+        records.append(replace(adopted, rows=counts[origin], rows_sha256=digests[origin]))
+    return records
+
+
+def _first(
+    symbol: str, clock: Clock, kind: Kind, origin: dt.date, note: str, previous: IssueRecord | None
+) -> IssueRecord:
+    return IssueRecord(
+        symbol=symbol,
+        began=clock.now.date(),
+        seq=previous.seq + 1 if previous else 0,
+        kind=kind,
+        origin_date=origin,
+        issued_at=clock.now,
+        local_clock=clock.local,
+        source_clock=clock.source,
+        note=note,
+        previous_sha256=previous.sha256() if previous else NOTHING,
+    )
+
+
+def _stored(tables: TableStore, symbol: str) -> pl.DataFrame:
+    if not tables.exists(FORECASTS):
+        return FORECASTS.empty()
+    return tables.read(FORECASTS).filter(pl.col("symbol") == symbol)
+
+
+def _restamp(tables: TableStore, chain: Chain) -> None:
+    """Give the rows of adopted forecasts the time that their records say."""
+    if not chain.newest:
+        return
+    times = pl.DataFrame(
+        {"origin_date": list(chain.newest), "said": [entry.issued_at for entry in chain.newest.values()]},
+        schema={"origin_date": pl.Date, "said": FORECASTS.schema["issued_at"]},
+    )
+    stored = _stored(tables, chain.head.symbol).join(times, on="origin_date", how="inner")
+    differ = stored.filter(pl.col("issued_at") != pl.col("said")).with_columns(issued_at="said")
+    if not differ.is_empty():
+        tables.upsert(FORECASTS, differ.select(FORECASTS.schema.names()))

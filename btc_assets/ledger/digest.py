@@ -1,0 +1,142 @@
+"""The one byte string that equal rows share, and its SHA-256; described for other programs in docs/ledger.md.
+
+A table's bytes are a header, ``name NEWLINE columns joined by spaces NEWLINE``, then its rows in order. Each
+cell is 8 bytes, big-endian: a float is its IEEE-754 double, a date the days since 1970-01-01, an instant the
+microseconds since then, an integer or boolean itself. Text is UTF-8 in 24 bytes, zeros behind. A missing
+float is eight bytes of FF, which no computation yields; NaN is 7FF8000000000000. Nothing else may be missing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from btc_assets.contracts import FORECASTS
+from btc_assets.errors import LedgerError
+from btc_assets.ledger.candles import CONTENT
+
+TEXT_BYTES = 24
+FORECAST_COLUMNS = [c for c in FORECASTS.schema.names() if c != "issued_at"]
+"""What the hash of a forecast covers; the record itself says when it was issued."""
+
+CANDLE_COLUMNS = ["symbol", "date", *CONTENT]
+"""What the hash of candles covers: what the exchange said, not who brought it or when."""
+
+_MISSING = -1
+_NAN = np.float64("nan")
+
+
+def forecast_digests(forecasts: pl.DataFrame) -> dict[dt.date, str]:
+    """SHA-256 of each origin's rows of one symbol, ordered by model, then horizon."""
+    rows = forecasts.select(FORECAST_COLUMNS).sort("origin_date", "model", "horizon")
+    header, cells = _header("forecasts", rows), encode(rows)
+    return {
+        day: hashlib.sha256(header + cells[a:b].tobytes()).hexdigest()
+        for day, a, b in _runs(rows["origin_date"])
+    }
+
+
+def candle_digests(candles: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
+    """For each origin the SHA-256 of all candles of one symbol up to and including it, by day."""
+    return prefix_digests("raw_klines", candles.select(CANDLE_COLUMNS), origins)
+
+
+def prefix_digests(name: str, rows: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
+    """For each origin the SHA-256 of the rows whose ``date`` is not after it, ordered by date.
+
+    A hash can be continued after it was read, so all origins together cost one pass.
+
+    Args:
+        name: the table's name, part of what is hashed.
+        rows: one row a ``date``.
+        origins: any days, in any order.
+    """
+    rows = rows.sort("date")
+    cells, dates = encode(rows), rows["date"].to_list()
+    running, at = hashlib.sha256(_header(name, rows)), 0
+    found = {}
+    for origin in sorted(set(origins)):
+        until = at
+        while until < len(dates) and dates[until] <= origin:
+            until += 1
+        running.update(cells[at:until].tobytes())
+        at = until
+        found[origin] = running.copy().hexdigest()
+    return found
+
+
+def encode(rows: pl.DataFrame) -> NDArray[np.uint8]:
+    """The cells of ``rows`` as bytes, shape (rows, bytes a row).
+
+    Raises:
+        LedgerError: a type that has no encoding, a missing value that is not a float, or too long a text.
+    """
+    kinds: list[tuple[str, str]] = []
+    arrays: list[NDArray[Any]] = []
+    for column in rows.get_columns():
+        arrays.append(_cells(column))
+        kinds.append((column.name, arrays[-1].dtype.str))
+    table = np.empty(rows.height, dtype=kinds)
+    for (name, _), array in zip(kinds, arrays, strict=True):
+        table[name] = array
+    return table.view(np.uint8).reshape(rows.height, table.dtype.itemsize)
+
+
+def _cells(column: pl.Series) -> NDArray[Any]:
+    """One column as big-endian cells."""
+    dtype = column.dtype
+    if dtype.is_float():
+        return _floats(column)
+    if column.null_count():
+        raise LedgerError(f"column {column.name} has {column.null_count()} missing values; it may have none")
+    if dtype == pl.String:
+        return _texts(column)
+    if dtype == pl.Date or dtype.is_integer() or dtype == pl.Boolean:
+        return np.asarray(column.cast(pl.Int64).to_numpy().astype(">i8"))
+    if isinstance(dtype, pl.Datetime):
+        return np.asarray(column.dt.epoch("us").to_numpy().astype(">i8"))
+    raise LedgerError(f"column {column.name} is {dtype}, which the ledger has no encoding for")
+
+
+def _floats(column: pl.Series) -> NDArray[Any]:
+    values = np.array(column.cast(pl.Float64).to_numpy(), dtype=np.float64)
+    values[np.isnan(values)] = _NAN
+    if column.null_count():
+        values.view(np.int64)[column.is_null().to_numpy()] = _MISSING
+    return _swapped(values)
+
+
+def _swapped(values: NDArray[np.float64]) -> NDArray[Any]:
+    """Big-endian copy by bytes: a conversion by value might alter the bits of a NaN."""
+    return values.view(np.int64).astype(">i8").view(">f8")
+
+
+def _texts(column: pl.Series) -> NDArray[Any]:
+    """Each distinct text is encoded once: there are few."""
+    distinct = column.unique().sort()
+    encoded = [text.encode() for text in distinct]
+    for text in encoded:
+        if len(text) > TEXT_BYTES or b"\0" in text:
+            raise LedgerError(f"column {column.name}: {text!r} is no text of at most {TEXT_BYTES} bytes")
+    table = np.array(encoded, dtype=f"S{TEXT_BYTES}")
+    return np.asarray(table[distinct.search_sorted(column).to_numpy()])
+
+
+def _header(name: str, rows: pl.DataFrame) -> bytes:
+    return f"{name}\n{' '.join(rows.columns)}\n".encode()
+
+
+def _runs(days: pl.Series) -> Iterator[tuple[dt.date, int, int]]:
+    """Each distinct day of a sorted column with the half-open range of its rows."""
+    if days.is_empty():
+        return
+    starts = [0, *(days.ne(days.shift(1)).fill_null(value=False).arg_true()), len(days)]
+    for start, end in pairwise(starts):
+        yield days[start], start, end

@@ -1,0 +1,209 @@
+"""Issue records and their chain: each says what was issued from what, and names the one before by its hash.
+
+A record's bytes are one line of canonical JSON (keys sorted, no spaces, UTF-8, a newline at the end); its
+hash is the SHA-256 of that line, and the next line holds it as ``previous_sha256``. docs/ledger.md has more.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import polars as pl
+
+from btc_assets.contracts import UTC_US, Column, TableSpec
+from btc_assets.storage.manifest import canonical_json
+from btc_assets.storage.tables import TableStore
+
+Kind = Literal["genesis", "live", "back-filled"]
+NOTHING = "0" * 64
+"""The previous hash of the first record."""
+
+ISSUE_RECORDS = TableSpec(
+    "issue_records",
+    "The chain of issue records: what was forecast when, from which candles, features and models.",
+    key=("symbol", "seq"),
+    day="began",
+    columns=(
+        Column("symbol", pl.String, "trading pair; each has its own chain"),
+        Column("began", pl.Date, "the day the chain began, the same in all its records"),
+        Column("seq", pl.Int64, "place in the chain, from 0"),
+        Column("kind", pl.String, "genesis, live (issued before the first target closed) or back-filled"),
+        Column("origin_date", pl.Date, "origin of the forecast; of a genesis record the day it was made"),
+        Column("issued_at", UTC_US, "the later of the two clocks (UTC)"),
+        Column("local_clock", UTC_US, "what this machine's clock said (UTC)"),
+        Column("source_clock", UTC_US, "what the source's server said (UTC)"),
+        Column("rows", pl.Int64, "rows of the forecast"),
+        Column("rows_sha256", pl.String, "hash of its rows"),
+        Column("candles_sha256", pl.String, "hash of all candles up to the origin as they were then"),
+        Column("candles_version", pl.Int64, "version of raw_klines that was read"),
+        Column("features_sha256", pl.String, "hash of all features up to the origin as they were then"),
+        Column("features_version", pl.Int64, "version of the features table that was read"),
+        Column("vintages", pl.String, "JSON: model, cutoff, revision and manifest hash of each vintage"),
+        Column("code_version", pl.String, "version of the code that computed it"),
+        Column("settings", pl.String, "JSON: the settings that matter to the result"),
+        Column("supersedes", pl.Int64, "seq of the record of this origin that this one replaces, or -1"),
+        Column("note", pl.String, "anything a reader should know, in words"),
+        Column("previous_sha256", pl.String, "hash of the record before"),
+        Column("record_sha256", pl.String, "hash of this record"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRecord:
+    """One record; the fields are the columns of ``ISSUE_RECORDS``, JSON decoded.
+
+    Inputs that are unknown (of rows older than the chain) are empty texts and versions of -1.
+    """
+
+    symbol: str
+    began: dt.date
+    seq: int
+    kind: Kind
+    origin_date: dt.date
+    issued_at: dt.datetime
+    local_clock: dt.datetime
+    source_clock: dt.datetime
+    rows: int = 0
+    rows_sha256: str = ""
+    candles_sha256: str = ""
+    candles_version: int = -1
+    features_sha256: str = ""
+    features_version: int = -1
+    vintages: Sequence[Mapping[str, Any]] = ()
+    code_version: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    supersedes: int = -1
+    note: str = ""
+    previous_sha256: str = NOTHING
+
+    def line(self) -> bytes:
+        """The bytes that are hashed: one line of canonical JSON."""
+        return canonical_json({f.name: _plain(getattr(self, f.name)) for f in fields(self)})
+
+    def sha256(self) -> str:
+        """The record's own hash, recomputed."""
+        return hashlib.sha256(self.line()).hexdigest()
+
+    def describe(self) -> str:
+        """What a person calls this record."""
+        return f"record {self.seq} ({self.kind}, origin {self.origin_date})"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest record of a chain: what is published outside the store."""
+
+    symbol: str
+    seq: int
+    record_sha256: str
+    issued_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a later run needs to know about an origin's newest record."""
+
+    seq: int
+    kind: Kind
+    rows_sha256: str
+    issued_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain's newest record, and the newest record of each origin."""
+
+    began: dt.date
+    head: Head
+    newest: Mapping[dt.date, Entry]
+
+
+def read_chain(tables: TableStore, symbol: str) -> Chain | None:
+    """What continuing the chain needs, or None if there is none. This trusts what it reads."""
+    if not tables.exists(ISSUE_RECORDS):
+        return None
+    columns = [
+        "symbol",
+        "began",
+        "seq",
+        "kind",
+        "origin_date",
+        "rows_sha256",
+        "issued_at",
+        "record_sha256",
+    ]
+    rows = tables.read(ISSUE_RECORDS, columns).filter(pl.col("symbol") == symbol).sort("seq")
+    if rows.is_empty():
+        return None
+    newest = {
+        origin: Entry(seq, kind, sha, at)
+        for origin, seq, kind, sha, at in rows.select(
+            "origin_date", "seq", "kind", "rows_sha256", "issued_at"
+        ).iter_rows()
+        if kind != "genesis"
+    }
+    last = rows.row(-1, named=True)
+    head = Head(symbol, last["seq"], last["record_sha256"], last["issued_at"])
+    return Chain(last["began"], head, newest)
+
+
+def head(tables: TableStore, symbol: str) -> Head | None:
+    """The newest record's place, hash and time, or None if no chain was begun."""
+    chain = read_chain(tables, symbol)
+    return chain.head if chain else None
+
+
+def read_records(tables: TableStore, symbol: str) -> list[tuple[IssueRecord, str]]:
+    """Every record of ``symbol`` by ``seq``, with the hash that is stored beside it.
+
+    Raises:
+        TableMissing: no chain was ever begun.
+    """
+    rows = tables.read(ISSUE_RECORDS).filter(pl.col("symbol") == symbol).sort("seq")
+    return [_from_row(row) for row in rows.iter_rows(named=True)]
+
+
+def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
+    """Rows of ``issue_records``, each with its hash."""
+    rows = [
+        {f.name: getattr(r, f.name) for f in fields(r)}
+        | {
+            "vintages": _json(list(r.vintages)),
+            "settings": _json(dict(r.settings)),
+            "record_sha256": r.sha256(),
+        }
+        for r in records
+    ]
+    return pl.DataFrame(rows, schema=ISSUE_RECORDS.schema)
+
+
+def _from_row(row: dict[str, Any]) -> tuple[IssueRecord, str]:
+    """A stored row; text that is not JSON is kept as it is, so that its hash shows the damage."""
+    sha = row.pop("record_sha256")
+    for name in ("vintages", "settings"):
+        try:
+            row[name] = json.loads(row[name])
+        except ValueError:
+            row[name] = [row[name]]
+    return IssueRecord(**row), sha
+
+
+def _json(value: object) -> str:
+    return canonical_json(value).decode().rstrip("\n")
+
+
+def _plain(value: object) -> object:
+    """As JSON says it: instants with microseconds and a Z, days as YYYY-MM-DD."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

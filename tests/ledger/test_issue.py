@@ -1,0 +1,310 @@
+"""What was issued stays; what is new gets a record; two writers cannot both win."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+
+import polars as pl
+import pytest
+
+from btc_assets.contracts import FORECASTS, RAW_KLINES
+from btc_assets.errors import LedgerError
+from btc_assets.ledger import issue as issue_module
+from btc_assets.ledger.candles import as_known_at
+from btc_assets.ledger.chain import restart_chain
+from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.digest import candle_digests, forecast_digests
+from btc_assets.ledger.issue import issue
+from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, read_records
+from btc_assets.market.calendar import DAY
+
+D = dt.date(2024, 1, 12)
+HOUR = dt.timedelta(hours=1)
+
+
+def late(world, origin: dt.date, by: dt.timedelta = 30 * DAY) -> Clock:
+    at = world.in_time(origin).now + by
+    return Clock(at, at)
+
+
+def restated(world, day: dt.date) -> pl.DataFrame:
+    """The stored candle of ``day`` with more volume."""
+    candle = world.tables.read(RAW_KLINES, start=day, end=day + DAY)
+    return candle.with_columns(pl.col("volume") + 1000.0)
+
+
+def date_candles(world, at: dt.datetime) -> None:
+    """Say that all candles were stored at ``at``."""
+    stamp = pl.lit(at, dtype=RAW_KLINES.schema["ingested_at"])
+    world.tables.upsert(RAW_KLINES, world.tables.read(RAW_KLINES).with_columns(ingested_at=stamp))
+
+
+def test_a_forecast_made_in_time_is_live_and_says_what_it_saw(world) -> None:
+    issued = world.issue([D])
+    assert issued.outcomes == {D: "live"}
+    genesis, record = world.records()
+    assert (genesis.kind, genesis.seq, genesis.previous_sha256) == ("genesis", 0, NOTHING)
+    assert (record.kind, record.seq, record.previous_sha256) == ("live", 1, genesis.sha256())
+    assert record.rows == 9
+    assert record.rows_sha256 == forecast_digests(world.stored(D))[D]
+    assert record.candles_sha256 == candle_digests(world.tables.read(RAW_KLINES), [D])[D]
+    assert [v["manifest_sha256"] for v in record.vintages] == [
+        world.models[name].manifest_sha256 for name in ("lstm", "mlp")
+    ]
+    assert record.settings == {"refit_every": 7}
+    assert set(world.stored(D)["issued_at"]) == {record.issued_at}
+    assert issued.head.record_sha256 == record.sha256() == read_records(world.tables, "BTCUSDT")[-1][1]
+
+
+def test_a_forecast_made_after_its_first_target_closed_is_back_filled(world) -> None:
+    in_time = world.in_time(D)
+    last_moment = in_time.now + dt.timedelta(hours=23, minutes=54, seconds=59)
+    assert world.issue([D - DAY], Clock(last_moment - DAY, last_moment - DAY)).outcomes[D - DAY] == "live"
+    too_late = in_time.now + dt.timedelta(hours=23, minutes=55)
+    assert world.issue([D], Clock(too_late, too_late)).outcomes[D] == "back-filled"
+
+
+def test_one_call_issues_many_origins_in_one_commit_each(world) -> None:
+    origins = [dt.date(2024, 1, d) for d in range(3, 13)]
+    world.issue([dt.date(2024, 1, 2)])
+    versions = [world.tables.version(t) for t in (FORECASTS, ISSUE_RECORDS)]
+    issued = world.issue(origins)
+    assert [issued.outcomes[o] for o in origins] == ["back-filled"] * 9 + ["live"]
+    assert [world.tables.version(t) for t in (FORECASTS, ISSUE_RECORDS)] == [v + 1 for v in versions]
+    records = world.records()
+    assert [r.seq for r in records] == list(range(12))
+    assert [r.previous_sha256 for r in records[1:]] == [r.sha256() for r in records[:-1]]
+
+
+def test_c4_the_same_forecast_again_changes_nothing(world) -> None:
+    first = world.issue([D])
+    before = {t.name: world.tables.version(t) for t in (FORECASTS, ISSUE_RECORDS)}
+    again = world.issue([D], late(world, D))
+    assert again.outcomes == {D: "unchanged"}
+    assert again.head == first.head
+    assert {t.name: world.tables.version(t) for t in (FORECASTS, ISSUE_RECORDS)} == before
+
+
+def test_d11_a_live_forecast_is_kept_when_its_candles_are_restated(world) -> None:
+    world.issue([D])
+    stored = world.stored(D)
+    world.land(restated(world, D), world.in_time(D).now + HOUR)
+    issued = world.issue([D], late(world, D, 2 * HOUR))
+    assert issued.outcomes == {D: "kept"}
+    assert "kept what was issued" in issued.describe()
+    assert world.stored(D).equals(stored)
+    record = world.records()[-1]
+    seen = as_known_at(world.tables, "BTCUSDT", record.issued_at)
+    assert record.candles_sha256 == candle_digests(seen, [D])[D]
+    assert record.candles_sha256 != candle_digests(world.tables.read(RAW_KLINES), [D])[D]
+
+
+def test_d11_a_back_filled_forecast_gives_way_and_stays_readable(world) -> None:
+    world.issue([D], late(world, D))
+    old_rows, old_version = world.stored(D), world.tables.version(FORECASTS)
+    world.land(restated(world, D), late(world, D).now + HOUR)
+    issued = world.issue([D], late(world, D, 31 * DAY))
+    assert issued.outcomes == {D: "replaced"}
+    _, first, second = world.records()
+    assert (second.kind, second.supersedes) == ("back-filled", first.seq)
+    assert forecast_digests(world.stored(D))[D] == second.rows_sha256 != first.rows_sha256
+    assert world.tables.read(FORECASTS, version=old_version).equals(old_rows)
+
+
+def test_rows_that_a_new_forecast_no_longer_has_are_removed(world) -> None:
+    world.issue([D], late(world, D))
+    world.land(restated(world, D), late(world, D).now + HOUR)
+    inputs, rows = world.inputs([D]), world.rows([D]).filter(pl.col("horizon") < 3)
+    issue(world.tables, world.registry, rows, inputs, late(world, D, 31 * DAY))
+    assert world.stored(D)["horizon"].max() == 2
+    assert forecast_digests(world.stored(D))[D] == world.records()[-1].rows_sha256
+
+
+def test_rows_altered_after_they_were_issued_are_put_back(world) -> None:
+    world.issue([D - DAY, D])
+    stored = world.stored(D)
+    world.tables.upsert(FORECASTS, stored.head(1).with_columns(pl.col("q500") * 1.0001))
+    issued = world.issue([D - DAY, D], late(world, D))
+    assert issued.outcomes == {D - DAY: "unchanged", D: "restored"}
+    assert world.stored(D).equals(stored)
+
+
+class Dies(BaseException):
+    """Stands for the process that is killed."""
+
+
+def test_killed_after_the_record_the_next_run_puts_the_rows_there(world, monkeypatch) -> None:
+    upsert = world.tables.upsert
+
+    def killed(spec, frame):
+        if spec.name == FORECASTS.name:
+            raise Dies
+        return upsert(spec, frame)
+
+    inputs = world.inputs([D])
+    monkeypatch.setattr(world.tables, "upsert", killed)
+    with pytest.raises(Dies):
+        issue(world.tables, world.registry, world.rows([D]), inputs, world.in_time(D))
+    monkeypatch.undo()
+    assert world.stored(D).is_empty()
+    issued = world.issue([D], late(world, D))
+    assert issued.outcomes == {D: "restored"}
+    record = world.records()[-1]
+    assert record.kind == "live"
+    assert set(world.stored(D)["issued_at"]) == {record.issued_at}
+
+
+def test_two_instances_issuing_the_same_day_agree_on_one_record(world, monkeypatch) -> None:
+    world.issue([D - DAY])
+    inputs, rows = world.inputs([D]), world.rows([D])
+    both_have_read = threading.Barrier(2)
+    read_chain, seen = issue_module.read_chain, threading.local()
+
+    def read_and_wait(tables, symbol):
+        chain = read_chain(tables, symbol)
+        if not hasattr(seen, "once"):
+            seen.once = True
+            both_have_read.wait(20)
+        return chain
+
+    monkeypatch.setattr(issue_module, "read_chain", read_and_wait)
+    found: list[str] = []
+
+    def run(minutes: int) -> None:
+        at = world.in_time(D).now + dt.timedelta(minutes=minutes)
+        done = issue(world.tables, world.registry, rows, inputs, Clock(at, at))
+        found.append(done.outcomes[D])
+
+    threads = [threading.Thread(target=run, args=(m,)) for m in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found.count("live") == 1
+    assert set(found) <= {"live", "unchanged", "restored"}
+    records = world.records()
+    assert [r.origin_date for r in records if r.kind == "live"] == [D - DAY, D]
+    assert set(world.stored(D)["issued_at"]) == {records[-1].issued_at}
+
+
+@pytest.mark.parametrize(("wrong", "apart"), [(HOUR, "1:00:00"), (-HOUR, "1:00:00"), (365 * DAY, "365 days")])
+def test_c5_a_wrong_clock_refuses_a_live_forecast(world, wrong, apart) -> None:
+    right = world.in_time(D).now
+    with pytest.raises(LedgerError, match=rf"{apart}.*(set this machine's clock)"):
+        world.issue([D], Clock(right + wrong, right))
+    assert not world.tables.exists(FORECASTS)
+
+
+def test_c5_a_wrong_clock_does_not_hinder_a_back_fill_but_is_noted(world) -> None:
+    right = late(world, D).now
+    world.issue([D - DAY], Clock(right + HOUR, right))
+    record = world.records()[-1]
+    assert record.kind == "back-filled"
+    assert record.issued_at == right + HOUR
+    assert "differed by 1:00:00" in record.note
+
+
+def test_c5_clocks_set_back_together_cannot_issue_before_the_newest_record(world) -> None:
+    world.issue([D], late(world, D))
+    earlier = world.in_time(D - DAY)
+    with pytest.raises(LedgerError, match="a clock was wrong then or is wrong now"):
+        world.issue([D - DAY], earlier)
+
+
+def test_c5_clocks_set_back_before_the_candles_were_stored_are_found(world) -> None:
+    with pytest.raises(LedgerError, match=r"was stored at .* a clock is wrong"):
+        world.issue([D - DAY], world.in_time(D - 3 * DAY))
+
+
+def test_a_few_seconds_between_hosts_do_not_break_the_order(world) -> None:
+    world.issue([D - DAY, D])
+    later_record = world.records()[-1].issued_at
+    world.land(restated(world, D - DAY), later_record)
+    at = later_record - dt.timedelta(seconds=2)
+    world.tables.upsert(
+        RAW_KLINES,
+        world.tables.read(RAW_KLINES).with_columns(
+            ingested_at=pl.lit(at).cast(RAW_KLINES.schema["ingested_at"])
+        ),
+    )
+    world.issue([D - 2 * DAY], Clock(at, at))
+    assert world.records()[-1].issued_at == later_record
+
+
+def test_an_origin_whose_day_is_not_over_is_refused(world) -> None:
+    early = world.in_time(D).now - dt.timedelta(minutes=10)
+    world.tables.upsert(
+        RAW_KLINES,
+        world.tables.read(RAW_KLINES).with_columns(
+            ingested_at=pl.lit(early - HOUR).cast(RAW_KLINES.schema["ingested_at"])
+        ),
+    )
+    with pytest.raises(LedgerError, match="is not over yet"):
+        world.issue([D], Clock(early, early))
+
+
+def test_after_a_clock_that_was_a_year_ahead_the_chain_can_begin_anew(world) -> None:
+    world.issue([D], late(world, D, 365 * DAY))
+    now = late(world, D, 40 * DAY)
+    world.land(world.tables.read(RAW_KLINES), now.now)
+    with pytest.raises(LedgerError, match="btc ledger restart"):
+        world.issue([D - DAY], now)
+    head = restart_chain(world.tables, "BTCUSDT", now, "the clock of the old host was a year ahead")
+    assert world.issue([D - DAY], now).outcomes == {D - DAY: "back-filled"}
+    restart, record = world.records()[-2:]
+    assert (restart.kind, restart.seq, record.previous_sha256) == ("genesis", head.seq, restart.sha256())
+    with pytest.raises(LedgerError, match="can go on as it is"):
+        restart_chain(world.tables, "BTCUSDT", now, "again")
+
+
+def test_a_candle_restated_while_forecasts_were_computed_is_noticed(world) -> None:
+    inputs, rows = world.inputs([D]), world.rows([D])
+    world.land(restated(world, D), world.in_time(D).now)
+    clock = late(world, D, HOUR)
+    with pytest.raises(LedgerError, match="changed while the forecasts were computed"):
+        issue(world.tables, world.registry, rows, inputs, clock)
+
+
+def test_m4_a_swapped_model_is_refused(world) -> None:
+    inputs, rows = world.inputs([D]), world.rows([D])
+    inputs.vintages[0, "manifest_sha256"] = "f" * 64
+    with pytest.raises(LedgerError, match="swapped or lost"):
+        issue(world.tables, world.registry, rows, inputs, world.in_time(D))
+
+
+def test_a_vintage_from_the_origins_future_is_refused(world) -> None:
+    inputs = world.inputs([D])
+    rows = world.rows([D]).with_columns(vintage=pl.lit(D + DAY))
+    with pytest.raises(LedgerError, match="no cutoff may lie after the origin"):
+        issue(world.tables, world.registry, rows, inputs, world.in_time(D))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pl.col("q500").neg().alias("q500"),
+        pl.lit(float("nan")).alias("q975"),
+        (pl.col("q975") / 2).alias("q975"),
+        pl.lit(D).alias("target_date"),
+        pl.lit(None, dtype=pl.Float64).alias("q025"),
+    ],
+)
+def test_rows_that_cannot_be_a_forecast_are_refused(world, damage) -> None:
+    inputs = world.inputs([D])
+    with pytest.raises(LedgerError, match="cannot be a forecast"):
+        issue(world.tables, world.registry, world.rows([D]).with_columns(damage), inputs, world.in_time(D))
+    assert not world.tables.exists(ISSUE_RECORDS)
+
+
+def test_a_store_that_had_forecasts_before_begins_a_chain_that_dates_them_to_now(world) -> None:
+    old = world.rows([D - 2 * DAY, D - DAY]).with_columns(
+        issued_at=pl.lit(world.in_time(D - DAY).now).cast(FORECASTS.schema["issued_at"])
+    )
+    world.tables.upsert(FORECASTS, old.select(FORECASTS.schema.names()))
+    now = late(world, D, HOUR)
+    world.issue([D], now)
+    genesis, first, second, live = world.records()
+    assert "2 forecasts were here before" in genesis.note
+    assert [r.kind for r in (first, second, live)] == ["back-filled", "back-filled", "live"]
+    assert set(world.tables.read(FORECASTS)["issued_at"]) == {now.now}
