@@ -75,11 +75,10 @@ class DataFolder(Protocol):
             CorruptData: a file is missing or does not hash to its name.
         """
 
-    def sizes(self) -> dict[str, tuple[int, dt.datetime]]:
-        """Every Parquet file that is there, in use or not: bytes and time of last change."""
 
-    def delete(self, name: str) -> None:
-        """Remove a file that no version of the table names."""
+def names_in(text: str) -> Iterator[str]:
+    """The data files that ``text``, such as an entry of the transaction log, mentions."""
+    return (match[0] for match in _NAME.finditer(text))
 
 
 def first_and_last(days: pl.Series) -> tuple[dt.date, dt.date]:
@@ -123,19 +122,6 @@ class LocalFolder:
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
         """The rows of ``files``; a file is hashed again only after it was touched."""
         return pl.scan_parquet([self._verify(file) for file in files], glob=False)
-
-    def sizes(self) -> dict[str, tuple[int, dt.datetime]]:
-        """Every Parquet file in the folder, half-written ones included."""
-        found = {}
-        for path in self.path.iterdir():
-            if path.suffix in {".parquet", ".tmp"} and path.is_file():
-                stat = path.stat()
-                found[path.name] = (stat.st_size, dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC))
-        return found
-
-    def delete(self, name: str) -> None:
-        """Remove a file; gone already is fine."""
-        (self.path / name).unlink(missing_ok=True)
 
     def _verify(self, file: DataFile) -> Path:
         path = self.path / file.name

@@ -7,6 +7,7 @@ loses that race reads again. There are no locks, so none can be left behind by a
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import polars as pl
 import stamina
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import StorageError, WriteConflict
+from btc_assets.errors import StorageError, TableMissing, WriteConflict
+from btc_assets.storage import checkpoints
+from btc_assets.storage.compaction import files_to_merge
 from btc_assets.storage.data_files import DataFile, DataFolder, LocalFolder, encode, first_and_last
 from btc_assets.storage.delta_log import DeltaLog, Lost, Snapshot
 from btc_assets.storage.rows import diff, select_window
@@ -25,6 +28,10 @@ ATTEMPTS = 60
 
 PATIENCE = 60.0
 """Seconds after which it gives up."""
+
+_Outcome = tuple[Receipt, Snapshot]
+
+log = logging.getLogger(__name__)
 
 
 class DeltaTables:
@@ -38,6 +45,7 @@ class DeltaTables:
     def __init__(self, root: str, storage_options: dict[str, str] | None = None) -> None:
         self.root = root
         self.options = dict(storage_options or {})
+        self._logs: dict[TableSpec, DeltaLog] = {}
 
     def ensure_table(self, spec: TableSpec) -> None:
         """Create the table, empty, unless it exists with this schema."""
@@ -53,17 +61,11 @@ class DeltaTables:
 
     def upsert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
         """Insert or replace rows by key in one commit; equal rows are left alone."""
-        frame = conform(spec, frame)
-        if not self.exists(spec):
-            self.ensure_table(spec)
-        return self._until_won(spec, lambda snapshot: self._upsert_once(spec, snapshot, frame))
+        return self._write(spec, frame, replace=True)
 
     def insert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
         """Add rows whose keys are new in one commit, or none if a key is there with other values."""
-        frame = conform(spec, frame)
-        if not self.exists(spec):
-            self.ensure_table(spec)
-        return self._until_won(spec, lambda snapshot: self._upsert_once(spec, snapshot, frame, replace=False))
+        return self._write(spec, frame, replace=False)
 
     def read(
         self,
@@ -107,8 +109,43 @@ class DeltaTables:
             for entry in entries
         ]
 
+    def alarms(self, spec: TableSpec) -> list[str]:
+        """Damage to the table's log that was worked around and that a person should look at."""
+        return self._log(spec).alarms()
+
+    def maintain(self, spec: TableSpec) -> None:
+        """Merge small files and remove what killed writers left behind; no version's data is removed.
+
+        Runs by itself after writes, as often as it pays; calling it more often does no harm.
+        """
+        table = self._log(spec)
+        with table.lock:
+            self._merge(spec, table.open(heal=True))
+            table.tidy()
+
+    def _tidy(self, spec: TableSpec, before: int, snapshot: Snapshot) -> None:
+        """Keep the table quick to open and read."""
+        snapshot = self._merge(spec, snapshot)
+        if snapshot.version // checkpoints.EVERY > before // checkpoints.EVERY:
+            self._log(spec).tidy()
+
+    def _merge(self, spec: TableSpec, snapshot: Snapshot) -> Snapshot:
+        """Merge small files until there are few; a writer who gets in between will do the rest."""
+        table = self._log(spec)
+        nothing = spec.empty()
+        try:
+            while files_to_merge(snapshot.files):
+                snapshot = table.open()
+                small = files_to_merge(snapshot.files)
+                snapshot = self._replace(spec, snapshot, small, nothing.select(spec.key), nothing)
+        except Lost:
+            log.info("table %s: another writer is at work; small files are merged later", spec.name)
+        return snapshot
+
     def _log(self, spec: TableSpec) -> DeltaLog:
-        return DeltaLog(spec, f"{self.root}/tables/{spec.name}", self.options)
+        if spec not in self._logs:
+            self._logs.setdefault(spec, DeltaLog(spec, f"{self.root}/tables/{spec.name}", self.options))
+        return self._logs[spec]
 
     def _folder(self, spec: TableSpec, *, create: bool = False) -> DataFolder:
         path = Path(self.root) / "tables" / spec.name
@@ -119,7 +156,21 @@ class DeltaTables:
                 raise StorageError(f"cannot make the folder {path}: {error.strerror}") from error
         return LocalFolder(path)
 
-    def _until_won(self, spec: TableSpec, write: Callable[[Snapshot], Receipt]) -> Receipt:
+    def _write(self, spec: TableSpec, frame: pl.DataFrame, *, replace: bool) -> Receipt:
+        frame = conform(spec, frame)
+
+        def once(snapshot: Snapshot) -> _Outcome:
+            return self._upsert_once(spec, snapshot, frame, replace=replace)
+
+        try:
+            return self._until_won(spec, once)
+        except TableMissing:
+            self.ensure_table(spec)
+        return self._until_won(spec, once)
+
+    def _until_won(self, spec: TableSpec, write: Callable[[Snapshot], _Outcome]) -> Receipt:
+        """Run ``write`` against the newest version until no one else commits in between."""
+        table = self._log(spec)
         try:
             for attempt in stamina.retry_context(
                 on=Lost,
@@ -129,43 +180,49 @@ class DeltaTables:
                 wait_max=0.5,
                 wait_jitter=0.05,
             ):
-                with attempt:
-                    return write(self._log(spec).open())
+                with attempt, table.lock:
+                    before = table.open(heal=True)
+                    receipt, after = write(before)
+                    if receipt.changed:
+                        self._tidy(spec, before.version, after)
         except Lost as error:
             raise WriteConflict(
                 f"table {spec.name}: other writers won {ATTEMPTS} times or for {PATIENCE:.0f} s; "
                 "nothing was lost, run the partition again"
             ) from error
-        raise AssertionError("unreachable: the loop returns or raises")
+        return receipt
 
     def _upsert_once(
         self, spec: TableSpec, snapshot: Snapshot, frame: pl.DataFrame, *, replace: bool = True
-    ) -> Receipt:
+    ) -> _Outcome:
         if frame.is_empty():
-            return Receipt(0, 0, 0, snapshot.version)
+            return Receipt(0, 0, 0, snapshot.version), snapshot
         first, last = first_and_last(frame[spec.day])
         near = [f for f in snapshot.files if f.overlaps(first, last + dt.timedelta(days=1))]
         change = diff(spec, frame, self._with_origin(spec, near))
         if change.rows.is_empty():
-            return Receipt(0, 0, change.unchanged, snapshot.version)
+            return Receipt(0, 0, change.unchanged, snapshot.version), snapshot
+        if change.updated and not replace:
+            raise WriteConflict(
+                f"table {spec.name}: {change.updated} of {frame.height} rows are there with other values; "
+                "another writer was first. Nothing was written"
+            )
         if change.updated and not replace:
             raise WriteConflict(
                 f"table {spec.name}: {change.updated} of {frame.height} rows are there with other values; "
                 "another writer was first. Nothing was written"
             )
         replaced = [near[i] for i in change.touched]
-        version = self._replace(spec, snapshot, replaced, change.rows.select(spec.key), change.rows)
-        return Receipt(change.inserted, change.updated, change.unchanged, version)
+        after = self._replace(spec, snapshot, replaced, change.rows.select(spec.key), change.rows)
+        return Receipt(change.inserted, change.updated, change.unchanged, after.version), after
 
-    def _delete_once(self, spec: TableSpec, snapshot: Snapshot, keys: pl.DataFrame) -> Receipt:
-        if not snapshot.files or keys.is_empty():
-            return Receipt(0, 0, keys.height, snapshot.version)
+    def _delete_once(self, spec: TableSpec, snapshot: Snapshot, keys: pl.DataFrame) -> _Outcome:
         hit = self._with_origin(spec, snapshot.files).join(keys, on=list(spec.key), how="semi")
         if hit.is_empty():
-            return Receipt(0, 0, keys.height, snapshot.version)
+            return Receipt(0, 0, keys.height, snapshot.version), snapshot
         replaced = [snapshot.files[i] for i in hit["file"].unique().sort()]
-        version = self._replace(spec, snapshot, replaced, keys, spec.empty())
-        return Receipt(0, hit.height, keys.height - hit.height, version)
+        after = self._replace(spec, snapshot, replaced, keys, spec.empty())
+        return Receipt(0, hit.height, keys.height - hit.height, after.version), after
 
     def _replace(
         self,
@@ -174,7 +231,7 @@ class DeltaTables:
         replaced: Sequence[DataFile],
         dropped: pl.DataFrame,
         rows: pl.DataFrame,
-    ) -> int:
+    ) -> Snapshot:
         """Commit: the files ``replaced`` go; their rows but those ``dropped`` stay, with ``rows`` added."""
         folder = self._folder(spec)
         if replaced:

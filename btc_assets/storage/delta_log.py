@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -22,7 +24,10 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData, StorageError, TableMissing
+from btc_assets.storage.checkpoints import Checkpoints
 from btc_assets.storage.data_files import DataFile
+from btc_assets.storage.hashing import sync
+from btc_assets.storage.sweep import sweep
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +43,30 @@ _TYPES: dict[Any, str] = {
     pl.Datetime("us", "UTC"): "timestamp",
 }
 _FILES = "btcFiles"
+TORN = "_torn_log_entries"
 
 
 class Lost(Exception):  # noqa: N818 - an outcome, not an error: the caller reads again and retries
     """Another writer committed first."""
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One JSON file of a log on disk."""
+
+    path: Path
+
+    @property
+    def number(self) -> int:
+        """The version it makes."""
+        return int(self.path.stem)
+
+    def move_aside(self) -> None:
+        """Take it out of the log and keep it for a person to look at."""
+        shelf = self.path.parent.parent / TORN
+        shelf.mkdir(exist_ok=True)
+        self.path.rename(shelf / f"{self.path.name}.{time.time_ns()}")
+        log.error("moved the torn %s to %s; materialise the partition that wrote it again", self.path, shelf)
 
 
 @dataclass(frozen=True)
@@ -71,12 +96,19 @@ def delta_schema(spec: TableSpec) -> Schema:
 
 
 class DeltaLog:
-    """The log of the table at ``uri``."""
+    """The log of the table at ``uri``.
+
+    The state that was read last is kept, and only what was added since is read again. ``lock`` must be held
+    from ``open`` to ``commit``, for a snapshot's state moves on with the next ``open``.
+    """
 
     def __init__(self, spec: TableSpec, uri: str, storage_options: dict[str, str]) -> None:
         self.spec = spec
         self.uri = uri
         self.options = storage_options
+        self.folder = None if "://" in uri else Path(uri)
+        self.lock = threading.RLock()
+        self._kept: tuple[DeltaTable, object] | None = None
 
     def exists(self) -> bool:
         """Whether the table was created."""
@@ -105,8 +137,11 @@ class DeltaLog:
         except (DeltaError, OSError) as error:
             raise StorageError(f"cannot create table {self.spec.name} at {self.uri}: {error}") from error
 
-    def open(self, version: int | None = None) -> Snapshot:
+    def open(self, version: int | None = None, *, heal: bool = False) -> Snapshot:
         """The table as of ``version``, or now.
+
+        If the newest entry of a local log is torn, this is the version before it, and an alarm is logged;
+        with ``heal`` (before a write) the torn entry is also moved aside, to be found by ``alarms``.
 
         Raises:
             TableMissing: never created.
@@ -114,34 +149,101 @@ class DeltaLog:
             CorruptData: the log cannot be read, or does not agree with itself.
         """
         try:
-            table = DeltaTable(self.uri, version=version, storage_options=self.options)
+            with self.lock:
+                return self._load(version)
+        except CorruptData as error:
+            last = self._last_entry()
+            if version is not None or last is None or not last.number:
+                raise
+            snapshot = self._load_before(last, error)
+            log.warning("ALARM: %s; using version %d, the last good one", error, snapshot.version)
+            if heal:
+                last.move_aside()
+                snapshot = self._load(None)
+            return snapshot
+
+    def alarms(self) -> list[str]:
+        """What was found torn in this table's log and moved aside, oldest first."""
+        torn = sorted(self.folder.glob(f"{TORN}/*")) if self.folder else []
+        return [f"entry {p.name} of table {self.spec.name}'s log was torn; it is kept as {p}" for p in torn]
+
+    def tidy(self) -> None:
+        """Write down the state of the newest version, so that readers need not replay the log; sweep."""
+        table = self.open().table
+        if self.folder is None:
+            table.create_checkpoint()
+        else:
+            Checkpoints(self.folder).write(table)
+            sweep(self.folder)
+
+    def _load(self, version: int | None) -> Snapshot:
+        try:
+            table = self._newest() if version is None else self._fresh(version)
+            newest = table.history(1)[0]
         except TableNotFoundError as error:
             raise TableMissing(
                 f"table {self.spec.name} was never written; materialise its asset first ({self.uri})"
             ) from error
-        except (DeltaError, OSError, ValueError) as error:
-            raise CorruptData(f"the log of table {self.spec.name} cannot be read: {error}") from error
-        self._check_schema(table)
-        names = [uri.rpartition("/")[2] for uri in table.file_uris()]
-        said = table.history(1)[0].get(_FILES)
-        if said != _digest(names):
+        except (DeltaError, OSError, ValueError, IndexError) as error:
             raise CorruptData(
-                f"the log of table {self.spec.name} ({self.uri}/_delta_log) does not agree with itself at "
-                f"version {table.version()}: an entry was altered or lost; restore it from a copy"
+                f"the log of table {self.spec.name} at {self.uri} cannot be read: {error}"
+            ) from error
+        names = [uri.rpartition("/")[2] for uri in table.file_uris()]
+        if newest.get(_FILES) != _digest(names):
+            self._kept = None
+            raise CorruptData(
+                f"the log of table {self.spec.name} at {self.uri} does not agree with itself at version "
+                f"{table.version()}: an entry was altered or lost; restore it from a copy"
             )
+        self._check_schema(table)
         return Snapshot(table, table.version(), tuple(sorted(map(DataFile.parse, names), key=_order)))
+
+    def _newest(self) -> DeltaTable:
+        if self._kept is not None and self._kept[1] == self._identity(self._kept[0].version()):
+            table = self._kept[0]
+            table.update_incremental()
+        else:
+            table = self._fresh(None)
+        self._kept = table, self._identity(table.version())
+        return table
+
+    def _fresh(self, version: int | None) -> DeltaTable:
+        if self.folder is not None:
+            Checkpoints(self.folder).drop_damaged()
+        return DeltaTable(self.uri, version=version, storage_options=self.options)
+
+    def _identity(self, version: int) -> object:
+        """What tells that the log on disk is still the one that was read: its entry for ``version``."""
+        if self.folder is None:
+            return None
+        try:
+            stat = (self.folder / "_delta_log" / f"{version:020}.json").stat()
+        except OSError:
+            return time.monotonic_ns()  # equal to nothing: read afresh
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+    def _load_before(self, last: LogEntry, error: CorruptData) -> Snapshot:
+        try:
+            return self._load(last.number - 1)
+        except StorageError:
+            raise error from None
+
+    def _last_entry(self) -> LogEntry | None:
+        entries = (self.folder / "_delta_log").glob("*.json") if self.folder else ()
+        numbers = [path for path in entries if path.stem.isdigit()]
+        return LogEntry(max(numbers)) if numbers else None
 
     def commit(
         self, snapshot: Snapshot, added: Sequence[tuple[DataFile, int]], removed: Sequence[DataFile]
-    ) -> int:
-        """Replace files of ``snapshot`` by new ones, whose bytes are stored already; return the new version.
+    ) -> Snapshot:
+        """Replace files of ``snapshot`` by new ones, whose bytes are stored already; return what it became.
 
         Raises:
             Lost: the table is no longer at ``snapshot``; nothing was changed.
             StorageError: the log cannot be written; nothing was changed.
         """
         now = time.time_ns() // 1_000_000
-        left = {f.name for f in snapshot.files} - {f.name for f in removed} | {f.name for f, _ in added}
+        left = {*snapshot.files, *(f for f, _ in added)} - set(removed)
         actions: list[AddAction | RemoveAction] = [
             AddAction(f.name, size, {}, now, data_change=True, stats=self._statistics(f)) for f, size in added
         ]
@@ -152,7 +254,9 @@ class DeltaLog:
                 "append",
                 delta_schema(self.spec),
                 # No retries inside: a commit stands on the very version that was read, or does not happen.
-                commit_properties=CommitProperties({_FILES: _digest(left)}, max_commit_retries=0),
+                commit_properties=CommitProperties(
+                    {_FILES: _digest({f.name for f in left})}, max_commit_retries=0
+                ),
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),
             )
         except CommitFailedError as error:
@@ -161,7 +265,12 @@ class DeltaLog:
             raise StorageError(
                 f"cannot commit to table {self.spec.name} at {self.uri}: {error}; it is unchanged"
             ) from error
-        return snapshot.version + 1
+        self._make_durable(snapshot.version + 1)
+        return Snapshot(snapshot.table, snapshot.version + 1, tuple(sorted(left, key=_order)))
+
+    def _make_durable(self, version: int) -> None:
+        if self.folder is not None:
+            sync(self.folder / "_delta_log" / f"{version:020}.json")
 
     def _statistics(self, file: DataFile) -> str:
         day = self.spec.day

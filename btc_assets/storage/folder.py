@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import os
 import re
 import secrets
 import shutil
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from btc_assets.errors import BadModel, StorageError
-from btc_assets.storage.hashing import file_sha256, sync_folder
+from btc_assets.storage.hashing import file_sha256, sync
 from btc_assets.storage.manifest import MANIFEST, read_manifest, verify
 from btc_assets.storage.registry import ModelRef, VintageId
 
@@ -48,7 +47,7 @@ class FolderRegistry:
                 # Someone published this vintage in the meantime: the same content is fine.
                 if not self._is_there(ref):
                     raise
-            sync_folder(draft.parent)
+            sync(draft.parent)
         except OSError as error:
             raise StorageError(
                 f"cannot publish {name} {vintage} below {self.root}: {error.strerror}; nothing was published"
@@ -159,10 +158,6 @@ def _fingerprint(folder: Path) -> Fingerprint:
 
 def _copy_durably(source: Path, target: Path) -> None:
     shutil.copytree(source, target)
-    for path in sorted(target.rglob("*"), reverse=True):
-        if path.is_dir():
-            sync_folder(path)
-            continue
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(target)
+    for path in target.rglob("*"):
+        sync(path)
+    sync(target)
