@@ -59,7 +59,7 @@ class History:
     def returns(self) -> Floats:
         """Log return close to close; the first day's counts from its open."""
         before = np.concatenate([[np.log(self.open[:1])[0]], self.log_close[:-1]])
-        return self.log_close - before
+        return np.asarray(self.log_close - before)
 
     @cached_property
     def weekday(self) -> NDArray[np.int64]:

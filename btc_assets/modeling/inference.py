@@ -1,0 +1,163 @@
+"""Forecast from a stored vintage with ONNX Runtime alone; fast enough for a web request.
+
+One origin at a time on one thread: a forecast has the same bytes whether it is made alone, as part of a
+range, or by the web process.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from btc_assets.contracts import HORIZONS
+from btc_assets.errors import BadModel, BtcError, NotEnoughHistory
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.anchor import ANCHOR_REACH, anchor
+from btc_assets.modeling.features import NAMES
+from btc_assets.modeling.history import Floats, History, history
+from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.identity import CODE_VERSION, feature_digest
+from btc_assets.storage.manifest import verify
+
+INPUT = "features"
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What every model needs to know about one origin, computed once for all of them.
+
+    Attributes:
+        history: candles up to the origin.
+        day: the origin.
+        close: its close, USDT.
+        anchor: log-return quantiles [HORIZONS, 21] that the networks depart from.
+        features: the latest rows of features, oldest first, their ``date`` and ``NAMES`` columns.
+    """
+
+    history: History
+    day: dt.date
+    close: float
+    anchor: Floats
+    features: pl.DataFrame
+
+
+MAX_WINDOW = 60
+"""Longest window of days that a network may read."""
+
+
+def at_origin(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date) -> Origin:
+    """The state of the market at origin ``day``; rows after it are not read.
+
+    Raises:
+        NotEnoughHistory: no candle of the day, or too few before it; says how many are needed.
+    """
+    h = history(klines, start=day - ANCHOR_REACH * DAY, end=day + DAY)
+    close = float(h.close[h.index(day)])
+    return Origin(h, day, close, anchor(h, day), feature_rows(features, day))
+
+
+def feature_rows(features: pl.DataFrame, day: dt.date) -> pl.DataFrame:
+    """The rows of ``features`` that a network may read at origin ``day``, oldest first."""
+    missing = [name for name in NAMES if name not in features.columns]
+    if missing:
+        raise BadModel(f"features lack the columns {missing}; materialise engineered_features again")
+    recent = features.filter(pl.col("date").is_between(day - (MAX_WINDOW - 1) * DAY, day))
+    return recent.select("date", *NAMES).sort("date")
+
+
+class Predictor:
+    """One verified vintage, ready to forecast."""
+
+    def __init__(self, manifest: Mapping[str, Any], session: Any) -> None:
+        self.manifest = manifest
+        self.hyperparameters = HyperParameters.from_dict(manifest["hyperparameters"])
+        self._session = session
+
+    @property
+    def kind(self) -> str:
+        """mlp or lstm."""
+        return self.hyperparameters.kind
+
+    @property
+    def cutoff(self) -> dt.date:
+        """The last day whose close was trained on."""
+        return dt.date.fromisoformat(self.manifest["cutoff"])
+
+    @classmethod
+    def open(cls, folder: Path, manifest_sha256: str | None = None) -> Predictor:
+        """Verify ``folder`` against its manifest, then open ``model.onnx`` in it.
+
+        Raises:
+            BadModel: a file is altered, missing, unlisted or of a refused type; the network was made for
+                other features or other code; the graph is not one.
+        """
+        import onnxruntime
+
+        manifest = verify(folder, manifest_sha256)
+        _check_compatible(folder, manifest)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 3
+        try:
+            content = (folder / "model.onnx").read_bytes()
+            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            return cls(manifest, session)
+        except (OSError, KeyError, ValueError, BtcError, RuntimeError) as error:
+            raise BadModel(f"{folder}: model.onnx cannot be opened: {error}") from error
+        except Exception as error:  # onnxruntime's own errors share no public base
+            raise BadModel(f"{folder}: model.onnx is no usable graph: {error}") from error
+
+    def log_factors(self, origin: Origin) -> Floats:
+        """Ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS]."""
+        inputs = self._inputs(origin)
+        outputs = self._session.run(None, {INPUT: inputs})[0]
+        if outputs.shape != (1, HORIZONS) or not np.isfinite(outputs).all():
+            raise BadModel(f"{self.kind} {self.cutoff}: gives no finite [1, {HORIZONS}] from {origin.day}")
+        return np.asarray(outputs[0], dtype=np.float64)
+
+    def returns(self, origin: Origin) -> Floats:
+        """Quantiles of the log return from the origin [HORIZONS, 21]."""
+        return np.asarray(origin.anchor * np.exp(self.log_factors(origin))[:, None])
+
+    def quantiles(self, klines: pl.DataFrame, features: pl.DataFrame, origin: dt.date) -> Floats:
+        """Quantiles of the close 1..HORIZONS days after ``origin``, USDT [HORIZONS, 21].
+
+        Raises:
+            NotEnoughHistory: the origin's candle or features are missing.
+        """
+        state = at_origin(klines, features, origin)
+        return np.asarray(state.close * np.exp(self.returns(state)))
+
+    def _inputs(self, origin: Origin) -> np.ndarray[Any, np.dtype[np.float32]]:
+        window = self.hyperparameters.window
+        rows = origin.features.tail(window)
+        table = rows.select(NAMES).to_numpy()
+        whole = rows.height == window and rows["date"][-1] == origin.day
+        if not whole or (origin.day - rows["date"][0]).days != window - 1 or not np.isfinite(table).all():
+            raise NotEnoughHistory(
+                f"{origin.history.symbol} {self.kind}: a forecast from {origin.day} needs the features of "
+                f"{window} days up to it, without a gap or null; materialise engineered_features"
+            )
+        inputs = table.astype(np.float32)
+        return inputs if self.kind == "mlp" else inputs[None]
+
+
+def _check_compatible(folder: Path, manifest: Mapping[str, Any]) -> None:
+    wanted = {
+        "code_version": CODE_VERSION,
+        "features": list(NAMES),
+        "feature_digest": feature_digest(),
+    }
+    for name, value in wanted.items():
+        if manifest.get(name) != value:
+            raise BadModel(
+                f"{folder}: made for {name} {manifest.get(name)!r}, this code has {value!r}; "
+                "fit the vintage again with this version"
+            )

@@ -1,0 +1,120 @@
+"""What a network is trained on at a cutoff: features, anchors and outcomes, nothing later than the cutoff."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from btc_assets.contracts import LEVELS
+from btc_assets.errors import BadModel, NotEnoughHistory
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.anchor import ANCHOR_MIN_HISTORY, TRAINED_HORIZONS, Anchors
+from btc_assets.modeling.features import LOOKBACK, NAMES
+from btc_assets.modeling.history import Floats, History, history
+
+MIN_SAMPLES = 365
+"""Training origins without which no network is fitted."""
+
+_LEVELS = np.array(LEVELS)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Training origins, oldest first.
+
+    Attributes:
+        origins: their days.
+        inputs: raw features [origins, features], or [origins, window, features].
+        anchors: log-return quantiles to depart from [origins, trained horizons, 21].
+        outcomes: log returns that followed [origins, trained horizons]; 0 where they are not known.
+        weights: what an outcome counts in the loss [origins, trained horizons]; 0 where not known at the
+            cutoff; else one over the anchor's mean pinball loss at the horizon, so that horizons count alike.
+    """
+
+    origins: list[dt.date]
+    inputs: Floats
+    anchors: Floats
+    outcomes: Floats
+    weights: Floats
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+
+def samples(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, window: int, kind: str) -> Samples:
+    """The training set of a network with ``cutoff``; reads no candle and no feature after it.
+
+    Raises:
+        NotEnoughHistory: fewer than ``MIN_SAMPLES`` usable origins; says how many there are.
+        BadModel: ``features`` lack a column that the networks read.
+    """
+    h = anchors.history
+    end = h.index(cutoff)
+    table = feature_table(features.filter(pl.col("date") <= cutoff), h)
+    first = max(LOOKBACK + window - 1, ANCHOR_MIN_HISTORY)
+    places = [t for t in range(first, end) if usable(table, t, window)]
+    if len(places) < MIN_SAMPLES:
+        need = first + MIN_SAMPLES + 1
+        raise NotEnoughHistory(
+            f"{h.symbol} {kind}: a fit with cutoff {cutoff} needs {MIN_SAMPLES} usable origins, there are "
+            f"{len(places)}; that takes about {need} candles, there are {end + 1}"
+        )
+    origins = [h.first + t * DAY for t in places]
+    quantiles = anchors.stack(origins)
+    target = np.array(places)[:, None] + TRAINED_HORIZONS[None, :]
+    known = target <= end
+    outcomes = h.log_close[np.where(known, target, 0)] - h.log_close[np.array(places)][:, None]
+    known &= ~np.isnan(outcomes)
+    outcomes = np.where(known, outcomes, 0.0)
+    loss = pinball(quantiles, outcomes)
+    typical = (loss * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    weights = np.where(known, 1.0 / np.where(typical > 0, typical, 1.0), 0.0)
+    return Samples(origins, gather(table, places, window, kind), quantiles, outcomes, weights)
+
+
+def feature_table(features: pl.DataFrame, h: History) -> Floats:
+    """Features [days of ``h``, features] in the order of ``NAMES``, NaN where there are none."""
+    missing = [name for name in NAMES if name not in features.columns]
+    if missing:
+        raise BadModel(f"features lack the columns {missing}; materialise engineered_features again")
+    table = np.full((len(h), len(NAMES)), np.nan)
+    place = _places(features, h)
+    inside = (place >= 0) & (place < len(h))
+    table[place[inside]] = features.select(NAMES).to_numpy()[inside]
+    return table
+
+
+def usable(table: Floats, t: int, window: int) -> bool:
+    """Whether every feature of the ``window`` days up to position ``t`` is known."""
+    return t >= window - 1 and bool(np.isfinite(table[t - window + 1 : t + 1]).all())
+
+
+def gather(table: Floats, places: list[int], window: int, kind: str) -> Floats:
+    """Inputs [places, features] for the MLP, [places, window, features] for the LSTM."""
+    if kind == "mlp":
+        return table[places]
+    return np.stack([table[t - window + 1 : t + 1] for t in places])
+
+
+def pinball(quantiles: Floats, outcomes: Floats) -> Floats:
+    """Mean pinball loss over the 21 levels: [..., 21] and [...] give [...]."""
+    error = outcomes[..., None] - quantiles
+    return np.asarray(np.maximum(_LEVELS * error, (_LEVELS - 1.0) * error).mean(axis=-1))
+
+
+def data_digest(klines: pl.DataFrame, cutoff: dt.date) -> str:
+    """SHA-256 of the candles' values up to ``cutoff``: which data a vintage was made from."""
+    h = history(klines, end=cutoff + DAY)
+    digest = hashlib.sha256(f"{h.symbol} {h.first} {len(h)}".encode())
+    for values in (h.open, h.high, h.low, h.close, h.quote_volume):
+        digest.update(values.astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _places(features: pl.DataFrame, h: History) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    days = features["date"].cast(pl.Int32).cast(pl.Int64).to_numpy()
+    return np.asarray(days - (h.first - dt.date(1970, 1, 1)).days)

@@ -1,0 +1,187 @@
+"""Which vintage of a network is in force for an origin: a function of the candles up to it and the settings.
+
+Cutoffs lie on a fixed grid of days, so that neither the order of partitions nor a range's split over runs
+matters. The newest vintage on the grid is in force if it is sound (see ``promotion``), else the newest
+before it that is. Vintages that do not exist yet are fitted and published; none is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE
+from btc_assets.errors import BadModel, FitFailed, NotEnoughHistory
+from btc_assets.market.calendar import DAY, FIRST_DAY
+from btc_assets.modeling.anchor import Anchors
+from btc_assets.modeling.history import history
+from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
+from btc_assets.modeling.identity import CODE_VERSION, feature_digest
+from btc_assets.modeling.inference import Predictor
+from btc_assets.modeling.promotion import Trial, Verdict, judge, trial
+from btc_assets.modeling.training import fit
+from btc_assets.storage.manifest import read_manifest
+from btc_assets.storage.registry import ModelRef, ModelRegistry, VintageId
+
+LOOK_BACK = 8
+"""Cutoffs that are tried, newest first, before an origin counts as without a sound vintage."""
+
+FITTED, CARRIED, HELD_BACK = "fitted", "carried", "held_back"
+
+
+def grid_cutoff(day: dt.date, refit_every: int) -> dt.date:
+    """The newest day of the refit grid that is not after ``day``; the grid starts at ``FIRST_DAY``."""
+    return day - ((day - FIRST_DAY).days % refit_every) * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The vintage that is in force for an origin: its reference, how it came to be, and why."""
+
+    ref: ModelRef
+    action: str
+    reason: str
+
+
+class VintageBook:
+    """Answers which vintage is in force, from the registry, fitting what is missing.
+
+    Args:
+        registry: where vintages are kept.
+        klines: RAW_KLINES of one symbol; what lies after an origin is not read for it.
+        features: ENGINEERED_FEATURES of it.
+        refit_every: days between cutoffs.
+        hyperparameters: of each kind.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        klines: pl.DataFrame,
+        features: pl.DataFrame,
+        refit_every: int,
+        hyperparameters: Mapping[str, HyperParameters] = DEFAULTS,
+    ) -> None:
+        self.registry = registry
+        self.klines = klines
+        self.features = features
+        self.refit_every = refit_every
+        self.hyperparameters = hyperparameters
+        self._anchors = Anchors(history(klines))
+        self._refs: dict[tuple[str, dt.date], ModelRef | FitFailed] = {}
+        self._verdicts: dict[tuple[str, dt.date], Verdict] = {}
+        self._trials: dict[dt.date, Trial] = {}
+        self._predictors: dict[str, Predictor] = {}
+
+    def in_force(self, kind: str, origin: dt.date) -> InForce:
+        """The vintage of ``kind`` for ``origin``; fits it and its predecessor if the registry lacks them.
+
+        Raises:
+            NotEnoughHistory: no cutoff on the grid up to ``origin`` has enough candles before it.
+            BadModel: none of the last ``LOOK_BACK`` vintages is sound.
+        """
+        newest = grid_cutoff(origin, self.refit_every)
+        held_back: list[str] = []
+        for step in range(LOOK_BACK):
+            cutoff = newest - step * self.refit_every * DAY
+            try:
+                verdict = self.verdict(kind, cutoff)
+            except NotEnoughHistory:
+                if held_back:
+                    break
+                raise
+            if verdict.sound:
+                ref = self._ref(kind, cutoff)
+                assert isinstance(ref, ModelRef)
+                if held_back:
+                    return InForce(ref, HELD_BACK, f"{'; '.join(held_back)}; {cutoff} stays in force")
+                return InForce(ref, FITTED if cutoff == origin else CARRIED, f"{cutoff}: {verdict.reason}")
+            held_back.append(f"{cutoff} held back: {verdict.reason}")
+        raise BadModel(f"{kind}: no sound vintage for origin {origin}: {'; '.join(held_back)}")
+
+    def predictor(self, kind: str, origin: dt.date) -> Predictor:
+        """The network that is in force for ``origin``, opened and verified."""
+        return self._open(self.in_force(kind, origin).ref)
+
+    def verdict(self, kind: str, cutoff: dt.date) -> Verdict:
+        """Whether the vintage with ``cutoff`` is sound, judged by what was known at its cutoff."""
+        key = (kind, cutoff)
+        if key not in self._verdicts:
+            ref = self._ref(kind, cutoff)
+            if isinstance(ref, FitFailed):
+                self._verdicts[key] = Verdict(False, str(ref))
+            else:
+                before = self._predecessor(kind, cutoff)
+                self._verdicts[key] = judge(self._open(ref), before, self._trial(cutoff))
+        return self._verdicts[key]
+
+    def rows(self, kind: str, origins: Iterable[dt.date]) -> pl.DataFrame:
+        """Rows of the contract VINTAGES_IN_FORCE for ``origins``."""
+        symbol = self._anchors.history.symbol
+        found = [(origin, self.in_force(kind, origin)) for origin in origins]
+        return pl.DataFrame(
+            [(symbol, kind, day, *_identity(v.ref), v.action, v.reason) for day, v in found],
+            schema=VINTAGES_IN_FORCE.schema,
+            orient="row",
+        )
+
+    def _predecessor(self, kind: str, cutoff: dt.date) -> Predictor | None:
+        try:
+            ref = self._ref(kind, cutoff - self.refit_every * DAY)
+        except NotEnoughHistory:
+            return None
+        return None if isinstance(ref, FitFailed) else self._open(ref)
+
+    def _trial(self, cutoff: dt.date) -> Trial:
+        if cutoff not in self._trials:
+            self._trials = {cutoff: trial(self.klines, self.features, cutoff)}
+        return self._trials[cutoff]
+
+    def _open(self, ref: ModelRef) -> Predictor:
+        if ref.manifest_sha256 not in self._predictors:
+            predictor = Predictor.open(self.registry.fetch(ref), ref.manifest_sha256)
+            self._predictors[ref.manifest_sha256] = predictor
+        return self._predictors[ref.manifest_sha256]
+
+    def _ref(self, kind: str, cutoff: dt.date) -> ModelRef | FitFailed:
+        key = (kind, cutoff)
+        if key not in self._refs:
+            self._refs[key] = self._stored_or_fitted(kind, cutoff)
+        return self._refs[key]
+
+    def _stored_or_fitted(self, kind: str, cutoff: dt.date) -> ModelRef | FitFailed:
+        """The revision at ``cutoff`` that this code would make today, or a new one."""
+        revision = 0
+        while (ref := self.registry.get(kind, VintageId(cutoff, revision))) is not None:
+            if self._is_ours(kind, ref):
+                return ref
+            revision += 1
+        with tempfile.TemporaryDirectory(prefix=f"{kind}-{cutoff}-") as scratch:
+            folder = Path(scratch) / "model"
+            hyperparameters = self.hyperparameters[kind]
+            try:
+                report = fit(kind, self.klines, self.features, cutoff, hyperparameters, folder, self._anchors)
+            except FitFailed as error:
+                return error
+            return self.registry.publish(kind, VintageId(cutoff, revision), folder, report.metrics)
+
+    def _is_ours(self, kind: str, ref: ModelRef) -> bool:
+        facts = read_manifest(self.registry.fetch(ref), ref.manifest_sha256)
+        return (
+            facts.get("symbol") == self._anchors.history.symbol
+            and facts.get("hyperparameters") == self.hyperparameters[kind].as_dict()
+            and facts.get("feature_digest") == feature_digest()
+            and facts.get("code_version") == CODE_VERSION
+        )
+
+
+def _identity(ref: ModelRef) -> tuple[dt.date, int, str]:
+    return ref.vintage.cutoff, ref.vintage.revision, ref.manifest_sha256
+
+
+assert set(DEFAULTS) == set(NETWORKS)

@@ -1,0 +1,73 @@
+"""Scores of issued forecasts whose target day has closed: rows of the contract FORECAST_SCORES."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+
+from btc_assets.contracts import FORECAST_SCORES, QUANTILES
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.baselines import REACH, random_walk
+from btc_assets.modeling.history import history
+from btc_assets.scoring.metrics import inside, median, pinball, pit
+
+
+def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
+    """Score every row of ``forecasts`` (FORECASTS or BASELINE_FORECASTS) whose target has a candle.
+
+    Each row is scored on its own: the same row and candles give the same score whatever else is scored.
+    Rows whose target has not closed are left out. Quantiles are compared on the log price;
+    ``pinball_random_walk`` is the loss of the 365-day random walk from the same origin.
+
+    Raises:
+        NotEnoughHistory: no candle of an origin, or too few before it for the random walk.
+    """
+    closes = klines.select("symbol", "date", "close")
+    rows = forecasts.join(
+        closes.rename({"date": "target_date"}), on=["symbol", "target_date"], how="inner"
+    ).join(
+        closes.rename({"date": "origin_date", "close": "close_before"}),
+        on=["symbol", "origin_date"],
+        how="left",
+    )
+    if rows.height == 0:
+        return FORECAST_SCORES.empty()
+    rows = rows.join(_walk_losses(rows, klines), on=["origin_date", "horizon"], how="left")
+    prices = rows.select(QUANTILES).to_numpy()
+    close = rows["close"].to_numpy()
+    log_prices, log_close = np.log(np.ascontiguousarray(prices)), np.log(close)
+    point, before = median(prices), rows["close_before"].to_numpy()
+    closing = (
+        (pl.col("target_date") + pl.duration(days=1)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    )
+    return rows.with_columns(
+        pl.Series("absolute_error", np.abs(point - close)),
+        pl.Series("absolute_percentage_error", np.abs(point / close - 1.0)),
+        pl.Series("naive_absolute_error", np.abs(before - close)),
+        pl.Series("pinball", pinball(log_prices, log_close)),
+        *(
+            pl.Series(f"inside_{percent}", inside(prices, close, percent / 100))
+            for percent in (50, 80, 90, 95)
+        ),
+        pl.Series("pit", pit(log_prices, log_close)),
+        (pl.col("issued_at") < closing).alias("live"),
+    ).select(FORECAST_SCORES.schema.names())
+
+
+def _walk_losses(rows: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
+    """Loss of the random walk at each (origin, horizon) that is scored, on log price."""
+    parts = []
+    for (origin,), group in (
+        rows.select("origin_date", "horizon", "close", "close_before")
+        .unique()
+        .group_by("origin_date", maintain_order=True)
+    ):
+        assert isinstance(origin, dt.date)
+        h = history(klines, start=origin - REACH * DAY, end=origin + DAY)
+        horizons = group["horizon"].cast(pl.Int64).to_list()
+        realised = np.log(group["close"].to_numpy()) - np.log(group["close_before"].to_numpy())
+        loss = pinball(random_walk(h, origin, horizons), realised)
+        parts.append(group.select("origin_date", "horizon", pl.Series("pinball_random_walk", loss)))
+    return pl.concat(parts)
