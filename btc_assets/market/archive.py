@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +15,7 @@ from btc_assets.errors import ConfigurationError, SourceRefused, SourceUnavailab
 from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at, days
 from btc_assets.market.dumps import daily, monthly, next_month, read_dump
 from btc_assets.market.kline import Kline
+from btc_assets.market.patience import Patience, persist
 
 if TYPE_CHECKING:
     from btc_assets.market.transport import Session
@@ -30,20 +30,22 @@ class Archive:
     name = "archive"
     simulated = False
 
-    def __init__(self, location: str, symbol: str = "BTCUSDT", *, deadline: float = 120.0) -> None:
+    def __init__(self, location: str, symbol: str = "BTCUSDT", *, patience: Patience | None = None) -> None:
         """Open nothing yet.
 
         Args:
             location: folder or http(s) address that holds ``spot/monthly/klines/...``.
             symbol: the pair whose newest file sets the archive's clock.
-            deadline: seconds a question may take when the archive is at a URL.
+            patience: timeouts and waits when the archive is at a URL.
 
         Raises:
             ConfigurationError: ``location`` is empty or no folder.
         """
         self._symbol = symbol
         self._shelf: _Shelf = (
-            _Web(location, deadline) if location.startswith(("http://", "https://")) else _Folder(location)
+            _Web(location, patience or Patience())
+            if location.startswith(("http://", "https://"))
+            else _Folder(location)
         )
 
     def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
@@ -147,37 +149,34 @@ class _Folder:
 class _Web:
     """Dumps behind a URL. There is no listing, so the newest file is searched backwards from today."""
 
-    def __init__(self, location: str, deadline: float) -> None:
+    def __init__(self, location: str, patience: Patience) -> None:
         self.location = location.rstrip("/")
-        self._seconds = deadline
+        self._patience = patience
         self._deadline = 0.0
         self._session: Session | None = None
         self._last: dict[str, dt.date | None] = {}
 
     def begin(self) -> None:
-        self._deadline = time.monotonic() + self._seconds
+        self._deadline = self._patience.begin()
         self._last.clear()
 
     def get(self, path: str) -> bytes | None:
-        import stamina
+        from btc_assets.market.transport import NotThere
 
-        from btc_assets.market.transport import NotThere, Session, within
-
-        session = self._session = self._session or Session()
-
-        def once() -> bytes:
-            left = self._deadline - time.monotonic()
-            return within(
-                left, lambda: session.get(f"{self.location}/{path}", timeout=(5, 20)).content, self.location
-            )
-
-        retrying = stamina.RetryingCaller(
-            attempts=5, timeout=max(self._deadline - time.monotonic(), 0.001), wait_initial=0.2
-        )
+        address = f"{self.location}/{path}"
         try:
-            return retrying(SourceUnavailable, once)
+            return persist(lambda: self._download(address), self._patience, self._deadline, address)
         except NotThere:
             return None
+
+    def _download(self, address: str) -> bytes:
+        from btc_assets.market.transport import Session
+
+        # Taken while in use, so that an attempt that was given up never shares its connection.
+        session, self._session = self._session or Session(), None
+        body = session.get(address, timeout=(self._patience.connect, self._patience.read)).content
+        self._session = session
+        return body
 
     def last_day(self, symbol: str) -> dt.date | None:
         if symbol not in self._last:

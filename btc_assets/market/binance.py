@@ -10,15 +10,15 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btc_assets.errors import BadCandle, SourceBanned, SourceError, SourceUnavailable
+from btc_assets.errors import BadCandle, SourceBanned, SourceError
 from btc_assets.market.calendar import closes_at, opens_at
 from btc_assets.market.compare import distinct
 from btc_assets.market.cooldown import Cooldown, Hold
 from btc_assets.market.kline import Kline
+from btc_assets.market.patience import NotBefore, Patience, persist
 from btc_assets.market.rows import from_milliseconds, milliseconds, parse_row
 
 if TYPE_CHECKING:
@@ -34,21 +34,6 @@ SETTLE = dt.timedelta(seconds=30)
 """How long after its close a candle may still move while the exchange books the last trades."""
 
 _EARLIEST, _LATEST = dt.datetime(2017, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for what, in seconds; ``deadline`` covers a whole question, retries included."""
-
-    deadline: float = 120.0
-    connect: float = 5.0
-    read: float = 20.0
-    first_wait: float = 0.5
-    longest_wait: float = 10.0
-    limit_wait: float = 60.0
-    """After a 429 without a usable Retry-After: the exchange counts weight by the minute."""
-    ban_wait: float = 120.0
-    """After a 418 without a usable Retry-After: the shortest ban."""
 
 
 class Binance:
@@ -74,12 +59,11 @@ class Binance:
         self.base_url = base_url.rstrip("/")
         self._patience = patience or Patience()
         self._cooldown = Cooldown(hold_file)
-        self._api: Spot | None = None
         self._clock: tuple[dt.datetime, float] | None = None
 
     def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
         """The closed candles of [start, end): ``ceil(days / 1000)`` requests, and one for the time."""
-        deadline = self._deadline()
+        deadline = self._patience.begin()
         found: list[Kline] = []
         page = start
         while page < end:
@@ -90,10 +74,7 @@ class Binance:
 
     def now(self) -> dt.datetime:
         """The server's time (UTC), asked anew."""
-        return self._ask_time(self._deadline())
-
-    def _deadline(self) -> float:
-        return time.monotonic() + self._patience.deadline
+        return self._ask_time(self._patience.begin())
 
     def _page(self, symbol: str, start: dt.date, end: dt.date, deadline: float) -> list[Kline]:
         """At most a thousand candles of [start, end), the running one included."""
@@ -144,48 +125,24 @@ class Binance:
 
     def _ask(self, question: Callable[[Spot], Any], deadline: float) -> Any:
         """The decoded answer to ``question``, retried while a failure can pass and time is left."""
-        import stamina
+        return persist(lambda: self._ask_once(question), self._patience, deadline, self.base_url)
 
-        patience = self._patience
-
-        def worth_a_retry(error: Exception) -> bool | float:
-            if not isinstance(error, SourceUnavailable):
-                return False
-            left = deadline - time.monotonic()
-            wait = error.wait if isinstance(error, _Limited) else 0.0
-            return False if wait >= left or left <= 0 else wait or True
-
-        for attempt in stamina.retry_context(
-            on=worth_a_retry,
-            attempts=None,
-            timeout=max(deadline - time.monotonic(), 0.001),
-            wait_initial=patience.first_wait,
-            wait_max=min(patience.longest_wait, patience.deadline / 10),
-            wait_jitter=patience.first_wait,
-        ):
-            with attempt:
-                return self._ask_once(question, deadline)
-        raise AssertionError("stamina ends in a result or an error")
-
-    def _ask_once(self, question: Callable[[Spot], Any], deadline: float) -> Any:
+    def _ask_once(self, question: Callable[[Spot], Any]) -> Any:
         """One call, if no hold is in force; starts a hold if the answer demands one."""
-        from btc_assets.market.transport import RateLimited, within
+        from btc_assets.market.transport import RateLimited
 
         if (hold := self._cooldown.current()) is not None:
             raise self._held(hold)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise SourceUnavailable(f"{self.base_url}: gave up after {self._patience.deadline:g} s")
+        # A new `Spot` a call: an attempt that was given up may still be using the last one's connection.
         api = self._spot()
         try:
-            return within(left, lambda: question(api), self.base_url)
+            return question(api)
         except RateLimited as error:
             default = self._patience.ban_wait if error.status == 418 else self._patience.limit_wait
             hold = self._cooldown.hold(_seconds(error.retry_after, default), error.status)
             raise self._held(hold) from error
-        except SourceUnavailable:
-            self._api = None  # a connection in an unknown state is not used again
-            raise
+        finally:
+            api.session.close()
 
     def _held(self, hold: Hold) -> SourceError:
         until = dt.datetime.fromtimestamp(hold.until, dt.UTC)
@@ -195,31 +152,20 @@ class Binance:
                 "no call is made before then",
                 until,
             )
-        return _Limited(
+        return NotBefore(
             f"{self.base_url} limits requests; no call is made before {until:%Y-%m-%d %H:%M:%S} UTC (429)",
             max(hold.until - time.time(), 0.001),
         )
 
     def _spot(self) -> Spot:
-        if self._api is None:
-            from binance.spot import Spot
+        from binance.spot import Spot
 
-            from btc_assets.market.transport import Session
+        from btc_assets.market.transport import Session
 
-            api = Spot(base_url=self.base_url, timeout=(self._patience.connect, self._patience.read))
-            session = Session()
-            session.headers["User-Agent"] = "btc-assets"
-            api.session = session
-            self._api = api
-        return self._api
-
-
-class _Limited(SourceUnavailable):
-    """A 429 is in force for ``wait`` more seconds."""
-
-    def __init__(self, message: str, wait: float) -> None:
-        super().__init__(message)
-        self.wait = wait
+        api = Spot(base_url=self.base_url, timeout=(self._patience.connect, self._patience.read))
+        api.session.close()
+        api.session = Session()
+        return api
 
 
 def _seconds(header: str, default: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 from btc_assets.errors import BadCandle
 from btc_assets.market.kline import Kline, check
@@ -28,7 +29,7 @@ COLUMNS = (
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECONDS_FROM = 10**14
 """Smaller time stamps are milliseconds (until the year 5138), larger ones microseconds (from 1973)."""
-_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,400})?", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
@@ -78,12 +79,12 @@ def to_row(kline: Kline) -> list[str]:
     """The twelve fields of ``kline`` as text (milliseconds); ``parse_row`` gives the same candle back."""
     return [
         str(milliseconds(kline.open_time)),
-        *(repr(price) for price in (kline.open, kline.high, kline.low, kline.close, kline.volume)),
+        *(_decimal(value) for value in (kline.open, kline.high, kline.low, kline.close, kline.volume)),
         str(milliseconds(kline.close_time)),
-        repr(kline.quote_volume),
+        _decimal(kline.quote_volume),
         str(kline.trades),
-        repr(kline.taker_buy_base),
-        repr(kline.taker_buy_quote),
+        _decimal(kline.taker_buy_base),
+        _decimal(kline.taker_buy_quote),
         "0",
     ]
 
@@ -100,6 +101,11 @@ def from_milliseconds(value: int) -> dt.datetime:
         OverflowError: no calendar reaches that far.
     """
     return _EPOCH + dt.timedelta(milliseconds=value)
+
+
+def _decimal(value: float) -> str:
+    """The shortest decimal text, without an exponent, that reads back as ``value``."""
+    return format(Decimal(repr(value)), "f")
 
 
 def _number(value: object, name: str, where: str, row: object) -> float | int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from btc_assets.errors import ConfigurationError
+from btc_assets.market.patience import Patience
 from btc_assets.market.source import KlineSource
 
 if TYPE_CHECKING:
@@ -17,12 +18,13 @@ def open_source(settings: Settings) -> KlineSource:
     Raises:
         ConfigurationError: the source needs a setting that is empty or wrong.
     """
+    patience = Patience(deadline=settings.source_deadline)
     if settings.source == "binance":
-        from btc_assets.market.binance import Binance, Patience
+        from btc_assets.market.binance import Binance
 
         return Binance(
             settings.binance_url,
-            patience=Patience(deadline=settings.source_deadline),
+            patience=patience,
             hold_file=settings.cache_dir / "binance-hold.json",
         )
     if settings.source == "archive":
@@ -30,7 +32,7 @@ def open_source(settings: Settings) -> KlineSource:
 
         if not settings.archive:
             raise ConfigurationError("BTC_SOURCE=archive needs BTC_ARCHIVE: the folder or URL of the dumps")
-        return Archive(settings.archive, settings.symbol, deadline=settings.source_deadline)
+        return Archive(settings.archive, settings.symbol, patience=patience)
     if settings.source == "landing":
         from btc_assets.market.landing import Landing
 

@@ -7,16 +7,12 @@ Imported only when a call is made: `requests` costs more than all the rest of `m
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 import urllib3
 
 from btc_assets.errors import BtcError, ConfigurationError, SourceRefused, SourceUnavailable
-
-T = TypeVar("T")
 
 LARGEST_BODY = 8 * 2**20
 """Bytes read of one answer; a thousand candles are about 0.2 MB, a month's dump 4 kB."""
@@ -98,34 +94,6 @@ def refusal(response: requests.Response, address: str) -> BtcError:
             f"{address}: blocked by a firewall (403){said}; check the proxy, or use BTC_SOURCE=archive"
         )
     return SourceRefused(f"{address}: refused ({status}){said}")
-
-
-def within(seconds: float, call: Callable[[], T], what: str) -> T:
-    """``call()``, given up after ``seconds``, whatever it hangs in.
-
-    Socket timeouts start anew with every byte and do not cover name resolution; this does. A call
-    that is given up ends by itself at its next timeout, in a thread that keeps nobody waiting.
-
-    Raises:
-        SourceUnavailable: the time is up; or whatever ``call`` raises.
-    """
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as error:  # handed over to the caller's thread
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name=f"within-{seconds:g}s", daemon=True)
-    thread.start()
-    thread.join(max(0.0, seconds))
-    if failure:
-        raise failure[0]
-    if outcome:
-        return outcome[0]
-    raise SourceUnavailable(f"{what}: no complete answer in time")
 
 
 def _said(response: requests.Response) -> tuple[int | None, str]:

@@ -1,0 +1,129 @@
+"""Trying again, within one deadline: what can pass is retried with jitter, nothing may hang for ever."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import TypeVar
+
+from btc_assets.errors import SourceUnavailable
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what, in seconds; ``deadline`` covers a whole question, retries included."""
+
+    deadline: float = 120.0
+    connect: float = 5.0
+    read: float = 20.0
+    first_wait: float = 0.5
+    longest_wait: float = 10.0
+    limit_wait: float = 60.0
+    """After a 429 without a usable Retry-After: the exchange counts weight by the minute."""
+    ban_wait: float = 120.0
+    """After a 418 without a usable Retry-After: the shortest ban."""
+
+    def begin(self) -> float:
+        """The instant of ``time.monotonic()`` at which a question asked now is given up."""
+        return time.monotonic() + self.deadline
+
+
+class NotBefore(SourceUnavailable):
+    """A failure that is retried after ``wait`` seconds and no earlier."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+def persist(call: Callable[[], T], patience: Patience, deadline: float, what: str) -> T:
+    """``call()``, tried again while it raises `SourceUnavailable` and ``deadline`` has not come.
+
+    Args:
+        call: one attempt; it may hang.
+        patience: the waits between attempts (exponential, with jitter).
+        deadline: when to give up, on the clock of ``time.monotonic()``.
+        what: what is asked, for errors.
+
+    Raises:
+        SourceUnavailable: the time is up; the message holds the last two failures that differ.
+    """
+    stamina = _stamina()
+    failures: list[str] = []
+
+    def worth_a_retry(error: Exception) -> bool | float:
+        if not isinstance(error, SourceUnavailable):
+            return False
+        failures.append(str(error))
+        left = deadline - time.monotonic()
+        wait = error.wait if isinstance(error, NotBefore) else 0.0
+        return False if left <= 0 or wait >= left else wait or True
+
+    try:
+        for attempt in stamina.retry_context(
+            on=worth_a_retry,
+            attempts=None,
+            timeout=max(deadline - time.monotonic(), 0.001),
+            wait_initial=patience.first_wait,
+            wait_max=min(patience.longest_wait, patience.deadline / 10),
+            wait_jitter=patience.first_wait,
+        ):
+            with attempt:
+                return within(deadline - time.monotonic(), call, what)
+    except SourceUnavailable as error:
+        earlier = next((failure for failure in reversed(failures) if failure != str(error)), None)
+        if earlier is None:
+            raise
+        raise SourceUnavailable(f"{error}; before that: {earlier}") from error
+    raise AssertionError("a loop of attempts ends in a result or an error")
+
+
+def within(seconds: float, call: Callable[[], T], what: str) -> T:
+    """``call()``, given up after ``seconds``, whatever it hangs in.
+
+    Socket timeouts start anew with every byte and do not cover name resolution; this does. A call
+    that is given up ends by itself at its next timeout, in a thread that keeps nobody waiting.
+
+    Raises:
+        SourceUnavailable: the time is up; or whatever ``call`` raises.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # handed over to the caller's thread
+            failure.append(error)
+
+    if seconds > 0:
+        thread = threading.Thread(target=run, name=f"within-{seconds:g}s", daemon=True)
+        thread.start()
+        thread.join(seconds)
+    if failure:
+        raise failure[0]
+    if outcome:
+        return outcome[0]
+    raise SourceUnavailable(f"{what}: no complete answer in time")
+
+
+@cache
+def _stamina() -> ModuleType:
+    """The stamina library, logging as the rest of us does; left alone it prints to stdout where it can."""
+    import stamina
+    from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+    def log(details: RetryDetails) -> None:
+        _log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
+
+    set_on_retry_hooks([log])
+    return stamina

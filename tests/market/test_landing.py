@@ -1,0 +1,129 @@
+"""The landing zone in a folder: versions, conditional writes, damage."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from candles import DAY, candle
+
+from btc_assets.errors import BadCandle, ConfigurationError, SourceUnavailable
+from btc_assets.market.landing import Landed, Landing
+
+START = dt.date(2025, 6, 1)
+END = START + 30 * DAY
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> Landing:
+    return Landing(str(tmp_path / "landing"))
+
+
+def test_a_landed_candle_comes_back_labelled(zone: Landing) -> None:
+    landed, wrote = zone.put(candle(START))
+    assert wrote
+    assert landed.key == f"BTCUSDT/2025-06-01/0001-{landed.sha256}.json"
+    assert zone.klines("BTCUSDT", START, END) == [candle(START, source="landing")]
+
+
+def test_L1_the_same_candle_three_times_is_one_object(zone: Landing) -> None:
+    wrote = [zone.put(candle(START, source=source))[1] for source in ("binance", "archive", "binance")]
+    assert wrote == [True, False, False]
+    assert len(list(zone.versions("BTCUSDT", START, END))) == 1
+
+
+def test_D11_a_restated_candle_is_a_new_version_and_the_old_stays(zone: Landing) -> None:
+    first, _ = zone.put(candle(START, trades=1))
+    second, wrote = zone.put(candle(START, trades=2))
+    assert (second.version, wrote) == (2, True)
+    assert zone.klines("BTCUSDT", START, END)[0].trades == 2
+    assert zone.read(first).trades == 1
+
+
+def test_D11_going_back_to_earlier_figures_is_the_newest_version(zone: Landing) -> None:
+    for trades in (1, 2, 1):
+        zone.put(candle(START, trades=trades))
+    assert [landed.version for landed in zone.versions("BTCUSDT", START, END)] == [1, 2, 3]
+    assert zone.klines("BTCUSDT", START, END)[0].trades == 1
+
+
+def test_days_come_in_order_and_only_those_asked_for(zone: Landing) -> None:
+    for offset in (3, 1, 2, 0, 40):
+        zone.put(candle(START + offset * DAY))
+    got = [kline.date for kline in zone.klines("BTCUSDT", START + DAY, START + 3 * DAY)]
+    assert got == [START + DAY, START + 2 * DAY]
+    assert zone.klines("ETHUSDT", START, END) == []
+
+
+def test_the_zone_s_clock_is_the_end_of_the_newest_day(zone: Landing) -> None:
+    assert zone.now() == dt.datetime(2017, 8, 17, tzinfo=dt.UTC)
+    zone.put(candle(START))
+    assert zone.now() == dt.datetime(2025, 6, 2, tzinfo=dt.UTC)
+    recent = dt.datetime.now(dt.UTC).date() - DAY
+    zone.put(candle(recent))
+    assert zone.now().date() == recent + DAY
+
+
+@pytest.mark.parametrize("flip", [0, 20, -1])
+def test_T5_a_flipped_bit_is_refused_before_it_is_decoded(zone: Landing, tmp_path: Path, flip: int) -> None:
+    landed, _ = zone.put(candle(START))
+    file = tmp_path / "landing" / landed.key
+    body = bytearray(file.read_bytes())
+    body[flip] ^= 1
+    file.write_bytes(body)
+    with pytest.raises(BadCandle, match="does not hash to its name"):
+        zone.klines("BTCUSDT", START, END)
+
+
+def test_an_object_of_another_day_is_refused(zone: Landing, tmp_path: Path) -> None:
+    landed, _ = zone.put(candle(START))
+    wrong = replace(landed, date=START + DAY)
+    target = tmp_path / "landing" / wrong.key
+    target.parent.mkdir()
+    target.write_bytes((tmp_path / "landing" / landed.key).read_bytes())
+    with pytest.raises(BadCandle, match="holds 'BTCUSDT' 2025-06-01"):
+        zone.read(wrong)
+
+
+def test_foreign_objects_are_passed_over(zone: Landing, tmp_path: Path) -> None:
+    zone.put(candle(START))
+    for name in ("BTCUSDT/2025-06-01/notes.json", "BTCUSDT/2025-06-0x/0001-ab.json", "BTCUSDT/readme.json"):
+        file = tmp_path / "landing" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("{}")
+    assert len(zone.klines("BTCUSDT", START, END)) == 1
+
+
+def test_T7_racing_writers_leave_one_object_a_content(zone: Landing) -> None:
+    start = threading.Barrier(8)
+
+    def land(trades: int) -> tuple[Landed, bool]:
+        start.wait()
+        return zone.put(candle(START, trades=trades))
+
+    with ThreadPoolExecutor(8) as pool:
+        same = list(pool.map(land, [5] * 8))
+    assert sum(wrote for _, wrote in same) == 1
+    assert len({landed for landed, _ in same}) == 1
+
+
+def test_T3_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SourceUnavailable, match="could not be written"):
+        Landing(str(tmp_path / "file")).put(candle(START))
+
+
+def test_nothing_half_written_is_left(zone: Landing, tmp_path: Path) -> None:
+    landed, _ = zone.put(candle(START))
+    files = [file for file in (tmp_path / "landing").rglob("*") if file.is_file()]
+    assert files == [tmp_path / "landing" / landed.key]
+
+
+@pytest.mark.parametrize("location", ["", "s3://", "gs://bucket", "https://bucket"])
+def test_a_location_that_is_none_is_a_configuration_error(location: str) -> None:
+    with pytest.raises(ConfigurationError, match="BTC_LANDING"):
+        Landing(location)
