@@ -1,0 +1,47 @@
+"""Builds the web app: Flask underneath, Dash for the pages, everything wired here and nowhere else."""
+
+from __future__ import annotations
+
+from dash import Dash
+
+from btc_assets import settings as configuration
+from btc_assets.settings import Settings
+from btc_assets.storage.open import open_tables
+from btc_dash import document, plotly_js, routing, shell
+from btc_dash.reader import Reader
+from btc_dash.site import Site
+
+DESCRIPTION = "Bitcoin price forecasts with honest ranges and a public track record."
+
+
+def create_app(settings: Settings | None = None, site: Site | None = None) -> Dash:
+    """The Dash app over the stores that ``settings`` name; ``app.server`` is the WSGI application.
+
+    Args:
+        settings: defaults to the environment's.
+        site: replaces what would be built from the settings (tests: another clock, other tables).
+
+    Raises:
+        ConfigurationError: the settings are wrong.
+    """
+    if site is None:
+        settings = settings or configuration.load()
+        site = Site(settings, Reader(open_tables(settings), settings.symbol))
+    app = document.create(
+        name="btc_dash",
+        title="BTC Forecast",
+        update_title=None,
+        compress=True,
+        suppress_callback_exceptions=True,
+        add_log_handler=False,
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "description", "content": DESCRIPTION},
+            {"name": "color-scheme", "content": "light dark"},
+        ],
+    )
+    app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = 31_536_000
+    plotly_js.serve(app.server)
+    app.layout = lambda: shell.frame(site)
+    routing.register(app, site)
+    return app

@@ -1,0 +1,76 @@
+/* The form's two controls, as Dash components over native inputs: what browsers and screen readers know. */
+(function () {
+  var h = React.createElement;
+  var WAIT = 350; // ms without a keystroke before a typed value counts
+
+  /* A number or a date with a button on either side and, for numbers, shortcuts. */
+  function Entry(props) {
+    var box = React.useRef(null);
+    var timer = React.useRef(null);
+    var shown = React.useState(String(props.value));
+    var text = shown[0], setText = shown[1];
+    React.useEffect(function () { setText(String(props.value)); }, [props.value]);
+
+    function commit(value) {
+      clearTimeout(timer.current);
+      setText(value);
+      props.setProps({ value: value });
+    }
+    function typed(event) {
+      var value = event.target.value;
+      setText(value);
+      clearTimeout(timer.current);
+      if (props.kind === "date" && !value) return; // a date half typed is no date yet
+      timer.current = setTimeout(function () { props.setProps({ value: value }); }, WAIT);
+    }
+    function settled(event) {
+      if (event.type === "keydown" && event.key !== "Enter") return;
+      if (text !== String(props.value) && (text || props.kind !== "date")) commit(text);
+    }
+    function step(by) {
+      return function () {
+        if (!box.current.value) box.current.value = props.kind === "date" ? props.max : props.min;
+        else if (by > 0) box.current.stepUp(); else box.current.stepDown();
+        commit(box.current.value);
+      };
+    }
+    var atMin = text === String(props.min), atMax = text === String(props.max);
+    return h("div", { className: "field entry-" + props.kind },
+      h("label", { htmlFor: props.id }, props.label),
+      h("div", { className: "stepper" },
+        h("button", { type: "button", "aria-label": props.less, disabled: atMin, onClick: step(-1) },
+          props.kind === "date" ? "‹" : "−"),
+        h("input", {
+          id: props.id, ref: box, type: props.kind, value: text, min: props.min, max: props.max, step: 1,
+          inputMode: props.kind === "number" ? "numeric" : undefined, autoComplete: "off",
+          "aria-invalid": props.error ? "true" : undefined,
+          "aria-describedby": props.error ? props.id + "-error" : undefined,
+          onChange: typed, onBlur: settled, onKeyDown: settled,
+        }),
+        h("button", { type: "button", "aria-label": props.more, disabled: atMax, onClick: step(1) },
+          props.kind === "date" ? "›" : "+")),
+      (props.presets || []).length > 0 && h("div", { className: "presets" }, props.presets.map(function (preset) {
+        return h("button", {
+          key: preset.value, type: "button", "aria-label": preset.name,
+          "aria-pressed": text === String(preset.value), onClick: function () { commit(String(preset.value)); },
+        }, preset.label);
+      })),
+      h("p", { id: props.id + "-error", className: "error", role: "alert" }, props.error));
+  }
+
+  /* Radio buttons drawn as one row of segments. */
+  function Choice(props) {
+    return h("fieldset", { id: props.id, className: "field choice" },
+      h("legend", null, props.label),
+      h("div", { className: "segments" }, props.options.map(function (option) {
+        return h("label", { key: option.value },
+          h("input", {
+            type: "radio", name: props.id, value: option.value, checked: option.value === props.value,
+            onChange: function () { props.setProps({ value: option.value }); },
+          }),
+          h("span", null, option.label));
+      })));
+  }
+
+  window.btc_dash = { Entry: Entry, Choice: Choice };
+})();

@@ -1,0 +1,1 @@
+"""Charts as plain dictionaries: pure functions, themed by the style sheet through trace ids."""

@@ -1,0 +1,106 @@
+"""What all charts share: axes, hover, colours that work on light and dark, and colour-blind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Figure = dict[str, Any]
+Trace = dict[str, Any]
+
+# The style sheet repaints text, grid, hover box and every trace with a `uid` below in the page's
+# colours; the values here are what a downloaded picture on white shows.
+INK = "#1f1d1a"
+GREY = "#8a847c"
+FORECAST = "#c2570c"
+ACTUAL = "#1d63d8"
+_FAN_RGB = "242,140,40"
+
+CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False, "doubleClick": "reset"}
+"""Settings of every graph; nothing in it offers to send data anywhere."""
+
+
+def fan_colour(alpha: float) -> str:
+    """The forecast's colour at an opacity."""
+    return f"rgba({_FAN_RGB},{alpha})"
+
+
+def layout(**more: Any) -> dict[str, Any]:
+    """The layout of a chart; ``more`` overrides it."""
+    base: dict[str, Any] = {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 6, "r": 6, "t": 12, "b": 6},
+        "hovermode": "x unified",
+        "hoverdistance": 24,
+        "dragmode": False,
+        "showlegend": False,
+        "separators": ".,",
+        "font": {"family": "inherit", "size": 13, "color": INK},
+        "xaxis": x_axis(),
+        "yaxis": y_axis(),
+    }
+    return base | more
+
+
+def x_axis(**more: Any) -> dict[str, Any]:
+    """A horizontal axis without grid, with a thin line at the pointer."""
+    return {
+        "showgrid": False,
+        "zeroline": False,
+        "automargin": True,
+        "fixedrange": True,
+        "ticklabelstandoff": 6,
+        "showspikes": True,
+        "spikemode": "across",
+        "spikethickness": 1,
+        "spikecolor": GREY,
+        "spikedash": "solid",
+    } | more
+
+
+def day_axis(**more: Any) -> dict[str, Any]:
+    """A horizontal axis of UTC days."""
+    return x_axis(type="date", hoverformat="%a %-d %b %Y", **more)
+
+
+def y_axis(**more: Any) -> dict[str, Any]:
+    """A vertical axis on the right, in dollars unless told otherwise."""
+    return {
+        "side": "right",
+        "tickprefix": "$",
+        "tickformat": ",.0f",
+        "zeroline": False,
+        "automargin": True,
+        "fixedrange": True,
+        "nticks": 7,
+        "gridcolor": "#e4e0da",
+        "ticklabelstandoff": 6,
+    } | more
+
+
+def band(
+    x: list[Any], low: list[float], high: list[float], name: str, uid: str, alpha: float, hover: str
+) -> list[Trace]:
+    """A filled range between two paths, as the two traces plotly needs."""
+    edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}}
+    return [
+        edge | {"uid": f"{uid}low", "y": low, "hoverinfo": "skip"},
+        edge | {
+            "uid": uid, "y": high, "fill": "tonexty", "fillcolor": fan_colour(alpha), "name": name,
+            "customdata": low, "hovertemplate": hover,
+        },
+    ]  # fmt: skip
+
+
+def line(x: list[Any], y: list[Any], name: str, uid: str, colour: str, hover: str, **style: Any) -> Trace:
+    """A line; ``style`` goes to plotly's ``line``."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "uid": uid,
+        "x": x,
+        "y": y,
+        "name": name,
+        "line": {"color": colour, "width": 2} | style,
+        "hovertemplate": hover,
+    }

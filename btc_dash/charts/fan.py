@@ -1,0 +1,120 @@
+"""The forecast page's chart: the last days, the line at "now", and the fan of what may follow."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from btc_dash.charts.base import (
+    ACTUAL,
+    FORECAST,
+    GREY,
+    INK,
+    Figure,
+    Trace,
+    band,
+    day_axis,
+    fan_colour,
+    layout,
+    line,
+    y_axis,
+)
+from btc_dash.market import Forecast, History
+from btc_dash.words import day, model
+
+BANDS = ((0.025, 0.975, "95 %", 0.15), (0.1, 0.9, "80 %", 0.2), (0.25, 0.75, "50 %", 0.3))
+"""Lower and upper level, name and opacity of each band, widest first."""
+
+_MONEY = "$%{y:,.0f}<extra>%{fullData.name}</extra>"
+_RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
+
+
+def fan_figure(past: History, forecast: Forecast, after: History, view: str) -> Figure:
+    """History up to the origin, the fan from it and, where the days have come, what happened.
+
+    ``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target.
+    """
+    traces = [*_fan(past, forecast), _candles(past) if view == "candles" else _closes(past)]
+    if after.dates:
+        traces.append(_what_happened(past, after))
+    return {"data": traces, "layout": _layout(past, forecast)}
+
+
+def _fan(past: History, forecast: Forecast) -> list[Trace]:
+    """The bands and the median, starting at the last close so that the fan has a tip."""
+    tip = past.closes[-1]
+    days = [past.dates[-1], *forecast.targets]
+    traces: list[Trace] = []
+    for low, high, name, alpha in BANDS:
+        edges = [tip, *forecast.level(low)], [tip, *forecast.level(high)]
+        traces += band(days, *edges, name, f"band{name[:2]}", alpha, _RANGE)
+    median = line(days, [tip, *forecast.median], "middle", "median", FORECAST, _MONEY, width=2.5)
+    median["mode"] = "lines+markers" if len(days) <= 32 else "lines"
+    median["marker"] = {"size": 4.5, "color": FORECAST}
+    return [*traces, median]
+
+
+def _closes(past: History) -> Trace:
+    return line(past.dates, past.closes, "close", "price", INK, _MONEY)
+
+
+def _candles(past: History) -> Trace:
+    """Candles that do not rely on colour: rising days are hollow, falling days are filled."""
+    frame = past.frame
+    return {
+        "type": "candlestick",
+        "uid": "candles",
+        "name": "candle",
+        "x": past.dates,
+        **{part: frame[part].to_list() for part in ("open", "high", "low", "close")},
+        "increasing": {"line": {"color": ACTUAL, "width": 1.5}, "fillcolor": "rgba(0,0,0,0)"},
+        "decreasing": {"line": {"color": GREY, "width": 1.5}, "fillcolor": GREY},
+        "whiskerwidth": 0,
+    }
+
+
+def _what_happened(past: History, after: History) -> Trace:
+    days, closes = [past.dates[-1], *after.dates], [past.closes[-1], *after.closes]
+    return line(days, closes, "what happened", "actual", ACTUAL, _MONEY, width=2.5)
+
+
+def _layout(past: History, forecast: Forecast) -> dict[str, object]:
+    origin = past.dates[-1]
+    span = (forecast.targets[-1] - past.dates[0]).days
+    start, end = past.dates[0], forecast.targets[-1] + dt.timedelta(days=max(1, round(span * 0.02)))
+    return layout(
+        uirevision="fan",
+        xaxis=day_axis(range=[start, end], rangeslider={"visible": False}, tickformat=_ticks(span), nticks=8),
+        yaxis=y_axis(),
+        shapes=[_now_line(origin)],
+        annotations=[_now_label(origin)],
+        meta={"title": f"Bitcoin, {model(forecast.model)} forecast from {day(origin)}"},
+    )
+
+
+def _ticks(span: int) -> str:
+    return "%-d %b" if span <= 200 else "%b %Y"
+
+
+def _now_line(origin: dt.date) -> dict[str, object]:
+    return {
+        "type": "line", "xref": "x", "yref": "paper", "x0": origin, "x1": origin, "y0": 0, "y1": 1,
+        "line": {"color": GREY, "width": 1, "dash": "dot"},
+    }  # fmt: skip
+
+
+def _now_label(origin: dt.date) -> dict[str, object]:
+    return {
+        "xref": "x", "yref": "paper", "x": origin, "y": 1, "text": f"last close, {day(origin, year=False)}",
+        "showarrow": False, "xanchor": "right", "yanchor": "top", "xshift": -6, "font": {"size": 12},
+    }  # fmt: skip
+
+
+LEGEND = (
+    ("price", "Close"),
+    ("median", "Middle of the forecast"),
+    *((f"band{name[:2]}", f"{name} range") for _, _, name, _ in reversed(BANDS)),
+    ("actual", "What happened"),
+)
+"""Class and label of each entry of the legend, which the page draws itself."""
+
+__all__ = ["BANDS", "LEGEND", "fan_colour", "fan_figure"]

@@ -1,0 +1,66 @@
+"""The form's controls: Dash components over native inputs, drawn by assets/controls.js."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash.development.base_component import Component
+
+
+class _Control(Component):  # type: ignore[misc]
+    """A component of our own namespace; its properties are what its constructor is given."""
+
+    _namespace = "btc_dash"
+    _children_props: list[str] = []  # noqa: RUF012  (Dash's own protocol)
+    _base_nodes: list[str] = []  # noqa: RUF012
+    _prop_names: Sequence[str] = ()
+
+    def __init__(self, **given: Any) -> None:
+        self.available_properties = list(self._prop_names)
+        self.available_wildcard_properties: list[str] = []
+        self._valid_wildcard_attributes: list[str] = []
+        super().__init__(**{name: value for name, value in given.items() if value is not None})
+
+
+class Entry(_Control):
+    """A number or a date, with a step button on either side. ``value`` is text, as typed.
+
+    Args:
+        kind: ``number`` or ``date``.
+        lowest, highest: the ends of what can be stepped to, as text.
+        less, more: what the step buttons do, for screen readers.
+        presets: shortcuts, by value.
+        error: what is wrong with the value.
+    """
+
+    _type = "Entry"
+    _prop_names = ("id", "kind", "label", "value", "min", "max", "less", "more", "presets", "error")
+
+    def __init__(
+        self,
+        id: str,
+        kind: str,
+        label: str,
+        value: str,
+        bounds: tuple[str, str],
+        steps: tuple[str, str],
+        presets: Mapping[int, str] | None = None,
+        error: str | None = None,
+    ) -> None:
+        shortcuts = [{"value": n, "label": str(n), "name": name} for n, name in (presets or {}).items()]
+        super().__init__(
+            id=id, kind=kind, label=label, value=value, min=bounds[0], max=bounds[1],
+            less=steps[0], more=steps[1], presets=shortcuts, error=error,
+        )  # fmt: skip
+
+
+class Choice(_Control):
+    """One of a few alternatives: radio buttons in a row. ``options`` maps values to their labels."""
+
+    _type = "Choice"
+    _prop_names = ("id", "label", "options", "value")
+
+    def __init__(self, id: str, label: str, options: Mapping[str, str], value: str) -> None:
+        pairs = [{"value": key, "label": text} for key, text in options.items()]
+        super().__init__(id=id, label=label, options=pairs, value=value)

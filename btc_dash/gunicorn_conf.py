@@ -1,0 +1,52 @@
+"""How the web app is served: two processes of four threads, each of which answers from memory.
+
+Read by gunicorn (``python -m btc_dash`` starts it so). ``BTC_WEB_HOST`` and ``BTC_WEB_PORT`` say where
+to listen, ``PORT`` (as hosting platforms set it) goes before the latter, ``WEB_CONCURRENCY`` counts
+processes. polars must not be loaded before the fork (its threads do not survive one), so nothing of
+ours is preloaded; Dash, which has no threads, is.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from btc_assets import settings as configuration
+from btc_assets.errors import ConfigurationError
+
+
+def _port(default: int) -> int:
+    text = os.environ.get("PORT", "")
+    if not text:
+        return default
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ConfigurationError(f"PORT = {text!r}: a whole number from 1 to 65535 is needed")
+    return int(text)
+
+
+_settings = configuration.load()
+
+wsgi_app = "btc_dash.wsgi:server"
+bind = f"{_settings.web_host}:{_port(_settings.web_port)}"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = "gthread"
+threads = 4
+timeout = 60
+graceful_timeout = 15
+keepalive = 5
+max_requests = 50_000
+max_requests_jitter = 5_000
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()  # noqa: S108
+limit_request_line = 4094
+limit_request_fields = 60
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+
+
+def on_starting(_server: Any) -> None:
+    """Load what is safe to share before the workers are forked."""
+    import dash  # noqa: F401
+    import flask_compress  # noqa: F401

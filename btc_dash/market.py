@@ -1,0 +1,141 @@
+"""What the pages know of the market and its forecasts: typed answers over the tables."""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+
+from btc_assets.contracts import FORECASTS, HORIZONS, LEVELS, MEDIAN, QUANTILES, RAW_KLINES
+from btc_assets.market.calendar import DAY
+from btc_dash.reader import Reader
+
+_CANDLE = ["date", "open", "high", "low", "close"]
+
+
+@dataclass(frozen=True)
+class History:
+    """Daily candles in order: columns date, open, high, low, close (USDT)."""
+
+    frame: pl.DataFrame
+    dates: list[dt.date]
+    closes: list[float]
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> History:
+        """Wrap a frame of candles sorted by date."""
+        return cls(frame, frame["date"].to_list(), frame["close"].to_list())
+
+    def close_on(self, day: dt.date) -> float | None:
+        """The close of ``day``, None where there is no candle."""
+        at = bisect.bisect_left(self.dates, day)
+        return self.closes[at] if at < len(self.dates) and self.dates[at] == day else None
+
+    def window(self, start: dt.date, end: dt.date) -> History:
+        """The candles of [start, end)."""
+        low, high = bisect.bisect_left(self.dates, start), bisect.bisect_left(self.dates, end)
+        return History(self.frame[low:high], self.dates[low:high], self.closes[low:high])
+
+    @property
+    def newest(self) -> dt.date | None:
+        """The last closed day, None where there are no candles."""
+        return self.dates[-1] if self.dates else None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Quantiles of the close on ``targets``, one row a horizon from 1 on, one column a level of LEVELS.
+
+    ``computed`` tells a forecast made on request from one that was issued and is kept.
+    """
+
+    model: str
+    origin: dt.date
+    targets: list[dt.date]
+    quantiles: list[list[float]]
+    vintage: dt.date
+    issued_at: dt.datetime
+    computed: bool = False
+
+    def first(self, days: int) -> Forecast:
+        """The same forecast, ``days`` ahead only."""
+        return Forecast(
+            self.model, self.origin, self.targets[:days], self.quantiles[:days],
+            self.vintage, self.issued_at, self.computed,
+        )  # fmt: skip
+
+    def level(self, level: float) -> list[float]:
+        """The path of one quantile level."""
+        column = LEVELS.index(level)
+        return [row[column] for row in self.quantiles]
+
+    @property
+    def median(self) -> list[float]:
+        """The path of the median."""
+        return [row[MEDIAN] for row in self.quantiles]
+
+    @property
+    def backfilled(self) -> bool:
+        """Whether it was made after its first target day was over."""
+        return self.issued_at.date() > self.origin + DAY
+
+    def chance_above(self, price: float) -> float:
+        """The probability that the close on the last target exceeds ``price``.
+
+        Linear between the quantiles; beyond the outermost ones it is theirs (0.025 or 0.975).
+        """
+        row = self.quantiles[-1]
+        if price <= row[0]:
+            return 1 - LEVELS[0]
+        if price >= row[-1]:
+            return 1 - LEVELS[-1]
+        at = bisect.bisect_right(row, price)
+        low, high = row[at - 1], row[at]
+        share = (price - low) / (high - low) if high > low else 0.5
+        return 1 - (LEVELS[at - 1] + share * (LEVELS[at] - LEVELS[at - 1]))
+
+
+def history(reader: Reader) -> History:
+    """All candles."""
+    return reader.keep(RAW_KLINES, "history", lambda: History.of(reader.read(RAW_KLINES, _CANDLE)))
+
+
+def origins(reader: Reader) -> dict[str, list[dt.date]]:
+    """By model, the days forecasts were issued from, in order."""
+
+    def load() -> dict[str, list[dt.date]]:
+        rows = reader.read(FORECASTS, ["model", "origin_date"]).unique().sort("origin_date")
+        return {str(name): part["origin_date"].to_list() for (name,), part in rows.group_by("model")}
+
+    return reader.keep(FORECASTS, "origins", load)
+
+
+def newest_origin(reader: Reader) -> dt.date | None:
+    """The newest day any model has issued a forecast from."""
+    return max((days[-1] for days in origins(reader).values() if days), default=None)
+
+
+def issued(reader: Reader, model: str, origin: dt.date) -> Forecast | None:
+    """The forecast ``model`` issued from ``origin``, None where there is none."""
+
+    def load() -> dict[str, Forecast]:
+        frame = reader.read(FORECASTS, None, origin, origin + DAY).sort("horizon")
+        return {str(name): _forecast(part) for (name,), part in frame.group_by("model", maintain_order=True)}
+
+    return reader.keep(FORECASTS, ("issued", origin), load).get(model)
+
+
+def _forecast(frame: pl.DataFrame) -> Forecast:
+    """One model's rows of one origin, sorted by horizon."""
+    first = frame.row(0, named=True)
+    rows = frame.filter(pl.col("horizon") <= HORIZONS)
+    return Forecast(
+        model=first["model"],
+        origin=first["origin_date"],
+        targets=rows["target_date"].to_list(),
+        quantiles=[list(row) for row in rows.select(QUANTILES).iter_rows()],
+        vintage=first["vintage"],
+        issued_at=first["issued_at"],
+    )

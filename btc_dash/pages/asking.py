@@ -1,0 +1,89 @@
+"""Keeps the forecast page current: the form, the address and the clock all ask the same question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, ctx, no_update
+
+from btc_assets.errors import StorageError
+from btc_dash import market
+from btc_dash.answer import NoAnswer, answer, headline, hindsight, lead
+from btc_dash.pages import forecast
+from btc_dash.query import arguments, parse
+from btc_dash.site import Site
+
+FIELDS = {"days": "days", "model": "model", "as_of": "as-of", "span": "span", "view": "view"}
+"""Name of each part of the question, and the control that holds it."""
+
+_SAID = {
+    "headline": Output("headline", "children"),
+    "lead": Output("lead", "children"),
+    "hindsight": Output("hindsight", "children"),
+    "tiles": Output("tiles", "children"),
+    "figure": Output("fan", "figure"),
+    "table": Output("table", "children"),
+    "csv": Output("csv", "href"),
+    "search": Output("address", "search"),
+    "days_error": Output("days", "error"),
+    "as_of_error": Output("as-of", "error"),
+}
+_FORM = {f"form_{name}": Output(control, "value") for name, control in FIELDS.items()}
+
+
+def register(app: Dash, site: Site) -> None:
+    """Attach the forecast page's callbacks."""
+
+    @app.callback(
+        output=_SAID | _FORM,
+        inputs={name: Input(control, "value") for name, control in FIELDS.items()}
+        | {"search": Input("address", "search")},
+        prevent_initial_call=True,
+    )
+    def ask(search: object, **form: object) -> dict[str, Any]:
+        from_address = ctx.triggered_id == "address"
+        return respond(site, arguments(search) if from_address else form, search, from_address)
+
+    app.clientside_callback(
+        ClientsideFunction("page", "picture"), Output("png", "title"), Input("png", "n_clicks"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+    app.clientside_callback(
+        ClientsideFunction("page", "share"), Output("copied", "children"), Input("link", "n_clicks"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+
+
+def respond(site: Site, values: Any, search: object, from_address: bool) -> dict[str, Any]:
+    """What changes on the page for ``values``: all of it, or only the messages at the fields."""
+    nothing = dict.fromkeys([*_SAID, *_FORM], no_update)
+    try:
+        newest = market.newest_origin(site.reader)
+        question, complaints = parse(values, newest)
+        errors = {"days_error": complaints.get("days"), "as_of_error": complaints.get("as_of")}
+        if complaints and not from_address:
+            return nothing | errors
+        found = answer(site, question)
+    except (StorageError, OSError):
+        return nothing | {"as_of_error": "The store does not answer; try again in a moment."}
+    if isinstance(found, NoAnswer) or newest is None:
+        text = found.text if isinstance(found, NoAnswer) else None
+        return nothing | {"as_of_error": text}
+    shown = {
+        "headline": headline(found),
+        "lead": lead(found),
+        "hindsight": hindsight(found),
+        "tiles": forecast.tiles(found),
+        "figure": forecast.figure(found),
+        "table": forecast.table(found),
+        "csv": forecast.csv_address(question),
+        "search": no_update if from_address or question.search == search else question.search,
+    }
+    form = {
+        "form_days": str(question.days),
+        "form_model": question.model,
+        "form_as_of": (question.as_of or newest).isoformat(),
+        "form_span": question.span,
+        "form_view": question.view,
+    }
+    return shown | errors | (form if from_address else dict.fromkeys(_FORM, no_update))

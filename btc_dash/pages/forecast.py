@@ -1,0 +1,176 @@
+"""The forecast page: ask for a number of days, see the last weeks and what may follow."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from btc_assets.contracts import HORIZONS, NETWORKS
+from btc_assets.market.calendar import FIRST_DAY
+from btc_dash import words
+from btc_dash.answer import Answer, headline, hindsight, lead
+from btc_dash.charts.base import CONFIG, Figure
+from btc_dash.charts.fan import LEGEND, fan_figure
+from btc_dash.controls import Choice, Entry
+from btc_dash.query import PRESETS, SPANS, Question
+
+TABLE_LEVELS = {
+    0.025: "2.5 %", 0.1: "10 %", 0.25: "25 %", 0.5: "Middle", 0.75: "75 %", 0.9: "90 %", 0.975: "97.5 %",
+}  # fmt: skip
+"""The quantile levels of the table and their headings."""
+
+_MODEL_NAMES = {name: words.model(name) for name in ("ensemble", *NETWORKS)}
+_VIEW_NAMES = _VIEW_NAMES
+    (0.025, "2.5 %"),
+    (0.1, "10 %"),
+    (0.25, "25 %"),
+    (0.5, "Middle"),
+    (0.75, "75 %"),
+    (0.9, "90 %"),
+    (0.975, "97.5 %"),
+)
+_SPAN_NAMES = {"50": "50 days", "180": "180 days", "365": "1 year", "all": "All"}
+
+
+def page(a: Answer, complaints: dict[str, str], newest: dt.date, search: str) -> Component:
+    """The whole page for one answer, asked for with the query string ``search``."""
+    return html.Div(
+        [
+            dcc.Location(id="address", refresh=False, search=search),
+            html.Section(
+                [
+                    html.H1(headline(a), id="headline"),
+                    html.P(lead(a), id="lead", className="lead"),
+                    html.P(hindsight(a), id="hindsight", className="lead happened"),
+                ],
+                className="said",
+                **{"aria-live": "polite"},
+            ),
+            _controls(a.question, complaints, newest),
+            html.Section(tiles(a), id="tiles", className="tiles", **{"aria-label": "In numbers"}),
+            _chart(a),
+            _table(a),
+        ],
+        className="forecast",
+    )
+
+
+def figure(a: Answer) -> Figure:
+    """The chart of an answer."""
+    return fan_figure(a.past, a.forecast, a.after, a.question.view)
+
+
+def _controls(question: Question, complaints: dict[str, str], newest: dt.date) -> Component:
+    day_names = {n: words.days(n) for n in PRESETS}
+    return html.Section(
+        [
+            Entry("days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
+                  ("One day less", "One day more"), day_names, complaints.get("days")),
+            Choice("model", "Model", _MODEL_NAMES, question.model),
+            Entry("as-of", "date", "Forecast made on", (question.as_of or newest).isoformat(),
+                  (FIRST_DAY.isoformat(), newest.isoformat()), ("One day earlier", "One day later"),
+                  error=complaints.get("as_of")),
+        ],
+        className="controls",
+        **{"aria-label": "The question"},
+    )  # fmt: skip
+
+
+def tiles(a: Answer) -> list[Component]:
+    """The answer in four numbers."""
+    low, high = a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
+    middle = a.forecast.median[-1]
+    return [
+        _tile("Last close", words.usd(a.last_close), words.day(a.past.dates[-1])),
+        _tile(f"Middle, {words.day(a.target, year=False)}", words.usd(middle),
+              words.signed_percent(middle / a.last_close - 1)),
+        _tile("80 % range", words.usd_range(low, high), "4 chances in 5"),
+        _tile("Ends higher", words.chance(a.forecast.chance_above(a.last_close)), "chance to close above the last"),
+    ]  # fmt: skip
+
+
+def _tile(label: str, value: str, note: str) -> Component:
+    return html.Div(
+        [
+            html.Div(label, className="label"),
+            html.Div(value, className="value"),
+            html.Div(note, className="note"),
+        ],
+        className="tile",
+    )
+
+
+def _chart(a: Answer) -> Component:
+    legend = [html.Span([html.I(className=f"key {key}"), text], className=key) for key, text in LEGEND]
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.H2("What was, and what may follow"),
+                    html.Div(
+                        [
+                            Choice("span", "History", _SPAN_NAMES, a.question.span),
+                            Choice(
+                                "view", "Show as", _VIEW_NAMES, a.question.view
+                            ),
+                        ],
+                        className="tools",
+                    ),
+                ],
+                className="panel-head",
+            ),
+            html.Div(legend, className="legend", **{"aria-hidden": "true"}),
+            dcc.Graph(
+                id="fan", figure=figure(a), config=CONFIG, style=_TALL
+            ),
+            html.Div(
+                [
+                    html.A(
+                        "Download CSV",
+                        id="csv",
+                        className="button",
+                        href=csv_address(a.question),
+                        download="",
+                    ),
+                    html.Button("Download PNG", id="png"),
+                    html.Button("Copy link", id="link"),
+                    html.Span(id="copied", role="status"),
+                ],
+                className="actions",
+            ),
+        ],
+        className="panel",
+    )
+
+
+def csv_address(question: Question) -> str:
+    """Where the same forecast is as a CSV file."""
+    return f"/api/v1/forecast{question.search}&format=csv"
+
+
+def _table(a: Answer) -> Component:
+    assert set(SPANS) == set(_SPAN_NAMES)
+    return html.Details(
+        [
+            html.Summary(f"Day by day (up to {HORIZONS})"),
+            html.Div(table(a), id="table", className="scroll", tabIndex=0, role="region",
+                     **{"aria-label": "The forecast day by day"}),
+        ],
+        className="panel",
+    )  # fmt: skip
+
+
+def table(a: Answer) -> Component:
+    """The forecast day by day, with what happened where it has."""
+    happened = dict(zip(a.after.dates, a.after.closes, strict=True))
+    head = ["Day (UTC)", *(name for name in TABLE_LEVELS.values()), *(["Closed at"] if happened else [])]
+    columns = [a.forecast.level(level) for level in TABLE_LEVELS]
+    rows = []
+    for at, target in enumerate(a.forecast.targets):
+        cells = [words.usd(column[at]) for column in columns]
+        if happened:
+            cells.append(words.usd(happened[target]) if target in happened else "–")
+        rows.append(html.Tr([html.Th(words.long_day(target), scope="row"), *(html.Td(c) for c in cells)]))
+    return html.Table([html.Thead(html.Tr([html.Th(h, scope="col") for h in head])), html.Tbody(rows)])

@@ -1,0 +1,58 @@
+"""Pages for when there is nothing to show: loading, empty, an outage, an unknown address."""
+
+from __future__ import annotations
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from btc_assets import progress
+from btc_dash import words
+from btc_dash.answer import NoAnswer
+from btc_dash.site import Site
+
+WAIT_SECONDS = 2
+
+
+def waiting(site: Site, why: NoAnswer) -> Component:
+    """An empty page that says what is being done, or what to run, and looks again by itself."""
+    stage = progress.read(site.settings.root)
+    body = _loading(stage) if stage and stage.fraction < 1 else _empty(why)
+    return html.Section([*body, dcc.Interval(id="waiting", interval=WAIT_SECONDS * 1000)], className="state")
+
+
+def _loading(stage: progress.Progress) -> list[Component]:
+    share = min(max(stage.fraction, 0.0), 1.0)
+    return [
+        html.H1(f"{stage.stage[:1].upper()}{stage.stage[1:]}: {words.percent(share)}"),
+        html.Progress(value=str(share), max="1", **{"aria-label": stage.stage}),
+        html.P(stage.detail or "The forecast appears here as soon as there is one."),
+    ]
+
+
+def _empty(why: NoAnswer) -> list[Component]:
+    run = (
+        [html.P(["On the machine that serves this page, run ", html.Code(why.command), "."])]
+        if why.command
+        else []
+    )
+    return [html.H1(why.title), html.P(why.text), *run]
+
+
+def out_of_order() -> Component:
+    """The store fails and nothing was read before."""
+    return html.Section(
+        [
+            html.H1("The store does not answer"),
+            html.P("Neither prices nor forecasts can be read at the moment. This page keeps trying."),
+            html.P(["Where this page is served from, ", html.Code("btc doctor"), " tells what is wrong."]),
+            dcc.Interval(id="waiting", interval=WAIT_SECONDS * 1000),
+        ],
+        className="state",
+    )
+
+
+def not_found() -> Component:
+    """An address that is none of ours; it is not repeated."""
+    return html.Section(
+        [html.H1("Page not found"), html.P(dcc.Link("Go to the forecast", href="/"))], className="state"
+    )

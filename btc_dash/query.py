@@ -1,0 +1,153 @@
+"""What a visitor asks for, checked in one place for the URL, the form and the API alike."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlencode
+
+from btc_assets.contracts import HORIZONS, MODELS
+from btc_assets.market.calendar import FIRST_DAY
+
+DEFAULT_DAYS = 14
+DEFAULT_MODEL = "ensemble"
+PRESETS = (7, 14, 30, 90)
+VIEWS = ("line", "candles")
+SPANS = {"50": 50, "180": 180, "365": 365, "all": None}
+"""Days of history a chart can show; None is all of it."""
+
+_LONGEST = 32
+_LONGEST_SEARCH = 2000
+_DIGITS = re.compile(r"[0-9]{1,4}", re.ASCII)
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to the forecast page.
+
+    ``days`` ahead (1 to 90), ``model``, ``as_of`` (the origin to travel back to; None is the newest),
+    ``span`` (a key of SPANS) and ``view`` (line or candles).
+    """
+
+    days: int = DEFAULT_DAYS
+    model: str = DEFAULT_MODEL
+    as_of: dt.date | None = None
+    span: str = "50"
+    view: str = "line"
+
+    @property
+    def search(self) -> str:
+        """The query string that asks this again; parts at their defaults are left out."""
+        parts: dict[str, str] = {"days": str(self.days), "model": self.model}
+        if self.as_of:
+            parts["as_of"] = self.as_of.isoformat()
+        if self.span != "50":
+            parts["span"] = self.span
+        if self.view != "line":
+            parts["view"] = self.view
+        return "?" + urlencode(parts)
+
+
+def arguments(search: object) -> Mapping[str, object]:
+    """The parameters of a query string; one given twice stays a list, which no parser takes."""
+    if not isinstance(search, str) or len(search) > _LONGEST_SEARCH:
+        return {}
+    try:
+        found = parse_qs(search.removeprefix("?"), keep_blank_values=True, max_num_fields=32)
+    except ValueError:
+        return {}
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+class BadValueError(ValueError):
+    """A value nobody can answer; the message says what is allowed."""
+
+
+def parse(values: Mapping[str, object], newest: dt.date | None) -> tuple[Question, dict[str, str]]:
+    """The question in ``values`` and, by field, what is wrong with it.
+
+    A field with something wrong falls back to its default, so that a bad link still shows a forecast
+    next to the message. ``newest`` is the newest origin there is, None if unknown. Values may be anything.
+    """
+    parsers: dict[str, Callable[[object], object]] = {
+        "days": parse_days,
+        "model": lambda value: choice(value, "model", MODELS),
+        "as_of": lambda value: parse_day(value, newest),
+        "span": lambda value: choice(value, "span", tuple(SPANS)),
+        "view": lambda value: choice(value, "view", VIEWS),
+    }
+    good: dict[str, object] = {}
+    bad: dict[str, str] = {}
+    for name, read in parsers.items():
+        if values.get(name) is None or (values[name] == "" and name != "days"):
+            continue
+        try:
+            good[name] = read(values[name])
+        except BadValueError as complaint:
+            bad[name] = str(complaint)
+    if newest is not None and good.get("as_of") == newest:
+        del good["as_of"]
+    return Question(**good), bad  # type: ignore[arg-type]
+
+
+def parse_days(value: object) -> int:
+    """A whole number of days from 1 to 90, given as text or a number."""
+    wanted = f"a whole number of days from 1 to {HORIZONS}"
+    if value == "":
+        raise BadValueError(f"Enter {wanted}.")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
+        value = int(value)
+    text = _text(value)
+    days = int(text) if text is not None and _DIGITS.fullmatch(text) else 0
+    if not 1 <= days <= HORIZONS:
+        raise BadValueError(f"{_quote(value)} is not {wanted}.")
+    return days
+
+
+def parse_day(value: object, newest: dt.date | None) -> dt.date:
+    """A past UTC day, written YYYY-MM-DD, from the first candle to ``newest``."""
+    text = _text(value)
+    try:
+        day = dt.date.fromisoformat(text) if text and _ISO_DAY.fullmatch(text) else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise BadValueError(f"{_quote(value)} is not a date such as {FIRST_DAY:%Y-%m-%d}.")
+    if day < FIRST_DAY:
+        raise BadValueError(f"{day} lies before the first candle, {FIRST_DAY}.")
+    if newest is not None and day > newest:
+        raise BadValueError(f"{day} lies after the newest forecast, {newest}.")
+    return day
+
+
+def choice(value: object, name: str, allowed: tuple[str, ...]) -> str:
+    """One of ``allowed``, in any case."""
+    text = _text(value)
+    if text is None or text.lower() not in allowed:
+        raise BadValueError(
+            f"{_quote(value)} is not a {name}; choose {', '.join(allowed[:-1])} or {allowed[-1]}."
+        )
+    return text.lower()
+
+
+def _text(value: object) -> str | None:
+    """``value`` as short text, or None where it is no text or whole number."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    if isinstance(value, int) and abs(value) >= 10**9:
+        return None
+    text = str(value).strip()
+    return text if len(text) <= _LONGEST else None
+
+
+def _quote(value: object) -> str:
+    """What was given, shortened and without control characters, to show back to the visitor."""
+    kinds = {list: "A list", dict: "An object", bool: "A truth value"}
+    if type(value) in kinds:
+        return kinds[type(value)]
+    shown = value if isinstance(value, str) else repr(value)[:_LONGEST]
+    clean = "".join(c if c.isprintable() else "?" for c in shown[: _LONGEST + 1])
+    return f"“{clean if len(clean) <= 16 else clean[:15] + '…'}”"

@@ -1,0 +1,128 @@
+"""Reads the tables for the pages: each thing once a version, the last good one through an outage."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import polars as pl
+
+from btc_assets.contracts import TableSpec
+from btc_assets.errors import StorageError, TableMissing
+from btc_assets.storage.tables import TableStore
+
+T = TypeVar("T")
+
+_ABSENT = -1
+"""The version of a table that was never written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The store has not answered since ``since`` (UTC); pages show what was read before."""
+
+    since: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    version: int
+    value: Any
+
+
+class Reader:
+    """A cache in front of a table store, safe for threads.
+
+    Versions are asked for at most every ``check_every`` seconds. While the store fails, every value
+    that was read before is answered as it was, and ``outage`` says since when.
+    """
+
+    def __init__(
+        self,
+        tables: TableStore,
+        symbol: str,
+        check_every: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+        limit: int = 256,
+    ) -> None:
+        self.symbol = symbol
+        self.outage: Outage | None = None
+        self._tables = tables
+        self._check_every = check_every
+        self._clock = clock
+        self._limit = limit
+        self._versions: dict[str, tuple[float, int]] = {}
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def version(self, spec: TableSpec) -> int:
+        """The table's version as last seen; -1 where it was never written.
+
+        Raises:
+            StorageError: the store fails and never answered before.
+        """
+        with self._lock:
+            seen = self._versions.get(spec.name)
+            if seen and self._clock() - seen[0] < self._check_every:
+                return seen[1]
+            try:
+                version = self._tables.version(spec) if self._tables.exists(spec) else _ABSENT
+            except (StorageError, OSError):
+                self._failed()
+                if seen is None:
+                    raise
+                version = seen[1]
+            else:
+                self.outage = None
+            self._versions[spec.name] = (self._clock(), version)
+            return version
+
+    def read(
+        self,
+        spec: TableSpec,
+        columns: list[str] | None = None,
+        start: dt.date | None = None,
+        end: dt.date | None = None,
+    ) -> pl.DataFrame:
+        """This symbol's rows of the window [start, end), not kept; empty where the table is missing."""
+        wanted = None if columns is None else list(dict.fromkeys(["symbol", *columns]))
+        try:
+            frame = self._tables.read(spec, wanted, start, end)
+        except TableMissing:
+            frame = spec.empty().select(wanted or pl.all())
+        return frame.filter(pl.col("symbol") == self.symbol)
+
+    def keep(self, spec: TableSpec, key: Hashable, load: Callable[[], T]) -> T:
+        """``load()``, called once a version of ``spec``'s table; the last good result in an outage.
+
+        Raises:
+            StorageError: the store fails and nothing was read before.
+        """
+        full = (spec.name, key)
+        with self._lock:
+            version = self.version(spec)
+            kept = self._kept.get(full)
+            if kept is not None and (kept.version == version or self.outage):
+                self._kept.move_to_end(full)
+                return kept.value  # type: ignore[no-any-return]
+            try:
+                value = load()
+            except (StorageError, OSError):
+                self._failed()
+                if kept is None:
+                    raise
+                return kept.value  # type: ignore[no-any-return]
+            self._kept[full] = _Kept(version, value)
+            self._kept.move_to_end(full)
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+            return value
+
+    def _failed(self) -> None:
+        if self.outage is None:
+            self.outage = Outage(dt.datetime.now(dt.UTC))

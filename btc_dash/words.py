@@ -1,0 +1,77 @@
+"""Numbers, dates and sentences as people read them. Pure functions; days and times are UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+MODEL_NAMES = {
+    "ensemble": "Ensemble",
+    "mlp": "MLP",
+    "lstm": "LSTM",
+    "last_close": "No change",
+    "random_walk": "Random walk",
+    "mixture_walk": "Mixture random walk",
+}
+
+
+def usd(value: float) -> str:
+    """A price in US dollars (USDT): whole dollars from 1,000 on, cents below."""
+    return f"${value:,.0f}" if abs(value) >= 1000 else f"${value:,.2f}"
+
+
+def usd_range(low: float, high: float) -> str:
+    """Two prices as one range."""
+    return f"{usd(low)} – {usd(high)}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share of one as a percentage; never "-0 %"."""
+    shown = round(share * 100, digits)
+    return f"{shown + 0.0:.{digits}f} %"
+
+
+def signed_percent(share: float) -> str:
+    """A change with its sign, to one digit."""
+    shown = round(share * 100, 1) + 0.0
+    return "no change" if shown == 0 else f"{'+' if shown > 0 else '−'}{abs(shown):.1f} %"
+
+
+def day(value: dt.date, year: bool = True) -> str:
+    """``21 Nov 2026``."""
+    return f"{value.day} {value:%b %Y}" if year else f"{value.day} {value:%b}"
+
+
+def long_day(value: dt.date) -> str:
+    """``Sat 21 November 2026``."""
+    return f"{value:%a} {value.day} {value:%B %Y}"
+
+
+def days(count: int) -> str:
+    """``1 day``, ``14 days``."""
+    return f"{count:,} day{'' if count == 1 else 's'}"
+
+
+def age(span: dt.timedelta) -> str:
+    """How long ago, in the largest unit that says enough."""
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h ago"
+    return f"{minutes // (24 * 60)} days ago"
+
+
+def chance(probability: float, floor: float = 0.025) -> str:
+    """A probability in words; the forecast says nothing finer than its outermost quantile."""
+    if probability <= floor:
+        return f"under {percent(floor, 1)}"
+    if probability >= 1 - floor:
+        return f"over {percent(1 - floor, 1)}"
+    return f"{percent(probability)}"
+
+
+def model(name: str) -> str:
+    """A model's name for people."""
+    return MODEL_NAMES.get(name, name)
