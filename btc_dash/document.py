@@ -37,7 +37,9 @@ class Document(Dash):  # type: ignore[misc]
         return {name: value for name, value in super()._config().items() if name not in _TOLD_NOBODY}
 
 
-_ENTRY = '<div id="react-entry-point"><div class="first-wait wrap" role="status">Loading the forecast …</div></div>'
+_ENTRY = (
+    '<div id="react-entry-point"><div class="first-wait" role="status">Loading the forecast …</div></div>'
+)
 
 
 def create(**options: Any) -> Document:

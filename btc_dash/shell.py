@@ -86,7 +86,7 @@ def notices(site: Site) -> list[Component]:
         verb = "is" if fresh.missing_days == 1 else "are"
         advice = "Do not take this forecast for today's." if very else "Forecasts start from that day."
         title = "Very stale data." if very else "Stale data."
-        shown.append(_notice("very-stale" if very else "stale", title, f"{missing} {verb} missing. {advice}"))
+        shown.append(_notice("very-stale" if very else "stale", title, f"{missing} {advice}"))
     return shown
 
 

@@ -22,15 +22,8 @@ TABLE_LEVELS = {
 """The quantile levels of the table and their headings."""
 
 _MODEL_NAMES = {name: words.model(name) for name in ("ensemble", *NETWORKS)}
-_VIEW_NAMES = _VIEW_NAMES
-    (0.025, "2.5 %"),
-    (0.1, "10 %"),
-    (0.25, "25 %"),
-    (0.5, "Middle"),
-    (0.75, "75 %"),
-    (0.9, "90 %"),
-    (0.975, "97.5 %"),
-)
+_VIEW_NAMES = {"line": "Line", "candles": "Candles"}
+_TALL = {"height": "clamp(320px, 54vh, 480px)"}
 _SPAN_NAMES = {"50": "50 days", "180": "180 days", "365": "1 year", "all": "All"}
 
 
@@ -82,12 +75,13 @@ def tiles(a: Answer) -> list[Component]:
     """The answer in four numbers."""
     low, high = a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
     middle = a.forecast.median[-1]
+    higher = words.chance(a.forecast.chance_above(a.last_close))
     return [
         _tile("Last close", words.usd(a.last_close), words.day(a.past.dates[-1])),
         _tile(f"Middle, {words.day(a.target, year=False)}", words.usd(middle),
               words.signed_percent(middle / a.last_close - 1)),
         _tile("80 % range", words.usd_range(low, high), "4 chances in 5"),
-        _tile("Ends higher", words.chance(a.forecast.chance_above(a.last_close)), "chance to close above the last"),
+        _tile("Ends higher", higher, "chance to close above the last"),
     ]  # fmt: skip
 
 
@@ -112,9 +106,7 @@ def _chart(a: Answer) -> Component:
                     html.Div(
                         [
                             Choice("span", "History", _SPAN_NAMES, a.question.span),
-                            Choice(
-                                "view", "Show as", _VIEW_NAMES, a.question.view
-                            ),
+                            Choice("view", "Show as", _VIEW_NAMES, a.question.view),
                         ],
                         className="tools",
                     ),
@@ -122,9 +114,7 @@ def _chart(a: Answer) -> Component:
                 className="panel-head",
             ),
             html.Div(legend, className="legend", **{"aria-hidden": "true"}),
-            dcc.Graph(
-                id="fan", figure=figure(a), config=CONFIG, style=_TALL
-            ),
+            dcc.Graph(id="fan", figure=figure(a), config=CONFIG, style=_TALL),
             html.Div(
                 [
                     html.A(

@@ -34,13 +34,6 @@ SYMBOL = "BTCUSDT"
 _WIDTH = {
     "mlp": 1.0, "lstm": 1.05, "ensemble": 1.02, "last_close": 0.0, "random_walk": 1.15, "mixture_walk": 1.04,
 }  # fmt: skip
-    "mlp": 1.0,
-    "lstm": 1.05,
-    "ensemble": 1.02,
-    "last_close": 0.0,
-    "random_walk": 1.15,
-    "mixture_walk": 1.04,
-}
 
 
 def closes(count: int, seed: int = 7) -> np.ndarray:
