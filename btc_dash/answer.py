@@ -103,7 +103,7 @@ def lead(a: Answer) -> str:
     return (
         f"Bitcoin closed at {words.usd(a.last_close)} on {words.day(a.past.dates[-1])}. For "
         f"{words.long_day(a.target)} the middle of the forecast is {words.usd(middle)} ({change}); "
-        f"chances are 4 in 5 that it ends in the range above, and {above} that it ends higher than it started."
+        f"chances are 4 in 5 that it ends in the range above and {above} that it ends higher than today."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from dash.development.base_component import Component
 
 
-class _Control(Component):  # type: ignore[misc]
+class _Control(Component):
     """A component of our own namespace; its properties are what its constructor is given."""
 
     _namespace = "btc_dash"

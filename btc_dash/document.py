@@ -16,7 +16,7 @@ _TOLD_NOBODY = ("python_version", "dash_version_url", "plotly_version")
 """Parts of Dash's configuration that the browser has no use for."""
 
 
-class Document(Dash):  # type: ignore[misc]
+class Document(Dash):
     """Dash with our document: scheme before paint, plotly.js fetched early, nothing superfluous."""
 
     def interpolate_index(self, **parts: str) -> str:
@@ -37,9 +37,7 @@ class Document(Dash):  # type: ignore[misc]
         return {name: value for name, value in super()._config().items() if name not in _TOLD_NOBODY}
 
 
-_ENTRY = (
-    '<div id="react-entry-point"><div class="first-wait" role="status">Loading the forecast …</div></div>'
-)
+_ENTRY = '<div id="react-entry-point"><div class="first-wait" role="status">Loading …</div></div>'
 
 
 def create(**options: Any) -> Document:

@@ -12,12 +12,7 @@ from btc_dash import market, words
 from btc_dash.freshness import Age, Freshness, judge
 from btc_dash.site import Site
 
-NAVIGATION = (
-    ("/", "Forecast"),
-    ("/track-record", "Track record"),
-    ("/models", "Models"),
-    ("/about", "About"),
-)
+NAVIGATION = {"/": "Forecast", "/track-record": "Track record", "/models": "Models", "/about": "About"}
 PULSE_SECONDS = 60
 
 
@@ -80,10 +75,7 @@ def notices(site: Site) -> list[Component]:
         )
     if fresh.age in (Age.STALE, Age.VERY_STALE) and fresh.newest:
         very = fresh.age is Age.VERY_STALE
-        missing = (
-            f"The newest close is of {words.long_day(fresh.newest)}; {words.days(fresh.missing_days)} since"
-        )
-        verb = "is" if fresh.missing_days == 1 else "are"
+        missing = f"The newest close is of {words.long_day(fresh.newest)}, {words.age(fresh.since)}."
         advice = "Do not take this forecast for today's." if very else "Forecasts start from that day."
         title = "Very stale data." if very else "Stale data."
         shown.append(_notice("very-stale" if very else "stale", title, f"{missing} {advice}"))
