@@ -38,6 +38,14 @@ class Settings(BaseModel):
         120.0, gt=0, description="seconds a request to the source may take, retries included"
     )
     refit_every: int = Field(7, ge=1, le=365, description="days between refits of the networks")
+    ledger_sink: str = Field(
+        "",
+        description="where the newest record's hash is published: a file, s3://bucket/prefix (with object lock) "
+        "or git+file|ssh|https://repository; empty: nowhere",
+    )
+    ledger_lock_days: int = Field(
+        3650, ge=1, le=36500, description="days that S3 keeps a published hash from being changed or deleted"
+    )
     web_host: str = Field("127.0.0.1", description="address the web page listens on")
     web_port: int = Field(8050, ge=1, le=65535, description="port of the web page")
     dagster_host: str = Field(
@@ -56,6 +64,13 @@ class Settings(BaseModel):
         if any(c in value for c in "\n\r\0"):
             raise ValueError("holds a line break or a null byte")
         return value.rstrip("/") if len(value) > 1 else value
+
+    @field_validator("ledger_sink", mode="after")
+    @classmethod
+    def _known_sink(cls, value: str) -> str:
+        if "://" in value and not value.startswith(("s3://", "git+file://", "git+ssh://", "git+https://")):
+            raise ValueError("is not a file, s3:// or git+file://, git+ssh://, git+https:// address")
+        return value
 
     @property
     def simulated(self) -> bool:
