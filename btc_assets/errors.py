@@ -10,6 +10,7 @@ BtcError
 │   └── BadCandle           the source answered with something that cannot be true
 │       └── HeldCandle      the price jumped beyond belief: held until a person releases it
 ├── StorageError            tables and model files
+│   ├── StorageUnavailable  a remote store did not answer: worth a retry
 │   ├── TableMissing        nothing has been written yet
 │   ├── CorruptData         a file does not hash to what was written
 │   ├── WriteConflict       another writer won; the retries are spent
@@ -68,6 +69,10 @@ class HeldCandle(BadCandle):
 
 class StorageError(BtcError):
     """Tables or model files could not be read or written."""
+
+
+class StorageUnavailable(StorageError):
+    """A remote store could not be reached or failed in a way that can pass; retrying later is right."""
 
 
 class TableMissing(StorageError):

@@ -40,18 +40,22 @@ class DeltaTables:
     Args:
         root: folder or ``s3://bucket/prefix``.
         storage_options: deltalake's options for S3 (endpoint, region); credentials come from the environment.
+        cache: folder for verified local copies of data files on S3.
     """
 
-    def __init__(self, root: str, storage_options: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, root: str, storage_options: dict[str, str] | None = None, cache: Path = Path(".cache")
+    ) -> None:
         self.root = root
+        self.cache = cache
         self.options = dict(storage_options or {})
         self._logs: dict[TableSpec, DeltaLog] = {}
+        self._remote: dict[TableSpec, DataFolder] = {}
 
     def ensure_table(self, spec: TableSpec) -> None:
         """Create the table, empty, unless it exists with this schema."""
         table = self._log(spec)
         if not table.exists():
-            self._folder(spec, create=True)
             table.create()
         table.open()
 
@@ -147,14 +151,17 @@ class DeltaTables:
             self._logs.setdefault(spec, DeltaLog(spec, f"{self.root}/tables/{spec.name}", self.options))
         return self._logs[spec]
 
-    def _folder(self, spec: TableSpec, *, create: bool = False) -> DataFolder:
-        path = Path(self.root) / "tables" / spec.name
-        if create:
-            try:
-                path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StorageError(f"cannot make the folder {path}: {error.strerror}") from error
-        return LocalFolder(path)
+    def _folder(self, spec: TableSpec) -> DataFolder:
+        where = f"{self.root}/tables/{spec.name}"
+        if where.startswith("s3://"):
+            from btc_assets.storage.s3 import Bucket
+            from btc_assets.storage.s3_files import S3Folder
+
+            if spec not in self._remote:
+                bucket = Bucket(where, self.options.get("aws_endpoint_url", ""))
+                self._remote[spec] = S3Folder(bucket, self.cache / "tables")
+            return self._remote[spec]
+        return LocalFolder(Path(where))
 
     def _write(self, spec: TableSpec, frame: pl.DataFrame, *, replace: bool) -> Receipt:
         frame = conform(spec, frame)

@@ -23,7 +23,7 @@ from deltalake.schema import Field, PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import CorruptData, StorageError, TableMissing
+from btc_assets.errors import CorruptData, StorageError, StorageUnavailable, TableMissing
 from btc_assets.storage.checkpoints import Checkpoints
 from btc_assets.storage.data_files import DataFile
 from btc_assets.storage.hashing import sync
@@ -115,7 +115,9 @@ class DeltaLog:
         try:
             return DeltaTable.is_deltatable(self.uri, storage_options=self.options)
         except OSError as error:
-            raise StorageError(f"cannot look for table {self.spec.name} at {self.uri}: {error}") from error
+            raise StorageError(
+                f"cannot look for table {self.spec.name} at {self.uri}: {first_line(error)}"
+            ) from error
 
     def create(self) -> None:
         """Create the table without rows; another process doing so at once is fine."""
@@ -135,7 +137,9 @@ class DeltaLog:
             if not self.exists():
                 raise
         except (DeltaError, OSError) as error:
-            raise StorageError(f"cannot create table {self.spec.name} at {self.uri}: {error}") from error
+            raise StorageError(
+                f"cannot create table {self.spec.name} at {self.uri}: {first_line(error)}"
+            ) from error
 
     def open(self, version: int | None = None, *, heal: bool = False) -> Snapshot:
         """The table as of ``version``, or now.
@@ -184,10 +188,11 @@ class DeltaLog:
             raise TableMissing(
                 f"table {self.spec.name} was never written; materialise its asset first ({self.uri})"
             ) from error
-        except (DeltaError, OSError, ValueError, IndexError) as error:
-            raise CorruptData(
-                f"the log of table {self.spec.name} at {self.uri} cannot be read: {error}"
-            ) from error
+        except OSError as error:
+            kind = StorageError if self.folder else StorageUnavailable
+            raise kind(f"table {self.spec.name} at {self.uri} cannot be read: {first_line(error)}") from error
+        except (DeltaError, ValueError, IndexError) as error:
+            raise self._unreadable(version, error) from error
         names = [uri.rpartition("/")[2] for uri in table.file_uris()]
         if newest.get(_FILES) != _digest(names):
             self._kept = None
@@ -197,6 +202,12 @@ class DeltaLog:
             )
         self._check_schema(table)
         return Snapshot(table, table.version(), tuple(sorted(map(DataFile.parse, names), key=_order)))
+
+    def _unreadable(self, version: int | None, error: Exception) -> StorageError:
+        where = f"table {self.spec.name} at {self.uri}"
+        if version is not None and not 0 <= version <= (newest := self.open().version):
+            return StorageError(f"{where} has versions 0 to {newest}, not {version}")
+        return CorruptData(f"the log of {where} cannot be read: {first_line(error)}")
 
     def _newest(self) -> DeltaTable:
         if self._kept is not None and self._kept[1] == self._identity(self._kept[0].version()):
@@ -263,7 +274,7 @@ class DeltaLog:
             raise Lost(str(error)) from error
         except (DeltaError, OSError) as error:
             raise StorageError(
-                f"cannot commit to table {self.spec.name} at {self.uri}: {error}; it is unchanged"
+                f"cannot commit to table {self.spec.name} at {self.uri}: {first_line(error)}; it is unchanged"
             ) from error
         self._make_durable(snapshot.version + 1)
         return Snapshot(snapshot.table, snapshot.version + 1, tuple(sorted(left, key=_order)))
@@ -294,6 +305,11 @@ class DeltaLog:
                 f"table {self.spec.name} exists with another schema; columns that differ: {differ}. "
                 f"Move {self.uri} away and materialise its asset again"
             )
+
+
+def first_line(error: Exception) -> str:
+    """The message of ``error`` without the traces that native libraries append."""
+    return str(error).partition("\n")[0]
 
 
 def _digest(names: Sequence[str] | set[str]) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
-import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from btc_assets.errors import BadModel, StorageError
 from btc_assets.storage.hashing import file_sha256, sync
 from btc_assets.storage.manifest import MANIFEST, read_manifest, verify
-from btc_assets.storage.registry import ModelRef, VintageId
+from btc_assets.storage.registry import (
+    ModelRef,
+    VintageId,
+    best_of,
+    check_metrics,
+    check_name,
+    other_content,
+    reference,
+)
 
 _STALE = dt.timedelta(days=1)
 
@@ -31,15 +37,14 @@ class FolderRegistry:
     def publish(self, name: str, vintage: VintageId, folder: Path, metrics: Mapping[str, float]) -> ModelRef:
         """Store a copy of ``folder`` as ``name``/``vintage``, all or nothing."""
         check_name(name)
-        check_metrics(metrics)
-        verify(folder)
-        ref = ModelRef(name, vintage, file_sha256(folder / MANIFEST), dict(metrics))
+        check_metrics(metrics, verify(folder), folder)
+        ref = reference(name, vintage, file_sha256(folder / MANIFEST), read_manifest(folder))
         if self._is_there(ref):
             return ref
         draft = self.root / name / f".draft-{secrets.token_hex(6)}"
         try:
+            self.folder_for(name)
             self._sweep(name)
-            draft.parent.mkdir(parents=True, exist_ok=True)
             _copy_durably(folder, draft)
             try:
                 draft.rename(self._path(name, vintage))
@@ -76,9 +81,24 @@ class FolderRegistry:
 
     def fetch(self, ref: ModelRef) -> Path:
         """The folder of ``ref``, verified; verified again only if a file in it was touched."""
-        path = self._path(ref.name, ref.vintage)
+        path = self.path(ref)
         verify_once(path, ref.manifest_sha256)
         return path
+
+    def path(self, ref: ModelRef) -> Path:
+        """Where the files of ``ref`` are, or would be; not verified."""
+        return self._path(ref.name, ref.vintage)
+
+    def folder_for(self, name: str) -> Path:
+        """The folder of all vintages of ``name``, made if need be."""
+        check_name(name)
+        folder = self.root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def discard(self, ref: ModelRef) -> None:
+        """Remove a vintage; for copies only, whose original is elsewhere."""
+        shutil.rmtree(self.path(ref), ignore_errors=True)
 
     def _path(self, name: str, vintage: VintageId) -> Path:
         check_name(name)
@@ -86,26 +106,18 @@ class FolderRegistry:
 
     def _is_there(self, ref: ModelRef) -> bool:
         there = self.get(ref.name, ref.vintage)
-        if there is None:
-            return False
-        if there.manifest_sha256 != ref.manifest_sha256:
-            raise StorageError(
-                f"{ref.name} {ref.vintage} is published already with other content "
-                f"({there.manifest_sha256[:12]}, not {ref.manifest_sha256[:12]}); vintages are never "
-                "overwritten: publish under a new revision"
-            )
-        return True
+        if there is not None and there.manifest_sha256 != ref.manifest_sha256:
+            raise other_content(ref, there)
+        return there is not None
 
     def _ref(self, name: str, vintage: VintageId) -> ModelRef:
         path = self._path(name, vintage)
-        manifest = read_manifest(path)
-        metrics = {k: float(v) for k, v in manifest.get("metrics", {}).items()}
-        return ModelRef(name, vintage, file_sha256(path / MANIFEST), metrics)
+        return reference(name, vintage, file_sha256(path / MANIFEST), read_manifest(path))
 
     def _sweep(self, name: str) -> None:
         """Remove what killed writers left more than a day ago."""
         cutoff = (dt.datetime.now(dt.UTC) - _STALE).timestamp()
-        for draft in (self.root / name).glob(".draft-*"):
+        for draft in (self.root / name).glob(".*-*"):
             if draft.stat().st_mtime < cutoff:
                 shutil.rmtree(draft, ignore_errors=True)
 
@@ -126,25 +138,6 @@ def verify_once(folder: Path, manifest_sha256: str) -> None:
         return
     verify(folder, manifest_sha256)
     _VERIFIED[key] = before
-
-
-def check_name(name: str) -> None:
-    """Raise StorageError unless every backend keeps ``name`` as it is."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
-        raise StorageError(f"model name {name!r}: use a-z, 0-9 and _, starting with a letter, at most 63")
-
-
-def check_metrics(metrics: Mapping[str, float]) -> None:
-    """Raise StorageError for a metric that is not a finite number."""
-    bad = {k: v for k, v in metrics.items() if not math.isfinite(v)}
-    if bad:
-        raise StorageError(f"metrics must be finite numbers: {bad}")
-
-
-def best_of(refs: Iterable[ModelRef], metric: str) -> ModelRef | None:
-    """The reference with the lowest ``metric``, of equals the newest; None if no one has it."""
-    having = [ref for ref in refs if metric in ref.metrics]
-    return min(reversed(having), key=lambda ref: ref.metrics[metric], default=None)
 
 
 def _fingerprint(folder: Path) -> Fingerprint:

@@ -15,7 +15,11 @@ def open_tables(settings: Settings) -> TableStore:
     """
     from btc_assets.storage.delta import DeltaTables
 
-    return DeltaTables(settings.root)
+    if not settings.root.startswith("s3://"):
+        return DeltaTables(settings.root)
+    from btc_assets.storage.s3 import delta_options
+
+    return DeltaTables(settings.root, delta_options(settings.s3_endpoint), settings.cache_dir)
 
 
 def open_registry(settings: Settings) -> ModelRegistry:
@@ -24,6 +28,12 @@ def open_registry(settings: Settings) -> ModelRegistry:
     Raises:
         ConfigurationError: a setting the backend needs is missing.
     """
-    from btc_assets.storage.folder import FolderRegistry
+    if not settings.root.startswith("s3://"):
+        from btc_assets.storage.folder import FolderRegistry
 
-    return FolderRegistry(settings.root)
+        return FolderRegistry(settings.root)
+    from btc_assets.storage.cached import CachedRegistry
+    from btc_assets.storage.s3 import Bucket
+    from btc_assets.storage.s3_registry import S3Registry
+
+    return CachedRegistry(S3Registry(Bucket(settings.root, settings.s3_endpoint)), settings.cache_dir)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from btc_assets.errors import BadModel, StorageError
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,3 +78,50 @@ class ModelRegistry(Protocol):
         Raises:
             BadModel: a file is missing, unlisted, or does not hash to what the manifest says.
         """
+
+
+def check_name(name: str) -> None:
+    """Raise StorageError unless every backend keeps ``name`` as it is."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+        raise StorageError(f"model name {name!r}: use a-z, 0-9 and _, starting with a letter, at most 63")
+
+
+def check_metrics(metrics: Mapping[str, float], manifest: Mapping[str, Any], folder: Path) -> None:
+    """Check what is to be published: the manifest's hash vouches for the metrics too.
+
+    Raises:
+        StorageError: a metric is not a finite number.
+        BadModel: the manifest says otherwise.
+    """
+    bad = {k: v for k, v in metrics.items() if not math.isfinite(v)}
+    if bad:
+        raise StorageError(f"metrics must be finite numbers: {bad}")
+    said = numbers(manifest)
+    if said != dict(metrics):
+        raise BadModel(f"{folder}: the manifest's metrics are {said}, not {dict(metrics)}")
+
+
+def numbers(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics in ``manifest`` that are plain numbers."""
+    metrics = manifest.get("metrics", {})
+    return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+def reference(name: str, vintage: VintageId, manifest_sha256: str, manifest: Mapping[str, Any]) -> ModelRef:
+    """The reference to the folder with ``manifest``."""
+    return ModelRef(name, vintage, manifest_sha256, numbers(manifest))
+
+
+def other_content(mine: ModelRef, there: ModelRef | None) -> StorageError:
+    """What to raise when a vintage is there with other content."""
+    found = there.manifest_sha256[:12] if there else "unknown"
+    return StorageError(
+        f"{mine.name} {mine.vintage} is published already with other content ({found}, not "
+        f"{mine.manifest_sha256[:12]}); vintages are never overwritten: publish under a new revision"
+    )
+
+
+def best_of(refs: Iterable[ModelRef], metric: str) -> ModelRef | None:
+    """The reference with the lowest ``metric``, of equals the newest; None if no one has it."""
+    having = [ref for ref in refs if metric in ref.metrics]
+    return min(reversed(having), key=lambda ref: ref.metrics[metric], default=None)

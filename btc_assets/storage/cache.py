@@ -1,0 +1,38 @@
+"""Folders with local copies of remote files, kept below a size by dropping what was used longest ago."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+LIMIT = 4 * 2**30
+"""Bytes of local copies that are kept of tables, and again of models."""
+
+
+def touch(path: Path) -> None:
+    """Note that ``path`` was used, without changing its time of change."""
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+
+def trim(entries: list[Path], limit: int = LIMIT) -> list[Path]:
+    """Remove those of ``entries``, files or folders, that were used longest ago, down to ``limit`` bytes.
+
+    Returns what was removed. The entry that was used last always stays.
+    """
+    used = sorted(((max(e.stat().st_atime_ns, e.stat().st_mtime_ns), e) for e in entries), reverse=True)
+    removed, total = [], 0
+    for rank, (_, entry) in enumerate(used):
+        total += _size(entry)
+        if total > limit and rank > 0:
+            removed.append(entry)
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+    return removed
+
+
+def _size(entry: Path) -> int:
+    return sum(p.lstat().st_size for p in (entry.rglob("*") if entry.is_dir() else [entry]))
