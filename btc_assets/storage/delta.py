@@ -103,15 +103,7 @@ class DeltaTables:
 
     def history(self, spec: TableSpec) -> list[TableVersion]:
         """The table's versions, newest first."""
-        entries = self._log(spec).open().table.history()
-        return [
-            TableVersion(
-                entry["version"],
-                dt.datetime.fromtimestamp(entry["timestamp"] / 1000, dt.UTC),
-                entry["operation"],
-            )
-            for entry in entries
-        ]
+        return self._log(spec).history()
 
     def alarms(self, spec: TableSpec) -> list[str]:
         """Damage to the table's log that was worked around and that a person should look at."""

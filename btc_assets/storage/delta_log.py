@@ -6,12 +6,13 @@ lost or gained an entry, or whose entries were altered, no longer agrees with it
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from btc_assets.storage.checkpoints import Checkpoints
 from btc_assets.storage.data_files import DataFile
 from btc_assets.storage.hashing import sync
 from btc_assets.storage.sweep import sweep
+from btc_assets.storage.tables import TableVersion
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ _TYPES: dict[Any, str] = {
     pl.Datetime("us", "UTC"): "timestamp",
 }
 _FILES = "btcFiles"
+"""Under which name each entry of a log carries the hash of the names of all files after it."""
+
 TORN = "_torn_log_entries"
 
 
@@ -131,7 +135,7 @@ class DeltaLog:
                 # The log is the table's history: versions stay readable for ever.
                 configuration={"delta.enableExpiredLogCleanup": "false"},
                 storage_options=self.options,
-                commit_properties=CommitProperties(custom_metadata={_FILES: _digest(())}),
+                commit_properties=_vouching_for(()),
             )
         except CommitFailedError:
             if not self.exists():
@@ -166,6 +170,17 @@ class DeltaLog:
                 snapshot = self._load(None)
             return snapshot
 
+    def history(self) -> list[TableVersion]:
+        """All versions, newest first."""
+        entries = self.open().table.history()
+        # Numbered here: the library counts down from the version it opened, though newer ones are listed.
+        return [
+            TableVersion(
+                number, dt.datetime.fromtimestamp(entry["timestamp"] / 1000, dt.UTC), entry["operation"]
+            )
+            for number, entry in zip(reversed(range(len(entries))), entries, strict=True)
+        ]
+
     def alarms(self) -> list[str]:
         """What was found torn in this table's log and moved aside, oldest first."""
         torn = sorted(self.folder.glob(f"{TORN}/*")) if self.folder else []
@@ -183,7 +198,7 @@ class DeltaLog:
     def _load(self, version: int | None) -> Snapshot:
         try:
             table = self._newest() if version is None else self._fresh(version)
-            newest = table.history(1)[0]
+            said = self._entry(table.version()).get(_FILES)
         except TableNotFoundError as error:
             raise TableMissing(
                 f"table {self.spec.name} was never written; materialise its asset first ({self.uri})"
@@ -194,7 +209,12 @@ class DeltaLog:
         except (DeltaError, ValueError, IndexError) as error:
             raise self._unreadable(version, error) from error
         names = [uri.rpartition("/")[2] for uri in table.file_uris()]
-        if newest.get(_FILES) != _digest(names):
+        if said is None:
+            raise StorageError(
+                f"version {table.version()} of table {self.spec.name} at {self.uri} was not written by this "
+                "store, which keeps a hash of each file; restore the table from a copy"
+            )
+        if said != _digest(names):
             self._kept = None
             raise CorruptData(
                 f"the log of table {self.spec.name} at {self.uri} does not agree with itself at version "
@@ -217,6 +237,20 @@ class DeltaLog:
             table = self._fresh(None)
         self._kept = table, self._identity(table.version())
         return table
+
+    def _entry(self, version: int) -> dict[str, Any]:
+        """What the commit of ``version`` says about itself."""
+        key = f"_delta_log/{version:020}.json"
+        if self.folder is not None:
+            content: bytes | None = (self.folder / key).read_bytes()
+        else:
+            from btc_assets.storage.s3 import Bucket
+
+            content = Bucket(self.uri, self.options.get("aws_endpoint_url", "")).get(key)
+        for line in (content or b"").splitlines():
+            if info := json.loads(line).get("commitInfo"):
+                return dict(info)
+        return {}
 
     def _fresh(self, version: int | None) -> DeltaTable:
         if self.folder is not None:
@@ -264,7 +298,6 @@ class DeltaLog:
                 actions,
                 "append",
                 delta_schema(self.spec),
-                # No retries inside: a commit stands on the very version that was read, or does not happen.
                 commit_properties=CommitProperties(
                     {_FILES: _digest({f.name for f in left})}, max_commit_retries=0
                 ),
@@ -312,7 +345,12 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _digest(names: Sequence[str] | set[str]) -> str:
+def _vouching_for(names: Collection[str]) -> CommitProperties:
+    # No retries inside: a commit stands on the very version that was read, or does not happen.
+    return CommitProperties({_FILES: _digest(names)}, max_commit_retries=0)
+
+
+def _digest(names: Collection[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
