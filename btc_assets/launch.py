@@ -55,7 +55,28 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     if not config.exists():
         config.write_text(INSTANCE_YAML)
     os.environ["DAGSTER_HOME"] = str(home.resolve())
+    _commit_without_waiting_for_the_disk()
     return dg.DagsterInstance.from_config(str(home.resolve()))
+
+
+def _commit_without_waiting_for_the_disk() -> None:
+    """Let SQLite sync at checkpoints only: Dagster commits four times a partition, and each sync takes ms.
+
+    In WAL mode this survives the death of the process; a power cut may lose the newest events of Dagster's
+    log, never its consistency, and the tables do not depend on it.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    if not event.contains(Engine, "connect", _sync_normal):
+        event.listen(Engine, "connect", _sync_normal)
+
+
+def _sync_normal(connection: object, _record: object) -> None:
+    import sqlite3
+
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def run_window(

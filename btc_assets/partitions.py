@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from dataclasses import dataclass
 
 import dagster as dg
 
 from btc_assets.market.calendar import DAY, FIRST_DAY, days
+
+# Backfill policies are beta and partitioned checks a preview in Dagster 1.13; both are used on purpose.
+for _category in (dg.BetaWarning, dg.PreviewWarning):
+    warnings.filterwarnings("ignore", category=_category)
 
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="UTC")
 """UTC days from the first candle to yesterday; a day appears when it is over."""

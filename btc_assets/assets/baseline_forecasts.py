@@ -1,7 +1,5 @@
 """Partition D: what a forecaster without a model would have said at the close of day D."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from btc_assets.assets.describe import known_at, table_asset, written

@@ -1,7 +1,5 @@
 """Partition D: stationary features from the candles up to day D."""
 
-from __future__ import annotations
-
 import dagster as dg
 import polars as pl
 

@@ -1,7 +1,5 @@
 """Partition D: the closed candle of day D, as the exchange gives it."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import dagster as dg

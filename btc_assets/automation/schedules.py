@@ -1,7 +1,5 @@
 """The daily schedule: five past midnight UTC, for the day that has just closed."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from btc_assets.automation.jobs import daily_partition

@@ -1,7 +1,5 @@
 """The sensor that catches up: after any outage it asks for what is missing, a run a contiguous range."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Sequence
 

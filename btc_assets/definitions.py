@@ -1,0 +1,34 @@
+"""The whole graph on one screen: assets, what checks them, what launches them, what they need."""
+
+import dagster as dg
+
+from btc_assets.assets.baseline_forecasts import baseline_forecasts
+from btc_assets.assets.engineered_features import engineered_features
+from btc_assets.assets.forecast_scores import forecast_scores
+from btc_assets.assets.forecasts import forecasts
+from btc_assets.assets.networks import lstm_model, mlp_model
+from btc_assets.assets.raw_klines import raw_klines
+from btc_assets.automation.jobs import JOBS
+from btc_assets.automation.schedules import daily_at_0005_utc
+from btc_assets.automation.sensors import catch_up
+from btc_assets.resources import Platform
+from btc_assets.settings import load
+
+load()  # a wrong setting stops the code location from loading, with one sentence that says why
+
+defs = dg.Definitions(
+    assets=[
+        raw_klines,
+        engineered_features,
+        mlp_model,
+        lstm_model,
+        baseline_forecasts,
+        forecasts,
+        forecast_scores,
+    ],
+    jobs=JOBS,
+    schedules=[daily_at_0005_utc],
+    sensors=[catch_up],
+    resources={"platform": Platform()},
+    executor=dg.in_process_executor,  # a process a step costs 10 s of imports a day and saves nothing
+)
