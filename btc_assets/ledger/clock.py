@@ -24,9 +24,13 @@ class Clock:
 
     @classmethod
     def read(cls, source: KlineSource) -> Self:
-        """Both clocks, now. To be read after the forecasts were computed, right before they are issued."""
-        server = source.now().astimezone(dt.UTC)
-        return cls(dt.datetime.now(dt.UTC), server)
+        """Both clocks, now. To be read after the forecasts were computed, right before they are issued.
+
+        A source without a clock (files) cannot vouch for the time; this machine's then decides alone.
+        """
+        server = source.now().astimezone(dt.UTC) if source.has_clock else None
+        local = dt.datetime.now(dt.UTC)
+        return cls(local, server or local)
 
     @property
     def now(self) -> dt.datetime:

@@ -28,6 +28,7 @@ class Archive:
     """The source ``archive``; see `btc_assets.market.source.KlineSource`."""
 
     name = "archive"
+    has_clock = False
     simulated = False
 
     def __init__(self, location: str, symbol: str = "BTCUSDT", *, patience: Patience | None = None) -> None:

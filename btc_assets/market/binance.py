@@ -40,6 +40,7 @@ class Binance:
     """The source ``binance``; see `btc_assets.market.source.KlineSource`."""
 
     name = "binance"
+    has_clock = True
     simulated = False
 
     def __init__(

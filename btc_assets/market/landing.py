@@ -47,6 +47,7 @@ class Landing:
     """
 
     name = "landing"
+    has_clock = False
     simulated = False
 
     def __init__(self, location: str, symbol: str = "BTCUSDT", *, s3_endpoint: str = "") -> None:

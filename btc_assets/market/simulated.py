@@ -36,6 +36,7 @@ class Simulated:
     """The source ``simulated``; see `btc_assets.market.source.KlineSource`."""
 
     name = "simulated"
+    has_clock = True
     simulated = True
 
     def __init__(self, clock: Callable[[], dt.datetime] | None = None) -> None:

@@ -13,6 +13,9 @@ class KlineSource(Protocol):
 
     name: str
 
+    has_clock: bool
+    """Whether ``now`` is a clock that runs; files have none, and ``now`` is then the end of their newest day."""
+
     @property
     def simulated(self) -> bool:
         """Whether the candles are made up; such data is labelled and kept apart everywhere."""
