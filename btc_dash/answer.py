@@ -1,15 +1,20 @@
-"""From a question to everything the forecast page says: chart data, sentences, tiles, table."""
+"""From a question to its answer: a forecast, the candles around it, or why there is none."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from btc_assets.errors import ModelError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_dash import market, words
 from btc_dash.market import Forecast, History
-from btc_dash.query import SPANS, Question
+from btc_dash.query import SPANS, Question, parse
 from btc_dash.site import Site
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,35 +52,51 @@ class NoAnswer:
     command: str = ""
 
 
-def answer(site: Site, question: Question) -> Answer | NoAnswer:
-    """Look the question up.
+NO_PRICES = NoAnswer(
+    "No prices yet", "The history has not been loaded. This page shows it as soon as it is there.", "btc up"
+)
+NO_FORECASTS = NoAnswer(
+    "No forecasts yet",
+    "The prices are there, but no model has issued a forecast. It appears here as soon as one has.",
+    "btc up",
+)
+
+
+def understand(site: Site, values: Mapping[str, object]) -> tuple[Question, dict[str, str]]:
+    """The question in ``values`` and, by field, what is wrong with it; the newest origin is not named.
 
     Raises:
         StorageError: the store fails and nothing was read before.
     """
+    question, complaints = parse(values, market.last_day(site.reader))
+    if question.as_of is not None and question.as_of == market.newest_origin(site.reader):
+        question = replace(question, as_of=None)
+    return question, complaints
+
+
+def answer(site: Site, question: Question, client: str) -> Answer | NoAnswer:
+    """Look the question up, or compute it for ``client`` where nothing was issued.
+
+    Raises:
+        StorageError: the store fails and nothing was read before.
+        TooManyRequests: ``client`` has asked for too much computing.
+    """
     candles = market.history(site.reader)
-    newest = market.newest_origin(site.reader)
     if candles.newest is None:
-        return NoAnswer(
-            "No prices yet",
-            "The history has not been loaded. This page shows it as soon as it is there.",
-            "btc up",
-        )
-    if newest is None:
-        return NoAnswer(
-            "No forecasts yet",
-            "The prices are there, but no model has issued a forecast. It appears here as soon as one has.",
-            "btc up",
-        )
+        return NO_PRICES
+    newest = market.newest_origin(site.reader)
     origin = question.as_of or newest
-    forecast = market.issued(site.reader, question.model, origin)
+    if origin is None:
+        return NO_FORECASTS
     start = candles.close_on(origin)
-    if forecast is None or start is None:
-        return NoAnswer(
-            "No forecast from that day",
-            f"{words.model(question.model)} has issued no forecast from {words.long_day(origin)}.",
-            f"btc backfill --from {origin} --to {origin}",
-        )
+    if start is None:
+        return NoAnswer("No price on that day", f"There is no candle of {words.long_day(origin)}.")
+    forecast = market.issued(site.reader, question.model, origin)
+    if forecast is None:
+        try:
+            forecast = site.forecaster.forecast(question.model, origin, client)
+        except ModelError as error:
+            return _cannot(question.model, origin, error)
     span = SPANS[question.span]
     first = candles.dates[0] if span is None else origin - dt.timedelta(days=span - 1)
     forecast = forecast.first(question.days)
@@ -84,45 +105,15 @@ def answer(site: Site, question: Question) -> Answer | NoAnswer:
         forecast,
         past=candles.window(first, origin + DAY),
         after=candles.window(origin + DAY, forecast.targets[-1] + DAY),
-        travelled=question.as_of is not None,
+        travelled=origin != newest,
     )
 
 
-def headline(a: Answer) -> str:
-    """The answer in one sentence."""
-    low, high = a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
-    when = f"in {words.days(a.question.days)}" if not a.travelled else f"on {words.day(a.target)}"
-    return f"Bitcoin {when}: likely between {words.usd(low)} and {words.usd(high)}"
-
-
-def lead(a: Answer) -> str:
-    """What the headline leaves out: the day, the middle, and the chance of ending higher."""
-    middle = a.forecast.median[-1]
-    above = words.chance(a.forecast.chance_above(a.last_close))
-    change = words.signed_percent(middle / a.last_close - 1)
-    return (
-        f"Bitcoin closed at {words.usd(a.last_close)} on {words.day(a.past.dates[-1])}. For "
-        f"{words.long_day(a.target)} the middle of the forecast is {words.usd(middle)} ({change}); "
-        f"chances are 4 in 5 that it ends in the range above and {above} that it ends higher than today."
-    )
-
-
-def hindsight(a: Answer) -> str | None:
-    """For a past origin: what happened afterwards, None while nothing has."""
-    if not a.after.dates:
-        return None
-    if a.outcome is None:
-        seen, row = a.after.dates[-1], a.forecast.quantiles[(a.after.dates[-1] - a.forecast.origin).days - 1]
-        inside = row[2] <= a.after.closes[-1] <= row[-3]
-        return (
-            f"So far: {words.usd(a.after.closes[-1])} on {words.day(seen)}, "
-            f"{'inside' if inside else 'outside'} that day's 80 % range."
-        )
-    low, high = a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
-    miss = a.forecast.median[-1] / a.outcome - 1
-    still = abs(a.last_close / a.outcome - 1)
-    return (
-        f"What happened: Bitcoin closed at {words.usd(a.outcome)} on {words.day(a.target)}, "
-        f"{'inside' if low <= a.outcome <= high else 'outside'} the 80 % range. The middle was off by "
-        f"{words.percent(abs(miss), 1)}; assuming no change, by {words.percent(still, 1)}."
+def _cannot(model: str, origin: dt.date, error: ModelError) -> NoAnswer:
+    """Why there is no forecast, without the paths that a model's own error may hold."""
+    why = str(error) if isinstance(error, NotEnoughHistory) else "no sound model was in force then"
+    log.warning("no forecast of %s from %s: %s", model, origin, error)
+    return NoAnswer(
+        "No forecast from that day",
+        f"{words.model(model)} has issued none from {words.day(origin)} and none can be computed: {why}.",
     )

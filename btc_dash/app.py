@@ -6,10 +6,8 @@ from dash import Dash
 
 from btc_assets import settings as configuration
 from btc_assets.settings import Settings
-from btc_assets.storage.open import open_tables
-from btc_dash import document, plotly_js, routing, shell
-from btc_dash.reader import Reader
-from btc_dash.site import Site
+from btc_dash import api, document, guard, plotly_js, routing, shell
+from btc_dash.site import Site, open_site
 
 DESCRIPTION = "Bitcoin price forecasts with honest ranges and a public track record."
 
@@ -25,8 +23,7 @@ def create_app(settings: Settings | None = None, site: Site | None = None) -> Da
         ConfigurationError: the settings are wrong.
     """
     if site is None:
-        settings = settings or configuration.load()
-        site = Site(settings, Reader(open_tables(settings), settings.symbol))
+        site = open_site(settings or configuration.load())
     app = document.create(
         name="btc_dash",
         title="BTC Forecast",
@@ -44,4 +41,6 @@ def create_app(settings: Settings | None = None, site: Site | None = None) -> Da
     plotly_js.serve(app.server)
     app.layout = lambda: shell.frame(site)
     routing.register(app, site)
+    api.register(app.server, site)
+    guard.protect(app, site.settings.web_proxies)
     return app

@@ -6,11 +6,24 @@ import bisect
 import datetime as dt
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from btc_assets.contracts import FORECASTS, HORIZONS, LEVELS, MEDIAN, QUANTILES, RAW_KLINES
+from btc_assets.contracts import (
+    FORECASTS,
+    HORIZONS,
+    LEVELS,
+    MEDIAN,
+    NETWORKS,
+    QUANTILES,
+    RAW_KLINES,
+    VINTAGES_IN_FORCE,
+)
 from btc_assets.market.calendar import DAY
 from btc_dash.reader import Reader
+
+Floats = NDArray[np.float64]
 
 _CANDLE = ["date", "open", "high", "low", "close"]
 
@@ -44,9 +57,9 @@ class History:
         return self.dates[-1] if self.dates else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Forecast:
-    """Quantiles of the close on ``targets``, one row a horizon from 1 on, one column a level of LEVELS.
+    """Quantiles of the close on ``targets``, USDT: [horizons from 1 on, levels of LEVELS].
 
     ``computed`` tells a forecast made on request from one that was issued and is kept.
     """
@@ -54,7 +67,7 @@ class Forecast:
     model: str
     origin: dt.date
     targets: list[dt.date]
-    quantiles: list[list[float]]
+    quantiles: Floats
     vintage: dt.date
     issued_at: dt.datetime
     computed: bool = False
@@ -68,13 +81,15 @@ class Forecast:
 
     def level(self, level: float) -> list[float]:
         """The path of one quantile level."""
-        column = LEVELS.index(level)
-        return [row[column] for row in self.quantiles]
+        return self._column(LEVELS.index(level))
 
     @property
     def median(self) -> list[float]:
         """The path of the median."""
-        return [row[MEDIAN] for row in self.quantiles]
+        return self._column(MEDIAN)
+
+    def _column(self, at: int) -> list[float]:
+        return [float(value) for value in self.quantiles[:, at]]
 
     @property
     def backfilled(self) -> bool:
@@ -86,7 +101,7 @@ class Forecast:
 
         Linear between the quantiles; beyond the outermost ones it is theirs (0.025 or 0.975).
         """
-        row = self.quantiles[-1]
+        row = self.quantiles[-1].tolist()
         if price <= row[0]:
             return 1 - LEVELS[0]
         if price >= row[-1]:
@@ -102,6 +117,18 @@ def history(reader: Reader) -> History:
     return reader.keep(RAW_KLINES, "history", lambda: History.of(reader.read(RAW_KLINES, _CANDLE)))
 
 
+def candles(reader: Reader) -> pl.DataFrame:
+    """All candles with all their columns, for the models."""
+    return reader.keep(RAW_KLINES, "candles", lambda: reader.read(RAW_KLINES))
+
+
+def features(reader: Reader) -> pl.DataFrame:
+    """Features of all days, computed from the candles."""
+    from btc_assets.modeling.features import engineer
+
+    return reader.keep(RAW_KLINES, "features", lambda: engineer(candles(reader)))
+
+
 def origins(reader: Reader) -> dict[str, list[dt.date]]:
     """By model, the days forecasts were issued from, in order."""
 
@@ -115,6 +142,11 @@ def origins(reader: Reader) -> dict[str, list[dt.date]]:
 def newest_origin(reader: Reader) -> dt.date | None:
     """The newest day any model has issued a forecast from."""
     return max((days[-1] for days in origins(reader).values() if days), default=None)
+
+
+def last_day(reader: Reader) -> dt.date | None:
+    """The newest day a forecast can start from: that of the newest candle or issued forecast."""
+    return max((day for day in (history(reader).newest, newest_origin(reader)) if day), default=None)
 
 
 def issued(reader: Reader, model: str, origin: dt.date) -> Forecast | None:
@@ -135,7 +167,37 @@ def _forecast(frame: pl.DataFrame) -> Forecast:
         model=first["model"],
         origin=first["origin_date"],
         targets=rows["target_date"].to_list(),
-        quantiles=[list(row) for row in rows.select(QUANTILES).iter_rows()],
+        quantiles=rows.select(QUANTILES).to_numpy(),
         vintage=first["vintage"],
         issued_at=first["issued_at"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a network's vintage on a day."""
+
+    day: dt.date
+    model: str
+    text: str
+
+
+def vintages(reader: Reader) -> pl.DataFrame:
+    """Which vintage was in force for each origin and why: the table's rows, by model and date."""
+    return reader.keep(
+        VINTAGES_IN_FORCE, "vintages", lambda: reader.read(VINTAGES_IN_FORCE).sort("model", "date")
+    )
+
+
+def events(reader: Reader, model: str) -> list[Event]:
+    """Refits that were held back and revisions of ``model`` (ensemble: of both networks), newest first."""
+    rows = vintages(reader)
+    if model in NETWORKS:
+        rows = rows.filter(pl.col("model") == model)
+    found = []
+    for row in rows.sort("date", descending=True).iter_rows(named=True):
+        if row["action"] == "held_back":
+            found.append(Event(row["date"], row["model"], f"a refit was not promoted ({row['reason']})."))
+        elif row["action"] == "fitted" and row["revision"]:
+            found.append(Event(row["date"], row["model"], f"fitted anew ({row['reason']})."))
+    return found

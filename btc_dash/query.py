@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import parse_qs, urlencode
 
 from btc_assets.contracts import HORIZONS, MODELS
@@ -17,6 +19,11 @@ PRESETS = (7, 14, 30, 90)
 VIEWS = ("line", "candles")
 SPANS = {"50": 50, "180": 180, "365": 365, "all": None}
 """Days of history a chart can show; None is all of it."""
+
+KINDS = ("all", "live", "backfilled")
+"""Which scored forecasts count: all, those issued in time, those made afterwards."""
+
+Q = TypeVar("Q")
 
 _LONGEST = 32
 _LONGEST_SEARCH = 2000
@@ -62,23 +69,42 @@ def arguments(search: object) -> Mapping[str, object]:
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
+def unknown(given: Mapping[str, object], allowed: tuple[str, ...]) -> dict[str, str]:
+    """What to say about parameters that do not exist, with the nearest that does."""
+    found = {}
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name[:_LONGEST], allowed, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(allowed)}."
+            found[name[:_LONGEST]] = f"{_quote(name)} is not a parameter; {hint}"
+    return found
+
+
 class BadValueError(ValueError):
     """A value nobody can answer; the message says what is allowed."""
 
 
-def parse(values: Mapping[str, object], newest: dt.date | None) -> tuple[Question, dict[str, str]]:
+def parse(values: Mapping[str, object], last: dt.date | None) -> tuple[Question, dict[str, str]]:
     """The question in ``values`` and, by field, what is wrong with it.
 
     A field with something wrong falls back to its default, so that a bad link still shows a forecast
-    next to the message. ``newest`` is the newest origin there is, None if unknown. Values may be anything.
+    next to the message. ``last`` is the last day a forecast can start from, None if unknown. Values may be
+    anything.
     """
     parsers: dict[str, Callable[[object], object]] = {
         "days": parse_days,
         "model": lambda value: choice(value, "model", MODELS),
-        "as_of": lambda value: parse_day(value, newest),
+        "as_of": lambda value: parse_day(value, last),
         "span": lambda value: choice(value, "span", tuple(SPANS)),
         "view": lambda value: choice(value, "view", VIEWS),
     }
+    return _parse(Question, values, parsers)
+
+
+def _parse(
+    kind: type[Q], values: Mapping[str, object], parsers: Mapping[str, Callable[[object], object]]
+) -> tuple[Q, dict[str, str]]:
+    """Read each field with its parser; what is absent or wrong keeps its default."""
     good: dict[str, object] = {}
     bad: dict[str, str] = {}
     for name, read in parsers.items():
@@ -88,9 +114,7 @@ def parse(values: Mapping[str, object], newest: dt.date | None) -> tuple[Questio
             good[name] = read(values[name])
         except BadValueError as complaint:
             bad[name] = str(complaint)
-    if newest is not None and good.get("as_of") == newest:
-        del good["as_of"]
-    return Question(**good), bad  # type: ignore[arg-type]
+    return kind(**good), bad
 
 
 def parse_days(value: object) -> int:
@@ -107,8 +131,8 @@ def parse_days(value: object) -> int:
     return days
 
 
-def parse_day(value: object, newest: dt.date | None) -> dt.date:
-    """A past UTC day, written YYYY-MM-DD, from the first candle to ``newest``."""
+def parse_day(value: object, last: dt.date | None) -> dt.date:
+    """A past UTC day, written YYYY-MM-DD, from the first candle to ``last``."""
     text = _text(value)
     try:
         day = dt.date.fromisoformat(text) if text and _ISO_DAY.fullmatch(text) else None
@@ -118,8 +142,8 @@ def parse_day(value: object, newest: dt.date | None) -> dt.date:
         raise BadValueError(f"{_quote(value)} is not a date such as {FIRST_DAY:%Y-%m-%d}.")
     if day < FIRST_DAY:
         raise BadValueError(f"{day} lies before the first candle, {FIRST_DAY}.")
-    if newest is not None and day > newest:
-        raise BadValueError(f"{day} lies after the newest forecast, {newest}.")
+    if last is not None and day > last:
+        raise BadValueError(f"{day} lies after the last closed day, {last}.")
     return day
 
 
@@ -151,3 +175,26 @@ def _quote(value: object) -> str:
     shown = value if isinstance(value, str) else repr(value)[:_LONGEST]
     clean = "".join(c if c.isprintable() else "?" for c in shown[: _LONGEST + 1])
     return f"“{clean if len(clean) <= 16 else clean[:15] + '…'}”"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuestion:
+    """One question to the track record: a horizon, a model and which forecasts count."""
+
+    days: int = DEFAULT_DAYS
+    model: str = DEFAULT_MODEL
+    kind: str = "all"
+
+    @property
+    def search(self) -> str:
+        """The query string that asks this again."""
+        return "?" + urlencode({"days": str(self.days), "model": self.model, "kind": self.kind})
+
+
+def parse_record(values: Mapping[str, object]) -> tuple[RecordQuestion, dict[str, str]]:
+    """The question to the track record in ``values`` and, by field, what is wrong with it."""
+    return _parse(RecordQuestion, values, {
+        "days": parse_days,
+        "model": lambda value: choice(value, "model", MODELS),
+        "kind": lambda value: choice(value, "kind", KINDS),
+    })  # fmt: skip

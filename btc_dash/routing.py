@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.development.base_component import Component
 
 from btc_assets.errors import StorageError
-from btc_dash import market, shell
-from btc_dash.answer import NoAnswer, answer
-from btc_dash.pages import asking, forecast, states
-from btc_dash.query import arguments, parse
+from btc_dash import shell
+from btc_dash.answer import NoAnswer, answer, understand
+from btc_dash.guard import client
+from btc_dash.limits import TooManyRequests
+from btc_dash.pages import asking, forecast, states, track, tracking
+from btc_dash.query import arguments, parse_record
 from btc_dash.site import Site
 
 
 def render(site: Site, pathname: object, search: object) -> Component:
     """The page at an address, whatever state the system is in."""
+    pages = {"/": _forecast, "/track-record": _track_record}
+    page = pages.get(pathname) if isinstance(pathname, str) else None
+    if page is None:
+        return states.not_found()
     try:
-        return _page(site, pathname, search)
+        return page(site, search if isinstance(search, str) else "")
+    except TooManyRequests as limit:
+        return states.later(limit)
     except (StorageError, OSError):
         return states.out_of_order()
 
 
-def _page(site: Site, pathname: object, search: object) -> Component:
-    if pathname == "/":
-        newest = market.newest_origin(site.reader)
-        question, complaints = parse(arguments(search), newest)
-        found = answer(site, question)
-        if isinstance(found, NoAnswer) or newest is None:
-            assert isinstance(found, NoAnswer)
-            return states.waiting(site, found)
-        return forecast.page(found, complaints, newest, search if isinstance(search, str) else "")
-    return states.not_found()
+def _forecast(site: Site, search: str) -> Component:
+    question, complaints = understand(site, arguments(search))
+    found = answer(site, question, client())
+    if isinstance(found, NoAnswer) and question.as_of is not None:
+        complaints |= {"as_of": found.text}
+        question = replace(question, as_of=None)
+        found = answer(site, question, client())
+    if isinstance(found, NoAnswer):
+        return states.waiting(site, found)
+    return forecast.page(site, found, complaints, search)
+
+
+def _track_record(site: Site, search: str) -> Component:
+    question, complaints = parse_record(arguments(search))
+    return track.page(site, question, complaints, search)
 
 
 def register(app: Dash, site: Site) -> None:
@@ -55,6 +70,7 @@ def register(app: Dash, site: Site) -> None:
         return shell.badge(site), shell.notices(site)
 
     asking.register(app, site)
+    tracking.register(app, site)
     app.clientside_callback(
         ClientsideFunction("page", "here"), Output("tabs", "data-at"), Input("url", "pathname")
     )

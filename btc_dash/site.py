@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from btc_assets.settings import Settings
+from btc_assets.storage.open import open_registry, open_tables
+from btc_dash.compute import Forecaster
+from btc_dash.limits import Budget
 from btc_dash.reader import Reader
 
 
@@ -20,4 +23,15 @@ class Site:
 
     settings: Settings
     reader: Reader
+    forecaster: Forecaster
     now: Callable[[], dt.datetime] = field(default=_utc_now)
+
+
+def open_site(settings: Settings) -> Site:
+    """The surroundings that ``settings`` name.
+
+    Raises:
+        ConfigurationError: a setting that a backend needs is missing.
+    """
+    reader = Reader(open_tables(settings), settings.symbol)
+    return Site(settings, reader, Forecaster(reader, lambda: open_registry(settings), Budget()))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, ctx, no_update
 
 from btc_assets.errors import StorageError
-from btc_dash import market
-from btc_dash.answer import NoAnswer, answer, headline, hindsight, lead
+from btc_dash import story
+from btc_dash.answer import Answer, NoAnswer, answer, understand
+from btc_dash.guard import client
+from btc_dash.limits import TooManyRequests
 from btc_dash.pages import forecast
-from btc_dash.query import arguments, parse
+from btc_dash.query import arguments
 from btc_dash.site import Site
 
 FIELDS = {"days": "days", "model": "model", "as_of": "as-of", "span": "span", "view": "view"}
@@ -19,8 +22,11 @@ FIELDS = {"days": "days", "model": "model", "as_of": "as-of", "span": "span", "v
 _SAID = {
     "headline": Output("headline", "children"),
     "lead": Output("lead", "children"),
+    "trust": Output("trust", "children"),
     "hindsight": Output("hindsight", "children"),
+    "provenance": Output("provenance", "children"),
     "tiles": Output("tiles", "children"),
+    "legend": Output("legend", "children"),
     "figure": Output("fan", "figure"),
     "table": Output("table", "children"),
     "csv": Output("csv", "href"),
@@ -54,36 +60,49 @@ def register(app: Dash, site: Site) -> None:
     )  # fmt: skip
 
 
-def respond(site: Site, values: Any, search: object, from_address: bool) -> dict[str, Any]:
+def respond(site: Site, values: Mapping[str, object], search: object, from_address: bool) -> dict[str, Any]:
     """What changes on the page for ``values``: all of it, or only the messages at the fields."""
     nothing = dict.fromkeys([*_SAID, *_FORM], no_update)
     try:
-        newest = market.newest_origin(site.reader)
-        question, complaints = parse(values, newest)
+        question, complaints = understand(site, values)
         errors = {"days_error": complaints.get("days"), "as_of_error": complaints.get("as_of")}
         if complaints and not from_address:
             return nothing | errors
-        found = answer(site, question)
+        found = answer(site, question, client())
+        if isinstance(found, NoAnswer):
+            return nothing | {"as_of_error": found.text}
+        shown = _shown(site, found)
+    except TooManyRequests as limit:
+        return nothing | {"as_of_error": str(limit)}
     except (StorageError, OSError):
         return nothing | {"as_of_error": "The store does not answer; try again in a moment."}
-    if isinstance(found, NoAnswer) or newest is None:
-        text = found.text if isinstance(found, NoAnswer) else None
-        return nothing | {"as_of_error": text}
-    shown = {
-        "headline": headline(found),
-        "lead": lead(found),
-        "hindsight": hindsight(found),
+    if from_address:
+        return nothing | shown | errors | _form(found)
+    moved = {} if question.search == search else {"search": question.search}
+    return nothing | shown | errors | moved
+
+
+def _shown(site: Site, found: Answer) -> dict[str, Any]:
+    return {
+        "headline": story.headline(found),
+        "lead": story.lead(found),
+        "trust": story.trust(site.reader, found),
+        "hindsight": story.hindsight(found),
+        "provenance": story.provenance(found),
         "tiles": forecast.tiles(found),
+        "legend": forecast.legend(found),
         "figure": forecast.figure(found),
         "table": forecast.table(found),
-        "csv": forecast.csv_address(question),
-        "search": no_update if from_address or question.search == search else question.search,
+        "csv": forecast.csv_address(found.question),
     }
-    form = {
+
+
+def _form(found: Answer) -> dict[str, str]:
+    question = found.question
+    return {
         "form_days": str(question.days),
         "form_model": question.model,
-        "form_as_of": (question.as_of or newest).isoformat(),
+        "form_as_of": found.forecast.origin.isoformat(),
         "form_span": question.span,
         "form_view": question.view,
     }
-    return shown | errors | (form if from_address else dict.fromkeys(_FORM, no_update))

@@ -9,12 +9,13 @@ from dash.development.base_component import Component
 
 from btc_assets.contracts import HORIZONS, NETWORKS
 from btc_assets.market.calendar import FIRST_DAY
-from btc_dash import words
-from btc_dash.answer import Answer, headline, hindsight, lead
+from btc_dash import market, story, words
+from btc_dash.answer import Answer
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.charts.fan import LEGEND, fan_figure
 from btc_dash.controls import Choice, Entry
 from btc_dash.query import PRESETS, SPANS, Question
+from btc_dash.site import Site
 
 TABLE_LEVELS = {
     0.025: "2.5 %", 0.1: "10 %", 0.25: "25 %", 0.5: "Middle", 0.75: "75 %", 0.9: "90 %", 0.975: "97.5 %",
@@ -27,21 +28,22 @@ _TALL = {"height": "clamp(320px, 54vh, 480px)"}
 _SPAN_NAMES = {"50": "50 days", "180": "180 days", "365": "1 year", "all": "All"}
 
 
-def page(a: Answer, complaints: dict[str, str], newest: dt.date, search: str) -> Component:
+def page(site: Site, a: Answer, complaints: dict[str, str], search: str) -> Component:
     """The whole page for one answer, asked for with the query string ``search``."""
     return html.Div(
         [
             dcc.Location(id="address", refresh=False, search=search),
             html.Section(
                 [
-                    html.H1(headline(a), id="headline"),
-                    html.P(lead(a), id="lead", className="lead"),
-                    html.P(hindsight(a), id="hindsight", className="lead happened"),
+                    html.H1(story.headline(a), id="headline"),
+                    html.P(story.lead(a), id="lead", className="lead"),
+                    html.P(story.hindsight(a), id="hindsight", className="lead happened"),
+                    html.P(story.trust(site.reader, a), id="trust", className="lead"),
                 ],
                 className="said",
                 **{"aria-live": "polite"},
             ),
-            _controls(a.question, complaints, newest),
+            _controls(a, complaints, market.last_day(site.reader) or a.forecast.origin),
             html.Section(tiles(a), id="tiles", className="tiles", **{"aria-label": "In numbers"}),
             _chart(a),
             _table(a),
@@ -55,15 +57,16 @@ def figure(a: Answer) -> Figure:
     return fan_figure(a.past, a.forecast, a.after, a.question.view)
 
 
-def _controls(question: Question, complaints: dict[str, str], newest: dt.date) -> Component:
+def _controls(a: Answer, complaints: dict[str, str], last: dt.date) -> Component:
+    question = a.question
     day_names = {n: words.days(n) for n in PRESETS}
     return html.Section(
         [
             Entry("days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
                   ("One day less", "One day more"), day_names, complaints.get("days")),
             Choice("model", "Model", _MODEL_NAMES, question.model),
-            Entry("as-of", "date", "Forecast made on", (question.as_of or newest).isoformat(),
-                  (FIRST_DAY.isoformat(), newest.isoformat()), ("One day earlier", "One day later"),
+            Entry("as-of", "date", "Forecast made on", a.forecast.origin.isoformat(),
+                  (FIRST_DAY.isoformat(), last.isoformat()), ("One day earlier", "One day later"),
                   error=complaints.get("as_of")),
         ],
         className="controls",
@@ -97,7 +100,6 @@ def _tile(label: str, value: str, note: str) -> Component:
 
 
 def _chart(a: Answer) -> Component:
-    legend = [html.Span([html.I(className=f"key {key}"), text], className=key) for key, text in LEGEND]
     return html.Section(
         [
             html.Div(
@@ -113,7 +115,7 @@ def _chart(a: Answer) -> Component:
                 ],
                 className="panel-head",
             ),
-            html.Div(legend, className="legend", **{"aria-hidden": "true"}),
+            html.Div(legend(a), id="legend", className="legend", **{"aria-hidden": "true"}),
             dcc.Graph(id="fan", figure=figure(a), config=CONFIG, style=_TALL),
             html.Div(
                 [
@@ -133,6 +135,15 @@ def _chart(a: Answer) -> Component:
         ],
         className="panel",
     )
+
+
+def legend(a: Answer) -> list[Component]:
+    """What each line and colour of the chart stands for, as far as it is there."""
+    return [
+        html.Span([html.I(className=f"key {key}"), text])
+        for key, text in LEGEND
+        if key != "actual" or a.after.dates
+    ]
 
 
 def csv_address(question: Question) -> str:

@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 from btc_assets import progress
 from btc_dash import words
 from btc_dash.answer import NoAnswer
+from btc_dash.limits import TooManyRequests
 from btc_dash.site import Site
 
 WAIT_SECONDS = 2
@@ -49,6 +50,11 @@ def out_of_order() -> Component:
         ],
         className="state",
     )
+
+
+def later(limit: TooManyRequests) -> Component:
+    """The visitor has asked for more computing than one may."""
+    return html.Section([html.H1("One moment"), html.P(str(limit))], className="state")
 
 
 def not_found() -> Component:

@@ -1,0 +1,5 @@
+"""The JSON API, on the same server as the pages and from the same answers."""
+
+from btc_dash.api.routes import register
+
+__all__ = ["register"]

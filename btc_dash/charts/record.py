@@ -1,0 +1,101 @@
+"""The charts of the track record."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from btc_assets.market.calendar import DAY
+from btc_dash.charts.base import (
+    ACTUAL,
+    FORECAST,
+    GREY,
+    INK,
+    Figure,
+    Trace,
+    band,
+    day_axis,
+    fan_colour,
+    layout,
+    line,
+    x_axis,
+    y_axis,
+)
+from btc_dash.market import History
+from btc_dash.record import BINS, COVERAGES
+
+_MONEY = "$%{y:,.0f}<extra>%{fullData.name}</extra>"
+_SHARE = "%{y:.1%}<extra>%{fullData.name}</extra>"
+_RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
+
+
+def hindsight_figure(rows: pl.DataFrame, actual: History) -> Figure:
+    """What was said for each day, that many days before, and what happened; ``rows`` are not empty."""
+    days = rows["target_date"].to_list()
+    said = band(days, rows["q100"].to_list(), rows["q900"].to_list(), "80 % range", "band80", 0.3, _RANGE)
+    seen = actual.window(days[0], days[-1] + DAY)
+    happened = line(seen.dates, seen.closes, "what happened", "actual", ACTUAL, _MONEY)
+    middle = line(days, rows["q500"].to_list(), "middle", "median", FORECAST, _MONEY)
+    return {
+        "data": [*said, middle, happened],
+        "layout": layout(xaxis=day_axis(tickformat="%-d %b", nticks=8)),
+    }
+
+
+def error_figure(table: pl.DataFrame, name: str) -> Figure:
+    """Mean error of the middle by days ahead, beside assuming no change."""
+    x = table["horizon"].to_list()
+    naive = line(x, table["naive_ape"].to_list(), "no change", "naive", GREY, _SHARE, dash="dash")
+    mine = line(x, table["ape"].to_list(), name, "median", FORECAST, _SHARE)
+    return {"data": [mine, naive], "layout": _by_horizon(_shares(".0%", rangemode="tozero"))}
+
+
+def coverage_figure(table: pl.DataFrame) -> Figure:
+    """How often the price ended in each range, by days ahead; an honest range sits on its dotted line."""
+    x = table["horizon"].to_list()
+    traces: list[Trace] = []
+    for share in COVERAGES:
+        held = table[f"in{share}"].to_list()
+        traces.append(line(x, held, f"{share} % range", f"cover{share}", FORECAST, _SHARE))
+    wanted = [_level(share / 100) for share in COVERAGES]
+    axis = _shares(".0%", range=[0, 1.03], tickvals=[0, 0.25, *(c / 100 for c in COVERAGES)])
+    return {"data": traces, "layout": _by_horizon(axis) | {"shapes": wanted}}
+
+
+def pit_figure(row: dict[str, float]) -> Figure:
+    """Where in the forecast the price fell, in tenths; honest forecasts fill each alike."""
+    middles = [(b + 0.5) / BINS for b in range(BINS)]
+    names = [f"{b * 100 // BINS}–{(b + 1) * 100 // BINS} %" for b in range(BINS)]
+    bars = {
+        "type": "bar",
+        "uid": "pit",
+        "x": middles,
+        "y": [row[f"pit{b}"] for b in range(BINS)],
+        "customdata": names,
+        "marker": {"color": fan_colour(0.75)},
+        "hovertemplate": "%{y:.1%} of prices fell between %{customdata} of the forecast<extra></extra>",
+    }
+    axes = {
+        "xaxis": x_axis(tickformat=".0%", showspikes=False, range=[0, 1]),
+        "yaxis": _shares(".0%", rangemode="tozero"),
+    }
+    return {
+        "data": [bars],
+        "layout": layout(**axes, bargap=0.08, hovermode="closest", shapes=[_level(1 / BINS)]),
+    }
+
+
+def _shares(form: str, **more: object) -> dict[str, object]:
+    return y_axis(tickprefix="", tickformat=form, **more)
+
+
+def _by_horizon(axis: dict[str, object]) -> dict[str, object]:
+    title = {"text": "days ahead", "standoff": 8, "font": {"size": 12}}
+    axis_below = x_axis(title=title, hoverformat="d", unifiedhovertitle={"text": "%{x} days ahead"})
+    return layout(xaxis=axis_below, yaxis=axis)
+
+
+def _level(height: float) -> dict[str, object]:
+    return {
+        "type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": height, "y1": height,
+        "line": {"color": INK, "width": 1, "dash": "dot"}, "opacity": 0.45,
+    }  # fmt: skip

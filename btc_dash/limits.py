@@ -1,0 +1,52 @@
+"""How much computing one client may ask for: a budget that refills with time (a token bucket)."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+
+class TooManyRequests(Exception):  # noqa: N818  (named as HTTP names it)
+    """The client's budget is spent; ``retry_after`` seconds until it has some again."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many forecasts computed for you; try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class Budget:
+    """``burst`` computations at once for each client, refilled by ``per_second``.
+
+    The least recent of more than ``clients`` is forgotten, so that memory stays bounded.
+    """
+
+    def __init__(
+        self,
+        per_second: float = 1.0,
+        burst: int = 20,
+        clients: int = 10_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._per_second, self._burst, self._clients, self._clock = per_second, burst, clients, clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def spend(self, client: str) -> None:
+        """Take one from ``client``'s budget.
+
+        Raises:
+            TooManyRequests: nothing is left.
+        """
+        now = self._clock()
+        with self._lock:
+            left, then = self._left.pop(client, (float(self._burst), now))
+            left = min(self._burst, left + (now - then) * self._per_second)
+            enough = left >= 1
+            self._left[client] = (left - 1 if enough else left, now)
+            while len(self._left) > self._clients:
+                self._left.popitem(last=False)
+        if not enough:
+            raise TooManyRequests(math.ceil((1 - left) / self._per_second))

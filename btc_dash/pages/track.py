@@ -1,0 +1,232 @@
+"""The track record: what was said, what happened, and an honest verdict."""
+
+from __future__ import annotations
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
+from btc_dash import market, record, words
+from btc_dash.charts import record as charts
+from btc_dash.charts.base import CONFIG, Figure
+from btc_dash.controls import Choice, Entry
+from btc_dash.query import RecordQuestion
+from btc_dash.record import Comparison
+from btc_dash.site import Site
+
+PRESETS = (1, 7, 14, 30, 90)
+_MODEL_NAMES = {name: words.model(name) for name in ("ensemble", *NETWORKS)}
+_KIND_NAMES = {"all": "All", "live": "Live", "backfilled": "Back-filled"}
+_HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
+
+
+def page(site: Site, question: RecordQuestion, complaints: dict[str, str], search: str) -> Component:
+    """The whole page for one horizon, model and kind of forecast."""
+    return html.Div(
+        [
+            dcc.Location(id="record-address", refresh=False, search=search),
+            html.Section(
+                [
+                    html.H1("Track record"),
+                    html.P(
+                        "Live forecasts were issued before the day they are about was over; back-filled ones "
+                        "were made afterwards by a model that had not seen that day.",
+                        className="lead",
+                    ),
+                ],
+                className="said",
+            ),
+            _controls(question, complaints),
+            html.Div(body(site, question), id="record-body", className="record", **{"aria-live": "polite"}),
+        ],
+        className="record",
+    )
+
+
+def body(site: Site, question: RecordQuestion) -> list[Component]:
+    """Everything that depends on the question."""
+    table = record.totals(site.reader, question.kind).filter(model=question.model)
+    row = table.filter(horizon=question.days)
+    if row.is_empty():
+        return [_nothing_yet(site, question)]
+    said = record.hindsight(site.reader, question.model, question.days)
+    name = words.model(question.model)
+    return [
+        _verdict(site, question),
+        _panel(
+            "What it said, what happened",
+            f"Each day with what was forecast for it {words.days(question.days)} before; the last year.",
+            _graph("said", charts.hindsight_figure(said, market.history(site.reader)), _HIGH),
+            legend=(
+                ("actual", "What happened"),
+                ("median", "Middle of the forecast"),
+                ("band80", "80 % range"),
+            ),
+        )
+        if not said.is_empty()
+        else None,
+        html.Div(
+            [
+                _panel(
+                    "Average miss by days ahead",
+                    "As a share of the price; lower is better.",
+                    _graph("miss", charts.error_figure(table, name), _LOW),
+                    legend=(("median", name), ("naive", "No change")),
+                ),
+                _panel(
+                    "How often prices ended inside",
+                    "The 50, 80 and 95 % ranges; on the dotted lines they would be exact.",
+                    _graph("cover", charts.coverage_figure(table), _LOW),
+                    legend=(("cover95", "95 %"), ("cover80", "80 %"), ("cover50", "50 %")),
+                ),
+                _panel(
+                    f"Where in the forecast prices fell, {words.days(question.days)} ahead",
+                    "In tenths. Level with the dotted line: honest. A hump: too cautious. A valley: too bold.",
+                    _graph("pit", charts.pit_figure(row.row(0, named=True)), _LOW),
+                ),
+                _panel("Changes", "Refits that were refused, and drift.", _events(site, question)),
+            ],
+            className="pair",
+        ),
+        _panel(
+            f"Scores {words.days(question.days)} ahead",
+            "Score: CRPS on log price, as a ratio to the random walk's; below 1 is better. ± is a 95 % margin.",
+            _scores(site, question),
+        ),
+    ]
+
+
+def _controls(question: RecordQuestion, complaints: dict[str, str]) -> Component:
+    return html.Section(
+        [
+            Entry("record-days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
+                  ("One day less", "One day more"), {n: words.days(n) for n in PRESETS}, complaints.get("days")),
+            Choice("record-model", "Model", _MODEL_NAMES, question.model),
+            Choice("record-kind", "Forecasts", _KIND_NAMES, question.kind),
+        ],
+        className="controls",
+        **{"aria-label": "What to show"},
+    )  # fmt: skip
+
+
+def _nothing_yet(site: Site, question: RecordQuestion) -> Component:
+    others = {
+        kind: n for kind, n in record.counts(site.reader).items() if n and kind not in ("all", question.kind)
+    }
+    hint = "A forecast is scored once the day it is about is over."
+    if others and question.kind != "all":
+        hint += f" There are {_KIND_NAMES[next(iter(others))].lower()} ones to look at."
+    title = f"No {'' if question.kind == 'all' else _KIND_NAMES[question.kind].lower() + ' '}scores yet"
+    return html.Section([html.H2(title), html.P(f"{hint}")], className="state")
+
+
+def _verdict(site: Site, question: RecordQuestion) -> Component:
+    return html.Section([html.P(s) for s in verdict(site, question)], className="verdict")
+
+
+def verdict(site: Site, question: RecordQuestion) -> list[str]:
+    """Two or three sentences that claim no more than the tests bear out."""
+    row = (
+        record.totals(site.reader, question.kind)
+        .filter(model=question.model, horizon=question.days)
+        .row(0, named=True)
+    )
+    found = record.compare(site.reader, question.model, question.days, question.kind)
+    between = record.since(site.reader, question.days, question.model)
+    name, span = words.model(question.model), words.days(question.days)
+    made = (
+        f"{row['n']:,} {'' if question.kind == 'all' else _KIND_NAMES[question.kind].lower() + ' '}forecasts"
+    )
+    when = f" made from {words.day(between[0])} to {words.day(between[1])}" if between else ""
+    sentences = [
+        f"Over {made} {span} ahead{when}, the middle of {name}'s forecast missed by "
+        f"{words.percent(row['ape'], 1)} on average and assuming no change by {words.percent(row['naive_ape'], 1)}: "
+        f"{_claim(found.get('middle'), 'assuming no change')}."
+    ]
+    if "random_walk" in found:
+        sentences.append(f"Its ranges: {_claim(found['random_walk'], 'a plain random walk')}"
+                         f"{_and_mixture(found.get('mixture_walk'))}.")  # fmt: skip
+    sentences.append(
+        f"{words.percent(row['in80'])} of prices ended inside the 80 % range and {words.percent(row['in95'])} inside "
+        f"the 95 % range."
+    )
+    return sentences
+
+
+def _and_mixture(against: Comparison | None) -> str:
+    return f", {_claim(against, 'the strongest random walk we know')}" if against else ""
+
+
+def _claim(against: Comparison | None, rival: str) -> str:
+    if against is None or against.p is None:
+        return f"too few to tell it from {rival}"
+    if against.says == "no better":
+        return f"no better than {rival}"
+    return f"{words.percent(abs(against.change), 1)} {against.says} than {rival} (p = {against.p:.3f})"
+
+
+def _scores(site: Site, question: RecordQuestion) -> Component:
+    table = record.totals(site.reader, question.kind).filter(horizon=question.days)
+    rows = {row["model"]: row for row in table.iter_rows(named=True)}
+    head = (
+        "Model",
+        "Forecasts",
+        "Independent",
+        "Average miss",
+        "No change",
+        "Score",
+        "In 50 %",
+        "In 80 %",
+        "In 95 %",
+    )
+    lines = []
+    for name in (*reversed(MODELS), *reversed(BASELINES)):
+        if name not in rows:
+            continue
+        row = rows[name]
+        against = record.compare(site.reader, name, question.days, question.kind).get("random_walk")
+        margin = f" ± {against.margin:.3f}" if against and against.margin and name != "random_walk" else ""
+        cells = [
+            f"{row['n']:,}",
+            f"{max(row['n'] // question.days, 1):,}",
+            words.percent(row["ape"], 2),
+            words.percent(row["naive_ape"], 2),
+            f"{row['crps_ratio']:.3f}{margin}",
+            *(words.percent(row[f"in{c}"]) for c in record.COVERAGES),
+        ]
+        lines.append(
+            html.Tr([html.Th(words.model(name), scope="row"), *(html.Td(c) for c in cells)],
+                    className="chosen" if name == question.model else "")
+        )  # fmt: skip
+    body = html.Table([html.Thead(html.Tr([html.Th(h, scope="col") for h in head])), html.Tbody(lines)])
+    return html.Div(body, className="scroll", tabIndex=0, role="region", **{"aria-label": "Scores"})
+
+
+def _events(site: Site, question: RecordQuestion) -> Component:
+    """Drift of the 80 % range, then what happened to vintages, newest first."""
+    found: list[Component] = []
+    recent = record.drift(site.reader, question.model, question.days)
+    if recent:
+        count, share, drifted = recent
+        tone = "more than chance explains: the ranges have drifted" if drifted else "within chance of 80 %"
+        found.append(html.Li([html.Strong("Now"), f"{words.percent(share)} of the last {count} prices ended inside "
+                              f"the 80 % range, {tone}."]))  # fmt: skip
+    for event in market.events(site.reader, question.model)[:6]:
+        found.append(
+            html.Li([html.Strong(words.day(event.day)), f"{words.model(event.model)}: {event.text}"])
+        )
+    return html.Ul(found or [html.Li("Nothing so far.")], className="events")
+
+
+def _panel(title: str, note: str, body: Component, legend: tuple[tuple[str, str], ...] = ()) -> Component:
+    keys = [html.Span([html.I(className=f"key {key}"), text]) for key, text in legend]
+    parts = [
+        html.Div([html.H2(title), html.P(note, className="hint")]),
+        html.Div(keys, className="legend") if keys else None,
+        body,
+    ]
+    return html.Section(parts, className="panel")
+
+
+def _graph(name: str, figure: Figure, style: dict[str, str]) -> Component:
+    return dcc.Graph(id=f"record-{name}", figure=figure, config=CONFIG, style=style)

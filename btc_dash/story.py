@@ -1,0 +1,82 @@
+"""The forecast page's sentences. Each says no more than the numbers bear out."""
+
+from __future__ import annotations
+
+from btc_dash import record, words
+from btc_dash.answer import Answer
+from btc_dash.reader import Reader
+
+
+def headline(a: Answer) -> str:
+    """The answer in one sentence."""
+    low, high = range_80(a)
+    when = f"on {words.day(a.target)}" if a.travelled else f"in {words.days(a.question.days)}"
+    return f"Bitcoin {when}: likely between {words.usd(low)} and {words.usd(high)}"
+
+
+def lead(a: Answer) -> str:
+    """What the headline leaves out: the day, the middle, and the chance of ending higher."""
+    middle = a.forecast.median[-1]
+    above = words.chance(a.forecast.chance_above(a.last_close))
+    change = words.signed_percent(middle / a.last_close - 1)
+    return (
+        f"Bitcoin closed at {words.usd(a.last_close)} on {words.day(a.past.dates[-1])}. For "
+        f"{words.long_day(a.target)} the middle of the forecast is {words.usd(middle)} ({change}). "
+        f"Chances are 4 in 5 that it ends in the range above, and {above} that it ends higher than it started."
+    )
+
+
+def range_80(a: Answer) -> tuple[float, float]:
+    """The 80 % range on the last target."""
+    return a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
+
+
+def trust(reader: Reader, a: Answer) -> str | None:
+    """How such forecasts have done against assuming no change, None without a score."""
+    table = record.totals(reader, "all").filter(model=a.question.model, horizon=a.question.days)
+    if table.is_empty():
+        return None
+    row = table.row(0, named=True)
+    against = record.compare(reader, a.question.model, a.question.days, "all").get("middle")
+    verdict = "no better than assuming no change"
+    if against is None or against.p is None:
+        verdict = "too few to tell it from assuming no change"
+    elif against.says != "no better":
+        verdict = (
+            f"{against.says} than assuming no change, which missed by {words.percent(row['naive_ape'], 1)}"
+        )
+    return (
+        f"Over {row['n']:,} such forecasts the middle missed by {words.percent(row['ape'], 1)} on average: {verdict}. "
+        f"{words.percent(row['in80'])} of prices ended inside the 80 % range."
+    )
+
+
+def hindsight(a: Answer) -> str | None:
+    """For a past origin: what happened afterwards, None while nothing has."""
+    if not a.after.dates:
+        return None
+    if a.outcome is None:
+        seen, close = a.after.dates[-1], a.after.closes[-1]
+        at = (seen - a.forecast.origin).days - 1
+        inside = a.forecast.level(0.1)[at] <= close <= a.forecast.level(0.9)[at]
+        side = "inside" if inside else "outside"
+        return f"So far: {words.usd(close)} on {words.day(seen)}, {side} that day's 80 % range."
+    low, high = range_80(a)
+    miss = abs(a.forecast.median[-1] / a.outcome - 1)
+    still = abs(a.last_close / a.outcome - 1)
+    side = "inside" if low <= a.outcome <= high else "outside"
+    return (
+        f"What happened: Bitcoin closed at {words.usd(a.outcome)} on {words.day(a.target)}, {side} the 80 % range. "
+        f"The middle was off by {words.percent(miss, 1)}; assuming no change, by {words.percent(still, 1)}."
+    )
+
+
+def provenance(a: Answer) -> str:
+    """Where the forecast comes from: issued and kept, back-filled, or made just now."""
+    made = f"{words.model(a.forecast.model)} fitted on prices to {words.day(a.forecast.vintage)}"
+    if a.forecast.computed:
+        return f"Computed now for you by {made}; not part of the record."
+    when = f"{words.day(a.forecast.issued_at.date())}, {a.forecast.issued_at:%H:%M} UTC"
+    if a.forecast.backfilled:
+        return f"Back-filled on {when} by {made}, which had not seen the days that followed."
+    return f"Issued on {when} by {made}."
