@@ -74,6 +74,7 @@ class World:
     """A store with candles, features and two vintages, and forecasts that are a function of the candles."""
 
     symbol = "BTCUSDT"
+    features = property(lambda self: FEATURES)
 
     def __init__(self, root: Path, days_known: int = 12) -> None:
         self.root = root
@@ -91,6 +92,9 @@ class World:
         features = candles_to_features(self.tables.read(RAW_KLINES))
         self.tables.ensure_table(FEATURES)
         self.tables.upsert(FEATURES, features)
+
+    def make(self, count: int, first: dt.date) -> pl.DataFrame:
+        return _candles(count, first)
 
     def in_time(self, origin: dt.date) -> Clock:
         """Both clocks five minutes after ``origin`` closed."""

@@ -1,0 +1,87 @@
+"""What a verification found, and how it says so."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from btc_assets.ledger.records import Head
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is not what was recorded.
+
+    Attributes:
+        seq: the first record concerned, or None where the chain as a whole is.
+        origin: the origin concerned, if it is one.
+        what: one word: clock, chain, record, rows, candles, features, model, published or storage.
+        message: what differs, where, and what it can mean.
+    """
+
+    seq: int | None
+    origin: dt.date | None
+    what: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"record {self.seq}, " if self.seq is not None else ""
+        origin = f"origin {self.origin}, " if self.origin else ""
+        return f"{where}{origin}{self.what}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of ``verify``.
+
+    Attributes:
+        head: the newest record, or None if there is no chain.
+        records: records in the chain, genesis included.
+        live: origins whose newest record is live; ``back_filled`` likewise.
+        rows: forecast rows that were hashed.
+        models: vintages whose files were hashed.
+        published: heads outside the store that were compared.
+        since: from when on the chain proves anything (UTC).
+        faults: in order of the records concerned; empty: all is well.
+        notes: what is no fault but should be known.
+        seconds: how long it took.
+    """
+
+    symbol: str
+    head: Head | None
+    records: int
+    live: int
+    back_filled: int
+    rows: int
+    models: int
+    published: int
+    since: dt.datetime | None
+    faults: Sequence[Fault]
+    notes: Sequence[str]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is what was recorded."""
+        return not self.faults
+
+    def line(self) -> str:
+        """All is well, or the first fault, in one line."""
+        if self.faults:
+            more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
+            return f"NOT as recorded: {self.faults[0]}{more}"
+        if self.head is None:
+            return f"{self.symbol}: nothing was issued yet, so there is nothing to verify"
+        outside = f"{self.published:,} published heads agree" if self.published else "no head was published"
+        return (
+            f"All is well: {self.records:,} records of {self.symbol} since {self.since:%Y-%m-%d}, "
+            f"{self.live:,} live and {self.back_filled:,} back-filled forecasts ({self.rows:,} rows), "
+            f"{self.models:,} vintages, {outside}; head {self.head.record_sha256} "
+            f"(record {self.head.seq}); {self.seconds:.1f} s"
+        )
+
+
+def in_order(faults: Sequence[Fault]) -> list[Fault]:
+    """Faults by the record concerned; those of the chain as a whole first."""
+    return sorted(faults, key=lambda f: -1 if f.seq is None else f.seq)

@@ -1,0 +1,111 @@
+"""Compare the candles and features that the records say were read with those that are stored."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from btc_assets.contracts import RAW_KLINES, TableSpec
+from btc_assets.ledger.candles import known, versions
+from btc_assets.ledger.digest import candle_digests, prefix_digests
+from btc_assets.ledger.records import IssueRecord
+from btc_assets.ledger.report import Fault
+from btc_assets.storage.tables import TableStore
+
+
+def check_versions(tables: TableStore, spec: TableSpec, read: Mapping[int, IssueRecord]) -> Iterator[Fault]:
+    """A table's version only grows; ``read`` is the first record that read each version of ``spec``."""
+    now = tables.version(spec)
+    ahead = [record for version, record in sorted(read.items()) if version > now]
+    if ahead:
+        record = ahead[0]
+        message = f"{spec.name} is at version {now}, older than what was read: the table was rolled back"
+        yield Fault(record.seq, record.origin_date, "storage", message)
+
+
+def check_candles(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Fault]:
+    """Candles as known when each of ``records`` was issued hash to what it says; the first that differ."""
+    everything = versions(tables, symbol)
+    for epoch in epochs(everything, [r for r in records if r.candles_sha256]):
+        seen = known(everything, epoch.until)
+        arrived = dict(seen.select("date", "ingested_at").iter_rows())
+        digests = candle_digests(seen, [r.origin_date for r in epoch.records])
+        good: dt.date | None = None
+        for record in sorted(epoch.records, key=lambda r: (r.origin_date, r.seq)):
+            origin = record.origin_date
+            if origin not in arrived or arrived[origin] > record.issued_at:
+                message = "its candle is not there, or was stored only after the forecast was issued"
+            elif digests[origin] != record.candles_sha256:
+                well = f"; up to {good} they are" if good else ""
+                message = (
+                    f"candles up to {origin} as known then are not those that were read{well}: one was "
+                    "altered or removed, or raw_klines was rolled back"
+                )
+            else:
+                good = origin
+                continue
+            yield Fault(record.seq, origin, "candles", message)
+            break
+
+
+def check_features(
+    tables: TableStore, spec: TableSpec, symbol: str, records: Sequence[IssueRecord]
+) -> Iterator[Fault | str]:
+    """Features hash to what the records say, where their candles and code are still those of now.
+
+    Features follow from candles: a restated candle or other code changes them, and then they cannot be
+    compared (a note says how many; ``btc rebuild`` derives them again).
+    """
+    vouched = [r for r in records if r.features_sha256]
+    origins = [r.origin_date for r in vouched]
+    mine = pl.col("symbol") == symbol
+    features = prefix_digests("features", tables.read(spec).filter(mine), origins)
+    candles = candle_digests(tables.read(RAW_KLINES).filter(mine), origins)
+    code, incomparable = vouched[-1].code_version if vouched else "", 0
+    for record in sorted(vouched, key=lambda r: (r.origin_date, r.seq)):
+        origin = record.origin_date
+        if features[origin] == record.features_sha256:
+            continue
+        if candles[origin] == record.candles_sha256 and record.code_version == code:
+            message = (
+                f"features up to {origin} are not those that were read, though their candles are: one was "
+                f"altered, or {spec.name} was rolled back"
+            )
+            yield Fault(record.seq, origin, "features", message)
+            break
+        incomparable += 1
+    if incomparable:
+        yield f"features of {incomparable:,} records were derived from other candles or by other code since"
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Records between two changes of old candles; ``until`` is the time of the last of them."""
+
+    until: dt.datetime
+    records: list[IssueRecord]
+
+
+def epochs(everything: pl.DataFrame, records: Sequence[IssueRecord]) -> list[Epoch]:
+    """Group ``records`` so that within a group candles were only appended, never changed or filled in.
+
+    What was known at a record's time is then, up to its origin, what was known at the group's end: one pass
+    over the candles serves the whole group.
+    """
+    ordered = everything.sort("ingested_at", "date").with_columns(
+        newest_before=pl.col("date").cum_max().shift(1)
+    )
+    batch = ordered.group_by("ingested_at", maintain_order=True).agg(
+        pl.col("date").min().alias("oldest"), pl.col("newest_before").first()
+    )
+    changes = batch.filter(pl.col("oldest") <= pl.col("newest_before"))["ingested_at"]
+    groups: dict[int, Epoch] = {}
+    times = pl.Series([r.issued_at for r in records], dtype=changes.dtype)
+    for record, index in zip(records, changes.search_sorted(times, side="right"), strict=True):
+        before = groups.get(index)
+        until = max(before.until, record.issued_at) if before else record.issued_at
+        groups[index] = Epoch(until, [*(before.records if before else []), record])
+    return [groups[index] for index in sorted(groups)]

@@ -1,0 +1,366 @@
+"""Whatever is not what was recorded is found and named; what is well is said in one line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from btc_assets.contracts import FORECASTS, RAW_KLINES
+from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, records_frame
+from btc_assets.ledger.report import Report
+from btc_assets.ledger.sinks import FileSink
+from btc_assets.ledger.verify import verify
+from btc_assets.market.calendar import DAY
+from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.folder import FolderRegistry
+
+D = dt.date(2024, 1, 12)
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture
+def issued(world):
+    """Four back-filled days, then three live ones; records 1 to 7 after the genesis record."""
+    world.issue([D - n * DAY for n in (6, 5, 4, 3)], world.in_time(D - 2 * DAY))
+    for n in (2, 1, 0):
+        world.issue([D - n * DAY], world.in_time(D - n * DAY) if n != 2 else later(world, D - 2 * DAY))
+    return world
+
+
+def later(world, origin: dt.date, by: dt.timedelta = HOUR) -> Clock:
+    at = world.in_time(origin).now + by
+    return Clock(at, at)
+
+
+def check(world, **options) -> Report:
+    # A second process: nothing that this one remembers of the store counts.
+    tables, registry = DeltaTables(str(world.root)), FolderRegistry(world.root)
+    return verify(tables, registry, world.symbol, features=world.features, **options)
+
+
+def first(report: Report) -> tuple[int | None, dt.date | None, str]:
+    assert not report.ok, report.line()
+    return report.faults[0].seq, report.faults[0].origin, report.faults[0].what
+
+
+def rewrite(world, change: Callable[[list[IssueRecord]], list[IssueRecord]]) -> None:
+    """Replace the table of records as someone would who has write access and knows the format."""
+    records = change(world.records())
+    tables = world.tables
+    tables.delete_keys(ISSUE_RECORDS, tables.read(ISSUE_RECORDS, ["symbol", "seq"]))
+    tables.insert(ISSUE_RECORDS, records_frame(records))
+
+
+def rechained(records: list[IssueRecord]) -> list[IssueRecord]:
+    """The records with places and links made good, as a forger would."""
+    found: list[IssueRecord] = []
+    for seq, record in enumerate(records):
+        previous = found[-1].sha256() if found else record.previous_sha256
+        found.append(replace(record, seq=seq, previous_sha256=previous))
+    return found
+
+
+def test_all_is_well_in_one_line(issued) -> None:
+    report = check(issued)
+    assert report.ok, report.line()
+    assert (report.records, report.live, report.back_filled) == (8, 3, 4)
+    assert (report.rows, report.models) == (7 * 9, 2)
+    assert report.line().startswith(
+        "All is well: 8 records of BTCUSDT since 2024-01-11, 3 live and 4 back-filled"
+    )
+    assert report.head.record_sha256 in report.line()
+    assert "\n" not in report.line()
+
+
+def test_verifying_writes_nothing(issued) -> None:
+    before = {p: p.stat().st_mtime_ns for p in issued.root.rglob("*")}
+    check(issued)
+    assert {p: p.stat().st_mtime_ns for p in issued.root.rglob("*")} == before
+
+
+def test_nothing_issued_is_not_a_fault(world) -> None:
+    report = check(world)
+    assert report.ok
+    assert "nothing was issued yet" in report.line()
+
+
+def test_a_forecast_edited_by_hand_is_named(issued) -> None:
+    row = issued.stored(D).filter((pl.col("model") == "lstm") & (pl.col("horizon") == 2))
+    issued.tables.upsert(FORECASTS, row.with_columns(q500=pl.col("q500") * (1 + 2**-52)))
+    report = check(issued)
+    assert first(report) == (7, D, "rows")
+    assert "was altered" in report.line()
+
+
+def test_a_forecast_dated_back_by_hand_is_named(issued) -> None:
+    stamp = pl.lit(issued.in_time(D - 3 * DAY).now, dtype=FORECASTS.schema["issued_at"])
+    issued.tables.upsert(FORECASTS, issued.stored(D - 3 * DAY).with_columns(issued_at=stamp))
+    report = check(issued)
+    assert first(report) == (4, D - 3 * DAY, "rows")
+    assert "say that they were issued at 2024-01-10 00:05:00" in report.line()
+
+
+def test_a_deleted_row_and_a_deleted_forecast_are_named(issued) -> None:
+    keys = list(FORECASTS.key)
+    issued.tables.delete_keys(FORECASTS, issued.stored(D).select(keys).head(1))
+    issued.tables.delete_keys(FORECASTS, issued.stored(D - DAY).select(keys))
+    messages = [str(fault) for fault in check(issued).faults]
+    assert "its 9 rows are gone" in messages[0]
+    assert "8 rows, not 9" in messages[1]
+
+
+def test_a_forecast_slipped_in_without_a_record_is_named(issued) -> None:
+    stray = issued.rows([D - 8 * DAY]).with_columns(
+        issued_at=pl.lit(issued.in_time(D).now, dtype=FORECASTS.schema["issued_at"])
+    )
+    issued.tables.upsert(FORECASTS, stray.select(FORECASTS.schema.names()))
+    assert first(check(issued)) == (None, D - 8 * DAY, "rows")
+
+
+def test_an_altered_record_is_named(issued) -> None:
+    stored = issued.tables.read(ISSUE_RECORDS)
+    altered = stored.filter(pl.col("seq") == 2).with_columns(kind=pl.lit("live"))
+    issued.tables.upsert(ISSUE_RECORDS, altered)
+    report = check(issued)
+    assert first(report) == (2, D - 5 * DAY, "record")
+
+
+def test_an_altered_record_whose_hash_was_made_good_breaks_the_next_link(issued) -> None:
+    rewrite(issued, lambda rs: [replace(r, note="forged") if r.seq == 2 else r for r in rs])
+    assert first(check(issued)) == (3, D - 4 * DAY, "chain")
+
+
+def test_a_removed_record_is_named(issued) -> None:
+    rewrite(issued, lambda rs: [r for r in rs if r.seq != 3])
+    report = check(issued)
+    assert first(report)[0] in (None, 4)
+    assert any("record 3 is missing" in str(fault) for fault in report.faults)
+
+
+def test_records_in_another_order_are_named(issued) -> None:
+    rewrite(issued, lambda rs: [*rs[:3], replace(rs[4], seq=3), replace(rs[3], seq=4), *rs[5:]])
+    assert first(check(issued))[::2] == (3, "chain")
+
+
+def test_an_inserted_record_is_named(issued) -> None:
+    def insert(records: list[IssueRecord]) -> list[IssueRecord]:
+        forged = replace(records[5], origin_date=D - 8 * DAY, kind="back-filled")
+        return [*records[:5], forged, *(replace(r, seq=r.seq + 1) for r in records[5:])]
+
+    rewrite(issued, insert)
+    report = check(issued)
+    assert first(report)[0] == 5
+    assert any((fault.seq, fault.what) == (6, "chain") for fault in report.faults)
+
+
+def test_a_chain_written_anew_contradicts_what_was_published(issued, tmp_path) -> None:
+    sink = FileSink(tmp_path / "heads.jsonl")
+    sink.publish(check(issued).head)
+    rewrite(issued, lambda rs: rechained([replace(r, note="") for r in rs]))
+    inside = check(issued)
+    assert inside.ok, "a chain that was computed anew is consistent in itself"
+    report = check(issued, sink=sink)
+    assert first(report)[::2] == (7, "published")
+    assert "rolled back or written anew" in report.line()
+
+
+def test_tables_rolled_back_together_contradict_what_was_published(issued, tmp_path) -> None:
+    sink, copy = FileSink(tmp_path / "heads.jsonl"), tmp_path / "older"
+    shutil.copytree(issued.root, copy)
+    issued.land(issued.make(1, D + DAY), issued.in_time(D + DAY).now)
+    sink.publish(issued.issue([D + DAY]).head)
+    assert check(issued, sink=sink).ok
+    shutil.rmtree(issued.root)
+    copy.rename(issued.root)
+    report = check(issued, sink=sink)
+    assert first(report)[::2] == (8, "published")
+    assert "that record is missing" in report.line()
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [("forecasts", (7, "rows")), ("raw_klines", (7, "candles")), ("issue_records", (None, "rows"))],
+)
+def test_t4_one_table_rolled_back_is_named(world, tmp_path, table, expected) -> None:
+    for n in (6, 5, 4, 3, 2, 1):
+        world.issue([D - n * DAY], later(world, D - n * DAY, 5 * DAY))
+    world.tables.delete_keys(RAW_KLINES, world.tables.read(RAW_KLINES, ["symbol", "date"], start=D))
+    folder = world.root / "tables" / table
+    shutil.copytree(folder, tmp_path / "older")
+    world.land(world.make(1, D), world.in_time(D).now)
+    world.issue([D], later(world, D, 5 * DAY))
+    assert check(world).ok
+    shutil.rmtree(folder)
+    (tmp_path / "older").rename(folder)
+    report = check(world)
+    assert first(report)[::2] in (expected, (7, "storage"))
+
+
+def test_an_altered_candle_is_named_with_the_day_up_to_which_all_is_well(issued) -> None:
+    candle = issued.tables.read(RAW_KLINES, start=D - 3 * DAY, end=D - 2 * DAY)
+    issued.tables.upsert(RAW_KLINES, candle.with_columns(close=pl.col("close") + 0.01))
+    report = check(issued)
+    assert first(report) == (4, D - 3 * DAY, "candles")
+    assert "up to 2024-01-08 they are" in report.line()
+
+
+def test_d11_restated_candles_leave_every_record_provable(issued) -> None:
+    for hours, n in ((2, 5), (3, 1), (4, 5)):
+        day = D - n * DAY
+        candle = issued.tables.read(RAW_KLINES, start=day, end=day + DAY)
+        issued.land(candle.with_columns(pl.col("quote_volume") + hours), later(issued, D, hours * HOUR).now)
+    report = check(issued)
+    assert report.ok, report.line()
+    assert any("derived from other candles" in note for note in report.notes)
+    issued.issue([D - 4 * DAY], later(issued, D, 5 * HOUR))
+    report = check(issued)
+    assert report.ok, report.line()
+
+
+def test_a_candle_filled_in_later_leaves_earlier_records_provable(world) -> None:
+    gap = D - 7 * DAY
+    key = world.tables.read(RAW_KLINES, ["symbol", "date"], start=gap, end=gap + DAY)
+    candle = world.tables.read(RAW_KLINES, start=gap, end=gap + DAY)
+    world.tables.delete_keys(RAW_KLINES, key)
+    world.issue([D - DAY], later(world, D - DAY, 23 * HOUR))
+    world.land(candle, later(world, D - DAY, 23.5 * HOUR).now)
+    world.issue([D])
+    report = check(world)
+    assert report.ok, report.line()
+    assert world.records()[1].candles_sha256 != world.records()[2].candles_sha256
+
+
+def test_a_candle_that_was_not_there_when_the_forecast_says_it_was_issued_is_named(issued) -> None:
+    stamp = pl.lit(issued.in_time(D).now + HOUR, dtype=RAW_KLINES.schema["ingested_at"])
+    candle = issued.tables.read(RAW_KLINES, start=D).with_columns(ingested_at=stamp)
+    issued.tables.upsert(RAW_KLINES, candle)
+    report = check(issued)
+    assert first(report) == (7, D, "candles")
+    assert "only after the forecast was issued" in report.line()
+
+
+def test_an_altered_feature_is_named(issued) -> None:
+    row = issued.tables.read(issued.features, start=D - DAY, end=D)
+    issued.tables.upsert(issued.features, row.with_columns(pl.col("turnover") + 1e-9))
+    assert first(check(issued)) == (6, D - DAY, "features")
+
+
+def test_m4_a_model_file_with_one_flipped_bit_is_named(issued) -> None:
+    file = issued.root / "models" / "lstm" / "2024-01-01" / "model.onnx"
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(bytes(content))
+    report = check(issued)
+    assert first(report) == (1, D - 6 * DAY, "model")
+    assert "lstm 2024-01-01" in report.line()
+
+
+def test_m4_a_swapped_model_with_a_sound_manifest_is_named(issued) -> None:
+    models = issued.root / "models"
+    shutil.rmtree(models / "lstm" / "2024-01-01")
+    shutil.copytree(models / "mlp" / "2024-01-01", models / "lstm" / "2024-01-01")
+    assert "the model was swapped" in check(issued).line()
+
+
+def test_a_lost_model_is_named(issued) -> None:
+    shutil.rmtree(issued.root / "models" / "mlp" / "2024-01-01")
+    assert "not in the registry any more" in check(issued).line()
+
+
+def test_t5_one_flipped_bit_in_a_table_is_refused_before_it_is_decoded(issued) -> None:
+    for file in (issued.root / "tables" / "forecasts").rglob("*.parquet"):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 16
+        file.write_bytes(bytes(content))
+    report = check(issued)
+    assert first(report)[2] == "rows"
+    assert "damaged" in report.line()
+
+
+def test_t6_a_missing_data_file_is_named(issued) -> None:
+    for file in (issued.root / "tables" / "issue_records").rglob("*.parquet"):
+        file.unlink()
+    report = check(issued)
+    assert first(report)[2] == "chain"
+    assert ".parquet" in report.line()
+
+
+@pytest.mark.parametrize(
+    ("forge", "told"),
+    [
+        (lambda r: replace(r, kind="live"), "it says live, but was issued at"),
+        (lambda r: replace(r, issued_at=r.issued_at - DAY), "before what its own clocks said"),
+        (lambda r: replace(r, source_clock=r.source_clock + DAY), "before what its own clocks said"),
+        (
+            lambda r: replace(r, vintages=[{**r.vintages[0], "vintage": "2024-02-01"}]),
+            "was trained on targets up to 2024-02-01, after the origin",
+        ),
+        (lambda r: replace(r, supersedes=0), "it says that it replaces record 0"),
+        (lambda r: replace(r, began=D - 20 * DAY), "it says that the chain began"),
+    ],
+)
+def test_c5_a_record_that_contradicts_itself_is_named(issued, forge, told) -> None:
+    rewrite(issued, lambda rs: rechained([forge(r) if r.seq == 3 else r for r in rs]))
+    report = check(issued)
+    assert any(told in str(fault) and fault.seq == 3 for fault in report.faults), report.faults
+
+
+def test_c5_a_live_record_written_with_clocks_set_back_is_named(issued) -> None:
+    origin = D - 8 * DAY
+    at = issued.in_time(origin).now
+
+    def append(records: list[IssueRecord]) -> list[IssueRecord]:
+        forged = replace(
+            records[-1], origin_date=origin, issued_at=at, local_clock=at, source_clock=at, kind="live"
+        )
+        return rechained([*records, forged])
+
+    rewrite(issued, append)
+    assert any("before record 7" in str(fault) for fault in check(issued).faults)
+
+
+def test_a_live_forecast_replaced_by_a_later_one_is_named(issued) -> None:
+    later_at = issued.in_time(D).now + 9 * DAY
+
+    def append(records: list[IssueRecord]) -> list[IssueRecord]:
+        forged = replace(
+            records[-1],
+            kind="back-filled",
+            issued_at=later_at,
+            local_clock=later_at,
+            source_clock=later_at,
+            supersedes=7,
+        )
+        return rechained([*records, forged])
+
+    rewrite(issued, append)
+    assert any("which is live; live forecasts stay" in str(fault) for fault in check(issued).faults)
+
+
+def test_only_the_days_asked_for_are_hashed_but_the_chain_is_walked_whole(issued) -> None:
+    report = check(issued, start=D - DAY, end=D)
+    assert (report.rows, report.records) == (9, 8)
+    issued.tables.delete_keys(FORECASTS, issued.stored(D).select(FORECASTS.key))
+    assert check(issued, end=D).ok
+    assert not check(issued, start=D).ok
+
+
+def test_live_forecasts_published_in_time_are_counted(issued, tmp_path) -> None:
+    lines = []
+    for record in issued.records()[5:]:
+        at = record.issued_at + (2 * DAY if record.seq == 7 else HOUR)
+        lines.append(
+            f'{{"symbol":"BTCUSDT","seq":{record.seq},"record_sha256":"{record.sha256()}",'
+            f'"published_at":"{at.isoformat()}"}}\n'
+        )
+    path = tmp_path / "heads.jsonl"
+    path.write_text("".join(lines))
+    report = check(issued, sink=FileSink(path))
+    assert report.published == 3
+    assert any(note.startswith("2 of 3 live forecasts") for note in report.notes)
