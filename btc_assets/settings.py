@@ -48,6 +48,9 @@ class Settings(BaseModel):
     )
     web_host: str = Field("127.0.0.1", description="address the web page listens on")
     web_port: int = Field(8050, ge=1, le=65535, description="port of the web page")
+    web_proxies: int = Field(
+        0, ge=0, le=5, description="trusted reverse proxies in front of the web page, which name the client"
+    )
     dagster_host: str = Field(
         "127.0.0.1", description="address Dagster's UI listens on; it has no login of its own"
     )
