@@ -38,7 +38,7 @@ def last_close(_h: History, _origin: dt.date, horizons: Sequence[int] | None = N
 
 def random_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
     """Quantiles [horizons, 21] of the h-day log returns that ended in the last 365 days, drift included."""
-    t = _checked(h, origin)
+    t = checked(h, origin)
     return quantiles_of(past_returns(h, t, _wanted(horizons), YEAR))
 
 
@@ -48,7 +48,7 @@ def mixture_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = N
     Returns are divided by the weekday factor of the days they span and multiplied by that of the days
     ahead; each window's quantiles are centred on their median, so that the forecast has no drift.
     """
-    t = _checked(h, origin)
+    t = checked(h, origin)
     wanted = _wanted(horizons)
     spans = weekday_spans(weekday_factors(h, h.month_start(t)))[wanted - 1]
     past = past_returns(h, t, wanted, max(MIXTURE), spans)
@@ -65,8 +65,9 @@ def weekday_factors(h: History, end: int) -> Floats:
     The geometric mean of the day's range variance over that of its week; the mean factor is 1.
     """
     first = max(7, end - WEEKDAY_DAYS)
-    variance = h.range_variance[max(0, first - 6) : end + 1]
-    ratio = (np.log(variance) - np.log(window_mean(variance, 7, most_missing=0.3)))[first - end - 1 :]
+    start = max(0, first - 6)
+    week = window_mean(h.range_variance[start : end + 1], 7, most_missing=0.3)
+    ratio = (h.log_variance[start : end + 1] - np.log(week))[first - end - 1 :]
     weekday = h.weekday[first : end + 1]
     known = ~np.isnan(ratio)
     if len(np.unique(weekday[known])) < 7:
@@ -136,14 +137,14 @@ def past_returns(
     return np.asarray(past)
 
 
-def quantiles_of(samples: Floats) -> Floats:
-    """Empirical quantiles [rows, 21] of each row of ``samples``, NaN left out.
+def quantiles_of(samples: Floats, levels: Floats = _LEVELS) -> Floats:
+    """Empirical quantiles [rows, levels] of each row of ``samples``, NaN left out.
 
     Linear between order statistics (Hyndman and Fan 1996, type 7), as ``numpy.quantile``, by one sort a row.
     """
     ordered = np.sort(samples, axis=1)
     count = np.count_nonzero(~np.isnan(ordered), axis=1)
-    place = _LEVELS[None, :] * (count[:, None] - 1)
+    place = levels[None, :] * (count[:, None] - 1)
     below = np.floor(place).astype(np.int64)
     low = np.take_along_axis(ordered, below, axis=1)
     high = np.take_along_axis(ordered, np.minimum(below + 1, count[:, None] - 1), axis=1)
@@ -154,7 +155,12 @@ def _wanted(horizons: Sequence[int] | None) -> NDArray[np.int64]:
     return ALL_HORIZONS if horizons is None else np.asarray(horizons, dtype=np.int64)
 
 
-def _checked(h: History, origin: dt.date) -> int:
+def checked(h: History, origin: dt.date) -> int:
+    """Position of ``origin``.
+
+    Raises:
+        NotEnoughHistory: no candle of the day, or fewer than ``MIN_HISTORY`` before it.
+    """
     t = h.index(origin)
     have = int(np.count_nonzero(~np.isnan(h.close[: t + 1]))) - 1
     if have < MIN_HISTORY:

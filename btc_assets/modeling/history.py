@@ -56,6 +56,11 @@ class History:
         return np.asarray(np.maximum(np.log(self.high / self.low) ** 2 * PARKINSON, VARIANCE_FLOOR))
 
     @cached_property
+    def log_variance(self) -> Floats:
+        """Natural log of ``range_variance``."""
+        return np.asarray(np.log(self.range_variance))
+
+    @cached_property
     def returns(self) -> Floats:
         """Log return close to close; the first day's counts from its open."""
         before = np.concatenate([[np.log(self.open[:1])[0]], self.log_close[:-1]])
@@ -119,20 +124,39 @@ def history(klines: pl.DataFrame, start: dt.date | None = None, end: dt.date | N
     )
 
 
-def window_mean(values: Floats, width: int, most_missing: float = 0.1) -> Floats:
-    """Mean of the ``width`` values up to and with each position; NaN where history lacks.
+def window_mean(values: Floats, width: int, most_missing: float = 0.1, *, whole: bool = True) -> Floats:
+    """Mean of the ``width`` values up to and with each position.
 
     Days without a candle are left out; a window that lacks more than ``most_missing`` of its days has
-    no mean. The sum runs over the same lags in the same order at every position, so the result at a day
-    depends on that window alone, to the last bit: a cumulative sum would carry the past along.
+    no mean (NaN). So has one that reaches before the first day, unless ``whole`` is false: then it is
+    the mean of the days there are.
+
+    Sums are built by doubling (of 1, 2, 4, ... days) in the same order at every position, so the result at
+    a day depends on its window alone, to the last bit; a cumulative sum would carry the past along.
     """
-    total = np.zeros(len(values))
-    present = np.zeros(len(values))
-    filled = np.where(np.isnan(values), 0.0, values)
-    here = (~np.isnan(values)).astype(np.float64)
-    for lag in range(min(width, len(values))):
-        total[lag:] += filled[: len(values) - lag]
-        present[lag:] += here[: len(values) - lag]
-    enough = present >= width * (1.0 - most_missing)
-    enough[: width - 1] = False
+    missing = np.isnan(values)
+    days = np.minimum(float(width), np.arange(1.0, len(values) + 1.0))
+    if missing.any():
+        present = _window_sum(np.where(missing, 0.0, 1.0), width)
+        total = _window_sum(np.where(missing, 0.0, values), width)
+    else:
+        present, total = days, _window_sum(values, width)
+    enough = present >= np.maximum(days * (1.0 - most_missing), 1.0)
+    if whole:
+        enough[: width - 1] = False
     return np.where(enough, total / np.where(enough, present, 1.0), np.nan)
+
+
+def _window_sum(values: Floats, width: int) -> Floats:
+    """Sum of the ``width`` values up to and with each position; days before the first count as 0."""
+    total, doubled, reach = np.zeros(len(values)), values, 0
+    while True:
+        span = 1 << reach
+        if width & span:
+            taken = width & (span - 1)
+            total[taken:] += doubled[: len(values) - taken] if taken < len(values) else 0.0
+        if span * 2 > width:
+            return total
+        following = doubled.copy()
+        following[span:] += doubled[: max(len(values) - span, 0)]
+        doubled, reach = following, reach + 1

@@ -114,17 +114,25 @@ class Predictor:
         except Exception as error:  # onnxruntime's own errors share no public base
             raise BadModel(f"{folder}: model.onnx is no usable graph: {error}") from error
 
-    def log_factors(self, origin: Origin) -> Floats:
-        """Ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS]."""
-        inputs = self._inputs(origin)
-        outputs = self._session.run(None, {INPUT: inputs})[0]
+    def log_factors(self, features: pl.DataFrame, day: dt.date) -> Floats:
+        """Ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS].
+
+        Args:
+            features: as ``feature_rows`` gives them.
+            day: the origin.
+
+        Raises:
+            NotEnoughHistory: the features of the days that this network reads are not all there.
+            BadModel: the network's output is not finite.
+        """
+        outputs = self._session.run(None, {INPUT: self._inputs(features, day)})[0]
         if outputs.shape != (1, HORIZONS) or not np.isfinite(outputs).all():
-            raise BadModel(f"{self.kind} {self.cutoff}: gives no finite [1, {HORIZONS}] from {origin.day}")
+            raise BadModel(f"{self.kind} {self.cutoff}: gives no finite [1, {HORIZONS}] from {day}")
         return np.asarray(outputs[0], dtype=np.float64)
 
     def returns(self, origin: Origin) -> Floats:
         """Quantiles of the log return from the origin [HORIZONS, 21]."""
-        return np.asarray(origin.anchor * np.exp(self.log_factors(origin))[:, None])
+        return np.asarray(origin.anchor * np.exp(self.log_factors(origin.features, origin.day))[:, None])
 
     def quantiles(self, klines: pl.DataFrame, features: pl.DataFrame, origin: dt.date) -> Floats:
         """Quantiles of the close 1..HORIZONS days after ``origin``, USDT [HORIZONS, 21].
@@ -135,15 +143,15 @@ class Predictor:
         state = at_origin(klines, features, origin)
         return np.asarray(state.close * np.exp(self.returns(state)))
 
-    def _inputs(self, origin: Origin) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _inputs(self, features: pl.DataFrame, day: dt.date) -> np.ndarray[Any, np.dtype[np.float32]]:
         window = self.hyperparameters.window
-        rows = origin.features.tail(window)
+        rows = features.tail(window)
         table = rows.select(NAMES).to_numpy()
-        whole = rows.height == window and rows["date"][-1] == origin.day
-        if not whole or (origin.day - rows["date"][0]).days != window - 1 or not np.isfinite(table).all():
+        whole = rows.height == window and rows["date"][-1] == day
+        if not whole or (day - rows["date"][0]).days != window - 1 or not np.isfinite(table).all():
             raise NotEnoughHistory(
-                f"{origin.history.symbol} {self.kind}: a forecast from {origin.day} needs the features of "
-                f"{window} days up to it, without a gap or null; materialise engineered_features"
+                f"{self.kind}: a forecast from {day} needs the features of {window} days up to it, "
+                "without a gap or null; materialise engineered_features"
             )
         inputs = table.astype(np.float32)
         return inputs if self.kind == "mlp" else inputs[None]

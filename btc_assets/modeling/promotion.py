@@ -22,16 +22,17 @@ import polars as pl
 
 from btc_assets.errors import ModelError
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.anchor import anchor
-from btc_assets.modeling.history import Floats, history
-from btc_assets.modeling.inference import Origin, Predictor, feature_rows
+from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
+from btc_assets.modeling.history import Floats
+from btc_assets.modeling.inference import Predictor, feature_rows
 from btc_assets.scoring.metrics import pinball
 from btc_assets.scoring.significance import diebold_mariano
 
 WINDOW = 120
 """Origins that a vintage is judged on."""
 
-JUDGED_HORIZONS = tuple(range(1, 8))
+JUDGED = TRAINED_HORIZONS[TRAINED_HORIZONS <= 7]
+"""Horizons that a vintage is judged on."""
 
 CLEARLY = 0.01
 """One-sided probability below which a difference counts as clear."""
@@ -47,46 +48,53 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """The most recent matured window at a cutoff: origins with their anchors and outcomes."""
+    """The most recent matured window at a cutoff.
 
-    origins: list[Origin]
+    Attributes:
+        days: its origins.
+        features: the rows that a network may read at each.
+        anchors: log-return quantiles [origins, JUDGED, 21].
+        outcomes: log returns that followed [origins, JUDGED].
+    """
+
+    days: list[dt.date]
+    features: list[pl.DataFrame]
+    anchors: Floats
     outcomes: Floats
-    anchor_loss: Floats
 
     def losses(self, predictor: Predictor) -> Floats:
-        """Mean loss of each origin relative to the anchor's mean loss at each horizon [origins].
+        """Loss of each origin [origins], relative to the anchor's mean at each horizon, mean over horizons.
 
         Raises:
             BadModel: an output is not finite.
         """
-        factors = np.stack([predictor.log_factors(origin) for origin in self.origins])
-        anchors = np.stack([origin.anchor for origin in self.origins])
-        columns = np.array(JUDGED_HORIZONS) - 1
-        loss = pinball(anchors * np.exp(factors[:, columns])[..., None], self.outcomes)
-        return np.asarray((loss / self.anchor_loss.mean(axis=0)).mean(axis=1))
+        pairs = zip(self.features, self.days, strict=True)
+        factors = np.stack([predictor.log_factors(rows, day) for rows, day in pairs])
+        return self._relative(self.anchors * np.exp(factors[:, JUDGED - 1])[..., None])
 
     def walk_losses(self) -> Floats:
-        """The same of the anchor itself, the mixture random walk."""
-        return np.asarray((self.anchor_loss / self.anchor_loss.mean(axis=0)).mean(axis=1))
+        """The same of the anchor itself."""
+        return self._relative(self.anchors)
+
+    def _relative(self, quantiles: Floats) -> Floats:
+        typical = pinball(self.anchors, self.outcomes).mean(axis=0)
+        return np.asarray((pinball(quantiles, self.outcomes) / typical).mean(axis=1))
 
 
-def trial(klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date) -> Trial:
+def trial(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date) -> Trial:
     """The window that vintages are judged on at ``cutoff``; reads nothing after it."""
-    h = history(klines, end=cutoff + DAY)
-    end = h.index(cutoff)
-    horizons = np.array(JUDGED_HORIZONS)
-    origins, outcomes = [], []
-    for t in range(end - WINDOW - int(horizons.max()) + 1, end - int(horizons.max()) + 1):
-        realised = h.log_close[t + horizons] - h.log_close[t]
-        if not np.isfinite(realised).all():
-            continue
-        day = h.first + t * DAY
-        quantiles = anchor(h, day, JUDGED_HORIZONS)
-        origins.append(Origin(h, day, float(h.close[t]), quantiles, feature_rows(features, day)))
-        outcomes.append(realised)
-    anchors = np.stack([origin.anchor for origin in origins])
-    observed = np.stack(outcomes)
-    return Trial(origins, observed, pinball(anchors, observed))
+    h = anchors.history
+    end = h.index(cutoff) - int(JUDGED.max())
+    days, rows, quantiles, outcomes = [], [], [], []
+    for t in range(end - WINDOW + 1, end + 1):
+        realised = h.log_close[t + JUDGED] - h.log_close[t]
+        if np.isfinite(realised).all():
+            day = h.first + t * DAY
+            days.append(day)
+            rows.append(feature_rows(features, day))
+            quantiles.append(anchors.at(day)[: len(JUDGED)])
+            outcomes.append(realised)
+    return Trial(days, rows, np.stack(quantiles), np.stack(outcomes))
 
 
 def judge(candidate: Predictor, predecessor: Predictor | None, window: Trial) -> Verdict:
@@ -101,7 +109,7 @@ def judge(candidate: Predictor, predecessor: Predictor | None, window: Trial) ->
         losses = window.losses(candidate)
     except ModelError as error:
         return Verdict(False, f"its output is unusable: {error}")
-    rivals = {"the mixture random walk": window.walk_losses()}
+    rivals = {"the random walk it departs from": window.walk_losses()}
     if predecessor is not None:
         try:
             rivals[f"the vintage of {predecessor.cutoff}"] = window.losses(predecessor)
@@ -110,7 +118,7 @@ def judge(candidate: Predictor, predecessor: Predictor | None, window: Trial) ->
     said = []
     for name, other in rivals.items():
         change = f"{100 * (losses.mean() / other.mean() - 1):+.2f} % loss against {name}"
-        test = diebold_mariano(losses - other, max(JUDGED_HORIZONS) - 1)
+        test = diebold_mariano(losses - other, int(JUDGED.max()) - 1)
         p = 1.0 if test is None else test.p_worse
         if p < CLEARLY:
             return Verdict(False, f"clearly worse on {len(losses)} matured origins: {change} (p = {p:.4f})")

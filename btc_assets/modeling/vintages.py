@@ -139,7 +139,7 @@ class VintageBook:
 
     def _trial(self, cutoff: dt.date) -> Trial:
         if cutoff not in self._trials:
-            self._trials = {cutoff: trial(self.klines, self.features, cutoff)}
+            self._trials = {cutoff: trial(self._anchors, self.features, cutoff)}
         return self._trials[cutoff]
 
     def _open(self, ref: ModelRef) -> Predictor:

@@ -71,7 +71,7 @@ def render(scores: pl.DataFrame, reference: str = "mixture_walk", shown: Sequenc
     shown = [h for h in shown if h in set(table["horizon"].to_list())]
     head = f"{'model':<14}" + "".join(f"{f'h={h}':>9}" for h in shown) + f"{'mean':>9}  {'MAE':>6}"
     head += "".join(f"{f'{c} %':>7}" for c in COVERAGES) + f"   against {reference}"
-    first, last = scores["origin_date"].min(), scores["origin_date"].max()
+    first, last = str(scores["origin_date"].min()), str(scores["origin_date"].max())
     lines = [f"CRPS as a ratio to the random walk; origins {first} to {last}", head, "-" * len(head)]
     for row in total.sort("crps_ratio").iter_rows(named=True):
         mine = table.filter(pl.col("model") == row["model"])
