@@ -11,6 +11,8 @@ from btc_assets.assets.raw_klines import raw_klines
 from btc_assets.automation.jobs import JOBS
 from btc_assets.automation.schedules import daily_at_0005_utc
 from btc_assets.automation.sensors import catch_up
+from btc_assets.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
+from btc_assets.checks.market import engineered_features_checks, raw_klines_checks
 from btc_assets.resources import Platform
 from btc_assets.settings import load
 
@@ -25,6 +27,13 @@ defs = dg.Definitions(
         baseline_forecasts,
         forecasts,
         forecast_scores,
+    ],
+    asset_checks=[
+        raw_klines_checks,
+        engineered_features_checks,
+        *NETWORK_CHECKS,
+        forecasts_checks,
+        forecast_scores_checks,
     ],
     jobs=JOBS,
     schedules=[daily_at_0005_utc],

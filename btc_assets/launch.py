@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -15,7 +16,7 @@ from btc_assets.partitions import Window
 from btc_assets.settings import Settings
 
 WORKER_TAG = "btc/worker"
-"""``<boot id>:<process id>:<start ticks>`` of the process that executes a run itself, so that its death shows."""
+"""Tag of a run that a process executes itself, ``<boot id>:<pid>:<start ticks>``, so that its death shows."""
 
 INSTANCE_YAML = """\
 # Dagster's settings on one machine; written once, yours to change.
@@ -85,7 +86,7 @@ def run_window(
     window: Window,
     assets: Sequence[str] | None = None,
     watch: Callable[[float], None] | None = None,
-    tags: dict[str, str] | None = None,
+    config: dict[str, Any] | None = None,
 ) -> None:
     """Materialise ``window`` with ``job`` in this process; ``watch`` is told the fraction done (0 to 1).
 
@@ -97,12 +98,13 @@ def run_window(
     definition = defs.resolve_job_def(job)
     run_id = str(uuid.uuid4())
     if watch is not None:
-        count = len(assets or definition.asset_layer.executable_asset_keys)
+        count = len(assets or list(definition.asset_layer.executable_asset_keys))
         instance.add_event_listener(run_id, _Meter(2 * count * len(window.days), watch))
     result = definition.execute_in_process(
         instance=instance,
         run_id=run_id,
-        tags={**run_tags(window), WORKER_TAG: this_process(), **(tags or {})},
+        tags={**run_tags(window), WORKER_TAG: this_process()},
+        run_config=config,
         asset_selection=[dg.AssetKey([a]) for a in assets] if assets else None,
         raise_on_error=False,
     )
@@ -164,7 +166,10 @@ def _alive(pid: int) -> bool:
 
 
 def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Mark runs whose process died (power cut, kill -9) as failed and free their pool slots; returns their ids."""
+    """Mark runs whose process died (power cut, kill -9) as failed and free their pool slots.
+
+    Returns their run ids.
+    """
     dead = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
         worker = run.tags.get(WORKER_TAG)

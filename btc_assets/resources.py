@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from btc_assets.market.source import KlineSource
 from btc_assets.settings import Settings, load
@@ -17,12 +18,12 @@ from btc_assets.storage.tables import TableStore
 class Platform(dg.ConfigurableResource[Any]):
     """Tables, models and the market, as the ``BTC_*`` settings say; ``overrides`` win over them."""
 
-    overrides: dict[str, str] = {}
+    overrides: dict[str, str] = Field(default_factory=dict)
 
     @cached_property
     def settings(self) -> Settings:
         """The validated settings."""
-        return load(**self.overrides)
+        return load(None, **self.overrides)
 
     @cached_property
     def tables(self) -> TableStore:

@@ -83,7 +83,11 @@ class Settings(BaseModel):
     @property
     def dagster_home(self) -> str:
         """The folder of Dagster's own records: ``DAGSTER_HOME``, or one beside the data."""
-        base = f"{self.cache_dir}/{'simulated' if self.simulated else 'real'}" if "://" in self.data_dir else self.root
+        base = (
+            f"{self.cache_dir}/{'simulated' if self.simulated else 'real'}"
+            if "://" in self.data_dir
+            else self.root
+        )
         return os.environ.get("DAGSTER_HOME") or f"{base}/dagster"
 
     def environment(self) -> dict[str, str]:

@@ -6,15 +6,14 @@ from btc_assets.assets.describe import known_at, table_asset, written
 from btc_assets.assets.origins import in_batches, origins_of, stamped
 from btc_assets.contracts import BASELINE_FORECASTS, RAW_KLINES
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.baselines import MIN_HISTORY, REACH, baseline_forecasts as forecast_baselines
+from btc_assets.modeling.baselines import MIN_HISTORY, REACH
+from btc_assets.modeling.baselines import baseline_forecasts as forecast_baselines
 from btc_assets.partitions import window_of
 from btc_assets.resources import Platform
 
 
-@dg.asset(
-    **table_asset(BASELINE_FORECASTS, group="forecasts", kinds=set()),
-    deps=[RAW_KLINES.name],
-    tags={"domain": "forecasting"},
+@table_asset(
+    BASELINE_FORECASTS, group="forecasts", kinds=set(), deps=[RAW_KLINES.name], tags={"domain": "forecasting"}
 )
 def baseline_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Last close, random walk and mixture random walk from every origin of the window."""

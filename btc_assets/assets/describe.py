@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -20,26 +20,40 @@ EACH_DAY_SHOWN = 100
 """Numbers are attached day by day up to this many days a run; beyond it Dagster's cost is quadratic."""
 
 
-def table_asset(spec: TableSpec, group: str, kinds: set[str]) -> dict[str, Any]:
-    """The arguments of ``@dg.asset`` that all table assets share."""
+def table_asset(
+    spec: TableSpec,
+    group: str,
+    kinds: set[str],
+    deps: Sequence[str] = (),
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    **more: Any,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """``@dg.asset`` with what all table assets share; ``more`` goes to it as it is."""
     columns = [dg.TableColumn(c.name, str(c.dtype), c.meaning) for c in spec.columns]
-    return {
-        "name": spec.name,
-        "description": spec.meaning,
-        "group_name": group,
-        "kinds": {"deltalake", "polars"} | kinds,
-        "owners": OWNERS,
-        "partitions_def": DAILY,
-        "backfill_policy": IN_ONE_RUN,
-        "metadata": {
+    decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+        name=name or spec.name,
+        description=description or spec.meaning,
+        deps=list(deps),
+        group_name=group,
+        kinds={"deltalake", "polars"} | kinds,
+        owners=OWNERS,
+        partitions_def=DAILY,
+        backfill_policy=IN_ONE_RUN,
+        metadata={
             "dagster/column_schema": dg.TableSchema(columns=columns),
             "dagster/table_name": spec.name,
             "key": ", ".join(spec.key),
         },
-    }
+        **more,
+    )
+    return decorator
 
 
-def written(platform: Platform, spec: TableSpec, window: Window, receipt: Receipt, rows: int) -> dict[str, Any]:
+def written(
+    platform: Platform, spec: TableSpec, window: Window, receipt: Receipt, rows: int
+) -> dict[str, Any]:
     """Metadata of a write: what changed, for which days, from which market."""
     metadata: dict[str, Any] = {
         "days": str(window),
@@ -57,11 +71,15 @@ def written(platform: Platform, spec: TableSpec, window: Window, receipt: Receip
 def market_label(platform: Platform) -> str:
     """Whether the prices are real; shown wherever numbers are."""
     settings = platform.settings
-    return "SIMULATED, not real prices" if settings.simulated else f"Binance {settings.symbol} ({settings.source})"
+    return (
+        "SIMULATED, not real prices"
+        if settings.simulated
+        else f"Binance {settings.symbol} ({settings.source})"
+    )
 
 
 def each_day(context: dg.AssetExecutionContext, values: Mapping[dt.date, Mapping[str, Any]]) -> None:
-    """Attach numbers to single partitions, so that Dagster plots them over time; the last day only for long runs."""
+    """Attach numbers to single days, so that Dagster plots them over time; to the last day of a long run."""
     days = sorted(values)
     for day in days if len(days) <= EACH_DAY_SHOWN else days[-1:]:
         context.add_asset_metadata(dict(values[day]), partition_key=day.isoformat())

@@ -24,10 +24,8 @@ LINEAGE = {
 }
 
 
-@dg.asset(
-    **table_asset(ENGINEERED_FEATURES, group="features", kinds=set()),
-    deps=[RAW_KLINES.name],
-    tags={"domain": "features"},
+@table_asset(
+    ENGINEERED_FEATURES, group="features", kinds=set(), deps=[RAW_KLINES.name], tags={"domain": "features"}
 )
 def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Derive the window's features, and again those of days whose candles may have been restated.

@@ -23,8 +23,10 @@ MONTHS = 31
 """Days of targets scored at a time: a year of forecasts at once would fill memory for nothing."""
 
 
-@dg.asset(
-    **table_asset(FORECAST_SCORES, group="forecasts", kinds=set()),
+@table_asset(
+    FORECAST_SCORES,
+    group="forecasts",
+    kinds=set(),
     deps=[RAW_KLINES.name, FORECASTS.name, BASELINE_FORECASTS.name],
     tags={"domain": "forecasting"},
 )

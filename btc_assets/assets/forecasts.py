@@ -6,6 +6,7 @@ from functools import cache
 import dagster as dg
 import polars as pl
 
+from btc_assets import __version__
 from btc_assets.assets.describe import known_at, last_day_only, table_asset, table_preview, written
 from btc_assets.assets.origins import in_batches
 from btc_assets.assets.pictures import fan
@@ -26,8 +27,10 @@ from btc_assets.storage.registry import ModelRef, VintageId
 SHOWN_HORIZONS = (1, 7, 14, 30, 90)
 
 
-@dg.asset(
-    **table_asset(FORECASTS, group="forecasts", kinds={"onnx"}),
+@table_asset(
+    FORECASTS,
+    group="forecasts",
+    kinds={"onnx"},
     deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, "mlp_model", "lstm_model"],
     tags={"domain": "forecasting"},
 )
@@ -51,15 +54,18 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     if origins[-1] == window.last:
         shown = newest.filter(pl.col("horizon").is_in(SHOWN_HORIZONS))
         columns = ["horizon", "target_date", "q025", "q100", "q250", "q500", "q750", "q900", "q975"]
-        pictures = {"fan": fan(inputs.candles, newest), "ensemble, USDT": table_preview(shown.select(columns))}
+        pictures = {
+            "fan": fan(inputs.candles, newest),
+            "ensemble, USDT": table_preview(shown.select(columns)),
+        }
         last_day_only(context, window, pictures)
     return dg.MaterializeResult(
-        metadata=written(platform, FORECASTS, window, issued.receipt, rows.height)
-        | {
+        metadata={
+            **written(platform, FORECASTS, window, issued.receipt, rows.height),
             "known at": known_at(window),
             "origins": len(origins),
             "ledger": issued.describe(),
-            "ledger head": f"#{issued.head.seq} {issued.head.digest}",
+            "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
             "kept though inputs changed": [d.isoformat() for d in issued.origins("kept")],
         }
     )
@@ -73,7 +79,9 @@ def inputs_of(platform: Platform, window: Window) -> Inputs:
     """
     settings = {"refit_every": platform.settings.refit_every, "horizons": HORIZONS}
     symbol = platform.settings.symbol
-    inputs = read_inputs(platform.tables, ENGINEERED_FEATURES, symbol, window.days, CODE_VERSION, settings)
+    inputs = read_inputs(
+        platform.tables, ENGINEERED_FEATURES, symbol, window.days, f"{__version__}/{CODE_VERSION}", settings
+    )
     if inputs.vintages.is_empty():
         raise dg.Failure(
             f"no model is in force for {window}; materialise mlp_model and lstm_model for it first",

@@ -1,9 +1,8 @@
-"""Partition D of a network: the vintage in force for origin D, trained only on targets known by its cutoff."""
+"""Partition D of a network: the vintage in force for origin D, trained on targets known by its cutoff."""
 
 import base64
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -27,17 +26,16 @@ FIT_POOL = "fit"
 
 def network_asset(kind: str) -> dg.AssetsDefinition:
     """The asset ``<kind>_model``."""
-    shared = table_asset(VINTAGES_IN_FORCE, group="models", kinds={"tensorflow", "keras", "onnx"})
-    shared["name"] = f"{kind}_model"
-    shared["description"] = (
-        f"{WHAT[kind]} and says how wide the random walk's quantiles should be, 1 to 90 days ahead. "
-        "A partition refers to the registered vintage in force for that day; a new one is fitted on a fixed "
-        "grid of days and comes into force only if it is sound."
-    )
 
-    @dg.asset(
-        **shared,
+    @table_asset(
+        VINTAGES_IN_FORCE,
+        group="models",
+        kinds={"tensorflow", "keras", "onnx"},
         deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name],
+        name=f"{kind}_model",
+        description=f"{WHAT[kind]} and says how wide the random walk's quantiles should be, 1 to 90 days "
+        "ahead. A partition refers to the registered vintage in force for that day; a new one is fitted on a "
+        "fixed grid of days and comes into force only if it is sound.",
         pool=FIT_POOL,
         tags={"domain": "forecasting"},
     )
@@ -49,7 +47,10 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         platform.tables.ensure_table(VINTAGES_IN_FORCE)
         receipt = platform.tables.upsert(VINTAGES_IN_FORCE, rows)
         newest = book.in_force(kind, days[-1])
-        each_day(context, {r["date"]: {"vintage": str(r["vintage"]), "action": r["action"]} for r in rows.to_dicts()})
+        each_day(
+            context,
+            {r["date"]: {"vintage": str(r["vintage"]), "action": r["action"]} for r in rows.to_dicts()},
+        )
         if days[-1] == window.last:
             last_day_only(context, window, {"model card": card(platform, newest.ref)})
         return dg.MaterializeResult(
@@ -83,7 +84,9 @@ def forecastable(platform: Platform, book: VintageBook, kind: str, window: Windo
     """
     found, reason = [], ""
     for done, day in enumerate(window.days):
-        report(platform.settings.root, f"fitting the {kind.upper()}", done / len(window.days), f"origin {day}")
+        report(
+            platform.settings.root, f"fitting the {kind.upper()}", done / len(window.days), f"origin {day}"
+        )
         try:
             book.in_force(kind, day)
             found.append(day)

@@ -54,8 +54,8 @@ def origins_of(window: Window, klines: pl.DataFrame, history_needed: int) -> Ori
         reason = (
             f"no candle for {window}; materialise raw_klines first"
             if without
-            else f"a forecast needs {history_needed} candles before its origin; {window} has {len(candles) - 1} "
-            f"(the market begins on {FIRST_DAY})"
+            else f"a forecast needs {history_needed} candles before its origin, {window} has "
+            f"{len(candles) - 1} (the market begins on {FIRST_DAY})"
         )
         raise dg.Failure(f"nothing can be forecast from {window}: {reason}", allow_retries=False)
     return Origins(usable, early, without)
@@ -78,7 +78,7 @@ def _batches(origins: Sequence[dt.date]) -> Iterator[tuple[int, list[dt.date]]]:
 
 
 def stamped(tables: TableStore, spec: TableSpec, rows: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
-    """``rows`` with ``issued_at``: as stored where the row is stored already with the same values, else ``now``."""
+    """``rows`` with ``issued_at``: as stored where the same row is stored already, else ``now``."""
     tables.ensure_table(spec)
     fresh = rows.with_columns(pl.lit(now).cast(spec.schema["issued_at"]).alias("fresh"))
     days = rows[spec.day]

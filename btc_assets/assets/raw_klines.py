@@ -4,6 +4,7 @@ import datetime as dt
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from btc_assets.assets.describe import each_day, known_at, last_day_only, table_asset, table_preview, written
 from btc_assets.contracts import RAW_KLINES
@@ -11,6 +12,8 @@ from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceRe
 from btc_assets.frames import klines_frame
 from btc_assets.ledger.candles import land
 from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at
+from btc_assets.market.compare import hold_jumps
+from btc_assets.market.kline import Kline
 from btc_assets.partitions import Window, window_of
 from btc_assets.progress import report
 from btc_assets.resources import Platform
@@ -22,16 +25,28 @@ LASTING = (BadCandle, ConfigurationError, NoDataYet, SourceRefused)
 """What a retry a few minutes later cannot mend."""
 
 
-@dg.asset(
-    **table_asset(RAW_KLINES, group="market", kinds={"binance"}),
-    retry_policy=dg.RetryPolicy(max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
+class Release(dg.Config):
+    """Days whose price jump a person has looked at and lets pass (YYYY-MM-DD)."""
+
+    released_days: list[str] = Field(default_factory=list)
+
+
+@table_asset(
+    RAW_KLINES,
+    group="market",
+    kinds={"binance"},
     tags={"domain": "market"},
+    retry_policy=dg.RetryPolicy(
+        max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+    ),
 )
-def raw_klines(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+def raw_klines(
+    context: dg.AssetExecutionContext, config: Release, platform: Platform
+) -> dg.MaterializeResult[None]:
     """Fetch the window's candles, keep what is new, record what the exchange restated."""
     window = window_of(context)
     try:
-        fetched = fetch(platform, window)
+        fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
     except LASTING as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     landing = land(platform.tables, fetched, platform.now())
@@ -40,8 +55,13 @@ def raw_klines(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
     unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
     if unpublished:
         raise dg.Failure(not_yet(platform, unpublished, rows.height), allow_retries=False)
-    each_day(context, {r["date"]: {"close (USDT)": r["close"], "volume (BTC)": r["volume"]} for r in rows.to_dicts()})
-    last_day_only(context, window, {"newest candles": table_preview(rows.drop("symbol", "open_time", "close_time"))})
+    each_day(
+        context,
+        {r["date"]: {"close (USDT)": r["close"], "volume (BTC)": r["volume"]} for r in rows.to_dicts()},
+    )
+    last_day_only(
+        context, window, {"newest candles": table_preview(rows.drop("symbol", "open_time", "close_time"))}
+    )
     return dg.MaterializeResult(
         metadata=written(platform, RAW_KLINES, window, landing.receipt, rows.height)
         | {
@@ -52,13 +72,29 @@ def raw_klines(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
     )
 
 
-def fetch(platform: Platform, window: Window) -> pl.DataFrame:
-    """Candles of the window and the days before it that are checked again, as ``raw_klines`` rows."""
+def fetch(platform: Platform, window: Window, released: list[dt.date]) -> pl.DataFrame:
+    """Candles of the window and the days before it that are checked again, as ``raw_klines`` rows.
+
+    Raises:
+        HeldCandle: a price that cannot follow from the day before, on a day nobody released.
+        SourceError: whatever the source raises.
+    """
     settings = platform.settings
     start = max(FIRST_DAY, window.start - RECHECKED_DAYS * DAY)
-    report(settings.root, "loading history", 0.0, f"{(window.end - start).days:,} days from {settings.source}")
+    report(
+        settings.root, "loading history", 0.0, f"{(window.end - start).days:,} days from {settings.source}"
+    )
     klines = platform.source.klines(settings.symbol, start, window.end)
+    hold_jumps(klines, last_known_before(platform, start), released)
     return klines_frame(klines, platform.now())
+
+
+def last_known_before(platform: Platform, day: dt.date) -> Kline | None:
+    """The newest stored candle before ``day`` (within a month), to compare prices with."""
+    platform.tables.ensure_table(RAW_KLINES)
+    known = platform.tables.read(RAW_KLINES, start=day - 31 * DAY, end=day).drop("ingested_at")
+    mine = known.filter(pl.col("symbol") == platform.settings.symbol)
+    return None if mine.is_empty() else Kline(**mine.row(-1, named=True))
 
 
 def not_yet(platform: Platform, days: list[dt.date], kept: int) -> str:

@@ -17,7 +17,7 @@ DAY_OF_DATA = dg.AssetSelection.assets(
 daily_partition = dg.define_asset_job(
     "daily_partition",
     selection=DAY_OF_DATA,
-    description="One day (or a range of days) through the whole graph: candle, features, models, forecasts, scores.",
+    description="A day (or a range) through the whole graph: candle, features, models, forecasts, scores.",
     tags={"btc/job": "daily_partition"},
 )
 
@@ -31,7 +31,7 @@ market_history = dg.define_asset_job(
 walk_forward = dg.define_asset_job(
     "walk_forward",
     selection=DAY_OF_DATA - dg.AssetSelection.assets("raw_klines", "engineered_features"),
-    description="Models, forecasts and scores over past days: a walk-forward backtest is a backfill of this job.",
+    description="Models, forecasts and scores of past days: a walk-forward backtest is a backfill of this.",
     tags={"btc/job": "walk_forward"},
 )
 

@@ -46,19 +46,21 @@ def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRe
 
 
 def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
-    """When a window that failed may be tried again: 15 minutes after the first failure, then twice as long, to 6 hours."""
+    """When a failed window may be tried again: in 15 minutes, then twice as long each time, at most 6 hours."""
     if not records:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (len(records) - 1))
-    return max(r.update_timestamp for r in records).astimezone(dt.UTC) + wait
+    newest: dt.datetime = max(r.update_timestamp for r in records)
+    return newest.astimezone(dt.UTC) + wait
 
 
 def request(window: Window, missing: dict[str, set[dt.date]], attempt: int) -> dg.RunRequest:
-    """One run over ``window`` for the assets that lack a day of it; the run key makes each attempt unique."""
+    """One run over ``window`` for the assets that lack a day of it; each attempt has a run key of its own."""
     days = set(window.days)
     assets = [asset for asset, lacking in missing.items() if lacking & days]
     return dg.RunRequest(
         run_key=f"{window.start}..{window.last}#{attempt}",
         asset_selection=[dg.AssetKey([a]) for a in assets],
-        tags=run_tags(window) | {"btc/launched_by": "catch_up", "btc/closed_at": closes_at(window.last).isoformat()},
+        tags=run_tags(window)
+        | {"btc/launched_by": "catch_up", "btc/closed_at": closes_at(window.last).isoformat()},
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import datetime as dt
+from typing import Annotated, Any
 
 import typer
 
-from btc_assets.cli.options import day_range, many_of
-from btc_assets.settings import load
+from btc_assets.cli.options import closed_day, day_range, many_of
+from btc_assets.settings import Settings, load
 
 ASSETS = (
     "raw_klines",
@@ -26,15 +27,28 @@ def backfill(
     assets: Annotated[
         str | None, typer.Option(help="Comma-separated assets; all of the daily graph unless named.")
     ] = None,
+    release: Annotated[
+        list[str] | None,
+        typer.Option(help="A day whose price jump you have looked at and let pass; repeatable."),
+    ] = None,
 ) -> None:
     """Materialise the days from --from to --to in one run; days that are there already change nothing."""
     first, after = day_range(start, end)
     chosen = many_of(assets, ASSETS, "asset") if assets else list(ASSETS)
-    run_with_progress(load(), "daily_partition", first, after, chosen)
+    released = [str(closed_day(day, "--release")) for day in release or []]
+    config = {"ops": {"raw_klines": {"config": {"released_days": released}}}} if released else None
+    run_with_progress(load(), "daily_partition", first, after, chosen, config)
     typer.echo(f"materialised {', '.join(chosen)} for {start} to {end}")
 
 
-def run_with_progress(settings, job, first, after, assets, tags=None):  # type: ignore[no-untyped-def]
+def run_with_progress(
+    settings: Settings,
+    job: str,
+    first: dt.date,
+    after: dt.date,
+    assets: list[str],
+    config: dict[str, Any] | None = None,
+) -> None:
     """Run ``job`` over [first, after) in this process with a progress bar."""
     from rich.progress import Progress as Bars
 
@@ -47,6 +61,8 @@ def run_with_progress(settings, job, first, after, assets, tags=None):  # type: 
         bury_dead_runs(instance)
         task = bars.add_task(f"{job} {window}", total=1.0)
         try:
-            run_window(instance, job, window, assets, watch=lambda f: bars.update(task, completed=f), tags=tags)
+            run_window(
+                instance, job, window, assets, watch=lambda f: bars.update(task, completed=f), tags=tags
+            )
         finally:
             done(settings.root)

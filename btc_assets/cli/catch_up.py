@@ -34,7 +34,9 @@ def newest_day(source: KlineSource, symbol: str) -> dt.date:
         klines = source.klines(symbol, max(FIRST_DAY, closed - back * DAY), closed + DAY)
         if klines:
             return klines[-1].date
-    raise SourceError(f"{source.name} has no {symbol} candle since {FIRST_DAY}; check BTC_SYMBOL and BTC_ARCHIVE")
+    raise SourceError(
+        f"{source.name} has no {symbol} candle since {FIRST_DAY}; check BTC_SYMBOL and BTC_ARCHIVE"
+    )
 
 
 def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
@@ -70,7 +72,12 @@ def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
 
             def watch(fraction: float, before: int = done, size: int = size) -> None:
                 overall = (before + fraction * size) / len(missing)
-                report(settings.root, "loading history", overall, f"{len(missing):,} days of candles and features")
+                report(
+                    settings.root,
+                    "loading history",
+                    overall,
+                    f"{len(missing):,} days of candles and features",
+                )
 
             watch(0.0)
             run_window(instance, "market_history", Window(part[0], part[-1] + DAY), watch=watch)  # type: ignore[arg-type]

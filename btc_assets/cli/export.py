@@ -8,13 +8,16 @@ from typing import Annotated
 
 import typer
 
-from btc_assets.cli.options import DAY, one_of, parse_day
+from btc_assets.cli.options import one_of, parse_day
 from btc_assets.errors import ConfigurationError, StorageError
+from btc_assets.market.calendar import DAY
 from btc_assets.settings import load
 
 
 def export(
-    table: Annotated[str, typer.Argument(help="Table to export: raw_klines, forecasts, forecast_scores, ...")],
+    table: Annotated[
+        str, typer.Argument(help="Table to export: raw_klines, forecasts, forecast_scores, ...")
+    ],
     out: Annotated[Path, typer.Option("--out", help="File to write: .parquet or .csv.")],
     start: Annotated[str | None, typer.Option("--from", help="First day (UTC, included).")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last day (UTC, included).")] = None,

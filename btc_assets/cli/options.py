@@ -19,7 +19,9 @@ def parse_day(text: str, flag: str) -> dt.date:
     try:
         day = dt.date.fromisoformat(text.strip())
     except ValueError:
-        raise ConfigurationError(f"{flag} {text!r} is not a day; write it YYYY-MM-DD, e.g. 2024-02-29") from None
+        raise ConfigurationError(
+            f"{flag} {text!r} is not a day; write it YYYY-MM-DD, e.g. 2024-02-29"
+        ) from None
     return day
 
 
@@ -34,7 +36,9 @@ def closed_day(text: str, flag: str) -> dt.date:
     if day > newest:
         raise ConfigurationError(f"{flag} {day} is not over yet; the newest closed day is {newest} (UTC)")
     if day < FIRST_DAY:
-        raise ConfigurationError(f"{flag} {day} lies before the first candle; the earliest day is {FIRST_DAY}")
+        raise ConfigurationError(
+            f"{flag} {day} lies before the first candle; the earliest day is {FIRST_DAY}"
+        )
     return day
 
 

@@ -11,7 +11,9 @@ from btc_assets.settings import PREFIX, Settings, load
 
 
 def show_settings(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
+    ] = False,
 ) -> None:
     """Print every setting with its value, where it came from, and what it means; secrets are masked."""
     settings = load()
@@ -20,7 +22,9 @@ def show_settings(
     if as_json:
         import json
 
-        typer.echo(json.dumps({key: {"value": value, "from": source} for key, value, source, _ in rows}, indent=2))
+        typer.echo(
+            json.dumps({key: {"value": value, "from": source} for key, value, source, _ in rows}, indent=2)
+        )
         return
     from rich.console import Console
     from rich.table import Table

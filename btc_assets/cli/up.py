@@ -25,11 +25,15 @@ PROBE_SECONDS = 8.0
 def up(
     source: Annotated[
         str | None,
-        typer.Option(help="binance, archive or simulated. Without it: Binance, or the simulated market if it cannot be reached."),
+        typer.Option(
+            help="binance, archive or simulated. Without it: Binance, or the simulated market if it cannot be reached."
+        ),
     ] = None,
     web_port: Annotated[int | None, typer.Option(help="Port of the web page (default 8050).")] = None,
     dagster_port: Annotated[int | None, typer.Option(help="Port of Dagster's UI (default 3000).")] = None,
-    once: Annotated[bool, typer.Option("--once", help="Catch up, print the result and stop; start no servers.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Catch up, print the result and stop; start no servers.")
+    ] = False,
 ) -> None:
     """Load the history, fit the networks, issue forecasts, and serve Dagster's UI and the web page.
 
@@ -54,7 +58,7 @@ def choose(source: str | None, **ports: int | None) -> Settings:
     """Settings with the source that will be used; only an unnamed source may give way to the simulated one."""
     if source is not None:
         one_of(source, SOURCES, "source")
-    settings = load(source=source, **ports)
+    settings = load(None, source=source, **ports)
     import os
 
     if source is not None or "BTC_SOURCE" in os.environ:
@@ -66,8 +70,10 @@ def choose(source: str | None, **ports: int | None) -> Settings:
         open_source(probe).now()
     except SourceError as error:
         first = str(error).split("\n")[0]
-        typer.secho(f"Binance cannot be reached ({first}); going on with a SIMULATED market.", fg="yellow", err=True)
-        return load(source="simulated", **ports)
+        typer.secho(
+            f"Binance cannot be reached ({first}); going on with a SIMULATED market.", fg="yellow", err=True
+        )
+        return load(None, source="simulated", **ports)
     return settings
 
 
@@ -109,7 +115,9 @@ def serve(settings: Settings, children: Children, once: bool) -> None:
     worker = children.start("catch_up", ["btc_assets.cli.catch_up"], environment)
     if not once:
         servers.append(children.start("dagster", dagster_command(settings), environment))
-        typer.echo(f"Dagster    http://{settings.dagster_host}:{settings.dagster_port}  (a minute on a first start)")
+        typer.echo(
+            f"Dagster    http://{settings.dagster_host}:{settings.dagster_port}  (a minute on a first start)"
+        )
     watch_worker(settings, worker, servers)
     if once:
         return
@@ -166,7 +174,9 @@ def require_alive(servers: list[Child]) -> None:
     """Raise BtcError with its last words if a server has stopped by itself."""
     for child in servers:
         if not child.alive:
-            raise BtcError(f"{child.name} stopped by itself:\n{child.last_words()}\nThe whole log is {child.log}.")
+            raise BtcError(
+                f"{child.name} stopped by itself:\n{child.last_words()}\nThe whole log is {child.log}."
+            )
 
 
 def _as_interrupt(*_: object) -> None:

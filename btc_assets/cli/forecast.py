@@ -1,0 +1,103 @@
+"""``btc forecast``: the forecast of any horizon from any past or present origin, in the terminal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from btc_assets.cli.options import closed_day, one_of
+from btc_assets.errors import ConfigurationError, TableMissing
+from btc_assets.market.calendar import DAY
+from btc_assets.settings import Settings, load
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LONGEST = 90
+NAMES = ("mlp", "lstm", "ensemble")
+
+
+def forecast(
+    days: Annotated[int, typer.Option("--days", help="How many days ahead, 1 to 90.")] = 14,
+    model: Annotated[str, typer.Option("--model", help="mlp, lstm or ensemble.")] = "ensemble",
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Origin, YYYY-MM-DD; the newest unless given.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
+    ] = False,
+) -> None:
+    """Print the issued forecast: the likely price and its 50, 80 and 95 % intervals for each day ahead."""
+    if not 1 <= days <= LONGEST:
+        raise ConfigurationError(f"--days {days}: forecasts reach 1 to {LONGEST} days ahead")
+    one_of(model, NAMES, "model")
+    settings = load()
+    rows = issued(settings, model, days, closed_day(as_of, "--as-of") if as_of else None)
+    if as_json:
+        typer.echo(as_document(rows, settings))
+    else:
+        show(rows, settings)
+
+
+def issued(settings: Settings, model: str, days: int, origin: dt.date | None) -> pl.DataFrame:
+    """Rows of ``forecasts`` for one model and origin, horizons 1 to ``days``.
+
+    Raises:
+        TableMissing: nothing was issued yet, or not from that origin; says what to run.
+    """
+    import polars as pl
+
+    from btc_assets.contracts import FORECASTS
+    from btc_assets.storage.open import open_tables
+
+    start, end = (origin, origin + DAY) if origin else (None, None)
+    rows = open_tables(settings).read(FORECASTS, start=start, end=end)
+    rows = rows.filter((pl.col("model") == model) & (pl.col("symbol") == settings.symbol))
+    if rows.is_empty():
+        where = f"from {origin}" if origin else "yet"
+        hint = f"btc backfill --from {origin} --to {origin}" if origin else "btc up"
+        raise TableMissing(f"no {model} forecast was issued {where} in {settings.root}; run `{hint}`")
+    return rows.filter((pl.col("origin_date") == rows["origin_date"].max()) & (pl.col("horizon") <= days))
+
+
+def as_document(rows: pl.DataFrame, settings: Settings) -> str:
+    """The rows as JSON, with the contract's field names."""
+    import json
+
+    first = rows.row(0, named=True)
+    fixed = ("symbol", "model", "origin_date", "vintage", "issued_at")
+    document = {name: str(first[name]) for name in fixed} | {
+        "simulated": settings.simulated,
+        "unit": "USDT",
+        "forecasts": [
+            {name: str(v) if isinstance(v, dt.date) else v for name, v in row.items() if name not in fixed}
+            for row in rows.to_dicts()
+        ],
+    }
+    return json.dumps(document, indent=2)
+
+
+def show(rows: pl.DataFrame, settings: Settings) -> None:
+    """The rows as a table for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    first = rows.row(0, named=True)
+    label = "SIMULATED prices, " if settings.simulated else ""
+    title = f"{first['symbol']} from the close of {first['origin_date']} (UTC), {label}{first['model']}, USDT"
+    table = Table("day", "date", "likely", "50 %", "80 %", "95 %", title=title)
+    for row in rows.to_dicts():
+        spans = [
+            f"{row[a]:,.0f} to {row[b]:,.0f}"
+            for a, b in (("q250", "q750"), ("q100", "q900"), ("q025", "q975"))
+        ]
+        table.add_row(f"+{row['horizon']}", str(row["target_date"]), f"{row['q500']:,.0f}", *spans)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"Vintage of {first['vintage']}, issued {first['issued_at']:%Y-%m-%d %H:%M} UTC. Statistical estimates "
+        "from past prices, not financial advice.",
+        style="dim",
+    )
