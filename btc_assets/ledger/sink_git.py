@@ -18,6 +18,8 @@ ATTEMPTS = 5
 TIMEOUT = 60.0
 """Seconds one git command may take."""
 
+_BEATEN = re.compile(r"fetch first|non-fast-forward|cannot lock ref|failed to update ref")
+
 
 class GitSink:
     """A line in ``heads/SYMBOL.jsonl`` and a commit a head, pushed to the repository's default branch.
@@ -46,7 +48,9 @@ class GitSink:
                 pushed = _try(clone, "push", "-q", "origin", "HEAD")
                 if pushed.returncode == 0:
                     return
-                if not re.search(r"rejected|fetch first|non-fast-forward|cannot lock ref", pushed.stderr):
+                if not re.search(
+                    r"fetch first|non-fast-forward|cannot lock ref|failed to update ref", pushed.stderr
+                ):
                     raise self._failed("published to", pushed.stderr)
         raise LedgerError(
             f"others pushed to {self.location} first {ATTEMPTS} times; the head is not published"

@@ -1,0 +1,133 @@
+"""Export a proof: plain files that anyone can check with one short script, without our tables or our code."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from btc_assets.contracts import FORECASTS
+from btc_assets.errors import LedgerError
+from btc_assets.ledger import verify_proof
+from btc_assets.ledger.candles import versions
+from btc_assets.ledger.digest import CANDLE_COLUMNS, FORECAST_COLUMNS
+from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
+from btc_assets.ledger.sinks import HeadSink, Published
+from btc_assets.storage.manifest import MANIFEST, canonical_json
+from btc_assets.storage.registry import ModelRegistry, VintageId
+from btc_assets.storage.tables import TableStore
+
+_INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
+_README = """Proof of the forecasts of {symbol}, origins {start} to {end} (the last day not included).
+
+    python verify_proof.py [HASH]
+
+checks everything here with Python's standard library alone; HASH is a head that you saw published elsewhere.
+
+records.jsonl       the chain: one record a line; the hash of a line is in the next line
+forecasts.csv.gz    every forecast row, as issued
+raw_klines.csv.gz   every version of every candle, and when it was stored
+models/             the manifest (hashes of all files) of each model that was used
+heads.jsonl         hashes that were published outside the store
+verify_proof.py     the script; read it before you trust it
+
+What this proves, and what it cannot, is in docs/ledger.md of the project.
+"""
+
+
+def export_proof(
+    tables: TableStore,
+    registry: ModelRegistry,
+    symbol: str,
+    folder: Path,
+    *,
+    sink: HeadSink | None = None,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    with_models: bool = False,
+) -> Path:
+    """Write the proof of ``symbol`` into the new folder ``folder``, all or nothing; return it.
+
+    Args:
+        tables: where forecasts, candles and records are kept.
+        registry: where the models are.
+        symbol: trading pair.
+        folder: must not exist yet.
+        sink: where heads were published.
+        start: first origin, or the first there is. The chain is always whole.
+        end: the day after the last origin, or after the last there is.
+        with_models: put the model files there too, not their manifests alone.
+
+    Raises:
+        LedgerError: ``folder`` exists, or nothing was issued in the range.
+    """
+    if folder.exists():
+        raise LedgerError(f"{folder} exists already; name a folder that does not")
+    records = [record for record, _ in read_records(tables, symbol)] if tables.exists(ISSUE_RECORDS) else []
+    start, end = start or dt.date.min, end or dt.date.max
+    inside = [r for r in records if r.kind != "genesis" and start <= r.origin_date < end]
+    if not inside:
+        raise LedgerError(f"no forecast of {symbol} was issued for an origin from {start} to {end}")
+    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        draft.mkdir(parents=True)
+        _write_tables(draft, tables, symbol, start, end)
+        (draft / "records.jsonl").write_bytes(b"".join(record.line() for record in records))
+        _write_heads(draft / "heads.jsonl", sink.published(symbol) if sink else [])
+        _write_models(draft / "models", registry, inside, with_models=with_models)
+        said = {"symbol": symbol, "from": str(start), "to": str(end)}
+        (draft / "bundle.json").write_bytes(canonical_json(said))
+        (draft / "README.txt").write_text(_README.format(symbol=symbol, start=start, end=end))
+        shutil.copyfile(verify_proof.__file__, draft / "verify_proof.py")
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _write_tables(draft: Path, tables: TableStore, symbol: str, start: dt.date, end: dt.date) -> None:
+    forecasts = tables.read(FORECASTS, start=start, end=end).filter(pl.col("symbol") == symbol)
+    forecasts = forecasts.sort("origin_date", "model", "horizon")
+    _write_csv(draft / "forecasts.csv.gz", forecasts.select(*FORECAST_COLUMNS, "issued_at"))
+    candles = versions(tables, symbol, end=end)
+    _write_csv(draft / "raw_klines.csv.gz", candles.select(*CANDLE_COLUMNS, "source", "ingested_at"))
+
+
+def _write_csv(path: Path, frame: pl.DataFrame) -> None:
+    """Floats in the shortest form that reads back as the same double; the file has no time of its own."""
+    text = frame.write_csv(datetime_format=_INSTANT)
+    path.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
+
+
+def _write_heads(path: Path, published: Sequence[Published]) -> None:
+    lines = (
+        {"symbol": p.symbol, "seq": p.seq, "record_sha256": p.record_sha256, "published_at": p.at.isoformat()}
+        for p in published
+    )
+    path.write_bytes(b"".join(canonical_json(line) for line in lines))
+
+
+def _write_models(
+    target: Path, registry: ModelRegistry, records: Sequence[IssueRecord], *, with_models: bool
+) -> None:
+    """The manifests of all vintages that ``records`` name, verified, and on request all their files."""
+    used = {(v["model"], v["vintage"], v["revision"]) for record in records for v in record.vintages}
+    target.mkdir()
+    for model, cutoff, revision in sorted(used):
+        vintage = VintageId(dt.date.fromisoformat(cutoff), revision)
+        ref = registry.get(model, vintage)
+        if ref is None:
+            raise LedgerError(
+                f"{model} {vintage} is not in the registry any more; `btc verify` says who used it"
+            )
+        source, copy = registry.fetch(ref), target / model / str(vintage)
+        if with_models:
+            shutil.copytree(source, copy)
+        else:
+            copy.mkdir(parents=True)
+            shutil.copyfile(source / MANIFEST, copy / MANIFEST)

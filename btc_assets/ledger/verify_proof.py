@@ -1,0 +1,162 @@
+"""Verify an exported proof without the software that made it: one file, Python's own library, no network.
+
+    python verify_proof.py [HASH]      HASH: a head that you saw published, which must be in the chain
+
+Read it before you trust it. docs/ledger.md says what each check proves, and what none of them can.
+"""
+
+import csv
+import datetime as dt
+import functools
+import gzip
+import hashlib
+import json
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+DAY = dt.timedelta(days=1)
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC
+TEXTS = {"symbol", "model"}
+DAYS = {"date", "origin_date", "target_date", "vintage"}
+TIMES = {"open_time", "close_time"}
+INTEGERS = {"horizon", "trades"}
+Record = dict[str, Any]
+
+
+def instant(text: str) -> dt.datetime:
+    """A day's midnight, or an instant, UTC."""
+    return dt.datetime.fromisoformat(text.replace("Z", ""))
+
+
+@functools.lru_cache(maxsize=100_000)
+def discrete(column: str, text: str) -> bytes:
+    """A text as 24 bytes; a day, an instant or an integer as 8, big-endian."""
+    if column in TEXTS:
+        return text.encode().ljust(24, b"\0")
+    if column in DAYS:
+        return struct.pack(">q", (instant(text) - EPOCH).days)
+    if column in TIMES:
+        return struct.pack(">q", (instant(text) - EPOCH) // dt.timedelta(microseconds=1))
+    return struct.pack(">q", int(text))
+
+
+def cell(column: str, text: str) -> bytes:
+    """What is hashed of one cell; everything else is a price or a volume: an IEEE-754 double, big-endian."""
+    if column in TEXTS | DAYS | TIMES | INTEGERS:
+        return discrete(column, text)
+    return struct.pack(">d", float(text))
+
+
+def table(name: str, unhashed: int) -> tuple[bytes, list[tuple[Record, bytes]]]:
+    """What precedes the rows in a hash; each row, and what is hashed of it: all but its last columns."""
+    with gzip.open(HERE / f"{name}.csv.gz", "rt", newline="") as file:
+        columns, *lines = csv.reader(file)
+    kept = columns[:-unhashed]
+    coded = ((line, b"".join(map(cell, kept, line))) for line in lines)
+    rows = [(dict(zip(columns, line)), code) for line, code in coded]  # noqa: B905 - for Python 3.9 too
+    return f"{name}\n{' '.join(kept)}\n".encode(), rows
+
+
+def check(record: Record, what: str, fine: bool) -> None:
+    """Stop at the first thing that is not what was recorded."""
+    if not fine:
+        sys.exit(f"NOT as recorded: record {record['seq']}, origin {record['origin_date']}: {what}")
+
+
+def chain() -> tuple[list[Record], list[str]]:
+    """Walk the chain: a line names the hash of the line before; times and kinds follow from the clocks."""
+    records: list[Record] = []
+    hashes: list[str] = ["0" * 64]
+    newest: dict[str, Record] = {}
+    for line in (HERE / "records.jsonl").read_bytes().splitlines(keepends=True):
+        r = json.loads(line)
+        check(r, "its place in the chain", r["seq"] == len(records))
+        check(r, "the hash of the record before it", r["previous_sha256"] == hashes[-1])
+        if r["kind"] != "genesis":
+            at, origin = instant(r["issued_at"]), instant(r["origin_date"])
+            check(r, "issued before the record before it", r["issued_at"] >= records[-1]["issued_at"])
+            check(r, "issued before its clocks", r["issued_at"] >= max(r["local_clock"], r["source_clock"]))
+            check(r, "issued before its origin was over", at >= origin + DAY)
+            check(r, "live or back-filled", (r["kind"] == "live") == (at < origin + 2 * DAY))
+            check(r, "a model of its future", all(v["vintage"] <= r["origin_date"] for v in r["vintages"]))
+            before = newest.get(r["origin_date"], {"kind": "none", "seq": -1})
+            check(r, "what it replaces", r["supersedes"] == before["seq"] and before["kind"] != "live")
+            newest[r["origin_date"]] = r
+        records.append(r)
+        hashes.append(hashlib.sha256(line).hexdigest())
+    return records, hashes[1:]
+
+
+def forecasts(newest: dict[str, Record]) -> int:
+    """Hash each origin's rows: they must be what its newest record says, issued when it says."""
+    start, rows = table("forecasts", 1)
+    running = {origin: hashlib.sha256(start) for origin in newest}
+    for row, code in rows:
+        origin = row["origin_date"]
+        if origin not in newest:
+            sys.exit(f"NOT as recorded: forecasts of origin {origin} have no record")
+        check(newest[origin], "the time in its rows", row["issued_at"] == newest[origin]["issued_at"])
+        running[origin].update(code)
+    for origin, record in newest.items():
+        found = running[origin].hexdigest()
+        check(record, f"its rows hash to {found}", found == record["rows_sha256"])
+    return len(rows)
+
+
+def candles(records: list[Record]) -> None:
+    """Replay what was known when: the candles up to each origin, as they were then, are those it read."""
+    start, rows = table("raw_klines", 2)
+    arrivals = sorted(((row["ingested_at"], row["date"], code) for row, code in rows), reverse=True)
+    known: dict[str, bytes] = {}
+    for record in sorted(records, key=lambda r: str(r["issued_at"])):
+        while arrivals and arrivals[-1][0] <= record["issued_at"]:
+            _, day, known[day] = arrivals.pop()
+        if record["candles_sha256"]:
+            seen = b"".join(known[day] for day in sorted(known) if day <= record["origin_date"])
+            found = hashlib.sha256(start + seen).hexdigest()
+            check(record, f"the candles known then hash to {found}", found == record["candles_sha256"])
+
+
+def models(records: list[Record]) -> int:
+    """Each manifest hashes to what the record says, and the files that are here to what the manifest says."""
+    used: dict[tuple[Path, str], Record] = {}
+    for record in records:
+        for v in record["vintages"]:
+            name = v["vintage"] + (f"-r{v['revision']}" if v["revision"] else "")
+            used.setdefault((HERE / "models" / v["model"] / name, v["manifest_sha256"]), record)
+    for (folder, said), record in used.items():
+        manifest = (folder / "manifest.json").read_bytes()
+        check(record, f"{folder}: the manifest", hashlib.sha256(manifest).hexdigest() == said)
+        for file, expected in json.loads(manifest)["files"].items():
+            if (folder / file).exists():
+                found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+                check(record, f"{folder / file}", found == expected)
+    return len(used)
+
+
+def main() -> None:
+    """Check everything, the chain first."""
+    bundle = json.loads((HERE / "bundle.json").read_text())
+    records, hashes = chain()
+    inside = [
+        r for r in records if bundle["from"] <= r["origin_date"] < bundle["to"] and r["kind"] != "genesis"
+    ]
+    rows = forecasts({r["origin_date"]: r for r in inside})
+    candles(inside)
+    vintages = models(inside)
+    for line in (HERE / "heads.jsonl").read_text().splitlines():
+        head = json.loads(line)
+        if head["record_sha256"] not in hashes[head["seq"] : head["seq"] + 1]:
+            sys.exit(f"NOT as recorded: published, but not in its place in the chain: {line}")
+    if not set(sys.argv[1:]) <= set(hashes):
+        sys.exit(f"NOT as recorded: {sys.argv[1]} is not in the chain")
+    live = sum(r["kind"] == "live" for r in inside)
+    print(f"All is well: {len(records):,} records, {live:,} of {len(inside):,} live, {rows:,} rows,", end=" ")
+    print(f"{vintages:,} vintages; head {hashes[-1]} of {records[-1]['issued_at']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Published heads: real files, a real git repository, an S3-compatible server with object lock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from btc_assets.errors import ConfigurationError, LedgerError
+from btc_assets.ledger.records import Head
+from btc_assets.ledger.sink_git import GitSink
+from btc_assets.ledger.sink_s3 import S3Sink
+from btc_assets.ledger.sinks import FileSink, HeadSink, open_sink
+from btc_assets.settings import load
+
+AT = dt.datetime(2024, 1, 13, 0, 5, tzinfo=dt.UTC)
+DAYS = dt.timedelta(days=30)
+
+
+def head(seq: int, sha: str = "a", symbol: str = "BTCUSDT") -> Head:
+    return Head(symbol, seq, sha * 64, AT)
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch):
+    import boto3
+
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return boto3.client("s3", endpoint_url=s3_endpoint)
+
+
+@pytest.fixture
+def bucket(s3, request: pytest.FixtureRequest) -> str:
+    name = f"ledger-{abs(hash(request.node.name)) % 10**12}"
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    return name
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))  # No one's own git configuration counts.
+    path = tmp_path / "heads.git"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(path)], check=True)
+    return path
+
+
+@pytest.fixture(params=["file", "git", "s3"])
+def sink(request: pytest.FixtureRequest, tmp_path: Path) -> HeadSink:
+    if request.param == "file":
+        return FileSink(tmp_path / "elsewhere" / "heads.jsonl")
+    if request.param == "git":
+        return GitSink(f"file://{request.getfixturevalue('repository')}")
+    bucket, endpoint = request.getfixturevalue("bucket"), request.getfixturevalue("s3_endpoint")
+    return S3Sink(f"s3://{bucket}/proof", endpoint, DAYS)
+
+
+def test_what_was_published_is_read_back_in_order(sink: HeadSink) -> None:
+    assert sink.published("BTCUSDT") == []
+    begun = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2)
+    for item in (head(1), head(2, "b"), head(2, "c", "ETHUSDT")):
+        sink.publish(item)
+    found = sink.published("BTCUSDT")
+    assert [(p.seq, p.record_sha256) for p in found] == [(1, "a" * 64), (2, "b" * 64)]
+    assert all(begun <= p.at <= dt.datetime.now(dt.UTC) for p in found)
+
+
+def test_publishing_again_changes_nothing(sink: HeadSink) -> None:
+    sink.publish(head(1))
+    before = sink.published("BTCUSDT")
+    sink.publish(head(1))
+    assert sink.published("BTCUSDT") == before
+
+
+def test_another_hash_for_the_same_record_is_kept_beside_the_first(sink: HeadSink) -> None:
+    sink.publish(head(1, "a"))
+    sink.publish(head(1, "b"))
+    assert sorted(p.record_sha256[0] for p in sink.published("BTCUSDT")) == ["a", "b"]
+
+
+def test_an_object_is_locked_against_its_owner(s3, bucket: str, s3_endpoint: str) -> None:
+    from botocore.exceptions import ClientError
+
+    S3Sink(f"s3://{bucket}/proof/", s3_endpoint, DAYS).publish(head(7))
+    key = f"proof/BTCUSDT/000000007-{'a' * 64}.json"
+    there = s3.head_object(Bucket=bucket, Key=key)
+    assert there["ObjectLockMode"] == "COMPLIANCE"
+    assert there["ObjectLockRetainUntilDate"] > dt.datetime.now(dt.UTC) + DAYS - dt.timedelta(minutes=1)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=bucket, Key=key, VersionId=there["VersionId"])
+
+
+def test_a_bucket_that_is_not_there_is_named(s3, s3_endpoint: str) -> None:
+    sink = S3Sink("s3://no-such-bucket/x", s3_endpoint)
+    with pytest.raises(LedgerError, match=r"published to s3://no-such-bucket/x.*needs object lock"):
+        sink.publish(head(1))
+    with pytest.raises(LedgerError, match="read from s3://no-such-bucket/x"):
+        sink.published("BTCUSDT")
+
+
+def test_an_address_without_a_bucket_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="names no bucket"):
+        S3Sink("s3:///heads")
+
+
+def test_each_head_is_a_commit_that_says_it(repository: Path) -> None:
+    sink = GitSink(f"file://{repository}")
+    sink.publish(head(1))
+    sink.publish(head(2))
+    log = subprocess.run(
+        ["git", "log", "--format=%s"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert log.stdout.splitlines() == [f"BTCUSDT record {n}: {'a' * 64}" for n in (2, 1)]
+
+
+def test_two_instances_that_push_at_once_both_land(repository: Path) -> None:
+    sink = GitSink(f"file://{repository}")
+    sink.publish(head(0))
+    errors: list[BaseException] = []
+
+    def run(seq: int) -> None:
+        try:
+            GitSink(f"file://{repository}").publish(head(seq))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert sorted(p.seq for p in sink.published("BTCUSDT")) == [0, 1, 2, 3]
+
+
+def test_a_repository_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
+    sink = GitSink(f"https://user:canary@127.0.0.1:9/{tmp_path.name}")
+    with pytest.raises(LedgerError, match=r"https://127\.0\.0\.1:9") as caught:
+        sink.publish(head(1))
+    assert "canary" not in str(caught.value)
+
+
+def test_a_repository_that_refuses_is_named_with_what_it_said(repository: Path) -> None:
+    hook = repository / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho the branch is protected >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(LedgerError, match="the branch is protected"):
+        GitSink(f"file://{repository}").publish(head(1))
+
+
+def test_a_line_that_is_no_head_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "heads.jsonl"
+    FileSink(path).publish(head(1))
+    path.write_bytes(path.read_bytes() + b'{"seq": 2}\n')
+    with pytest.raises(LedgerError, match="line 2 is no published head"):
+        FileSink(path).published("BTCUSDT")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a path that not even root can write to")
+def test_a_file_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(LedgerError, match=r"/proc/heads\.jsonl"):
+        FileSink("/proc/heads.jsonl").publish(head(1))
+
+
+def test_settings_choose_the_sink(tmp_path: Path) -> None:
+    def chosen(address: str) -> HeadSink | None:
+        return open_sink(load({"BTC_LEDGER_SINK": address}))
+
+    assert chosen("") is None
+    assert isinstance(chosen(str(tmp_path / "heads.jsonl")), FileSink)
+    assert isinstance(chosen("git+file:///srv/heads.git"), GitSink)
+    assert isinstance(chosen("s3://bucket/heads"), S3Sink)
+    with pytest.raises(ConfigurationError, match="BTC_LEDGER_SINK"):
+        chosen("ftp://example.org/heads")
