@@ -42,5 +42,6 @@ def create_app(settings: Settings | None = None, site: Site | None = None) -> Da
     app.layout = lambda: shell.frame(site)
     routing.register(app, site)
     api.register(app.server, site)
+    api.pictures(app.server, site)
     guard.protect(app, site.settings.web_proxies)
     return app

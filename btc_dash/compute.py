@@ -37,9 +37,9 @@ class Forecaster:
     """Computes forecasts with the models of a registry, from the candles of a reader."""
 
     def __init__(self, reader: Reader, open_registry: Callable[[], ModelRegistry], budget: Budget) -> None:
-        """``open_registry`` is called at the first computation, not before."""
+        """``open_registry`` is called when a model is needed, not before."""
         self._reader = reader
-        self._registry = lru_cache(maxsize=1)(open_registry)
+        self._registry = open_registry
         self._budget = budget
         self._open = lru_cache(maxsize=32)(self._open_vintage)
         self._kept: OrderedDict[tuple[dt.date, int], dict[str, Forecast]] = OrderedDict()

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 
-class TooManyRequests(Exception):  # noqa: N818  (named as HTTP names it)
+class TooManyRequests(Exception):
     """The client's budget is spent; ``retry_after`` seconds until it has some again."""
 
     def __init__(self, retry_after: int) -> None:

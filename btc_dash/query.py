@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qs, urlencode
 
-from btc_assets.contracts import HORIZONS, MODELS
+from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
 from btc_assets.market.calendar import FIRST_DAY
 
 DEFAULT_DAYS = 14
@@ -28,6 +28,7 @@ Q = TypeVar("Q")
 _LONGEST = 32
 _LONGEST_SEARCH = 2000
 _DIGITS = re.compile(r"[0-9]{1,4}", re.ASCII)
+_VINTAGE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-r[1-9][0-9]?)?", re.ASCII)
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -198,3 +199,27 @@ def parse_record(values: Mapping[str, object]) -> tuple[RecordQuestion, dict[str
         "model": lambda value: choice(value, "model", MODELS),
         "kind": lambda value: choice(value, "kind", KINDS),
     })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuestion:
+    """One question to the models page: a network and the name of one of its vintages (None: the newest)."""
+
+    model: str = NETWORKS[0]
+    vintage: str | None = None
+
+
+def parse_model(values: Mapping[str, object]) -> tuple[ModelQuestion, dict[str, str]]:
+    """The question to the models page in ``values`` and, by field, what is wrong with it."""
+    return _parse(ModelQuestion, values, {
+        "model": lambda value: choice(value, "model", NETWORKS),
+        "vintage": parse_vintage,
+    })  # fmt: skip
+
+
+def parse_vintage(value: object) -> str:
+    """A vintage's name: its cutoff and, after changed hyper-parameters, ``-r`` and a number."""
+    text = _text(value)
+    if text is None or not _VINTAGE.fullmatch(text):
+        raise BadValueError(f"{_quote(value)} is not the name of a vintage, such as {FIRST_DAY:%Y-%m-%d}.")
+    return text

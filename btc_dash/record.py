@@ -16,7 +16,7 @@ from btc_assets.contracts import FORECAST_SCORES, FORECASTS
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.scoring.significance import diebold_mariano
 from btc_dash import market
-from btc_dash.query import KINDS
+from btc_dash.query import KINDS, RecordQuestion
 from btc_dash.reader import Reader
 
 COVERAGES = (50, 80, 95)
@@ -37,8 +37,9 @@ _SUMS = {
     **{f"pit{b}": ((pl.col("pit") * BINS).floor().clip(0, BINS - 1) == b).sum() for b in range(BINS)},
 }
 _COLUMNS = [
-    "model", "origin_date", "horizon", "target_date", "close", "absolute_percentage_error", "naive_absolute_error",
-    "pinball", "pinball_random_walk", "inside_50", "inside_80", "inside_95", "pit", "live",
+    "model", "origin_date", "horizon", "target_date", "close",
+    "absolute_percentage_error", "naive_absolute_error", "pinball", "pinball_random_walk",
+    "inside_50", "inside_80", "inside_95", "pit", "live",
 ]  # fmt: skip
 
 
@@ -61,7 +62,7 @@ class Comparison:
 
 
 def totals(reader: Reader, kind: str) -> pl.DataFrame:
-    """One row a model and horizon: n and the means ape, naive_ape, crps_ratio, in50, in80, in95, pit0..pit9."""
+    """One row a model and horizon: n, and the means ape, naive_ape, crps_ratio, in50..in95, pit0..pit9."""
     sums = reader.keep(FORECAST_SCORES, "totals", lambda: _sum_up(reader))
     chosen = _of_kind(sums, kind)
     added = chosen.group_by("model", "horizon").agg(pl.exclude(_GROUP).sum())
@@ -170,7 +171,8 @@ def _test(mine: pl.Series, theirs: pl.Series, horizon: int) -> Comparison:
     return Comparison(change, margin, small.p_two_sided)
 
 
-def since(reader: Reader, horizon: int, model: str) -> tuple[dt.date, dt.date] | None:
-    """First and last origin of the scored forecasts at one horizon."""
-    days = at_horizon(reader, horizon).filter(pl.col("model") == model)["origin_date"]
+def since(reader: Reader, question: RecordQuestion) -> tuple[dt.date, dt.date] | None:
+    """First and last origin of the scored forecasts that the question is about."""
+    rows = _of_kind(at_horizon(reader, question.days), question.kind)
+    days = rows.filter(pl.col("model") == question.model)["origin_date"]
     return (days[0], days[-1]) if len(days) else None

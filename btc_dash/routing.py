@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from dash import ClientsideFunction, Dash, Input, Output, State
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.development.base_component import Component
 
 from btc_assets.errors import StorageError
@@ -12,15 +13,14 @@ from btc_dash import shell
 from btc_dash.answer import NoAnswer, answer, understand
 from btc_dash.guard import client
 from btc_dash.limits import TooManyRequests
-from btc_dash.pages import asking, forecast, states, track, tracking
-from btc_dash.query import arguments, parse_record
+from btc_dash.pages import about, asking, forecast, models, states, track, tracking
+from btc_dash.query import arguments, parse_model, parse_record
 from btc_dash.site import Site
 
 
 def render(site: Site, pathname: object, search: object) -> Component:
     """The page at an address, whatever state the system is in."""
-    pages = {"/": _forecast, "/track-record": _track_record}
-    page = pages.get(pathname) if isinstance(pathname, str) else None
+    page = PAGES.get(pathname) if isinstance(pathname, str) else None
     if page is None:
         return states.not_found()
     try:
@@ -48,11 +48,33 @@ def _track_record(site: Site, search: str) -> Component:
     return track.page(site, question, complaints, search)
 
 
+def _models(site: Site, search: str) -> Component:
+    question, complaints = parse_model(arguments(search))
+    return models.page(site, question, complaints)
+
+
+def _about(site: Site, _search: str) -> Component:
+    return about.page(site)
+
+
+PAGES: dict[str, Callable[[Site, str], Component]] = {
+    "/": _forecast,
+    "/track-record": _track_record,
+    "/models": _models,
+    "/about": _about,
+}
+
+ASK_THEMSELVES = ("/", "/track-record")
+"""Pages that follow changes of the query string without being drawn anew."""
+
+
 def register(app: Dash, site: Site) -> None:
     """Attach the frame's callbacks."""
 
-    @app.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))
+    @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
     def show(pathname: object, search: object) -> Component:
+        if pathname in ASK_THEMSELVES and list(ctx.triggered_prop_ids) == ["url.search"]:
+            return no_update
         return render(site, pathname, search)
 
     @app.callback(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from btc_assets.settings import Settings
 from btc_assets.storage.open import open_registry, open_tables
+from btc_dash.cards import Cards
 from btc_dash.compute import Forecaster
 from btc_dash.limits import Budget
 from btc_dash.reader import Reader
@@ -24,6 +26,7 @@ class Site:
     settings: Settings
     reader: Reader
     forecaster: Forecaster
+    cards: Cards
     now: Callable[[], dt.datetime] = field(default=_utc_now)
 
 
@@ -34,4 +37,5 @@ def open_site(settings: Settings) -> Site:
         ConfigurationError: a setting that a backend needs is missing.
     """
     reader = Reader(open_tables(settings), settings.symbol)
-    return Site(settings, reader, Forecaster(reader, lambda: open_registry(settings), Budget()))
+    registry = lru_cache(maxsize=1)(lambda: open_registry(settings))
+    return Site(settings, reader, Forecaster(reader, registry, Budget()), Cards(reader, registry))

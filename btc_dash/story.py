@@ -22,7 +22,7 @@ def lead(a: Answer) -> str:
     return (
         f"Bitcoin closed at {words.usd(a.last_close)} on {words.day(a.past.dates[-1])}. For "
         f"{words.long_day(a.target)} the middle of the forecast is {words.usd(middle)} ({change}). "
-        f"Chances are 4 in 5 that it ends in the range above, and {above} that it ends higher than it started."
+        f"Chances are 4 in 5 that it ends in the range above, and {above} that it ends higher."
     )
 
 
@@ -45,10 +45,9 @@ def trust(reader: Reader, a: Answer) -> str | None:
         verdict = (
             f"{against.says} than assuming no change, which missed by {words.percent(row['naive_ape'], 1)}"
         )
-    return (
-        f"Over {row['n']:,} such forecasts the middle missed by {words.percent(row['ape'], 1)} on average: {verdict}. "
-        f"{words.percent(row['in80'])} of prices ended inside the 80 % range."
-    )
+    missed = f"the middle missed by {words.percent(row['ape'], 1)} on average"
+    inside = f"{words.percent(row['in80'])} of prices ended inside the 80 % range"
+    return f"Over {row['n']:,} such forecasts {missed}: {verdict}. {inside}."
 
 
 def hindsight(a: Answer) -> str | None:
@@ -66,8 +65,9 @@ def hindsight(a: Answer) -> str | None:
     still = abs(a.last_close / a.outcome - 1)
     side = "inside" if low <= a.outcome <= high else "outside"
     return (
-        f"What happened: Bitcoin closed at {words.usd(a.outcome)} on {words.day(a.target)}, {side} the 80 % range. "
-        f"The middle was off by {words.percent(miss, 1)}; assuming no change, by {words.percent(still, 1)}."
+        f"What happened: Bitcoin closed at {words.usd(a.outcome)} on {words.day(a.target)}, "
+        f"{side} the 80 % range. The middle was off by {words.percent(miss, 1)}; "
+        f"assuming no change, by {words.percent(still, 1)}."
     )
 
 

@@ -29,8 +29,8 @@ def document() -> Schema:
             "title": "BTC Forecast",
             "version": "1.0.0",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "Daily Bitcoin price forecasts as quantiles, and how they did. Days are UTC, prices "
-            "USDT. Statistical estimates from past prices, not financial advice.",
+            "description": "Daily Bitcoin price forecasts as quantiles, and how they did. Days are UTC, "
+            "prices USDT. Statistical estimates from past prices, not financial advice.",
         },
         "paths": {
             "/api/v1/forecast": {"get": _forecast()},
@@ -67,9 +67,7 @@ def _forecast() -> Schema:
         "parameters": [
             _days(),
             _model(),
-            _parameter(
-                "as_of", _DATE, f"the day to forecast from, {FIRST_DAY} or later; the newest unless given"
-            ),
+            _parameter("as_of", _DATE, f"the day to forecast from, {FIRST_DAY} or later; else the newest"),
             _parameter("format", {"enum": ["json", "csv"], "default": "json"}, "json or csv"),
         ],
         "responses": {
@@ -89,7 +87,7 @@ def _scores() -> Schema:
             "naive_mean_absolute_percentage_error": _NUMBER,
             "crps_ratio": {
                 **_NUMBER,
-                "description": "CRPS on log price over the random walk's; below 1 is better",
+                "description": "CRPS over the random walk's; below 1 is better",
             },
             "inside_50": _SHARE,
             "inside_80": _SHARE,
@@ -147,8 +145,11 @@ def _parameter(name: str, schema: Schema, text: str) -> Schema:
 
 def _object(properties: Schema) -> Schema:
     return {
-        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False,
-    }  # fmt: skip
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def _ok(text: str, schema: Schema) -> Schema:

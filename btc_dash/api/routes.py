@@ -39,6 +39,21 @@ def register(server: Flask, site: Site) -> None:
         server.add_url_rule(rule, rule, view, methods=["GET"])
 
 
+def pictures(server: Flask, site: Site) -> None:
+    """Attach the pictures of model cards; only known vintages and files have an address."""
+
+    def picture(model: str, vintage: str, name: str) -> Response:
+        reign = site.cards.find(model, vintage)
+        card = site.cards.card(reign) if reign else None
+        if card is None or name not in card.pictures:
+            return problem(404, "Not found", "There is no such picture.")
+        response = Response(card.pictures[name], mimetype="image/png")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+    server.add_url_rule("/models/<model>/<vintage>/<name>", "picture", picture, methods=["GET"])
+
+
 def _given(allowed: tuple[str, ...]) -> tuple[Mapping[str, object], dict[str, str]]:
     """The query string's parameters and, by name, those that do not exist."""
     given = arguments(request.query_string.decode("utf-8", "replace"))

@@ -11,10 +11,10 @@ from btc_dash.charts import record as charts
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.controls import Choice, Entry
 from btc_dash.query import RecordQuestion
-from btc_dash.record import Comparison
 from btc_dash.site import Site
+from btc_dash.verdict import verdict
 
-PRESETS = (1, 7, 14, 30, 90)
+_PRESETS = {n: words.days(n) for n in (1, 7, 14, 30, 90)}
 _MODEL_NAMES = {name: words.model(name) for name in ("ensemble", *NETWORKS)}
 _KIND_NAMES = {"all": "All", "live": "Live", "backfilled": "Back-filled"}
 _HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
@@ -81,7 +81,7 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
                 ),
                 _panel(
                     f"Where in the forecast prices fell, {words.days(question.days)} ahead",
-                    "In tenths. Level with the dotted line: honest. A hump: too cautious. A valley: too bold.",
+                    "In tenths. Level is honest, a hump too cautious, a valley too bold.",
                     _graph("pit", charts.pit_figure(row.row(0, named=True)), _LOW),
                 ),
                 _panel("Changes", "Refits that were refused, and drift.", _events(site, question)),
@@ -90,7 +90,7 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
         ),
         _panel(
             f"Scores {words.days(question.days)} ahead",
-            "Score: CRPS on log price, as a ratio to the random walk's; below 1 is better. ± is a 95 % margin.",
+            "Score: CRPS as a ratio to the random walk's; below 1 is better, ± is a 95 % margin.",
             _scores(site, question),
         ),
     ]
@@ -100,7 +100,7 @@ def _controls(question: RecordQuestion, complaints: dict[str, str]) -> Component
     return html.Section(
         [
             Entry("record-days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
-                  ("One day less", "One day more"), {n: words.days(n) for n in PRESETS}, complaints.get("days")),
+                  ("One day less", "One day more"), _PRESETS, complaints.get("days")),
             Choice("record-model", "Model", _MODEL_NAMES, question.model),
             Choice("record-kind", "Forecasts", _KIND_NAMES, question.kind),
         ],
@@ -121,48 +121,7 @@ def _nothing_yet(site: Site, question: RecordQuestion) -> Component:
 
 
 def _verdict(site: Site, question: RecordQuestion) -> Component:
-    return html.Section([html.P(s) for s in verdict(site, question)], className="verdict")
-
-
-def verdict(site: Site, question: RecordQuestion) -> list[str]:
-    """Two or three sentences that claim no more than the tests bear out."""
-    row = (
-        record.totals(site.reader, question.kind)
-        .filter(model=question.model, horizon=question.days)
-        .row(0, named=True)
-    )
-    found = record.compare(site.reader, question.model, question.days, question.kind)
-    between = record.since(site.reader, question.days, question.model)
-    name, span = words.model(question.model), words.days(question.days)
-    made = (
-        f"{row['n']:,} {'' if question.kind == 'all' else _KIND_NAMES[question.kind].lower() + ' '}forecasts"
-    )
-    when = f" made from {words.day(between[0])} to {words.day(between[1])}" if between else ""
-    sentences = [
-        f"Over {made} {span} ahead{when}, the middle of {name}'s forecast missed by "
-        f"{words.percent(row['ape'], 1)} on average and assuming no change by {words.percent(row['naive_ape'], 1)}: "
-        f"{_claim(found.get('middle'), 'assuming no change')}."
-    ]
-    if "random_walk" in found:
-        sentences.append(f"Its ranges: {_claim(found['random_walk'], 'a plain random walk')}"
-                         f"{_and_mixture(found.get('mixture_walk'))}.")  # fmt: skip
-    sentences.append(
-        f"{words.percent(row['in80'])} of prices ended inside the 80 % range and {words.percent(row['in95'])} inside "
-        f"the 95 % range."
-    )
-    return sentences
-
-
-def _and_mixture(against: Comparison | None) -> str:
-    return f", {_claim(against, 'the strongest random walk we know')}" if against else ""
-
-
-def _claim(against: Comparison | None, rival: str) -> str:
-    if against is None or against.p is None:
-        return f"too few to tell it from {rival}"
-    if against.says == "no better":
-        return f"no better than {rival}"
-    return f"{words.percent(abs(against.change), 1)} {against.says} than {rival} (p = {against.p:.3f})"
+    return html.Section([html.P(s) for s in verdict(site.reader, question)], className="verdict")
 
 
 def _scores(site: Site, question: RecordQuestion) -> Component:
@@ -209,8 +168,8 @@ def _events(site: Site, question: RecordQuestion) -> Component:
     if recent:
         count, share, drifted = recent
         tone = "more than chance explains: the ranges have drifted" if drifted else "within chance of 80 %"
-        found.append(html.Li([html.Strong("Now"), f"{words.percent(share)} of the last {count} prices ended inside "
-                              f"the 80 % range, {tone}."]))  # fmt: skip
+        held = f"{words.percent(share)} of the last {count} prices ended inside the 80 % range, {tone}."
+        found.append(html.Li([html.Strong("Now"), held]))
     for event in market.events(site.reader, question.model)[:6]:
         found.append(
             html.Li([html.Strong(words.day(event.day)), f"{words.model(event.model)}: {event.text}"])

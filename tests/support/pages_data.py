@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import polars as pl
+from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
@@ -24,12 +26,16 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
 )
 from btc_assets.market.calendar import DAY, closes_at, opens_at
+from btc_assets.scoring.scores import score
 from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.registry import VintageId
 
 TODAY = dt.date(2026, 11, 22)
 NOW = dt.datetime(2026, 11, 22, 2, 5, tzinfo=dt.UTC)
 NEWEST = TODAY - DAY
-FIRST = NEWEST - dt.timedelta(days=499)
+CANDLES = 1500
+"""Days of history: what a forecast needs, and some more to travel back to."""
 SYMBOL = "BTCUSDT"
 _WIDTH = {
     "mlp": 1.0, "lstm": 1.05, "ensemble": 1.02, "last_close": 0.0, "random_walk": 1.15, "mixture_walk": 1.04,
@@ -47,9 +53,9 @@ def closes(count: int, seed: int = 7) -> np.ndarray:
     return path / path[-1] * 91_234.56
 
 
-def klines(first: dt.date = FIRST, last: dt.date = NEWEST, source: str = "binance") -> pl.DataFrame:
-    """Candles of the days ``first`` to ``last``, both included."""
-    count = (last - first).days + 1
+def klines(last: dt.date = NEWEST, count: int = CANDLES, source: str = "binance") -> pl.DataFrame:
+    """The ``count`` candles up to ``last``."""
+    first = last - dt.timedelta(days=count - 1)
     close = closes(count)
     rng = np.random.default_rng(11)
     opened = np.concatenate([[close[0] * 0.99], close[:-1]])
@@ -120,75 +126,66 @@ def forecasts(
     return pl.concat(parts) if parts else FORECASTS.empty()
 
 
-def scores(candles: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """How ``rows`` of forecasts did, where the candles tell."""
-    actual = candles.select(target_date="date", close="close")
-    start = candles.select(origin_date="date", start="close")
-    joined = rows.join(actual, on="target_date").join(start, on="origin_date")
-    if joined.is_empty():
-        return FORECAST_SCORES.empty()
-    prices, close = joined.select(QUANTILES).to_numpy(), joined["close"].to_numpy()
-    levels = np.array(LEVELS)
-    miss = np.log(close)[:, None] - np.log(prices)
-    pinball = np.maximum(levels * miss, (levels - 1) * miss).mean(axis=1)
-    pit = [
-        float(np.interp(c, row, levels, left=0.01, right=0.99)) for c, row in zip(close, prices, strict=True)
-    ]
-    inside = {
-        f"inside_{share}": (prices[:, low] <= close) & (close <= prices[:, -1 - low])
-        for share, low in ((50, 5), (80, 2), (90, 1), (95, 0))
-    }
-    return joined.select(
-        "symbol", "model", "origin_date", "horizon", "target_date", "close",
-        absolute_error=(pl.col("q500") - pl.col("close")).abs(),
-        absolute_percentage_error=(pl.col("q500") / pl.col("close") - 1).abs(),
-        naive_absolute_error=(pl.col("start") - pl.col("close")).abs(),
-        pinball=pl.Series(pinball),
-        pinball_random_walk=pl.Series(pinball * 1.02),
-        **{name: pl.Series(values) for name, values in inside.items()},
-        pit=pl.Series(pit),
-        live=pl.col("issued_at").dt.date() <= pl.col("target_date"),
-    ).select(FORECAST_SCORES.schema.names())  # fmt: skip
-
-
-def vintages(origins: list[dt.date]) -> pl.DataFrame:
-    """A refit every week, one of which was held back."""
+def vintages(origins: list[dt.date], hashes: dict[tuple[str, dt.date], str]) -> pl.DataFrame:
+    """A refit every week, some of which were held back."""
     rows = []
     for origin in origins:
         for name in NETWORKS:
-            age = origin.toordinal() % 7
-            held = age == 0 and name == "lstm" and (origin.toordinal() // 7) % 5 == 0
+            cutoff = week_of(origin)
+            held = name == "lstm" and (cutoff.toordinal() // 7) % 5 == 0
+            used = cutoff - dt.timedelta(days=7) if held else cutoff
             rows.append(
                 {
                     "symbol": SYMBOL,
                     "model": name,
                     "date": origin,
-                    "vintage": origin - dt.timedelta(days=age + (7 if held else 0)),
+                    "vintage": used,
                     "revision": 0,
-                    "manifest_sha256": "0" * 64,
-                    "action": "held_back" if held else "fitted" if age == 0 else "carried",
-                    "reason": "the new vintage scored worse than the one in force"
-                    if held
-                    else "refit every 7 days",
+                    "manifest_sha256": hashes.get((name, used), "0" * 64),
+                    "action": "held_back" if held else "fitted" if cutoff == origin else "carried",
+                    "reason": "the new vintage scored worse" if held else "refit every 7 days",
                 }
             )
     return pl.DataFrame(rows, schema=VINTAGES_IN_FORCE.schema)
 
 
+def week_of(origin: dt.date) -> dt.date:
+    """The cutoff of the vintage that is fitted in the week of ``origin``."""
+    return origin - dt.timedelta(days=origin.toordinal() % 7)
+
+
+def publish(root: Path | str, origins: list[dt.date]) -> dict[tuple[str, dt.date], str]:
+    """A registry with the vintages of the weeks of ``origins`` and one before; their hashes."""
+    registry = FolderRegistry(str(root))
+    weeks = sorted({week_of(origin) for origin in origins})
+    hashes = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for cutoff in [weeks[0] - dt.timedelta(days=7), *weeks]:
+            for name in NETWORKS:
+                folder = Path(scratch) / f"{name}-{cutoff}"
+                hashes[name, cutoff] = write_vintage(folder, name, cutoff)
+                registry.publish(name, VintageId(cutoff), folder, METRICS)
+    return hashes
+
+
 def fill(
     root: Path | str, origins: int = 60, live: int = 20, newest: dt.date = NEWEST, source: str = "binance"
 ) -> DeltaTables:
-    """A store with candles to ``newest``, forecasts from the last ``origins`` days, scores and vintages."""
+    """A store with candles to ``newest`` and, from the last ``origins`` days, forecasts, scores and vintages.
+
+    Vintages are in force for twice as many days, so that there are origins to compute forecasts from.
+    """
     tables = DeltaTables(str(root))
-    candles = klines(newest - dt.timedelta(days=499), newest, source)
+    candles = klines(newest, source=source)
     tables.upsert(RAW_KLINES, candles)
-    days = [newest - dt.timedelta(days=back) for back in range(origins - 1, -1, -1)]
+    if not origins:
+        return tables
+    days = [newest - dt.timedelta(days=back) for back in range(2 * origins - 1, -1, -1)]
     live_from = newest - dt.timedelta(days=live - 1)
-    issued = forecasts(candles, days, live_from=live_from)
-    baselines = forecasts(candles, days, BASELINES, live_from)
-    if days:
-        tables.upsert(FORECASTS, issued)
-        tables.upsert(BASELINE_FORECASTS, baselines)
-        tables.upsert(FORECAST_SCORES, scores(candles, pl.concat([issued, baselines])))
-        tables.upsert(VINTAGES_IN_FORCE, vintages(days))
+    issued = forecasts(candles, days[origins:], live_from=live_from)
+    baselines = forecasts(candles, days[origins:], BASELINES, live_from)
+    tables.upsert(FORECASTS, issued)
+    tables.upsert(BASELINE_FORECASTS, baselines)
+    tables.upsert(FORECAST_SCORES, score(pl.concat([issued, baselines]), candles))
+    tables.upsert(VINTAGES_IN_FORCE, vintages(days, publish(root, days)))
     return tables

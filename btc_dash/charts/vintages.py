@@ -1,0 +1,27 @@
+"""Which vintage was in force when: a staircase that shows refits, and where one was refused."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from btc_dash.charts.base import ACTUAL, FORECAST, Figure, day_axis, layout, line, y_axis
+
+
+def staircase(rows: pl.DataFrame) -> Figure:
+    """``rows`` of vintages_in_force of one network, by date."""
+    days = rows["date"].to_list()
+    hover = "trained to %{y|%-d %b %Y}<extra></extra>"
+    steps = line(days, rows["vintage"].to_list(), "in force", "median", FORECAST, hover, shape="hv")
+    refused = rows.filter((pl.col("action") == "held_back") & (pl.col("reason").shift(1) != pl.col("reason")))
+    marks = {
+        "type": "scatter",
+        "mode": "markers",
+        "uid": "refused",
+        "x": refused["date"].to_list(),
+        "y": refused["vintage"].to_list(),
+        "name": "refit refused",
+        "marker": {"color": ACTUAL, "size": 10, "symbol": "x"},
+        "hovertemplate": "a refit was refused<extra></extra>",
+    }
+    up = y_axis(type="date", tickprefix="", tickformat="%-d %b %Y")
+    return {"data": [steps, marks], "layout": layout(xaxis=day_axis(tickformat="%-d %b", nticks=8), yaxis=up)}

@@ -1,0 +1,124 @@
+"""The About page: how it works, what it cannot do, where the data comes from, how to check it."""
+
+from __future__ import annotations
+
+from dash import html
+from dash.development.base_component import Component
+
+from btc_assets import __version__
+from btc_assets.modeling.identity import CODE_VERSION
+from btc_dash import market, record, words
+from btc_dash.ledger import LedgerHead, ledger_head
+from btc_dash.site import Site
+
+_SOURCES = {
+    "binance": "Binance's public market data, fetched every day after midnight UTC",
+    "archive": "Binance's public monthly and daily archives",
+    "landing": "candles that were collected from Binance into a bucket every day",
+    "simulated": "a simulated market: the prices are made up, to try the platform without a network",
+}
+
+
+def page(site: Site) -> Component:
+    """The whole page."""
+    return html.Div(
+        [
+            html.Section([html.H1("About these forecasts")], className="said"),
+            html.Div([_how(), _limits(), _data(site), _verify(site)], className="pair"),
+        ],
+        className="about",
+    )
+
+
+def _how() -> Component:
+    return _panel(
+        "How it works",
+        html.P(
+            "Every day after midnight UTC the day's candle is stored, and two small networks say for each of "
+            "the next 90 days where the closing price may lie: 21 quantiles from 2.5 % to 97.5 %."
+        ),
+        html.P(
+            "The networks start from a random walk around the last close and learn only how calm or rough "
+            "the next days are likely to be. They guess no direction: nothing we tried could, and a forecast "
+            "that pretends to is worse."
+        ),
+        html.P("So the middle stays close to the last price. What is worth reading is the range."),
+    )
+
+
+def _limits() -> Component:
+    return _panel(
+        "What it cannot do",
+        html.Ul(
+            [
+                html.Li("Tell whether the price will rise or fall."),
+                html.Li(
+                    "Know of news, laws, wars or people; it sees daily prices and volumes, nothing else."
+                ),
+                html.Li("Promise the range: 1 price in 5 ends outside the 80 % range, and is meant to."),
+                html.Li("See further than 90 days, or within a day."),
+            ]
+        ),
+        html.P(html.Strong("This is not financial advice. Do not trade on it.")),
+    )
+
+
+def _data(site: Site) -> Component:
+    newest = market.history(site.reader).newest
+    scored = record.counts(site.reader)["all"]
+    return _panel(
+        "Data and versions",
+        _facts(
+            {
+                "Prices": f"{site.settings.symbol}, {_SOURCES[site.settings.source]}",
+                "Newest close": words.long_day(newest) if newest else "none yet",
+                "Forecasts scored": f"{scored:,}",
+                "Software": f"btc-assets {__version__}, forecast code {CODE_VERSION}, Apache-2.0",
+            }
+        ),
+        html.P(["The same numbers for programs: ", html.A("the JSON API", href="/api/v1/openapi.json"), "."]),
+    )
+
+
+def _verify(site: Site) -> Component:
+    head = ledger_head(site.reader)
+    if head is None:
+        return _panel(
+            "How to check it",
+            html.P(
+                "No ledger has been begun on this machine, so nothing here proves when a forecast was made."
+            ),
+        )
+    return _panel("How to check it", *_ledger(head))
+
+
+def _ledger(head: LedgerHead) -> list[Component]:
+    written = f"{words.day(head.issued_at.date())}, {head.issued_at:%H:%M} UTC"
+    return [
+        html.P(
+            "Each day's forecasts are hashed together with what they were made from, in a chain in which "
+            "every record names the one before. To change an old forecast is to change all that followed it."
+        ),
+        _facts(
+            {
+                "Newest record": f"{head.seq:,}, written {written}",
+                "Its hash": head.sha256,
+                "Chain begun": words.day(head.began),
+            }
+        ),
+        html.P(
+            [
+                html.Code("btc verify"),
+                " recomputes every hash. Note the hash above today: if it is in the chain next year, nothing "
+                "before it was changed.",
+            ]
+        ),
+    ]
+
+
+def _facts(known: dict[str, str]) -> Component:
+    return html.Dl([part for name, text in known.items() for part in (html.Dt(name), html.Dd(text))])
+
+
+def _panel(title: str, *body: Component) -> Component:
+    return html.Section([html.H2(title), *body], className="panel prose")

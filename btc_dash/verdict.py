@@ -1,0 +1,45 @@
+"""The track record in sentences that claim no more than the tests bear out."""
+
+from __future__ import annotations
+
+from btc_dash import record, words
+from btc_dash.query import RecordQuestion
+from btc_dash.reader import Reader
+from btc_dash.record import Comparison
+
+KIND_WORDS = {"all": "", "live": "live ", "backfilled": "back-filled "}
+
+
+def verdict(reader: Reader, question: RecordQuestion) -> list[str]:
+    """Up to three sentences: the middle against no change, the ranges against random walks, coverage.
+
+    There must be scores for the question.
+    """
+    table = record.totals(reader, question.kind).filter(model=question.model, horizon=question.days)
+    row = table.row(0, named=True)
+    found = record.compare(reader, question.model, question.days, question.kind)
+    between = record.since(reader, question)
+    name, span = words.model(question.model), words.days(question.days)
+    when = f" made from {words.day(between[0])} to {words.day(between[1])}" if between else ""
+    sentences = [
+        f"Over {row['n']:,} {KIND_WORDS[question.kind]}forecasts {span} ahead{when}, the middle of "
+        f"{name}'s forecast missed by {words.percent(row['ape'], 1)} on average and assuming no change by "
+        f"{words.percent(row['naive_ape'], 1)}: {claim(found.get('middle'), 'assuming no change')}."
+    ]
+    if "random_walk" in found:
+        ranges = claim(found["random_walk"], "a plain random walk")
+        if "mixture_walk" in found:
+            ranges += f", {claim(found['mixture_walk'], 'the strongest random walk we know')}"
+        sentences.append(f"Its ranges: {ranges}.")
+    inside = f"{words.percent(row['in80'])} of prices ended inside the 80 % range"
+    sentences.append(f"{inside} and {words.percent(row['in95'])} inside the 95 % range.")
+    return sentences
+
+
+def claim(against: Comparison | None, rival: str) -> str:
+    """What may be said of a comparison: better, worse, no better, or too few to tell."""
+    if against is None or against.p is None:
+        return f"too few to tell it from {rival}"
+    if against.says == "no better":
+        return f"no better than {rival}"
+    return f"{words.percent(abs(against.change), 1)} {against.says} than {rival} (p = {against.p:.3f})"
