@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import dagster as dg
 
-DAY_OF_DATA = dg.AssetSelection.assets(
-    "raw_klines",
-    "engineered_features",
-    "mlp_model",
-    "lstm_model",
-    "baseline_forecasts",
-    "forecasts",
-    "forecast_scores",
-)
+MARKET = ("raw_klines", "engineered_features")
+FORECASTING = ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores")
+DAY_OF_DATA = MARKET + FORECASTING
+"""The assets that one day of data goes through, in order."""
 
 daily_partition = dg.define_asset_job(
     "daily_partition",
-    selection=DAY_OF_DATA,
+    selection=dg.AssetSelection.assets(*DAY_OF_DATA),
     description="A day (or a range) through the whole graph: candle, features, models, forecasts, scores.",
     tags={"btc/job": "daily_partition"},
 )
 
 market_history = dg.define_asset_job(
     "market_history",
-    selection=dg.AssetSelection.assets("raw_klines", "engineered_features"),
+    selection=dg.AssetSelection.assets(*MARKET),
     description="Candles and features alone; over all days this is a few requests and two writes.",
     tags={"btc/job": "market_history"},
 )
 
 walk_forward = dg.define_asset_job(
     "walk_forward",
-    selection=DAY_OF_DATA - dg.AssetSelection.assets("raw_klines", "engineered_features"),
+    selection=dg.AssetSelection.assets(*FORECASTING),
     description="Models, forecasts and scores of past days: a walk-forward backtest is a backfill of this.",
     tags={"btc/job": "walk_forward"},
 )

@@ -13,7 +13,7 @@ from btc_assets.partitions import Window
     cron_schedule="5 0 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Launches the day that closed at midnight, unless the Lambda, a sensor or a person did already.",
+    description="Launches the day that closed at midnight, unless somebody else did already.",
 )
 def daily_at_0005_utc(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """One run for the day before the tick; a late tick still means its own day."""

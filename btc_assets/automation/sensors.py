@@ -5,13 +5,11 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from btc_assets.automation.jobs import daily_partition
+from btc_assets.automation.jobs import DAY_OF_DATA, daily_partition
 from btc_assets.automation.runs import days_under_way, failures, missing_days, run_tags, windows
 from btc_assets.market.calendar import closes_at, last_closed_day
 from btc_assets.partitions import Window
 
-CAUGHT_UP = ("raw_klines", "engineered_features", "mlp_model", "lstm_model", "baseline_forecasts", "forecasts",
-             "forecast_scores")  # fmt: skip
 GRACE = dt.timedelta(minutes=20)
 """How long after midnight the schedule (or the Lambda) has the new day to itself."""
 FIRST_WAIT = dt.timedelta(minutes=15)
@@ -28,7 +26,7 @@ def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRe
     """Request every missing day that nobody is working on; wait longer after each failure."""
     now = dt.datetime.now(dt.UTC)
     until = last_closed_day(now - GRACE)
-    missing = missing_days(context.instance, CAUGHT_UP, until)
+    missing = missing_days(context.instance, DAY_OF_DATA, until)
     wanted = set().union(*missing.values()) - days_under_way(context.instance)
     if not wanted:
         return dg.SkipReason(f"nothing is missing up to {until}")
@@ -46,12 +44,12 @@ def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRe
 
 
 def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
-    """When a failed window may be tried again: in 15 minutes, then twice as long each time, at most 6 hours."""
+    """When a failed window may be tried again: in 15 minutes, then ever later, at most 6 hours on."""
     if not records:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (len(records) - 1))
-    newest: dt.datetime = max(r.update_timestamp for r in records)
-    return newest.astimezone(dt.UTC) + wait
+    newest: dt.datetime = max(r.update_timestamp for r in records).astimezone(dt.UTC)
+    return newest + wait
 
 
 def request(window: Window, missing: dict[str, set[dt.date]], attempt: int) -> dg.RunRequest:

@@ -1,6 +1,7 @@
 """Checks of models, forecasts and scores."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import dagster as dg
 import polars as pl
@@ -37,7 +38,7 @@ def network_checks(kind: str) -> dg.AssetChecksDefinition:
                 "has_not_seen_the_future",
                 "No vintage's cutoff lies after a day it is in force for.",
                 blocking=True,
-            ),  # fmt: skip
+            ),
             spec(asset, "not_held_back", "The newest vintage was sound and came into force."),
         ],
     )
@@ -106,7 +107,7 @@ def newest_origins(platform: Platform) -> pl.DataFrame:
 
 def crossing(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     """Forecasts whose quantiles decrease somewhere, or are no prices."""
-    falls = [pl.col(a) > pl.col(b) for a, b in zip(columns, columns[1:], strict=False)]
+    falls = [pl.col(a) > pl.col(b) for a, b in pairwise(columns)]
     no_price = [~pl.col(c).is_finite() | (pl.col(c) <= 0) | pl.col(c).is_null() for c in columns]
     wrong = rows.filter(pl.any_horizontal(*falls, *no_price))
     return [f"{r['model']} {r['origin_date']} +{r['horizon']}" for r in wrong.to_dicts()]

@@ -34,7 +34,7 @@ RECENT = 400 * DAY
             "no_impossible_candle",
             "high >= open, close >= low > 0; takers bought no more than was traded.",
             blocking=True,
-        ),  # fmt: skip
+        ),
         spec(CANDLES, "no_missing_day", "Every day from the first candle to the newest has one."),
         spec(
             CANDLES,

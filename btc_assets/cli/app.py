@@ -16,8 +16,8 @@ app = typer.Typer(
     **Start here:** `btc up` loads the history, fits the networks, issues forecasts and serves Dagster on
     127.0.0.1:3000 and the web page on 127.0.0.1:8050. Ctrl-C stops it; the next start only catches up.
 
-    **Then:** `btc forecast --days 14` prints a forecast, `btc backtest --from 2024-01-01 --to 2024-12-31` shows
-    how such forecasts did, `btc verify` proves when they were made.
+    **Then:** `btc forecast --days 14` prints a forecast, `btc backtest --from 2024-01-01 --to 2024-12-31`
+    shows how such forecasts did, `btc verify` proves when they were made.
 
     Days are UTC, written YYYY-MM-DD. Settings are `BTC_*` environment variables: `btc settings` lists them.
     """,

@@ -62,7 +62,7 @@ def run_with_progress(
         task = bars.add_task(f"{job} {window}", total=1.0)
         try:
             run_window(
-                instance, job, window, assets, watch=lambda f: bars.update(task, completed=f), tags=tags
+                instance, job, window, assets, lambda fraction: bars.update(task, completed=fraction), config
             )
         finally:
             done(settings.root)

@@ -97,7 +97,7 @@ def show(rows: pl.DataFrame, settings: Settings) -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"Vintage of {first['vintage']}, issued {first['issued_at']:%Y-%m-%d %H:%M} UTC. Statistical estimates "
-        "from past prices, not financial advice.",
+        f"Vintage of {first['vintage']}, issued {first['issued_at']:%Y-%m-%d %H:%M} UTC. Statistical "
+        "estimates from past prices, not financial advice.",
         style="dim",
     )
