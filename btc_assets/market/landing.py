@@ -73,7 +73,7 @@ class Landing:
             WriteConflict: other writers kept landing different content for the same day.
         """
         body = _encode(kline)
-        sha256 = hashlib.sha256(body).hexdigest()
+        sha256 = self.digest(kline)
         for _ in range(_ATTEMPTS):
             newest = max(self.versions(kline.symbol, kline.date, kline.date + DAY), default=None)
             if newest is not None and newest.sha256 == sha256:
@@ -84,6 +84,11 @@ class Landing:
         raise WriteConflict(
             f"{self._objects.location}: {kline.symbol} {kline.date} changes with every attempt"
         )
+
+    @staticmethod
+    def digest(kline: Kline) -> str:
+        """The hash that names ``kline``'s content: the same for equal figures from any source."""
+        return hashlib.sha256(_encode(kline)).hexdigest()
 
     def versions(self, symbol: str, start: dt.date, end: dt.date) -> Iterator[Landed]:
         """All versions of the days in [start, end), in order of day and version."""

@@ -157,6 +157,17 @@ def test_S6_a_ban_stops_this_process_and_the_next(exchange: Exchange, tmp_path: 
     assert len(exchange.requests) == 1
 
 
+def test_S6_a_limit_of_another_thread_does_not_shorten_a_ban(exchange: Exchange, tmp_path: Path) -> None:
+    hold_file = tmp_path / "hold.json"
+    source = Binance(exchange.url, patience=Patience(limit_wait=600), hold_file=hold_file)
+    exchange.spoil(faults.status(429))
+    with pytest.raises(SourceUnavailable):
+        one_day(source)
+    hold_file.write_text(json.dumps({"until": time.time() + 300, "status": 418}))
+    with pytest.raises(SourceBanned):
+        one_day(source)
+
+
 def test_S6_a_ban_that_is_over_is_forgotten(exchange: Exchange, tmp_path: Path) -> None:
     hold_file = tmp_path / "hold.json"
     hold_file.write_text(json.dumps({"until": time.time() - 1, "status": 418}))

@@ -93,6 +93,7 @@ def test_whatever_is_no_row_is_a_bad_candle(value: object) -> None:
         ("low", "0", "low = 0.0 is not a finite, positive"),
         ("close", "-11", "close = -11.0"),
         ("open", float("inf"), "open = inf"),
+        ("high", "1000000000000000", "high = 1000000000000000.0"),
         ("high", float("nan"), "high = nan"),
         ("volume", "-1", "volume = -1.0"),
         ("quote volume", "1" + "0" * 18, "quote_volume = 1e\\+18"),

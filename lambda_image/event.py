@@ -1,0 +1,70 @@
+"""What an invocation asks for: which day to land. The day comes from the event, never from the clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from btc_assets.errors import ConfigurationError
+from btc_assets.market.calendar import FIRST_DAY, last_closed_day
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class EventError(ConfigurationError):
+    """The event is none that this function knows; it belongs in the dead-letter queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Land the candles up to ``day``, and start Dagster's run for it if ``launch``."""
+
+    day: dt.date
+    launch: bool
+
+
+def order_of(event: object) -> Order:
+    """The order in ``event``.
+
+    Known are EventBridge's and EventBridge Scheduler's events, which carry the time they were
+    scheduled for (``{"source": "aws.scheduler", "time": "2025-07-01T00:05:00Z", ...}`` means the day
+    that was over then, 2025-06-30, however late it is delivered), and a person's
+    ``{"day": "2025-06-30", "launch": false}``.
+
+    Raises:
+        EventError: anything else, and days that no candle can be for.
+    """
+    if not isinstance(event, dict):
+        raise EventError(f"the event is no object: {event!r:.200}")
+    if "day" in event:
+        day, launch = _date(event["day"]), event.get("launch", True)
+    elif event.get("source") in ("aws.scheduler", "aws.events"):
+        day, launch = last_closed_day(_time(event.get("time"))), True
+    else:
+        raise EventError(f"the event is neither EventBridge's nor has a 'day': {event!r:.200}")
+    if not isinstance(launch, bool):
+        raise EventError(f"'launch' = {launch!r:.100} is neither true nor false")
+    if day < FIRST_DAY:
+        raise EventError(f"the event means {day}, before the first candle on {FIRST_DAY}")
+    return Order(day, launch)
+
+
+def _date(value: object) -> dt.date:
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return dt.date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise EventError(f"'day' = {value!r:.100} is no date like 2025-06-30")
+
+
+def _time(value: object) -> dt.datetime:
+    try:
+        if isinstance(value, str):
+            time = dt.datetime.fromisoformat(value)
+            if time.tzinfo is not None:
+                return time.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise EventError(f"'time' = {value!r:.100} is no instant like 2025-07-01T00:05:00Z")

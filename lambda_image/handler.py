@@ -1,0 +1,102 @@
+"""The entry point: event in, candle landed, day started in Dagster, one structured line out.
+
+Delivered twice, it lands nothing twice and starts no second run. Whatever fails is raised, so that
+Lambda's retries and the dead-letter queue do their work; what was landed by then stays landed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from btc_assets.market.binance import Binance
+from btc_assets.market.landing import Landing
+from btc_assets.market.patience import Patience
+from lambda_image.config import Config, config_from
+from lambda_image.event import Order, order_of
+from lambda_image.ingest import Landings, land
+from lambda_image.launch import Dagster
+
+_HOLD_FILE = Path("/tmp/binance-hold.json")  # noqa: S108 - the only folder a Lambda may write to
+_KEPT_FOR_DAGSTER = 25.0
+"""Seconds of the time left that the exchange may not use up."""
+
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.INFO)
+
+
+class Context(Protocol):
+    """What we use of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the function is killed."""
+
+
+def handler(event: object, context: Context) -> dict[str, Any]:
+    """Do what ``event`` orders; see `lambda_image.event.order_of` for the events that are known."""
+    began = time.perf_counter()
+    config = config_from(os.environ)
+    order = order_of(event)
+    landings = _land(config, order, lambda: context.get_remaining_time_in_millis() / 1000)
+    run = _start(config, landings) if order.launch and config.dagster_url else None
+    report = {
+        "day": order.day.isoformat(),
+        "landed": [day.isoformat() for day in landings.fresh],
+        "restated": [day.isoformat() for day in landings.restated],
+        "unchanged": landings.unchanged,
+        "run": run,
+    }
+    _record(config, report, landings, time.perf_counter() - began)
+    return report
+
+
+def _land(config: Config, order: Order, seconds_left: Callable[[], float]) -> Landings:
+    patience = Patience(deadline=max(seconds_left() - _KEPT_FOR_DAGSTER, 5.0))
+    source = Binance(config.binance_url, patience=patience, hold_file=_HOLD_FILE)
+    zone = _zone(config.landing, config.symbol, config.s3_endpoint)
+    return land(source, zone, config.symbol, order.day, seconds_left)
+
+
+@cache
+def _zone(location: str, symbol: str, endpoint: str) -> Landing:
+    """The landing zone, whose connection a warm environment keeps."""
+    return Landing(location, symbol, s3_endpoint=endpoint)
+
+
+def _start(config: Config, landings: Landings) -> str | None:
+    return Dagster(config.dagster_url, _token(config)).start({*landings.fresh, landings.day})
+
+
+def _token(config: Config) -> str:
+    """The token for Dagster's API, from Secrets Manager where a secret is named."""
+    return _secret(config.dagster_token_secret) if config.dagster_token_secret else config.dagster_token
+
+
+@cache
+def _secret(name: str) -> str:
+    import boto3
+
+    return str(boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]).strip()
+
+
+def _record(config: Config, report: dict[str, Any], landings: Landings, seconds: float) -> None:
+    """One line that is log and metrics at once (CloudWatch's embedded metric format)."""
+    figures = {
+        "DayLanded": 1,
+        "CandlesLanded": len(landings.fresh),
+        "CandlesRestated": len(landings.restated),
+        "RunsLaunched": int(report["run"] is not None),
+        "Seconds": round(seconds, 3),
+    }
+    metric = {
+        "Namespace": "BtcAssets",
+        "Dimensions": [["Symbol"]],
+        "Metrics": [{"Name": name, "Unit": "Seconds" if name == "Seconds" else "Count"} for name in figures],
+    }
+    extra = {"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]}}
+    _log.info("%s landed", report["day"], extra=extra | figures | {"Symbol": config.symbol, "report": report})

@@ -1,0 +1,85 @@
+"""Landing candles from the exchange: missed days, restated days, running out of time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from exchange import Exchange
+
+from btc_assets.errors import NoDataYet
+from btc_assets.market.binance import Binance
+from btc_assets.market.landing import Landing
+from lambda_image.ingest import OutOfTime, land
+
+LAST = dt.date(2018, 2, 28)
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> Landing:
+    return Landing(str(tmp_path))
+
+
+def landed(exchange: Exchange, zone: Landing, day: dt.date = LAST, seconds: list[float] | None = None):
+    clock = iter(seconds) if seconds else None
+    return land(
+        Binance(exchange.url), zone, "BTCUSDT", day, lambda: 60.0 if clock is None else next(clock, 0.0)
+    )
+
+
+def test_an_empty_zone_begins_with_the_day(exchange: Exchange, zone: Landing) -> None:
+    assert landed(exchange, zone).fresh == (LAST,)
+    assert [kline.date for kline in zone.klines("BTCUSDT", dt.date(2017, 1, 1), dt.date.max)] == [LAST]
+
+
+def test_L1_landing_again_changes_nothing(exchange: Exchange, zone: Landing) -> None:
+    landed(exchange, zone)
+    again = landed(exchange, zone)
+    assert (again.fresh, again.restated) == ((), ())
+    assert len(list(zone.versions("BTCUSDT", dt.date(2017, 1, 1), dt.date.max))) == 1
+
+
+def test_L5_days_missed_before_are_landed_oldest_first(exchange: Exchange, zone: Landing) -> None:
+    landed(exchange, zone, LAST - 10 * DAY)
+    healed = landed(exchange, zone)
+    assert healed.fresh == tuple(LAST - i * DAY for i in range(9, -1, -1))
+
+
+def test_L5_a_gap_among_the_last_days_is_healed(exchange: Exchange, zone: Landing) -> None:
+    for back in (5, 4, 2, 1):
+        zone.put(Binance(exchange.url).klines("BTCUSDT", LAST - back * DAY, LAST - (back - 1) * DAY)[0])
+    assert landed(exchange, zone).fresh == (LAST - 3 * DAY, LAST)
+
+
+def test_D11_a_restated_day_becomes_a_new_version(exchange: Exchange, zone: Landing) -> None:
+    landed(exchange, zone, LAST - 6 * DAY)
+    landed(exchange, zone)
+    exchange.restate(LAST - 3 * DAY, trades=7)
+    assert landed(exchange, zone).restated == (LAST - 3 * DAY,)
+    assert zone.klines("BTCUSDT", LAST - 3 * DAY, LAST - 2 * DAY)[0].trades == 7
+    assert len(list(zone.versions("BTCUSDT", LAST - 3 * DAY, LAST - 2 * DAY))) == 2
+
+
+def test_L2_with_little_time_left_it_stops_cleanly_and_the_next_goes_on(
+    exchange: Exchange, zone: Landing
+) -> None:
+    landed(exchange, zone, LAST - 30 * DAY)
+    with pytest.raises(OutOfTime, match=r"time is nearly up before .* were landed"):
+        landed(exchange, zone, seconds=[60.0] * 12)
+    assert zone.last_day("BTCUSDT") < LAST
+    landed(exchange, zone)
+    found = [kline.date for kline in zone.klines("BTCUSDT", LAST - 30 * DAY, LAST + DAY)]
+    assert found == [LAST - i * DAY for i in range(30, -1, -1)]
+
+
+def test_L3_a_late_event_lands_its_own_day_and_nothing_newer(exchange: Exchange, zone: Landing) -> None:
+    assert landed(exchange, zone, LAST - 5 * DAY).fresh == (LAST - 5 * DAY,)
+
+
+def test_C5_an_exchange_whose_clock_is_behind_is_asked_again_later(exchange: Exchange, zone: Landing) -> None:
+    exchange.clock = dt.datetime(2018, 2, 28, 23, 59, tzinfo=dt.UTC)
+    with pytest.raises(NoDataYet, match="by its clock it is 2018-02-28 23:59 UTC"):
+        landed(exchange, zone)
+    assert zone.last_day("BTCUSDT") is None

@@ -1,0 +1,197 @@
+"""AWS Lambda on loopback: the Runtime API that `awslambdaric` speaks, around a real process of it.
+
+`Function` starts the process on the first invocation (cold), keeps it for the next (warm), kills it at
+the time-out and starts a new one afterwards, as Lambda does. Whatever it writes is kept in ``output``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Outcome:
+    """What one invocation came to."""
+
+    payload: Any
+    error: str | None
+    """The error's type, None for success."""
+    message: str
+    cold: bool
+    seconds: float
+
+
+class Function:
+    """One Lambda function with one execution environment."""
+
+    def __init__(
+        self,
+        handler: str,
+        environ: dict[str, str],
+        *,
+        timeout: float = 60.0,
+        command: list[str] | None = None,
+    ) -> None:
+        self.timeout = timeout
+        self.output: list[str] = []
+        self._command = command or [sys.executable, "-m", "awslambdaric", handler]
+        self._environ = environ
+        self._events: SimpleQueue[tuple[str, bytes, int]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[str, str, bytes]] = SimpleQueue()
+        self._ready = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._routes())
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Host and port of the Runtime API."""
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def invoke(self, event: object) -> Outcome:
+        """Hand ``event`` (bytes are sent as they are) to the function and wait for what it says."""
+        began = time.perf_counter()
+        cold = self._process is None or self._process.poll() is not None
+        if cold:
+            self._start()
+        request = str(uuid.uuid4())
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        self._events.put((request, body, int((time.time() + self.timeout) * 1000)))
+        outcome = self._wait(request)
+        outcome.cold, outcome.seconds = cold, time.perf_counter() - began
+        return outcome
+
+    def close(self) -> None:
+        """End the process and the server."""
+        self._kill()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _wait(self, request: str) -> Outcome:
+        deadline = time.monotonic() + self.timeout
+        while time.monotonic() < deadline:
+            try:
+                answered, kind, body = self._answers.get(timeout=0.05)
+            except Empty:
+                if self._process is not None and self._process.poll() is not None:
+                    return Outcome(None, "Runtime.ExitError", f"exit {self._process.returncode}", True, 0)
+                continue
+            if kind == "init":
+                self._kill()
+                return Outcome(None, "Runtime.InitError", body.decode(), True, 0)
+            if answered == request:
+                content = json.loads(body)
+                if kind == "response":
+                    return Outcome(content, None, "", False, 0)
+                return Outcome(content, content["errorType"], content["errorMessage"], False, 0)
+        self._kill()
+        return Outcome(None, "Sandbox.Timedout", f"timed out after {self.timeout} s", False, 0)
+
+    def _start(self) -> None:
+        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        environ = inherited | {
+            "AWS_LAMBDA_RUNTIME_API": self.address,
+            "AWS_LAMBDA_FUNCTION_NAME": "ingest",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+            "AWS_REGION": "eu-central-1",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "PYTHONPATH": str(ROOT),
+            "TZ": ":UTC",
+        }
+        self._process = subprocess.Popen(
+            [part.replace("{runtime_api}", self.address) for part in self._command],
+            env=environ | self._environ,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._keep, args=(self._process,), daemon=True).start()
+
+    def _keep(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            self.output += process.stdout
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _routes(self) -> type[BaseHTTPRequestHandler]:
+        function = self
+
+        class Routes(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                process = function._process
+                while process is not None and process is function._process and process.poll() is None:
+                    try:
+                        request, body, deadline = function._events.get(timeout=0.05)
+                    except Empty:
+                        continue
+                    headers = {"Aws-Request-Id": request, "Deadline-Ms": str(deadline)}
+                    headers["Invoked-Function-Arn"] = (
+                        "arn:aws:lambda:eu-central-1:000000000000:function:ingest"
+                    )
+                    self.answer(200, body, {f"Lambda-Runtime-{k}": v for k, v in headers.items()})
+                    return
+                self.close_connection = True
+
+            def do_POST(self) -> None:
+                body = self.body()
+                match = re.fullmatch(r"/2018-06-01/runtime/invocation/(.+)/(response|error)", self.path)
+                function._answers.put((match[1], match[2], body) if match else ("", "init", body))
+                self.answer(202, b'{"status":"OK"}', {})
+
+            def body(self) -> bytes:
+                if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+                    return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                parts = b""
+                while size := int(self.rfile.readline().split(b";")[0], 16):
+                    parts += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return parts
+
+            def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+                self.send_response(status)
+                for name, value in {**headers, "Content-Type": "application/json"}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        return Routes
