@@ -17,10 +17,14 @@ TOLERANCE = dt.timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What this machine's clock and the source's server said at one moment (UTC)."""
+    """What this machine's clock and the source's server said at one moment (UTC).
+
+    ``alone``: the source has no clock of its own, and ``source`` repeats ``local``.
+    """
 
     local: dt.datetime
     source: dt.datetime
+    alone: bool = False
 
     @classmethod
     def read(cls, source: KlineSource) -> Self:
@@ -30,7 +34,7 @@ class Clock:
         """
         server = source.now().astimezone(dt.UTC) if source.has_clock else None
         local = dt.datetime.now(dt.UTC)
-        return cls(local, server or local)
+        return cls(local, server or local, alone=server is None)
 
     @property
     def now(self) -> dt.datetime:
@@ -43,7 +47,9 @@ class Clock:
         return abs(self.local - self.source)
 
     def note(self) -> str:
-        """A remark for the record if they disagree grossly."""
+        """A remark for the record if there is but one clock, or if they disagree grossly."""
+        if self.alone:
+            return "the source has no clock; this machine's alone says when"
         apart = f"this machine's clock and the source's differed by {self.skew}"
         return apart if self.skew > TOLERANCE else ""
 

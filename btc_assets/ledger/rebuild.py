@@ -1,0 +1,158 @@
+"""Compute a day's forecast again from what was known then and the stored vintages, and compare the bytes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from btc_assets.contracts import FORECASTS
+from btc_assets.errors import LedgerError
+from btc_assets.ledger.candles import known, versions
+from btc_assets.ledger.digest import FORECAST_COLUMNS, candle_digests, forecast_digests, prefix_digests
+from btc_assets.ledger.records import IssueRecord, read_records
+from btc_assets.ledger.refit import Refit, farthest, fit_again, reference
+from btc_assets.ledger.walk import current
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.features import engineer
+from btc_assets.modeling.forecast import forecasts
+from btc_assets.modeling.inference import Predictor
+from btc_assets.storage.registry import ModelRegistry
+from btc_assets.storage.tables import TableStore
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came of a rebuild.
+
+    Attributes:
+        record: the origin's newest record.
+        candles: whether the candles known then hash to what the record says; None if it does not say.
+        features: whether features derived from them do; None if it does not say.
+        rows: whether the forecast computed from both does.
+        stored: whether the stored rows do, after the rebuild.
+        restored: whether they were written again.
+        farthest: largest relative difference between the computed forecast and the stored one, if both exist.
+        refits: one for each vintage that was fitted again.
+    """
+
+    record: IssueRecord
+    candles: bool | None
+    features: bool | None
+    rows: bool
+    stored: bool
+    restored: bool
+    farthest: float | None
+    refits: Sequence[Refit]
+
+    @property
+    def ok(self) -> bool:
+        """Whether what is computed and what is stored both are what was issued."""
+        return self.rows and self.stored
+
+    def lines(self) -> Iterator[str]:
+        """What was found, in words."""
+        said = {True: "as recorded", False: "NOT as recorded", None: "not in the record"}
+        yield f"{self.record.describe()}, issued {self.record.issued_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"candles known then: {said[self.candles]}"
+        yield f"features derived from them: {said[self.features]}"
+        yield f"forecast computed again: {said[self.rows]}" + ("" if self.rows else self._distance())
+        yield f"stored forecast: {said[self.stored]}" + (", restored just now" if self.restored else "")
+        yield from map(str, self.refits)
+
+    def _distance(self) -> str:
+        return "" if self.farthest is None else f"; up to {self.farthest:.2e} (relative) from the stored one"
+
+
+def rebuild(
+    tables: TableStore,
+    registry: ModelRegistry,
+    symbol: str,
+    origin: dt.date,
+    *,
+    check: bool = False,
+    refit: bool = False,
+) -> Rebuilt:
+    """Compute the forecast of ``origin`` again from its record; put lost or altered rows back.
+
+    Args:
+        tables: where candles, forecasts and records are kept.
+        registry: where the vintages are.
+        symbol: trading pair.
+        origin: the day.
+        check: compare only, write nothing.
+        refit: fit the vintages again as well (minutes; needs the training libraries).
+
+    Raises:
+        LedgerError: the origin has no record, or its record names no vintage.
+        BadModel: a vintage is not what was recorded.
+    """
+    record = _record(tables, symbol, origin)
+    everything = versions(tables, symbol, end=origin + DAY)
+    candles = known(everything, record.issued_at)
+    features = engineer(candles)
+    predictors = {v["model"]: _predictor(registry, v) for v in record.vintages}
+    rows = forecasts([origin], candles, features, lambda kind, _: predictors[kind])
+    rows = rows.select(FORECAST_COLUMNS)
+    stored = _stored(tables, symbol, origin)
+    rows_agree = forecast_digests(rows)[origin] == record.rows_sha256
+    intact = _intact(stored, record)
+    restored = rows_agree and not intact and not check
+    if restored:
+        _restore(tables, rows, stored, record)
+    return Rebuilt(
+        record=record,
+        candles=_agrees(candle_digests(candles, [origin])[origin], record.candles_sha256),
+        features=_agrees(prefix_digests("features", features, [origin])[origin], record.features_sha256),
+        rows=rows_agree,
+        stored=intact or restored,
+        restored=restored,
+        farthest=farthest(rows, stored),
+        refits=[fit_again(registry, v, everything, record, rows) for v in record.vintages] if refit else [],
+    )
+
+
+def _record(tables: TableStore, symbol: str, origin: dt.date) -> IssueRecord:
+    record = current(read_records(tables, symbol)).get(origin)
+    if record is None:
+        raise LedgerError(
+            f"no forecast of {symbol} was issued for origin {origin}: there is nothing to rebuild"
+        )
+    if not record.vintages:
+        raise LedgerError(
+            f"{record.describe()} is of a forecast older than the chain, made by a vintage it does not know"
+        )
+    return record
+
+
+def _predictor(registry: ModelRegistry, used: Mapping[str, Any]) -> Predictor:
+    ref = reference(used)
+    return Predictor.open(registry.fetch(ref), ref.manifest_sha256)
+
+
+def _agrees(found: str, said: str) -> bool | None:
+    return found == said if said else None
+
+
+def _stored(tables: TableStore, symbol: str, origin: dt.date) -> pl.DataFrame:
+    if not tables.exists(FORECASTS):
+        return FORECASTS.empty()
+    return tables.read(FORECASTS, start=origin, end=origin + DAY).filter(pl.col("symbol") == symbol)
+
+
+def _intact(stored: pl.DataFrame, record: IssueRecord) -> bool:
+    """Whether the stored rows and their time are what was issued."""
+    if stored.is_empty() or set(stored["issued_at"]) != {record.issued_at}:
+        return False
+    return forecast_digests(stored)[record.origin_date] == record.rows_sha256
+
+
+def _restore(tables: TableStore, rows: pl.DataFrame, stored: pl.DataFrame, record: IssueRecord) -> None:
+    stamp = pl.lit(record.issued_at, dtype=FORECASTS.schema["issued_at"])
+    surplus = stored.select(FORECASTS.key).join(rows, on=list(FORECASTS.key), how="anti")
+    tables.upsert(FORECASTS, rows.with_columns(issued_at=stamp).select(FORECASTS.schema.names()))
+    if not surplus.is_empty():
+        tables.delete_keys(FORECASTS, surplus)

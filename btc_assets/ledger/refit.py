@@ -1,0 +1,115 @@
+"""Fit a vintage again, from the candles it was fitted on, and say how far the result is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from btc_assets.contracts import QUANTILES
+from btc_assets.errors import LedgerError
+from btc_assets.ledger.candles import known
+from btc_assets.ledger.records import IssueRecord
+from btc_assets.modeling.features import engineer
+from btc_assets.modeling.forecast import forecasts
+from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.inference import Predictor
+from btc_assets.modeling.samples import data_digest
+from btc_assets.modeling.training import fit
+from btc_assets.storage.manifest import MANIFEST, read_manifest
+from btc_assets.storage.registry import ModelRef, ModelRegistry, VintageId
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A vintage that was fitted again: which files differ, and how far the forecast then is (relative)."""
+
+    model: str
+    vintage: str
+    differing: Sequence[str]
+    farthest: float
+
+    def __str__(self) -> str:
+        again = f"{self.model} {self.vintage} fitted again"
+        if not self.differing:
+            return f"{again}: the same bytes"
+        files = ", ".join(self.differing)
+        return f"{again}: {files} differ; the forecast by up to {self.farthest:.2e} (relative)"
+
+
+def fit_again(
+    registry: ModelRegistry,
+    used: Mapping[str, Any],
+    everything: pl.DataFrame,
+    record: IssueRecord,
+    rows: pl.DataFrame,
+) -> Refit:
+    """Fit one vintage of ``record`` again.
+
+    Args:
+        registry: where the vintage is.
+        used: the vintage as the record names it.
+        everything: all versions of all candles (``candles.versions``).
+        record: of the forecast.
+        rows: the forecast from the stored vintage.
+
+    Raises:
+        LedgerError: no state of the candles is the one that it was fitted on.
+    """
+    ref = reference(used)
+    stored = registry.fetch(ref)
+    facts = read_manifest(stored, ref.manifest_sha256)
+    candles = _candles_of_fit(everything, ref.vintage.cutoff, str(facts["data_sha256"]), record)
+    hyperparameters = HyperParameters.from_dict(facts["hyperparameters"])
+    with tempfile.TemporaryDirectory(prefix="refit-") as scratch:
+        folder = Path(scratch) / "vintage"
+        fit(ref.name, candles, engineer(candles), ref.vintage.cutoff, hyperparameters, folder)
+        differing = _differing(stored, folder)
+        predictor = Predictor.open(folder)
+    seen = known(everything, record.issued_at)
+    again = forecasts([record.origin_date], seen, engineer(seen), lambda *_: predictor)
+    mine = again.filter(pl.col("model") == ref.name)
+    return Refit(ref.name, str(ref.vintage), differing, farthest(mine, rows) or 0.0)
+
+
+def reference(used: Mapping[str, Any]) -> ModelRef:
+    """The vintage as a record names it."""
+    vintage = VintageId(dt.date.fromisoformat(used["vintage"]), used["revision"])
+    return ModelRef(used["model"], vintage, used["manifest_sha256"])
+
+
+def farthest(rows: pl.DataFrame, other: pl.DataFrame) -> float | None:
+    """Largest relative difference of a quantile over the rows that both have; None if there are none."""
+    both = rows.join(other, on=["model", "horizon"], suffix="_other")
+    if both.is_empty():
+        return None
+    apart = pl.max_horizontal(((pl.col(q) - pl.col(f"{q}_other")) / pl.col(q)).abs() for q in QUANTILES)
+    return float(both.select(apart.max()).item())
+
+
+def _candles_of_fit(
+    everything: pl.DataFrame, cutoff: dt.date, sha256: str, record: IssueRecord
+) -> pl.DataFrame:
+    """The candles up to ``cutoff`` as they were when they hashed to ``sha256``; the newest such moment."""
+    until = everything.filter((pl.col("ingested_at") <= record.issued_at) & (pl.col("date") <= cutoff))
+    for moment in until["ingested_at"].unique().sort(descending=True):
+        candles = known(until, moment)
+        if candles["date"].max() == cutoff and data_digest(candles, cutoff) == sha256:
+            return candles
+    raise LedgerError(
+        f"no state of the candles up to {cutoff} hashes to {sha256}, which the vintage was fitted on; "
+        "`btc verify` tells whether one was altered"
+    )
+
+
+def _differing(one: Path, two: Path) -> list[str]:
+    """Names of files that differ between two model folders."""
+    first, second = read_manifest(one), read_manifest(two)
+    names = {**first["files"], **second["files"]}
+    found = sorted(n for n in names if first["files"].get(n) != second["files"].get(n))
+    return found if found or first == second else [MANIFEST]

@@ -1,0 +1,188 @@
+"""A forecast can be computed again, byte for byte, from what was known then and the stored vintages."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tiny_vintage import METRICS, write_vintage
+
+from btc_assets.contracts import FORECASTS, NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
+from btc_assets.errors import BadModel, LedgerError
+from btc_assets.frames import klines_frame
+from btc_assets.ledger.candles import land
+from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.inputs import read_inputs
+from btc_assets.ledger.issue import Issued, issue
+from btc_assets.ledger.rebuild import rebuild
+from btc_assets.ledger.verify import verify
+from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.market.simulated import Simulated
+from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
+from btc_assets.modeling.forecast import forecasts
+from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.inference import Predictor
+from btc_assets.modeling.training import fit
+from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.registry import ModelRef, VintageId
+
+D = dt.date(2022, 3, 10)
+CUTOFF = dt.date(2022, 3, 6)
+HOUR = dt.timedelta(hours=1)
+
+
+def at(origin: dt.date, after: dt.timedelta = dt.timedelta(minutes=5)) -> Clock:
+    moment = closes_at(origin) + after
+    return Clock(moment, moment)
+
+
+class Platform:
+    """A real, small pipeline: simulated candles, real features, given vintages, real forecasts."""
+
+    def __init__(self, root: Path) -> None:
+        self.tables, self.registry = DeltaTables(str(root)), FolderRegistry(root)
+        klines = Simulated().klines("BTCUSDT", dt.date(2017, 8, 17), D + DAY)
+        candles = klines_frame(klines, at(D).now)
+        land(self.tables, candles, closes_at(D))
+        self.tables.upsert(ENGINEERED_FEATURES, engineer(candles))
+
+    def put_in_force(self, refs: list[ModelRef]) -> None:
+        rows = [
+            {"symbol": "BTCUSDT", "model": r.name, "date": D, "vintage": r.vintage.cutoff}
+            | {"revision": 0, "manifest_sha256": r.manifest_sha256, "action": "fitted", "reason": "first"}
+            for r in refs
+        ]
+        self.tables.upsert(VINTAGES_IN_FORCE, pl.DataFrame(rows, schema=VINTAGES_IN_FORCE.schema))
+        self.refs = {r.name: r for r in refs}
+
+    def issue(self, clock: Clock) -> Issued:
+        inputs = read_inputs(self.tables, ENGINEERED_FEATURES, "BTCUSDT", [D], "1", {})
+        opened = {n: Predictor.open(self.registry.fetch(r)) for n, r in self.refs.items()}
+        rows = forecasts([D], inputs.candles, inputs.features, lambda kind, _: opened[kind])
+        return issue(self.tables, self.registry, rows, inputs, clock)
+
+    def stored(self) -> pl.DataFrame:
+        return self.tables.read(FORECASTS)
+
+    def restate(self, day: dt.date, clock: Clock) -> None:
+        candle = self.tables.read(RAW_KLINES, start=day, end=day + DAY)
+        land(self.tables, candle.with_columns(high=pl.col("high") * 1.02), clock.now)
+        self.tables.upsert(ENGINEERED_FEATURES, engineer(self.tables.read(RAW_KLINES)))
+
+
+@pytest.fixture(scope="module")
+def issued_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pipeline") / "store"
+    platform = Platform(root)
+    refs = []
+    for name in NETWORKS:
+        folder = root / "drafts" / name
+        write_vintage(folder, name, CUTOFF, stretch=0.05 if name == "mlp" else -0.05)
+        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder, METRICS))
+    platform.put_in_force(refs)
+    platform.issue(at(D))
+    return root
+
+
+@pytest.fixture
+def platform(issued_once: Path, tmp_path: Path) -> Platform:
+    """A copy of the pipeline's store in which D was issued live."""
+    shutil.copytree(issued_once, tmp_path / "store")
+    platform = Platform.__new__(Platform)
+    platform.tables = DeltaTables(str(tmp_path / "store"))
+    platform.registry = FolderRegistry(tmp_path / "store")
+    platform.refs = {n: platform.registry.versions(n)[0] for n in NETWORKS}
+    return platform
+
+
+def test_c4_a_day_computed_again_gives_the_same_bytes(platform: Platform) -> None:
+    rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
+    assert rebuilt.ok
+    assert (rebuilt.candles, rebuilt.features, rebuilt.restored) == (True, True, False)
+    assert rebuilt.farthest == 0.0
+    assert "NOT" not in "\n".join(rebuilt.lines())
+
+
+def test_d11_restated_candles_change_nothing_about_what_was_known(platform: Platform) -> None:
+    platform.restate(D - 3 * DAY, at(D, 2 * HOUR))
+    assert platform.issue(at(D, 3 * HOUR)).outcomes == {D: "kept"}
+    rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
+    assert rebuilt.ok
+    assert verify(platform.tables, platform.registry, "BTCUSDT", features=ENGINEERED_FEATURES).ok
+
+
+def test_m8_candles_after_the_origin_change_nothing(platform: Platform) -> None:
+    future = platform.tables.read(RAW_KLINES).with_columns(
+        date=pl.col("date") + dt.timedelta(days=3000), close=pl.col("close") * 7, high=pl.col("high") * 7
+    )
+    platform.tables.upsert(RAW_KLINES, future.filter(pl.col("date") > D))
+    assert rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True).ok
+
+
+def test_lost_rows_are_put_back_only_when_asked(platform: Platform) -> None:
+    before = platform.stored()
+    platform.tables.delete_keys(FORECASTS, before.select(FORECASTS.key).head(100))
+    checked = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
+    assert (checked.rows, checked.stored, checked.restored) == (True, False, False)
+    assert platform.stored().height == before.height - 100
+    done = rebuild(platform.tables, platform.registry, "BTCUSDT", D)
+    assert done.ok
+    assert done.restored
+    assert platform.stored().equals(before)
+
+
+def test_altered_rows_and_rows_that_were_added_are_put_right(platform: Platform) -> None:
+    before = platform.stored()
+    altered = before.head(1).with_columns(pl.col("q500") + 1)
+    added = before.head(1).with_columns(horizon=pl.lit(91, dtype=pl.Int16), target_date=D + 91 * DAY)
+    platform.tables.upsert(FORECASTS, pl.concat([altered, added]))
+    assert rebuild(platform.tables, platform.registry, "BTCUSDT", D).restored
+    assert platform.stored().equals(before)
+
+
+def test_an_altered_candle_is_told_with_how_far_the_forecast_is(platform: Platform) -> None:
+    candle = platform.tables.read(RAW_KLINES, start=D - DAY, end=D)
+    platform.tables.upsert(RAW_KLINES, candle.with_columns(high=pl.col("high") * 1.02))
+    rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D)
+    assert (rebuilt.candles, rebuilt.features, rebuilt.rows) == (False, False, False)
+    assert rebuilt.stored, "the stored forecast is what was issued and stays"
+    assert rebuilt.farthest is not None
+    assert 0 < rebuilt.farthest < 0.2
+    assert "NOT as recorded; up to" in "\n".join(rebuilt.lines())
+
+
+def test_an_altered_model_is_not_opened(platform: Platform) -> None:
+    graph = platform.registry.fetch(platform.refs["mlp"]) / "model.onnx"
+    content = bytearray(graph.read_bytes())
+    content[40] ^= 1
+    graph.write_bytes(bytes(content))
+    with pytest.raises(BadModel, match=r"model\.onnx"):
+        rebuild(platform.tables, platform.registry, "BTCUSDT", D)
+
+
+def test_a_day_without_a_record_is_refused(platform: Platform) -> None:
+    with pytest.raises(LedgerError, match="nothing to rebuild"):
+        rebuild(platform.tables, platform.registry, "BTCUSDT", D - DAY)
+
+
+@pytest.mark.slow
+def test_a_refit_gives_the_same_bytes_on_the_same_machine(tmp_path: Path) -> None:
+    platform = Platform(tmp_path / "store")
+    candles = platform.tables.read(RAW_KLINES)
+    refs = []
+    for name in NETWORKS:
+        folder = tmp_path / name
+        small = HyperParameters(name, units=2, epochs=1, seeds=1)
+        report = fit(name, candles, engineer(candles), CUTOFF, small, folder)
+        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder, report.metrics))
+    platform.put_in_force(refs)
+    platform.issue(at(D))
+    platform.restate(CUTOFF - 9 * DAY, at(D, 2 * HOUR))  # The fit saw the candles as they were before.
+    rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True, refit=True)
+    assert rebuilt.ok
+    told = [(r.model, list(r.differing), r.farthest) for r in rebuilt.refits]
+    assert told == [("lstm", [], 0.0), ("mlp", [], 0.0)]
