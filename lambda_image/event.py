@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from btc_assets.errors import ConfigurationError
 from btc_assets.market.calendar import FIRST_DAY, last_closed_day
@@ -21,7 +22,9 @@ class Order:
     """Land the candles up to ``day``, and start Dagster's run for it if ``launch``."""
 
     day: dt.date
-    launch: bool
+    launch: bool = True
+    last_call: bool = False
+    """If this fails too, a person must know: there is no candle an hour after midnight."""
 
 
 def order_of(event: object) -> Order:
@@ -30,7 +33,7 @@ def order_of(event: object) -> Order:
     Known are EventBridge's and EventBridge Scheduler's events, which carry the time they were
     scheduled for (``{"source": "aws.scheduler", "time": "2025-07-01T00:05:00Z", ...}`` means the day
     that was over then, 2025-06-30, however late it is delivered), and a person's
-    ``{"day": "2025-06-30", "launch": false}``.
+    ``{"day": "2025-06-30", "launch": false}``. Both may say ``"last_call": true``.
 
     Raises:
         EventError: anything else, and days that no candle can be for.
@@ -38,16 +41,21 @@ def order_of(event: object) -> Order:
     if not isinstance(event, dict):
         raise EventError(f"the event is no object: {event!r:.200}")
     if "day" in event:
-        day, launch = _date(event["day"]), event.get("launch", True)
+        day = _date(event["day"])
     elif event.get("source") in ("aws.scheduler", "aws.events"):
-        day, launch = last_closed_day(_time(event.get("time"))), True
+        day = last_closed_day(_time(event.get("time")))
     else:
         raise EventError(f"the event is neither EventBridge's nor has a 'day': {event!r:.200}")
-    if not isinstance(launch, bool):
-        raise EventError(f"'launch' = {launch!r:.100} is neither true nor false")
     if day < FIRST_DAY:
         raise EventError(f"the event means {day}, before the first candle on {FIRST_DAY}")
-    return Order(day, launch)
+    return Order(day, _flag(event, "launch", True), _flag(event, "last_call", False))
+
+
+def _flag(event: dict[str, Any], name: str, default: bool) -> bool:
+    value = event.get(name, default)
+    if not isinstance(value, bool):
+        raise EventError(f"{name!r} = {value!r:.100} is neither true nor false")
+    return value
 
 
 def _date(value: object) -> dt.date:

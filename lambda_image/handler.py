@@ -39,20 +39,34 @@ class Context(Protocol):
 
 def handler(event: object, context: Context) -> dict[str, Any]:
     """Do what ``event`` orders; see `lambda_image.event.order_of` for the events that are known."""
-    began = time.perf_counter()
     config = config_from(os.environ)
     order = order_of(event)
-    landings = _land(config, order, lambda: context.get_remaining_time_in_millis() / 1000)
+    try:
+        return _obey(config, order, lambda: context.get_remaining_time_in_millis() / 1000)
+    except Exception as error:
+        missing = {"DayMissing": 1} if order.last_call else {}
+        _record(config, f"{order.day} failed: {error}", missing | {"Failures": 1}, level=logging.ERROR)
+        raise
+
+
+def _obey(config: Config, order: Order, seconds_left: Callable[[], float]) -> dict[str, Any]:
+    """Land, launch, report."""
+    landings = _land(config, order, seconds_left)
     run = _start(config, landings) if order.launch and config.dagster_url else None
-    report = {
+    figures = {
+        "DayLanded": 1,
+        "CandlesLanded": len(landings.fresh),
+        "CandlesRestated": len(landings.restated),
+        "RunsLaunched": int(run is not None),
+    }
+    _record(config, f"{order.day} landed", figures)
+    return {
         "day": order.day.isoformat(),
         "landed": [day.isoformat() for day in landings.fresh],
         "restated": [day.isoformat() for day in landings.restated],
         "unchanged": landings.unchanged,
         "run": run,
     }
-    _record(config, report, landings, time.perf_counter() - began)
-    return report
 
 
 def _land(config: Config, order: Order, seconds_left: Callable[[], float]) -> Landings:
@@ -84,19 +98,12 @@ def _secret(name: str) -> str:
     return str(boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]).strip()
 
 
-def _record(config: Config, report: dict[str, Any], landings: Landings, seconds: float) -> None:
+def _record(config: Config, message: str, figures: dict[str, int], level: int = logging.INFO) -> None:
     """One line that is log and metrics at once (CloudWatch's embedded metric format)."""
-    figures = {
-        "DayLanded": 1,
-        "CandlesLanded": len(landings.fresh),
-        "CandlesRestated": len(landings.restated),
-        "RunsLaunched": int(report["run"] is not None),
-        "Seconds": round(seconds, 3),
-    }
     metric = {
         "Namespace": "BtcAssets",
         "Dimensions": [["Symbol"]],
-        "Metrics": [{"Name": name, "Unit": "Seconds" if name == "Seconds" else "Count"} for name in figures],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in figures],
     }
     extra = {"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]}}
-    _log.info("%s landed", report["day"], extra=extra | figures | {"Symbol": config.symbol, "report": report})
+    _log.log(level, message, extra=extra | figures | {"Symbol": config.symbol})

@@ -62,6 +62,7 @@ def test_a_person_names_the_day_and_may_skip_the_launch() -> None:
         {"day": 7},
         {"day": "2017-08-16"},
         {"day": "2025-06-30", "launch": "no"},
+        SCHEDULER | {"last_call": 1},
     ],
 )
 def test_L4_garbage_is_refused(event: Any) -> None:

@@ -193,6 +193,16 @@ def test_the_log_is_one_structured_line_with_metrics_and_no_secret(stage: Stage)
     assert "canary" not in "".join(function.output)
 
 
+@pytest.mark.parametrize("last_call", [False, True])
+def test_L5_only_the_last_call_of_the_day_reports_it_missing(stage: Stage, last_call: bool) -> None:
+    del stage.exchange.rows[max(stage.exchange.rows)], stage.exchange.rows[max(stage.exchange.rows)]
+    function = stage.function()
+    assert function.invoke(EVENT | {"last_call": last_call}).error == "NoDataYet"
+    (line,) = [line for line in log_lines(function) if "_aws" in line]
+    assert ("DayMissing" in line) is last_call
+    assert line["level"] == "ERROR"
+
+
 def test_the_function_imports_nothing_heavy(stage: Stage) -> None:
     function = stage.function(PYTHONPROFILEIMPORTTIME="1")
     assert function.invoke(EVENT).error is None

@@ -1,0 +1,224 @@
+"""The SAM template: lint, what it expands to, and a deployment to an AWS emulator that is then driven."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exchange import Exchange
+from graphql import LAUNCHED, GraphQL, state
+from lambda_runtime import ROOT, Function
+
+TEMPLATE = ROOT / "lambda_image" / "template.yaml"
+IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/btc-assets-images:ingest-1"
+
+
+def expand() -> dict[str, Any]:
+    """What CloudFormation gets once the SAM transform has run, as plain JSON."""
+    from samtranslator.translator.transform import transform
+    from samtranslator.yaml_helper import yaml_parse
+
+    class NoManagedPolicies:
+        def load(self) -> dict[str, str]:
+            return {}
+
+    template = yaml_parse(TEMPLATE.read_text())
+    return dict(transform(template, {"ImageUri": IMAGE}, NoManagedPolicies()))
+
+
+@pytest.fixture(scope="module")
+def expanded() -> Iterator[dict[str, Any]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        yield expand()
+
+
+@pytest.fixture(scope="module")
+def resources(expanded: dict[str, Any]) -> dict[str, Any]:
+    return dict(expanded["Resources"])
+
+
+def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {name: r["Properties"] for name, r in resources.items() if r["Type"] == kind}
+
+
+def test_the_template_is_clean() -> None:
+    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)]
+    done = subprocess.run(lint, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_function_is_an_image_with_what_it_needs(resources: dict[str, Any]) -> None:
+    (function,) = of_type(resources, "AWS::Lambda::Function").values()
+    assert function["PackageType"] == "Image"
+    assert function["Timeout"] == 120
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
+    names = set(function["Environment"]["Variables"])
+    read = set(re.findall(r'"((?:BTC|DAGSTER)_[A-Z0-9_]+)"', (ROOT / "lambda_image/config.py").read_text()))
+    assert names <= read
+    assert "DAGSTER_TOKEN" not in names
+
+
+def test_both_schedules_fire_in_utc_after_midnight_with_the_scheduled_time(resources: dict[str, Any]) -> None:
+    schedules = of_type(resources, "AWS::Scheduler::Schedule")
+    assert set(schedules) == {"Schedule", "LastCall"}
+    for schedule in schedules.values():
+        assert schedule["ScheduleExpressionTimezone"] == "UTC"
+        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+        payload = json.loads(schedule["Target"]["Input"])
+        assert payload["time"] == "<aws.scheduler.scheduled-time>"
+        assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 10
+        assert "DeadLetters" in json.dumps(schedule["Target"]["DeadLetterConfig"])
+    assert json.loads(schedules["LastCall"]["Target"]["Input"])["last_call"] is True
+
+
+@pytest.mark.parametrize(("name", "minute"), [("ScheduleExpression", 5), ("LastCallExpression", 55)])
+def test_the_cron_expressions_are_valid_and_mean_what_they_say(
+    expanded: dict[str, Any], name: str, minute: int
+) -> None:
+    """No linter looks inside a cron expression: minutes hours day-of-month month day-of-week year."""
+    parameter = expanded["Parameters"][name]
+    fields = re.fullmatch(r"cron\((.*)\)", parameter["Default"])[1].split()
+    assert fields == [str(minute), "0", "*", "*", "?", "*"]
+    assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"])
+
+
+def test_what_fails_ends_in_the_dead_letter_queue(resources: dict[str, Any]) -> None:
+    (config,) = of_type(resources, "AWS::Lambda::EventInvokeConfig").values()
+    assert config["MaximumRetryAttempts"] == 2
+    assert "DeadLetters" in json.dumps(config["DestinationConfig"]["OnFailure"])
+    assert of_type(resources, "AWS::SQS::Queue")["DeadLetters"]["MessageRetentionPeriod"] == 14 * 86400
+
+
+def test_the_bucket_is_private_versioned_encrypted_and_outlives_the_stack(resources: dict[str, Any]) -> None:
+    bucket = resources["Bucket"]
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    properties = bucket["Properties"]
+    assert properties["VersioningConfiguration"]["Status"] == "Enabled"
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["BucketEncryption"]
+    assert properties["LifecycleConfiguration"]["Rules"]
+
+
+def test_roles_grant_no_more_than_what_is_used(resources: dict[str, Any]) -> None:
+    statements = [
+        statement
+        for role in of_type(resources, "AWS::IAM::Role").values()
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    granted: set[str] = set()
+    for statement in statements:
+        actions = statement["Action"]
+        granted |= {actions} if isinstance(actions, str) else set(actions)
+        assert statement["Resource"] != "*"
+    assert granted == {
+        "lambda:InvokeFunction",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "secretsmanager:GetSecretValue",
+        "sqs:SendMessage",
+    }
+    assert not any("ManagedPolicyArns" in role for role in of_type(resources, "AWS::IAM::Role").values())
+
+
+def test_every_alarm_tells_somebody(resources: dict[str, Any]) -> None:
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    watched = {alarm["MetricName"] for alarm in alarms.values()}
+    assert watched == {
+        "Errors",
+        "Throttles",
+        "ApproximateNumberOfMessagesVisible",
+        "DayMissing",
+        "Invocations",
+    }
+    assert all(alarm["AlarmActions"] == [{"Ref": "Alarms"}] for alarm in alarms.values())
+    assert "DayMissing" in (ROOT / "lambda_image/handler.py").read_text()
+
+
+def test_every_parameter_is_explained(expanded: dict[str, Any]) -> None:
+    assert all(parameter.get("Description") for parameter in expanded["Parameters"].values())
+    pattern = expanded["Parameters"]["ImageUri"]["AllowedPattern"]
+    assert re.fullmatch(pattern, IMAGE)
+    assert re.fullmatch(pattern, "")
+    assert not re.fullmatch(pattern, "docker.io/evil:latest")
+
+
+class TestDeployed:
+    """The stack on an AWS emulator. It keeps less than AWS does, so the rest is asserted above."""
+
+    @pytest.fixture(scope="class")
+    def aws(self) -> Iterator[Any]:
+        import boto3
+        from moto.server import ThreadedMotoServer
+
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+        server.start()
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
+        yield lambda service: boto3.client(service, endpoint_url=url, **keys)
+        server.stop()
+
+    @pytest.fixture(scope="class")
+    def outputs(self, aws: Any, expanded: dict[str, Any]) -> dict[str, str]:
+        cloud = aws("cloudformation")
+        cloud.create_stack(
+            StackName="btc-assets",
+            TemplateBody=json.dumps(expanded),
+            Parameters=[{"ParameterKey": "ImageUri", "ParameterValue": IMAGE}],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        (stack,) = cloud.describe_stacks(StackName="btc-assets")["Stacks"]
+        assert stack["StackStatus"] == "CREATE_COMPLETE", stack.get("StackStatusReason")
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def test_the_outputs_are_the_settings_of_the_graph(self, outputs: dict[str, str]) -> None:
+        assert re.fullmatch(r"s3://[a-z0-9.-]+/landing", outputs["LandingPrefix"])
+        assert re.fullmatch(r"s3://[a-z0-9.-]+/data", outputs["DataDir"])
+        assert outputs["FunctionName"] == "btc-assets-ingest"
+
+    def test_the_bucket_is_there(self, aws: Any, outputs: dict[str, str]) -> None:
+        bucket = outputs["LandingPrefix"].split("/")[2]
+        encryption = aws("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+        assert encryption["Rules"]
+
+    def test_an_event_becomes_a_candle_in_the_bucket_and_a_run(
+        self, aws: Any, outputs: dict[str, str], resources: dict[str, Any], exchange: Exchange
+    ) -> None:
+        """The event is the schedule's own input, its time filled in as EventBridge Scheduler does."""
+        text = of_type(resources, "AWS::Scheduler::Schedule")["Schedule"]["Target"]["Input"]
+        due = dt.datetime(2018, 3, 1, 0, 5, tzinfo=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        event = json.loads(text.replace("<aws.scheduler.scheduled-time>", due))
+        # The emulator makes no secrets from templates; by hand, then, as its value is put in by hand anyway.
+        aws("secretsmanager").create_secret(Name="dagster-token", SecretString="t0ken")
+        dagster = GraphQL((200, state()), (200, LAUNCHED))
+        url = aws("s3").meta.endpoint_url
+        given = {
+            "BTC_LANDING": outputs["LandingPrefix"],
+            "BTC_BINANCE_URL": exchange.url,
+            "DAGSTER_URL": dagster.url,
+            "DAGSTER_TOKEN_SECRET": "dagster-token",
+            "AWS_ENDPOINT_URL": url,
+        }
+        function = Function("lambda_image.handler.handler", given)
+        try:
+            outcome = function.invoke(event)
+        finally:
+            function.close()
+            dagster.close()
+        assert outcome.error is None, outcome.message
+        bucket = outputs["LandingPrefix"].split("/")[2]
+        (item,) = aws("s3").list_objects_v2(Bucket=bucket)["Contents"]
+        assert item["Key"].startswith("landing/BTCUSDT/2018-02-28/0001-")
+        assert dagster.headers[0]["Authorization"] == "Bearer t0ken"
+        assert "LaunchDay" in dagster.asked[1]["query"]
