@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def save_keras(model: Any, path: Path) -> None:
-    """Write ``model`` to ``path`` (.keras) without the clock: zip entries and metadata carry no date.
+    """Write ``model`` to ``path`` (.keras) without clock and memory addresses: same model, same bytes.
 
     A .keras file is a zip of config.json, metadata.json and the weights; the first two hold no secrets and
-    no code, and only the second and the zip's own headers say when they were written.
+    no code. The second and the zip's own headers say when they were written, and the first names objects
+    that layers share by where they lay in memory: they are numbered instead.
     """
     model.save(path)
     with zipfile.ZipFile(path) as archive:
@@ -23,6 +25,7 @@ def save_keras(model: Any, path: Path) -> None:
     metadata = json.loads(parts["metadata.json"])
     metadata.pop("date_saved", None)
     parts["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+    parts["config.json"] = _numbered(parts["config.json"])
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
@@ -30,3 +33,13 @@ def save_keras(model: Any, path: Path) -> None:
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)
     path.write_bytes(buffer.getvalue())
+
+
+def _numbered(config: bytes) -> bytes:
+    """``config`` with shared objects named 1, 2, ... in the order in which they appear."""
+    numbers: dict[bytes, int] = {}
+    return re.sub(
+        rb'("shared_object_id": )(\d+)',
+        lambda match: match[1] + str(numbers.setdefault(match[2], len(numbers) + 1)).encode(),
+        config,
+    )
