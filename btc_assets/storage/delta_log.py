@@ -50,7 +50,7 @@ _FILES = "btcFiles"
 TORN = "_torn_log_entries"
 
 
-class Lost(Exception):  # noqa: N818 - an outcome, not an error: the caller reads again and retries
+class Lost(Exception):
     """Another writer committed first."""
 
 
@@ -160,8 +160,11 @@ class DeltaLog:
             with self.lock:
                 return self._load(version)
         except CorruptData as error:
+            if version is not None:
+                self._check_version(version)
+                raise
             last = self._last_entry()
-            if version is not None or last is None or not last.number:
+            if last is None or last.number == 0:
                 raise
             snapshot = self._load_before(last, error)
             log.warning("ALARM: %s; using version %d, the last good one", error, snapshot.version)
@@ -207,7 +210,9 @@ class DeltaLog:
             kind = StorageError if self.folder else StorageUnavailable
             raise kind(f"table {self.spec.name} at {self.uri} cannot be read: {first_line(error)}") from error
         except (DeltaError, ValueError, IndexError) as error:
-            raise self._unreadable(version, error) from error
+            raise CorruptData(
+                f"the log of table {self.spec.name} at {self.uri} cannot be read: {first_line(error)}"
+            ) from error
         names = [uri.rpartition("/")[2] for uri in table.file_uris()]
         if said is None:
             raise StorageError(
@@ -222,12 +227,6 @@ class DeltaLog:
             )
         self._check_schema(table)
         return Snapshot(table, table.version(), tuple(sorted(map(DataFile.parse, names), key=_order)))
-
-    def _unreadable(self, version: int | None, error: Exception) -> StorageError:
-        where = f"table {self.spec.name} at {self.uri}"
-        if version is not None and not 0 <= version <= (newest := self.open().version):
-            return StorageError(f"{where} has versions 0 to {newest}, not {version}")
-        return CorruptData(f"the log of {where} cannot be read: {first_line(error)}")
 
     def _newest(self) -> DeltaTable:
         if self._kept is not None and self._kept[1] == self._identity(self._kept[0].version()):
@@ -250,7 +249,7 @@ class DeltaLog:
         for line in (content or b"").splitlines():
             if info := json.loads(line).get("commitInfo"):
                 return dict(info)
-        return {}
+        raise ValueError(f"{key} says nothing about its commit")
 
     def _fresh(self, version: int | None) -> DeltaTable:
         if self.folder is not None:
@@ -266,6 +265,11 @@ class DeltaLog:
         except OSError:
             return time.monotonic_ns()  # equal to nothing: read afresh
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+    def _check_version(self, version: int) -> None:
+        newest = self.open().version
+        if not 0 <= version <= newest:
+            raise StorageError(f"table {self.spec.name} has versions 0 to {newest}, not {version}")
 
     def _load_before(self, last: LogEntry, error: CorruptData) -> Snapshot:
         try:

@@ -88,7 +88,13 @@ class Bucket:
 
 def delta_options(endpoint: str) -> dict[str, str]:
     """deltalake's options for the server at ``endpoint`` (empty: AWS): bounded retries, conditional puts."""
-    options = {"aws_conditional_put": "etag", "timeout": "30s", "connect_timeout": "5s"}
+    options = {
+        "aws_conditional_put": "etag",
+        "timeout": "30s",
+        "connect_timeout": "5s",
+        "max_retries": "4",
+        "retry_timeout": "60s",
+    }
     if endpoint:
         options |= {
             "aws_endpoint_url": endpoint,

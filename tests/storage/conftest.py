@@ -1,0 +1,167 @@
+"""The backends every contract test runs against, and small factories of tables and model folders."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from btc_assets.contracts import UTC_US, Column, TableSpec
+from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.manifest import write_manifest
+
+DAY0 = dt.date(2024, 2, 27)
+
+SAMPLES = TableSpec(
+    "samples",
+    "One column of every type that the platform stores.",
+    key=("symbol", "date"),
+    day="date",
+    columns=(
+        Column("symbol", pl.String, "name"),
+        Column("date", pl.Date, "day"),
+        Column("horizon", pl.Int16, "a small number"),
+        Column("trades", pl.Int64, "a large number"),
+        Column("close", pl.Float64, "a price"),
+        Column("live", pl.Boolean, "a flag"),
+        Column("other_day", pl.Date, "another day"),
+        Column("at", UTC_US, "an instant"),
+        Column("note", pl.String, "words"),
+    ),
+)
+
+
+def samples(*days: int, symbol: str = "BTC", close: float = 1.0) -> pl.DataFrame:
+    """Rows for the given days after DAY0."""
+    rows = [
+        {
+            "symbol": symbol,
+            "date": DAY0 + dt.timedelta(days=d),
+            "horizon": d % 90,
+            "trades": 2**53 + d,
+            "close": close,
+            "live": d % 2 == 0,
+            "other_day": DAY0,
+            "at": dt.datetime(2024, 2, 29, 23, 59, 59, 999_999 - d, dt.UTC),
+            "note": None if d % 3 == 0 else f"day {d}, ₿",
+        }
+        for d in days
+    ]
+    return pl.DataFrame(rows, schema=SAMPLES.schema)
+
+
+def day(n: int) -> dt.date:
+    """The n-th day after DAY0."""
+    return DAY0 + dt.timedelta(days=n)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """An S3-compatible server on loopback, with credentials for it in the environment.
+
+    In a process of its own: deltalake holds Python's lock during some requests.
+    """
+    fakes = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+    fakes |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_port(port, server)
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in fakes.items():
+                environment.setenv(name, value)
+            yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture
+def bucket_url(s3_endpoint: str) -> str:
+    """A fresh bucket and prefix."""
+    import boto3
+
+    name = f"bucket-{uuid.uuid4().hex}"
+    boto3.client("s3", endpoint_url=s3_endpoint).create_bucket(Bucket=name)
+    return f"s3://{name}/some/prefix"
+
+
+@pytest.fixture
+def local_tables(tmp_path: Path) -> DeltaTables:
+    return DeltaTables(str(tmp_path / "store"))
+
+
+@pytest.fixture(params=["local", "s3"])
+def tables(request: pytest.FixtureRequest, tmp_path: Path) -> DeltaTables:
+    """An empty table store of each backend."""
+    if request.param == "local":
+        return request.getfixturevalue("local_tables")
+    from btc_assets.storage.s3 import delta_options
+
+    url, endpoint = request.getfixturevalue("bucket_url"), request.getfixturevalue("s3_endpoint")
+    return DeltaTables(url, delta_options(endpoint), tmp_path / "cache")
+
+
+@pytest.fixture(params=["local", "s3"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path):
+    """An empty model registry of each backend."""
+    if request.param == "local":
+        return FolderRegistry(tmp_path / "store")
+    from btc_assets.storage.cached import CachedRegistry
+    from btc_assets.storage.s3 import Bucket
+    from btc_assets.storage.s3_registry import S3Registry
+
+    bucket = Bucket(request.getfixturevalue("bucket_url"), request.getfixturevalue("s3_endpoint"))
+    return CachedRegistry(S3Registry(bucket), tmp_path / "cache")
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """A factory of model folders with files in subfolders."""
+    made = 0
+
+    def make(content: bytes = b"weights", pinball: float = 0.97, **fields: object) -> Path:
+        nonlocal made
+        made += 1
+        folder = tmp_path / "made" / str(made)
+        (folder / "pictures" / "loss").mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(content)
+        (folder / "card.md").write_text("# A model\n")
+        (folder / "pictures" / "loss" / "curve.png").write_bytes(b"\x89PNG" + content[:10])
+        write_manifest(folder, {"metrics": {"pinball": pinball}, **fields})
+        return folder
+
+    return make
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Return once ``server`` listens on ``port``."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"no server on port {port}")
