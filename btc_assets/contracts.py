@@ -89,7 +89,7 @@ RAW_KLINES = TableSpec(
 
 SUPERSEDED_KLINES = TableSpec(
     "superseded_klines",
-    "Earlier versions of candles that the exchange restated: with raw_klines, the candles as known at any time.",
+    "Earlier versions of restated candles: with raw_klines, the candles as known at any time.",
     key=("symbol", "date", "ingested_at"),
     day="date",
     columns=(

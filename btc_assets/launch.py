@@ -12,6 +12,7 @@ import dagster as dg
 
 from btc_assets.automation.runs import UNFINISHED, run_tags
 from btc_assets.errors import BtcError
+from btc_assets.event_log import BATCH_SIZE
 from btc_assets.partitions import Window
 from btc_assets.settings import Settings
 
@@ -22,6 +23,11 @@ INSTANCE_YAML = """\
 # Dagster's settings on one machine; written once, yours to change.
 telemetry:
   enabled: false
+event_log_storage:
+  module: btc_assets.event_log
+  class: BatchingEventLog
+  config:
+    base_dir: history
 run_coordinator:
   module: dagster.core.run_coordinator
   class: QueuedRunCoordinator
@@ -44,6 +50,10 @@ retention:
 """
 
 
+QUIET = {"console": {"config": {"log_level": "WARNING"}}}
+"""What the terminal of a run shows; Dagster's own log has it all."""
+
+
 class RunFailed(BtcError):
     """A run of the graph failed; the message is the failing step's own."""
 
@@ -56,6 +66,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     if not config.exists():
         config.write_text(INSTANCE_YAML)
     os.environ["DAGSTER_HOME"] = str(home.resolve())
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
     _commit_without_waiting_for_the_disk()
     return dg.DagsterInstance.from_config(str(home.resolve()))
 
@@ -104,7 +115,7 @@ def run_window(
         instance=instance,
         run_id=run_id,
         tags={**run_tags(window), WORKER_TAG: this_process()},
-        run_config=config,
+        run_config={"loggers": QUIET, **(config or {})},
         asset_selection=[dg.AssetKey([a]) for a in assets] if assets else None,
         raise_on_error=False,
     )

@@ -40,8 +40,8 @@ class Settings(BaseModel):
     refit_every: int = Field(7, ge=1, le=365, description="days between refits of the networks")
     ledger_sink: str = Field(
         "",
-        description="where the newest record's hash is published: a file, s3://bucket/prefix (with object lock) "
-        "or git+file|ssh|https://repository; empty: nowhere",
+        description="where the newest record's hash is published: a file, s3://bucket/prefix (with object "
+        "lock) or git+file|ssh|https://repository; empty: nowhere",
     )
     ledger_lock_days: int = Field(
         3650, ge=1, le=36500, description="days that S3 keeps a published hash from being changed or deleted"

@@ -48,8 +48,8 @@ def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
     if not records:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (len(records) - 1))
-    newest: dt.datetime = max(r.update_timestamp for r in records).astimezone(dt.UTC)
-    return newest + wait
+    newest = max(r.update_timestamp for r in records)
+    return dt.datetime.fromtimestamp(newest.timestamp(), dt.UTC) + wait
 
 
 def request(window: Window, missing: dict[str, set[dt.date]], attempt: int) -> dg.RunRequest:

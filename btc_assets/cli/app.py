@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from btc_assets.cli import backfill, backtest, doctor, export, forecast, settings, up
+from btc_assets.cli import backfill, backtest, doctor, export, forecast, ledger, settings, up
 
 app = typer.Typer(
     name="btc",
@@ -27,5 +27,8 @@ app.command("backfill")(backfill.backfill)
 app.command("forecast")(forecast.forecast)
 app.command("backtest")(backtest.backtest)
 app.command("export")(export.export)
+app.command("verify")(ledger.verify)
+app.command("rebuild")(ledger.rebuild)
+app.add_typer(ledger.ledger, name="ledger")
 app.command("doctor")(doctor.doctor)
 app.command("settings")(settings.show_settings)

@@ -1,4 +1,4 @@
-"""``btc export``: a table as one Parquet or CSV file."""
+"""``btc export``: a table as one Parquet or CSV file, or a proof of what was issued as a folder."""
 
 from __future__ import annotations
 
@@ -8,29 +8,37 @@ from typing import Annotated
 
 import typer
 
-from btc_assets.cli.options import one_of, parse_day
+from btc_assets.cli.ledger import export_proof, origins
+from btc_assets.cli.options import one_of
 from btc_assets.errors import ConfigurationError, StorageError
-from btc_assets.market.calendar import DAY
 from btc_assets.settings import load
 
 
 def export(
+    out: Annotated[
+        Path, typer.Option("--out", help="File to write: .parquet or .csv; with --proof a folder.")
+    ],
     table: Annotated[
         str, typer.Argument(help="Table to export: raw_klines, forecasts, forecast_scores, ...")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="File to write: .parquet or .csv.")],
+    ] = "",
     start: Annotated[str | None, typer.Option("--from", help="First day (UTC, included).")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last day (UTC, included).")] = None,
+    proof: Annotated[
+        bool, typer.Option("--proof", help="Write what proves the forecasts, for anyone to check.")
+    ] = False,
+    models: Annotated[bool, typer.Option("--models", help="With --proof: the model files, too.")] = False,
 ) -> None:
-    """Write the rows of TABLE to a file; the file appears only when it is whole."""
+    """Write the rows of TABLE, or a proof of all forecasts, to --out; it appears only when it is whole."""
+    if proof == bool(table):
+        raise ConfigurationError("name a table to export, or --proof, not both and not neither")
+    if proof:
+        export_proof(out, start, end, with_models=models)
+        return
     from btc_assets.cli.tables import TABLES
     from btc_assets.storage.open import open_tables
 
     spec = TABLES()[one_of(table, TABLES(), "table")]
-    first = parse_day(start, "--from") if start else None
-    last = parse_day(end, "--to") + DAY if end else None
-    if first and last and last <= first:
-        raise ConfigurationError(f"the range runs backwards: --from {start} is after --to {end}; swap them")
+    first, last = origins(start, end)
     if out.suffix not in {".parquet", ".csv"}:
         raise ConfigurationError(f"--out {out}: the name must end in .parquet or .csv")
     settings = load()

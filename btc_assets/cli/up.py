@@ -26,7 +26,7 @@ def up(
     source: Annotated[
         str | None,
         typer.Option(
-            help="binance, archive or simulated. Without it: Binance, or the simulated market if it cannot be reached."
+            help="binance, archive or simulated. Without it: Binance, or a simulated market if it is out of reach."
         ),
     ] = None,
     web_port: Annotated[int | None, typer.Option(help="Port of the web page (default 8050).")] = None,
@@ -55,7 +55,7 @@ def up(
 
 
 def choose(source: str | None, **ports: int | None) -> Settings:
-    """Settings with the source that will be used; only an unnamed source may give way to the simulated one."""
+    """Settings with the source that will be used; only an unnamed source may give way to simulation."""
     if source is not None:
         one_of(source, SOURCES, "source")
     settings = load(None, source=source, **ports)

@@ -68,13 +68,14 @@ def loss_alarms(model: str, recent: pl.DataFrame) -> list[Alarm]:
     test = diebold_mariano(difference, 0)
     if test is None or test.p_worse >= LEVEL:
         return []
-    ratio = recent["pinball"].sum() / recent["pinball_random_walk"].sum()
-    text = f"{model}: loss {ratio:.3f} times the random walk's over {recent.height} days (p = {test.p_worse:.4f})"
+    ratio = float(recent["pinball"].sum()) / float(recent["pinball_random_walk"].sum())
+    days = f"over {recent.height} days (p = {test.p_worse:.4f})"
+    text = f"{model}: loss {ratio:.3f} times the random walk's {days}"
     return [Alarm(model, "loss", text)]
 
 
 def binomial_two_sided(hits: int, trials: int, probability: float) -> float:
-    """Exact two-sided p-value: the chance of all counts no more likely than ``hits`` (Clopper-Pearson's test)."""
+    """Exact two-sided p-value: the chance of all counts that are no more likely than ``hits``."""
     likely = [
         math.comb(trials, k) * probability**k * (1 - probability) ** (trials - k) for k in range(trials + 1)
     ]
