@@ -4,6 +4,7 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 PY = .venv/bin/python
 ARGS ?=
+COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/all.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots lock clean
@@ -32,7 +33,7 @@ unit:  ## the tests alone; ARGS="tests/market -k simulated"
 test-faults: setup-dev  ## the long trials of the fault matrix
 	$(PY) -m pytest -m faults $(ARGS)
 
-test-images: setup-dev  ## build, start and probe the container images
+test-images: setup-dev .venv/.debian-images  ## build, start and probe the container images
 	$(PY) -m pytest -m images $(ARGS)
 
 bench: setup-dev  ## print every benchmark as a table
@@ -46,6 +47,10 @@ lock:  ## resolve the dependencies again, with hashes
 	  --all-extras --group dev pyproject.toml requirements/build.in -o requirements/all.txt $(ARGS)
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra graph --extra train --extra web -c requirements/all.txt pyproject.toml requirements/build.in -o requirements/runtime.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) --extra graph --extra train --extra aws pyproject.toml -o requirements/image-dagster.txt
+	$(COMPILE) --extra web pyproject.toml requirements/image-dash.in -o requirements/image-dash.txt
+	$(COMPILE) lambda_image/requirements.in -o lambda_image/requirements.txt
 
 clean:  ## remove the environment and caches; never your data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
@@ -66,5 +71,9 @@ clean:  ## remove the environment and caches; never your data
 	touch $@
 
 .venv/.debian: scripts/debian.txt
-	sh scripts/install_debian.sh
+	sh scripts/install_debian.sh debian.txt
+	touch $@
+
+.venv/.debian-images: scripts/debian-images.txt
+	sh scripts/install_debian.sh debian-images.txt
 	touch $@

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Install the Debian packages that the tests need and this machine lacks; asks for root only then.
+# Install the Debian packages listed in the file that this machine lacks; asks for root only then.
 set -eu
 cd "$(dirname "$0")"
 missing=""
 while read -r package; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
-done < debian.txt
+done < "$1"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
   if command -v sudo >/dev/null 2>&1; then
-    exec sudo sh "$PWD/install_debian.sh"
+    exec sudo sh "$PWD/install_debian.sh" "$1"
   fi
   echo "The tests need these Debian packages; install them as root: apt-get install$missing" >&2
   exit 1
