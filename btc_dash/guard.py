@@ -76,13 +76,22 @@ def _is_ours(app: Dash, body: bytes) -> bool:
         known = app.callback_map[call["output"]]
         changed = call.get("changedPropIds", [])
         return (
-            _matches(call.get("inputs", []), known["inputs"])
+            _same_outputs(call["outputs"], call["output"])
+            and _matches(call.get("inputs", []), known["inputs"])
             and _matches(call.get("state", []), known["state"])
             and isinstance(changed, list)
             and all(isinstance(name, str) for name in changed)
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
+
+
+def _same_outputs(given: Any, key: str) -> bool:
+    """Whether ``given`` are the outputs that Dash's name for the callback lists."""
+    parts = [part.rsplit(".", 1) for part in key.strip(".").split("...")]
+    declared = [{"id": name, "property": prop} for name, prop in parts]
+    shown = given if key.startswith("..") else [given]
+    return isinstance(shown, list) and [{"id": o["id"], "property": o["property"]} for o in shown] == declared
 
 
 def _matches(given: Any, declared: list[dict[str, Any]]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 Figure = dict[str, Any]
@@ -78,16 +80,28 @@ def y_axis(**more: Any) -> dict[str, Any]:
     } | more
 
 
+def plain(values: Iterable[Any]) -> list[Any]:
+    """What JSON knows: days as ISO text, numbers without digits that nobody sees."""
+    return [
+        v.isoformat()
+        if isinstance(v, dt.date)
+        else round(v, 2 if abs(v) >= 100 else 5)
+        if v is not None
+        else None
+        for v in values
+    ]
+
+
 def band(
     x: list[Any], low: list[float], high: list[float], name: str, uid: str, alpha: float, hover: str
 ) -> list[Trace]:
     """A filled range between two paths, as the two traces plotly needs."""
-    edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}}
+    edge = {"type": "scatter", "mode": "lines", "x": plain(x), "line": {"width": 0}}
     return [
-        edge | {"uid": f"{uid}low", "y": low, "hoverinfo": "skip"},
+        edge | {"uid": f"{uid}low", "y": plain(low), "hoverinfo": "skip"},
         edge | {
-            "uid": uid, "y": high, "fill": "tonexty", "fillcolor": fan_colour(alpha), "name": name,
-            "customdata": low, "hovertemplate": hover,
+            "uid": uid, "y": plain(high), "fill": "tonexty", "fillcolor": fan_colour(alpha), "name": name,
+            "customdata": plain(low), "hovertemplate": hover,
         },
     ]  # fmt: skip
 
@@ -98,8 +112,8 @@ def line(x: list[Any], y: list[Any], name: str, uid: str, colour: str, hover: st
         "type": "scatter",
         "mode": "lines",
         "uid": uid,
-        "x": x,
-        "y": y,
+        "x": plain(x),
+        "y": plain(y),
         "name": name,
         "line": {"color": colour, "width": 2} | style,
         "hovertemplate": hover,

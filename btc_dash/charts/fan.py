@@ -13,9 +13,9 @@ from btc_dash.charts.base import (
     Trace,
     band,
     day_axis,
-    fan_colour,
     layout,
     line,
+    plain,
     y_axis,
 )
 from btc_dash.market import Forecast, History
@@ -64,8 +64,8 @@ def _candles(past: History) -> Trace:
         "type": "candlestick",
         "uid": "candles",
         "name": "candle",
-        "x": past.dates,
-        **{part: frame[part].to_list() for part in ("open", "high", "low", "close")},
+        "x": plain(past.dates),
+        **{part: plain(frame[part]) for part in ("open", "high", "low", "close")},
         "increasing": {"line": {"color": ACTUAL, "width": 1.5}, "fillcolor": "rgba(0,0,0,0)"},
         "decreasing": {"line": {"color": GREY, "width": 1.5}, "fillcolor": GREY},
         "whiskerwidth": 0,
@@ -83,9 +83,11 @@ def _layout(past: History, forecast: Forecast) -> dict[str, object]:
     start, end = past.dates[0], forecast.targets[-1] + dt.timedelta(days=max(1, round(span * 0.02)))
     return layout(
         uirevision="fan",
-        xaxis=day_axis(range=[start, end], rangeslider={"visible": False}, tickformat=_ticks(span), nticks=8),
+        xaxis=day_axis(
+            range=plain([start, end]), rangeslider={"visible": False}, tickformat=_ticks(span), nticks=8
+        ),
         yaxis=y_axis(),
-        shapes=[_now_line(origin)],
+        shapes=[_now_line(origin.isoformat())],
         annotations=[_now_label(origin)],
         meta={"title": f"Bitcoin, {model(forecast.model)} forecast from {day(origin)}"},
     )
@@ -95,16 +97,17 @@ def _ticks(span: int) -> str:
     return "%-d %b" if span <= 200 else "%b %Y"
 
 
-def _now_line(origin: dt.date) -> dict[str, object]:
+def _now_line(x: str) -> dict[str, object]:
     return {
-        "type": "line", "xref": "x", "yref": "paper", "x0": origin, "x1": origin, "y0": 0, "y1": 1,
+        "type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1,
         "line": {"color": GREY, "width": 1, "dash": "dot"},
     }  # fmt: skip
 
 
 def _now_label(origin: dt.date) -> dict[str, object]:
     return {
-        "xref": "x", "yref": "paper", "x": origin, "y": 1, "text": f"last close, {day(origin, year=False)}",
+        "text": f"last close, {day(origin, year=False)}",
+        "xref": "x", "yref": "paper", "x": origin.isoformat(), "y": 1,
         "showarrow": False, "xanchor": "right", "yanchor": "top", "xshift": -6, "font": {"size": 12},
     }  # fmt: skip
 
@@ -116,5 +119,3 @@ LEGEND = (
     ("actual", "What happened"),
 )
 """Class and label of each entry of the legend, which the page draws itself."""
-
-__all__ = ["BANDS", "LEGEND", "fan_colour", "fan_figure"]

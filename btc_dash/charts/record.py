@@ -17,6 +17,7 @@ from btc_dash.charts.base import (
     fan_colour,
     layout,
     line,
+    plain,
     x_axis,
     y_axis,
 )
@@ -69,7 +70,7 @@ def pit_figure(row: dict[str, float]) -> Figure:
         "type": "bar",
         "uid": "pit",
         "x": middles,
-        "y": [row[f"pit{b}"] for b in range(BINS)],
+        "y": plain(row[f"pit{b}"] for b in range(BINS)),
         "customdata": names,
         "marker": {"color": fan_colour(0.75)},
         "hovertemplate": "%{y:.1%} of prices fell between %{customdata} of the forecast<extra></extra>",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from btc_dash.charts.base import ACTUAL, FORECAST, Figure, day_axis, layout, line, y_axis
+from btc_dash.charts.base import ACTUAL, FORECAST, Figure, day_axis, layout, line, plain, y_axis
 
 
 def staircase(rows: pl.DataFrame) -> Figure:
@@ -17,8 +17,8 @@ def staircase(rows: pl.DataFrame) -> Figure:
         "type": "scatter",
         "mode": "markers",
         "uid": "refused",
-        "x": refused["date"].to_list(),
-        "y": refused["vintage"].to_list(),
+        "x": plain(refused["date"]),
+        "y": plain(refused["vintage"]),
         "name": "refit refused",
         "marker": {"color": ACTUAL, "size": 10, "symbol": "x"},
         "hovertemplate": "a refit was refused<extra></extra>",

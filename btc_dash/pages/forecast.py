@@ -117,6 +117,7 @@ def _chart(a: Answer) -> Component:
             ),
             html.Div(legend(a), id="legend", className="legend", **{"aria-hidden": "true"}),
             dcc.Graph(id="fan", figure=figure(a), config=CONFIG, style=_TALL),
+            html.P(story.provenance(a), id="provenance", className="hint"),
             html.Div(
                 [
                     html.A(

@@ -38,7 +38,7 @@ def page(site: Site, question: ModelQuestion, complaints: dict[str, str]) -> Com
                     html.H1("Models"),
                     html.P(
                         "Two small networks and their average. Each is refitted on a fixed grid of days. "
-                        "What was fitted is a vintage, named after the last day it has seen and never changed.",
+                        "What was fitted is a vintage, named after the last day it has seen, never changed.",
                         className="lead",
                     ),
                     *(html.P(text, className="error", role="alert") for text in complaints.values()),

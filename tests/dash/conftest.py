@@ -1,0 +1,73 @@
+"""A filled store, the site over it, and its server, shared by the tests of the web app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pages_data
+import pytest
+from dash import Dash
+from flask.testing import FlaskClient
+from pages_site import Served, payload, site_at
+
+from btc_assets.settings import Settings, load
+from btc_dash.app import create_app
+from btc_dash.site import Site
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with 60 days of forecasts, 20 of them live, scores and vintages; read it, never write."""
+    folder = tmp_path_factory.mktemp("filled")
+    pages_data.fill(folder / "real")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings(filled: Path) -> Settings:
+    """Settings that name the filled folder."""
+    return load({}, data_dir=str(filled))
+
+
+@pytest.fixture(scope="session")
+def site(settings: Settings) -> Site:
+    """The site over the filled folder, two hours after midnight UTC."""
+    return site_at(settings)
+
+
+@pytest.fixture(scope="session")
+def app(site: Site) -> Dash:
+    """The app over the filled folder."""
+    return create_app(site=site)
+
+
+@pytest.fixture
+def client(app: Dash) -> FlaskClient:
+    """An HTTP client without a browser."""
+    return app.server.test_client()
+
+
+Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def call(app: Dash, client: FlaskClient) -> Call:
+    """Calls the callback that has ``output`` among its outputs; gives the changed properties by component."""
+
+    def call(output: str, changed: str, values: dict[str, Any]) -> dict[str, Any]:
+        response = client.post("/_dash-update-component", json=payload(app, output, changed, values))
+        assert response.status_code == 200, response.get_data(as_text=True)
+        body: dict[str, Any] = response.get_json()["response"]
+        return body
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def served(app: Dash) -> Iterator[str]:
+    """The address of the app over the filled folder."""
+    server = Served(app)
+    yield server.url
+    server.stop()

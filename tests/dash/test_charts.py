@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import pages_data
+import pytest
+from dash._utils import to_json
+
+from btc_dash import market, record
+from btc_dash.answer import Answer, answer
+from btc_dash.charts import record as record_charts
+from btc_dash.charts.fan import LEGEND, fan_figure
+from btc_dash.charts.vintages import staircase
+from btc_dash.query import Question
+from btc_dash.site import Site
+
+
+def asked(site: Site, **question: Any) -> Answer:
+    found = answer(site, Question(**question), "test")
+    assert isinstance(found, Answer)
+    return found
+
+
+def drawn(a: Answer) -> dict[str, Any]:
+    return fan_figure(a.past, a.forecast, a.after, a.question.view)
+
+
+def by_uid(figure: dict[str, Any]) -> dict[str, Any]:
+    return {trace["uid"]: trace for trace in figure["data"]}
+
+
+def test_the_fan_starts_at_the_last_close_and_opens_evenly(site: Site) -> None:
+    a = asked(site, days=30)
+    traces = by_uid(drawn(a))
+    for edge in ("band50", "band80", "band95", "band95low", "median"):
+        assert traces[edge]["y"][0] == round(a.last_close, 2)
+        assert len(traces[edge]["x"]) == len(traces[edge]["y"]) == 31
+    at_end = [
+        traces[t]["y"][-1]
+        for t in ("band95low", "band80low", "band50low", "median", "band50", "band80", "band95")
+    ]
+    assert at_end == sorted(at_end)
+
+
+def test_the_line_at_now_stands_on_the_origin(site: Site) -> None:
+    layout = drawn(asked(site))["layout"]
+    assert layout["shapes"][0]["x0"] == pages_data.NEWEST.isoformat()
+    assert "21 Nov" in layout["annotations"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("span", "days"), [("50", 50), ("180", 180), ("365", 365), ("all", pages_data.CANDLES)]
+)
+def test_history_is_as_long_as_asked(site: Site, span: str, days: int) -> None:
+    assert len(by_uid(drawn(asked(site, span=span)))["price"]["x"]) == days
+
+
+def test_candles_do_not_rely_on_colour(site: Site) -> None:
+    candles = by_uid(drawn(asked(site, view="candles")))["candles"]
+    assert candles["increasing"]["fillcolor"] != candles["decreasing"]["fillcolor"]
+    assert candles["increasing"]["fillcolor"] == "rgba(0,0,0,0)"
+    assert len(candles["open"]) == len(candles["x"]) == 50
+
+
+def test_what_happened_is_drawn_only_for_past_origins(site: Site) -> None:
+    assert "actual" not in by_uid(drawn(asked(site)))
+    past = asked(site, days=7, as_of=pages_data.NEWEST - dt.timedelta(days=20))
+    happened = by_uid(drawn(past))["actual"]
+    assert len(happened["x"]) == 8
+    assert happened["y"][0] == round(past.last_close, 2)
+
+
+def test_every_figure_is_plain_json(site: Site) -> None:
+    table = record.totals(site.reader, "all").filter(model="ensemble")
+    figures = [
+        drawn(asked(site)),
+        record_charts.error_figure(table, "Ensemble"),
+        record_charts.coverage_figure(table),
+        record_charts.pit_figure(table.row(0, named=True)),
+        record_charts.hindsight_figure(record.hindsight(site.reader, "mlp", 7), market.history(site.reader)),
+        staircase(market.vintages(site.reader).filter(model="lstm")),
+    ]
+    for figure in figures:
+        assert set(figure) == {"data", "layout"}
+        assert "NaN" not in to_json(figure)
+        json.dumps(figure)
+
+
+def test_every_line_has_an_entry_in_the_legend(site: Site) -> None:
+    keys = {key for key, _ in LEGEND}
+    uids = {uid.removesuffix("low") for uid in by_uid(drawn(asked(site, as_of=dt.date(2026, 11, 1))))}
+    assert uids == keys

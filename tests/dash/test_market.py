@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pages_data
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from btc_assets.contracts import HORIZONS, LEVELS, MEDIAN
+from btc_dash import market
+from btc_dash.market import Forecast
+from btc_dash.site import Site
+
+ROWS = st.lists(st.floats(1, 1e6), min_size=len(LEVELS), max_size=len(LEVELS)).map(sorted)
+
+
+def one_day(row: list[float]) -> Forecast:
+    day = dt.date(2026, 1, 1)
+    at = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    return Forecast("mlp", day, [day + dt.timedelta(1)], np.array([row]), day, at)
+
+
+@given(ROWS, st.floats(0.5, 2e6), st.floats(0.5, 2e6))
+def test_the_chance_of_ending_above_falls_as_the_price_rises(row: list[float], a: float, b: float) -> None:
+    forecast = one_day(row)
+    low, high = sorted((a, b))
+    assert 0.025 <= forecast.chance_above(high) <= forecast.chance_above(low) <= 0.975
+
+
+def test_the_chance_of_ending_above_the_median_is_a_half() -> None:
+    row = list(np.linspace(100, 200, len(LEVELS)))
+    assert one_day(row).chance_above(row[MEDIAN]) == pytest.approx(0.5)
+
+
+def test_an_issued_forecast_is_read_as_it_was_written(site: Site) -> None:
+    forecast = market.issued(site.reader, "lstm", pages_data.NEWEST)
+    assert forecast is not None
+    assert forecast.quantiles.shape == (HORIZONS, len(LEVELS))
+    assert forecast.targets[0] == pages_data.TODAY
+    assert (np.diff(forecast.quantiles, axis=1) >= 0).all()
+    assert not forecast.computed
+    assert not forecast.backfilled
+    assert len(forecast.first(7).targets) == 7
+
+
+def test_live_and_backfilled_forecasts_are_told_apart(site: Site) -> None:
+    old = market.issued(site.reader, "mlp", pages_data.NEWEST - dt.timedelta(days=40))
+    assert old is not None
+    assert old.backfilled
+
+
+def test_a_window_of_history_is_half_open(site: Site) -> None:
+    candles = market.history(site.reader)
+    start, end = pages_data.NEWEST - dt.timedelta(days=9), pages_data.NEWEST
+    part = candles.window(start, end)
+    assert (part.dates[0], part.dates[-1]) == (start, end - dt.timedelta(days=1))
+    assert part.frame.height == len(part.closes) == 9
+    assert candles.close_on(end + dt.timedelta(days=1)) is None
+
+
+def test_events_tell_refused_refits_of_both_networks_for_the_ensemble(site: Site) -> None:
+    events = market.events(site.reader, "ensemble")
+    assert events
+    assert all(event.model == "lstm" and "not promoted" in event.text for event in events)
+    assert [e.day for e in events] == sorted((e.day for e in events), reverse=True)
+    assert market.events(site.reader, "mlp") == []

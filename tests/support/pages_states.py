@@ -1,0 +1,113 @@
+"""The states the system can be in, each served: for the browser's tests and the pictures."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pages_data
+from pages_site import Served, site_at
+
+from btc_assets import progress
+from btc_assets.errors import StorageError
+from btc_assets.settings import load
+from btc_dash.app import create_app
+from btc_dash.reader import Reader
+from btc_dash.site import Site
+
+
+@dataclass(frozen=True)
+class State:
+    """Where to look and what must be read there."""
+
+    says: str
+    path: str = "/"
+
+
+STATES = {
+    "simulated": State("Simulated market."),
+    "stale": State("Stale data."),
+    "very stale": State("Very stale data."),
+    "outage": State("This is the last good page"),
+    "down": State("The store does not answer"),
+    "empty": State("No prices yet"),
+    "no forecasts": State("No forecasts yet"),
+    "loading": State("Loading history: 40 %"),
+    "no scores": State("No scores yet", "/track-record"),
+    "no models": State("has not been fitted", "/models"),
+    "bad input": State("“9999” is not a whole number", "/?days=9999"),
+    "not found": State("Page not found", "/nowhere"),
+}
+
+
+class Flaky:
+    """A store that can be switched off; everything else goes to the real one."""
+
+    def __init__(self, tables: Any, down: bool = False) -> None:
+        self._tables, self.down = tables, down
+
+    def __getattr__(self, name: str) -> Any:
+        if self.down:
+            raise StorageError("the store is down")
+        return getattr(self._tables, name)
+
+
+class States:
+    """Serves each state the first time it is asked for."""
+
+    def __init__(self, filled: Path, scratch: Path) -> None:
+        self._filled, self._scratch = filled, scratch
+        self._served: dict[str, Served] = {}
+
+    def url(self, state: str) -> str:
+        """The address of a server in ``state``."""
+        if state not in self._served:
+            self._served[state] = Served(create_app(site=self._site(state)))
+        return self._served[state].url
+
+    def finish_loading(self) -> None:
+        """What `btc up` does when it is done: the tables are there, the progress is gone."""
+        root = self._scratch / "loading" / "real"
+        pages_data.fill(root, origins=8)
+        progress.done(str(root))
+
+    def stop(self) -> None:
+        """Stop every server."""
+        for server in self._served.values():
+            server.stop()
+
+    def _site(self, state: str) -> Site:
+        folder = self._scratch / state.replace(" ", "-")
+        filled = site_at(load({}, data_dir=str(self._filled)))
+        late = {"stale": dt.timedelta(hours=30), "very stale": dt.timedelta(days=9)}
+        if state in late:
+            return replace(filled, now=lambda: pages_data.NOW + late[state])
+        if state == "simulated":
+            folder.mkdir()
+            (folder / "simulated").symlink_to(self._filled / "real")
+            return site_at(load({}, data_dir=str(folder), source="simulated"))
+        if state in ("outage", "down"):
+            return self._broken(filled, warm=state == "outage")
+        if state in ("bad input", "not found"):
+            return filled
+        if state in ("no forecasts", "no scores", "no models"):
+            pages_data.fill(folder / "real", origins=0)
+        site = site_at(load({}, data_dir=str(folder)))
+        if state == "loading":
+            progress.report(site.settings.root, "loading history", 0.4, "1,240 of 3,100 days")
+            site = replace(site, reader=Reader(site.reader._tables, site.reader.symbol, check_every=0.2))
+        return site
+
+    @staticmethod
+    def _broken(site: Site, warm: bool) -> Site:
+        """A site whose store is gone, after the forecast page was shown once where ``warm``."""
+        tables = Flaky(site.reader._tables)
+        reader = Reader(tables, site.reader.symbol, check_every=0)  # type: ignore[arg-type]
+        broken = replace(site, reader=reader)
+        if warm:
+            create_app(site=broken).server.test_client().get("/api/v1/forecast")
+            create_app(site=broken).server.test_client().get("/api/v1/scores")
+        tables.down = True
+        return broken
