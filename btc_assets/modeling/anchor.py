@@ -1,8 +1,8 @@
 """The distribution that both networks depart from: a random walk that knows how wide it should be.
 
-It is the weighted mean, level by level, of two symmetric distributions around the last close:
+It is the weighted mean, level by level, of two distributions without drift:
 
-- the *mixture walk*: quantiles of past absolute h-day returns over one, two and three years, averaged;
+- the *mixture walk* of ``baselines``: quantiles of past h-day returns over one, two and three years;
 - the *filtered walk*: past returns divided by the volatility expected at their origin, their quantiles over
   three years multiplied by the volatility expected now (filtered historical simulation: Barone-Adesi,
   Giannopoulos and Vosper 1999, J. Futures Markets 19, 583-602).
@@ -11,8 +11,7 @@ The filtered walk counts most at short horizons, where volatility can be told, a
 The expected volatility is a weighted geometric mean of the volatility of 1 to 365 days (the cascade of Corsi
 2009, J. Financial Econometrics 7, 174-196); its weights are constants, from a regression on the candles of
 2018 to 2020 alone, so an anchor needs no fit and is a function of a fixed window of candles. Both walks
-divide by the weekday's share of variance. Using absolute returns forecasts no drift and no skew: over a few
-years neither can be told from chance, and halving the noise of the quantiles is worth more.
+divide by the weekday's share of variance.
 """
 
 from __future__ import annotations
@@ -75,8 +74,6 @@ its log. Neighbouring horizons share nearly all their returns, so nothing is los
 TRAINED_HORIZONS = np.array([1, 2, 3, 4, 5, 7, 10, 14, 21, 30, 45, 60, 90])
 """Horizons that enter the training loss; the networks' outputs at the others follow from their knots."""
 
-_UPPER = 2.0 * np.array(LEVELS[MEDIAN + 1 :]) - 1.0
-
 
 def anchor(h: History, origin: dt.date) -> Floats:
     """Quantiles [HORIZONS, 21] of the log return from ``origin``; reads candles up to it only.
@@ -84,23 +81,19 @@ def anchor(h: History, origin: dt.date) -> Floats:
     Raises:
         NotEnoughHistory: no candle of the day, or fewer than ``ANCHOR_MIN_HISTORY`` before it.
     """
-    upper = np.log(_upper(h, origin, COMPUTED) / np.sqrt(COMPUTED)[:, None])
-    spread = np.exp(np.ascontiguousarray(_interpolate(upper))) * np.sqrt(np.arange(1, HORIZONS + 1))[:, None]
-    t = h.index(origin)
-    spans = _month(h, h.month_start(t)).spans
-    return symmetric(spread * spans[:, [h.weekday[t]]])
+    root = np.sqrt(np.arange(1.0, HORIZONS + 1.0))
+    t = checked(h, origin)
+    daily = _weekday_free(h, t, COMPUTED) / root[COMPUTED - 1, None]
+    spread = np.stack([np.interp(_LOG_HORIZON, _LOG_COMPUTED, level) for level in daily.T], axis=1)
+    scale = _month(h, h.month_start(t)).spans[:, h.weekday[t]] * root
+    return np.asarray(spread * scale[:, None])
 
 
 def trained_anchor(h: History, origin: dt.date) -> Floats:
     """The rows of ``anchor`` at ``TRAINED_HORIZONS`` alone, computed directly."""
-    t = h.index(origin)
-    spans = _month(h, h.month_start(t)).spans[TRAINED_HORIZONS - 1]
-    return symmetric(_upper(h, origin, TRAINED_HORIZONS) * spans[:, [h.weekday[t]]])
-
-
-def symmetric(upper: Floats) -> Floats:
-    """All 21 quantiles from the ten above the median, mirrored around a median of 0."""
-    return np.concatenate([-upper[:, ::-1], np.zeros((len(upper), 1)), upper], axis=1)
+    t = checked(h, origin)
+    scale = _month(h, h.month_start(t)).spans[TRAINED_HORIZONS - 1, h.weekday[t]]
+    return np.asarray(_weekday_free(h, t, TRAINED_HORIZONS) * scale[:, None])
 
 
 def cascade_weights(horizons: NDArray[np.int64]) -> Floats:
@@ -116,22 +109,27 @@ def filtered_share(horizons: NDArray[np.int64]) -> Floats:
     return np.asarray(np.maximum(first - (first - later) * np.log(horizons) / np.log(days), LEAST_SHARE))
 
 
-def _upper(h: History, origin: dt.date, horizons: NDArray[np.int64]) -> Floats:
-    """Upper quantiles [horizons, 10], weekday-free."""
-    t = checked(h, origin)
+def _weekday_free(h: History, t: int, horizons: NDArray[np.int64]) -> Floats:
+    """Quantiles [horizons, 21] of the log return from position ``t``, as if all weekdays were alike."""
     month = _month(h, h.month_start(t))
-    past = np.abs(past_returns(h, t, horizons, max(MIXTURE), month.spans[horizons - 1]))
-    mixture = np.zeros((len(horizons), len(_UPPER)))
+    past = past_returns(h, t, horizons, max(MIXTURE), month.spans[horizons - 1])
+    mixture = np.zeros((len(horizons), len(LEVELS)))
     for days in MIXTURE:
-        mixture += quantiles_of(past[:, -days:], _UPPER) / len(MIXTURE)
+        mixture += _centred(past[:, -days:]) / len(MIXTURE)
     expected = _expected_volatility(month, t, horizons, max(MIXTURE))
-    filtered = quantiles_of(past / expected[:, :-1], _UPPER) * expected[:, -1:]
+    filtered = _centred(past / expected[:, :-1]) * expected[:, -1:]
     share = filtered_share(horizons)[:, None]
-    return np.asarray(np.maximum(share * filtered + (1.0 - share) * mixture, 1e-9))
+    return np.asarray(share * filtered + (1.0 - share) * mixture)
+
+
+def _centred(samples: Floats) -> Floats:
+    """Quantiles [rows, 21] of each row, less their median: no drift."""
+    quantiles = quantiles_of(samples)
+    return np.asarray(quantiles - quantiles[:, [MEDIAN]])
 
 
 def _expected_volatility(month: _Month, t: int, horizons: NDArray[np.int64], days: int) -> Floats:
-    """Volatility expected at the origins of the past returns, oldest first, and last at ``t`` [., days + 1]."""
+    """Volatility expected at each past return's origin, oldest first, and at ``t`` [horizons, days + 1]."""
     reach = int(horizons.max())
     logs = np.full((len(CASCADE), days + reach), np.nan)
     known = month.log_volatility[:, max(0, t + 1 - days - reach) : t + 1]
@@ -166,11 +164,6 @@ def _month(h: History, start: int) -> _Month:
         volatility[:, :WARM_UP] = np.nan
         known[start] = _Month(weekday_spans(factors), volatility)
     return known[start]
-
-
-def _interpolate(rows: Floats) -> Floats:
-    """Rows at ``COMPUTED`` horizons to all of 1..HORIZONS, linear in the log of the horizon."""
-    return np.stack([np.interp(_LOG_HORIZON, _LOG_COMPUTED, column) for column in rows.T], axis=1)
 
 
 _LOG_HORIZON, _LOG_COMPUTED = np.log(np.arange(1, HORIZONS + 1)), np.log(COMPUTED)
