@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from btc_assets.market.binance import Binance
 from btc_assets.market.landing import Landing
@@ -21,6 +21,7 @@ from lambda_image.config import Config, config_from
 from lambda_image.event import Order, order_of
 from lambda_image.ingest import Landings, land
 from lambda_image.launch import Dagster
+from lambda_image.pipes import is_from_pipes, report_to_pipes
 
 _HOLD_FILE = Path("/tmp/binance-hold.json")  # noqa: S108 - the only folder a Lambda may write to
 _KEPT_FOR_DAGSTER = 25.0
@@ -39,6 +40,12 @@ class Context(Protocol):
 
 def handler(event: object, context: Context) -> dict[str, Any]:
     """Do what ``event`` orders; see `lambda_image.event.order_of` for the events that are known."""
+    if is_from_pipes(event):
+        return report_to_pipes(cast("dict[str, Any]", event), lambda rest: _handle(rest, context))
+    return _handle(event, context)
+
+
+def _handle(event: object, context: Context) -> dict[str, Any]:
     config = config_from(os.environ)
     order = order_of(event)
     try:

@@ -6,6 +6,7 @@ the time-out and starts a new one afterwards, as Lambda does. Whatever it writes
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -195,3 +196,52 @@ class Function:
                 pass
 
         return Routes
+
+
+class InvokeApi:
+    """The Lambda service's Invoke API around functions, as boto3 calls it."""
+
+    def __init__(self, **functions: Function) -> None:
+        class Routes(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                event = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                match = re.fullmatch(r"/2015-03-31/functions/([^/]+)/invocations", self.path)
+                function = functions.get(match[1]) if match else None
+                if function is None:
+                    self.answer(
+                        404,
+                        {"Message": "no such function"},
+                        {"X-Amzn-ErrorType": "ResourceNotFoundException"},
+                    )
+                    return
+                before = len(function.output)
+                outcome = function.invoke(event)
+                time.sleep(0.1)  # the last lines of the log arrive after the answer
+                tail = "".join(function.output[before:]).encode()[-4096:]
+                headers = {"X-Amz-Log-Result": base64.b64encode(tail).decode()}
+                if outcome.error is not None:
+                    headers["X-Amz-Function-Error"] = "Unhandled"
+                self.answer(200, outcome.payload, headers)
+
+            def answer(self, status: int, payload: Any, headers: dict[str, str]) -> None:
+                body = json.dumps(payload).encode()
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Routes)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import axe_core_python
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 _AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -91,12 +91,31 @@ class Visit:
         self.complaints.append(f"{kind}: {text}")
 
 
-@contextmanager
-def visit(browser: Browser, base: str, viewport: dict[str, int], scheme: str, **more: Any) -> Iterator[Visit]:
-    """A visit with a window of ``viewport`` and a preference for ``scheme``."""
-    context = browser.new_context(viewport=viewport, color_scheme=scheme, accept_downloads=True, **more)
-    context.set_default_timeout(15_000)
-    try:
-        yield Visit(context.new_page(), base)
-    finally:
-        context.close()
+class Windows:
+    """Browser contexts by window and scheme, each opened once so that its cache serves later visits."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: dict[tuple[int, str], BrowserContext] = {}
+
+    @contextmanager
+    def visit(
+        self, base: str, viewport: dict[str, int] = DESKTOP, scheme: str = "light", **more: Any
+    ) -> Iterator[Visit]:
+        """A page of its own in the window's context, or in a fresh one where it needs ``more``."""
+        key = (viewport["width"], scheme)
+        context = None if more else self._contexts.get(key)
+        if context is None:
+            context = self._fresh(viewport, scheme, **more)
+            if not more:
+                self._contexts[key] = context
+        page = context.new_page()
+        try:
+            yield Visit(page, base)
+        finally:
+            (context if more else page).close()
+
+    def _fresh(self, viewport: dict[str, int], scheme: str, **more: Any) -> BrowserContext:
+        context = self._browser.new_context(viewport=viewport, color_scheme=scheme, **more)
+        context.set_default_timeout(20_000)
+        return context

@@ -1,0 +1,70 @@
+"""Candles whose volatility clusters, made from a seed; and hyper-parameters that fit in a second."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+
+from btc_assets.contracts import RAW_KLINES
+from btc_assets.modeling.hyperparameters import HyperParameters
+
+FIRST = dt.date(2017, 8, 17)
+
+TINY = {
+    "mlp": HyperParameters("mlp", units=3, epochs=2, seeds=2, batch=256),
+    "lstm": HyperParameters("lstm", units=2, window=4, epochs=1, seeds=2, batch=256),
+}
+
+
+def candles(days: int, seed: int = 7, symbol: str = "BTCUSDT", first: dt.date = FIRST) -> pl.DataFrame:
+    """``days`` rows of RAW_KLINES from ``first`` on; more days extend the same path."""
+    rng = np.random.default_rng(seed)
+    shocks = rng.standard_t(5, size=(4000, 3))[:days]
+    log_volatility = np.zeros(days)
+    for i in range(1, days):
+        log_volatility[i] = 0.95 * log_volatility[i - 1] + 0.15 * shocks[i, 0]
+    volatility = 0.03 * np.exp(np.clip(log_volatility, -2, 2))
+    steps = np.clip(volatility * shocks[:, 1], -0.3, 0.3)
+    close = 8000 * np.exp(np.cumsum(steps))
+    opened = np.concatenate([[8000.0], close[:-1]])
+    reach = volatility * (0.2 + np.abs(shocks[:, 2]))
+    high, low = np.maximum(opened, close) * np.exp(reach), np.minimum(opened, close) * np.exp(-reach)
+    dates = [first + dt.timedelta(days=i) for i in range(days)]
+    at = [dt.datetime(d.year, d.month, d.day, tzinfo=dt.UTC) for d in dates]
+    volume = 1000 * np.exp(log_volatility)
+    frame = pl.DataFrame(
+        {
+            "symbol": [symbol] * days,
+            "date": dates,
+            "open": opened,
+            "high": high,
+            "low": low,
+            "close": close,
+            "volume": volume,
+            "quote_volume": volume * close,
+            "trades": [1000] * days,
+            "taker_buy_base": volume / 2,
+            "taker_buy_quote": volume * close / 2,
+            "open_time": at,
+            "close_time": [t + dt.timedelta(days=1, milliseconds=-1) for t in at],
+            "source": ["simulated"] * days,
+            "ingested_at": [at[-1]] * days,
+        }
+    )
+    return frame.cast(dict(RAW_KLINES.schema))
+
+
+def altered_after(klines: pl.DataFrame, day: dt.date) -> pl.DataFrame:
+    """The same candles up to ``day``, and quite different ones after it."""
+    later = pl.col("date") > day
+    prices = [
+        pl.when(later).then(pl.col(name) * factor).otherwise(pl.col(name)).alias(name)
+        for name, factor in (("open", 3.0), ("high", 9.0), ("low", 0.2), ("close", 2.0))
+    ]
+    volumes = [
+        pl.when(later).then(pl.col(name) * 7.0 + 1).otherwise(pl.col(name)).alias(name)
+        for name in ("volume", "quote_volume")
+    ]
+    return klines.with_columns(*prices, *volumes)
