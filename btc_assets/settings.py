@@ -59,6 +59,9 @@ class Settings(BaseModel):
     s3_endpoint: str = Field("", description="endpoint of an S3-compatible store; empty: AWS")
     hopsworks_host: str = Field("", description="address of the Hopsworks server; empty: hopsworks.ai")
     hopsworks_project: str = Field("", description="name of the Hopsworks project")
+    hopsworks_data_source: str = Field(
+        "", description="S3, GCS or ADLS data source that feature groups are kept on; empty: the project's own"
+    )
     hopsworks_api_key: SecretStr = Field(SecretStr(""), description="API key; HOPSWORKS_API_KEY works too")
 
     @field_validator("binance_url", "archive", "data_dir", "landing", "s3_endpoint", mode="after")

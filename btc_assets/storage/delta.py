@@ -15,13 +15,20 @@ import polars as pl
 import stamina
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import StorageError, TableMissing, WriteConflict
+from btc_assets.errors import TableMissing, WriteConflict
 from btc_assets.storage import checkpoints
 from btc_assets.storage.compaction import files_to_merge
 from btc_assets.storage.data_files import DataFile, DataFolder, LocalFolder, encode, first_and_last
 from btc_assets.storage.delta_log import DeltaLog, Lost, Snapshot
 from btc_assets.storage.rows import diff, select_window
-from btc_assets.storage.tables import Receipt, TableVersion, conform, conform_keys, sort_columns
+from btc_assets.storage.tables import (
+    Receipt,
+    TableVersion,
+    chosen_columns,
+    conform,
+    conform_keys,
+    sort_columns,
+)
 
 ATTEMPTS = 60
 """How often a write is tried while others keep winning."""
@@ -80,10 +87,7 @@ class DeltaTables:
         version: int | None = None,
     ) -> pl.DataFrame:
         """Rows with ``spec.day`` in [start, end), as of ``version`` or now."""
-        chosen = list(spec.schema.names() if columns is None else columns)
-        unknown = [c for c in chosen if c not in spec.schema]
-        if unknown:
-            raise StorageError(f"table {spec.name} has no columns {unknown}; it has {spec.schema.names()}")
+        chosen = chosen_columns(spec, columns)
         snapshot = self._log(spec).open(version)
         files = [f for f in snapshot.files if f.overlaps(start, end)]
         if not files:

@@ -119,6 +119,19 @@ def conform(spec: TableSpec, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort(sort_columns(spec))
 
 
+def chosen_columns(spec: TableSpec, columns: Sequence[str] | None) -> list[str]:
+    """The columns of a read: those named, or all.
+
+    Raises:
+        StorageError: the table has no such column.
+    """
+    chosen = list(spec.schema.names() if columns is None else columns)
+    unknown = [c for c in chosen if c not in spec.schema]
+    if unknown:
+        raise StorageError(f"table {spec.name} has no columns {unknown}; it has {spec.schema.names()}")
+    return chosen
+
+
 def conform_keys(spec: TableSpec, keys: pl.DataFrame) -> pl.DataFrame:
     """Return ``keys`` with exactly the key columns, each key once.
 

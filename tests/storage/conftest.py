@@ -10,14 +10,20 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
+from btc_assets.settings import Settings, load
 from btc_assets.storage.delta import DeltaTables
 from btc_assets.storage.folder import FolderRegistry
 from btc_assets.storage.manifest import write_manifest
+
+if TYPE_CHECKING:
+    from hopsworks_emulator import Emulator
 
 DAY0 = dt.date(2024, 2, 27)
 
@@ -64,6 +70,13 @@ def day(n: int) -> dt.date:
     return DAY0 + dt.timedelta(days=n)
 
 
+def reopen(tables):
+    """Another store object at the place of ``tables``."""
+    if isinstance(tables, DeltaTables):
+        return DeltaTables(tables.root, tables.options, tables.cache)
+    return type(tables)(tables.project)
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """An S3-compatible server on loopback, with credentials for it in the environment.
@@ -104,28 +117,88 @@ def local_tables(tmp_path: Path) -> DeltaTables:
     return DeltaTables(str(tmp_path / "store"))
 
 
-@pytest.fixture(params=["local", "s3"])
-def tables(request: pytest.FixtureRequest, tmp_path: Path) -> DeltaTables:
+@pytest.fixture(params=["local", "s3", pytest.param("hopsworks", marks=pytest.mark.xdist_group("hopsworks"))])
+def tables(request: pytest.FixtureRequest, tmp_path: Path):
     """An empty table store of each backend."""
     if request.param == "local":
         return request.getfixturevalue("local_tables")
+    if request.param == "hopsworks":
+        return request.getfixturevalue("hopsworks_tables")
     from btc_assets.storage.s3 import delta_options
 
     url, endpoint = request.getfixturevalue("bucket_url"), request.getfixturevalue("s3_endpoint")
     return DeltaTables(url, delta_options(endpoint), tmp_path / "cache")
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", "s3", pytest.param("hopsworks", marks=pytest.mark.xdist_group("hopsworks"))])
 def registry(request: pytest.FixtureRequest, tmp_path: Path):
     """An empty model registry of each backend."""
     if request.param == "local":
         return FolderRegistry(tmp_path / "store")
+    if request.param == "hopsworks":
+        return request.getfixturevalue("hopsworks_registry")
     from btc_assets.storage.cached import CachedRegistry
     from btc_assets.storage.s3 import Bucket
     from btc_assets.storage.s3_registry import S3Registry
 
     bucket = Bucket(request.getfixturevalue("bucket_url"), request.getfixturevalue("s3_endpoint"))
     return CachedRegistry(S3Registry(bucket), tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def hopsworks_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """A Hopsworks emulator; at the end it must have known every request it got."""
+    pytest.importorskip("hopsworks", reason="needs the extra btc-assets[hopsworks]")
+    from hopsworks_emulator import Emulator
+
+    root = tmp_path_factory.mktemp("hopsworks")
+    with Emulator(root) as emulator, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HOPSWORKS_TRUST_STORE_PATH", str(emulator.authority.folder / "ca.pem"))
+        environment.setenv("HOME", str(root))
+        yield emulator
+        assert emulator.unknown == []
+
+
+@pytest.fixture(scope="session")
+def hopsworks_settings(hopsworks_server: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings that lead to the emulator."""
+    return load(
+        {},
+        store="hopsworks",
+        registry="hopsworks",
+        hopsworks_host=hopsworks_server.host,
+        hopsworks_project=hopsworks_server.project,
+        hopsworks_api_key=hopsworks_server.api_key,
+        cache_dir=tmp_path_factory.mktemp("cache"),
+    )
+
+
+@pytest.fixture
+def hopsworks_project(hopsworks_server: Emulator, hopsworks_settings: Settings) -> object:
+    """The client's handle to an emptied project; the client's import and login are paid for once."""
+    from btc_assets.storage.hopsworks.login import connect
+
+    hopsworks_server.reset()
+    return connect(hopsworks_settings)
+
+
+@pytest.fixture
+def hopsworks_tables(hopsworks_project: object, monkeypatch: pytest.MonkeyPatch):
+    from btc_assets.storage.hopsworks.tables import HopsworksTables
+
+    # The client's progress display makes each read last half a second at least.
+    monkeypatch.setattr("hopsworks_common.util._loading_animation", lambda *_: None)
+    return HopsworksTables(hopsworks_project)
+
+
+@pytest.fixture
+def hopsworks_registry(hopsworks_project: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from btc_assets.storage.cached import CachedRegistry
+    from btc_assets.storage.hopsworks.registry import HopsworksRegistry
+
+    # After an upload the client sleeps five seconds before it asks whether the model is there.
+    monkeypatch.setattr("hsml.engine.model_engine.time", SimpleNamespace(sleep=lambda _: None))
+    return CachedRegistry(HopsworksRegistry(hopsworks_project), tmp_path / "cache")
 
 
 @pytest.fixture

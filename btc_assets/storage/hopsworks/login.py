@@ -1,0 +1,221 @@
+"""One connection a process: the client's state is global, its import slow, its defaults interactive."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as OutOfTime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from btc_assets.errors import ConfigurationError, StorageError, StorageUnavailable, Unsupported
+from btc_assets.settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LOGIN_DEADLINE = 60.0
+"""Seconds for the whole login, some ten requests."""
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
+"""Seconds to reach the server, and for it to begin to answer; the client itself would wait for ever."""
+
+SAAS = "run.hopsworks.ai"
+
+_lock = threading.RLock()
+_project: Any = None
+_logged_in_as: tuple[str, str, str] | None = None
+
+
+def connect(settings: Settings) -> Any:
+    """The client's project handle for ``settings``; logs in if this process has not done so.
+
+    Raises:
+        ConfigurationError: the extra is not installed, the key or project is missing or refused.
+        StorageUnavailable: the server does not answer in time.
+        Unsupported: the process is logged in elsewhere; the client holds one login only.
+    """
+    global _project, _logged_in_as
+    key, host = api_key(settings), settings.hopsworks_host or SAAS
+    if not settings.hopsworks_project:
+        raise ConfigurationError("BTC_HOPSWORKS_PROJECT is not set: name the Hopsworks project to use")
+    wanted = (host, settings.hopsworks_project, key)
+    with _lock:
+        if _logged_in_as is None:
+            _project = _login(host, settings.hopsworks_project, key, settings.cache_dir)
+            _logged_in_as = wanted
+        elif _logged_in_as != wanted:
+            raise Unsupported(
+                f"this process is logged in to {_logged_in_as[0]}, project {_logged_in_as[1]}; the Hopsworks "
+                "client holds one login a process, so use another process for another project or key"
+            )
+        return _project
+
+
+def disconnect() -> None:
+    """Log out, so that the next ``connect`` logs in again."""
+    global _project, _logged_in_as
+    with _lock:
+        if _logged_in_as is not None:
+            import hopsworks
+
+            hopsworks.logout()
+        _project = _logged_in_as = None
+
+
+def api_key(settings: Settings) -> str:
+    """The API key from BTC_HOPSWORKS_API_KEY, HOPSWORKS_API_KEY or the file HOPSWORKS_API_KEY_FILE.
+
+    Raises:
+        ConfigurationError: none is set, or it has a blank or line break in it; never shows the value.
+    """
+    name, key = "BTC_HOPSWORKS_API_KEY", settings.hopsworks_api_key.get_secret_value()
+    if not key and (key := os.environ.get("HOPSWORKS_API_KEY", "")):
+        name = "HOPSWORKS_API_KEY"
+    if not key and (path := os.environ.get("HOPSWORKS_API_KEY_FILE", "")):
+        name = "HOPSWORKS_API_KEY_FILE"
+        try:
+            key = Path(path).read_text().removesuffix("\n")
+        except OSError as error:
+            raise ConfigurationError(f"{name}: cannot read {path}: {error.strerror}") from error
+    if not key:
+        raise ConfigurationError(
+            "no Hopsworks API key: set BTC_HOPSWORKS_API_KEY, HOPSWORKS_API_KEY or HOPSWORKS_API_KEY_FILE"
+        )
+    if any(c.isspace() or not c.isprintable() for c in key):
+        raise ConfigurationError(f"{name} holds a blank or a line break; paste the key alone")
+    return key
+
+
+@contextlib.contextmanager
+def errors(action: str) -> Iterator[None]:
+    """Turn the client's and the network's errors during ``action`` into this project's."""
+    import requests
+    from hopsworks_common.client.exceptions import (
+        FeatureStoreException,
+        ModelRegistryException,
+        RestAPIError,
+    )
+
+    try:
+        # The client prints progress, which would spoil a command's output.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except RestAPIError as error:
+        raise _translated(action, error) from error
+    except requests.exceptions.SSLError as error:
+        raise ConfigurationError(_untrusted(action)) from error
+    except (requests.exceptions.RequestException, ConnectionError, TimeoutError) as error:
+        raise StorageUnavailable(
+            f"cannot {action}: Hopsworks does not answer ({type(error).__name__})"
+        ) from error
+    except FeatureStoreException as error:
+        raise StorageUnavailable(f"cannot {action}: {error}") from error
+    except ModelRegistryException as error:
+        raise StorageError(f"cannot {action}: {error}") from error
+
+
+def _translated(action: str, error: Any) -> StorageError | ConfigurationError:
+    status = error.response.status_code
+    text = f"cannot {action}: Hopsworks answers {status}, {_server_message(error)}"
+    if status in {401, 403}:
+        return ConfigurationError(f"{text}; check the API key's value and scopes")
+    return StorageUnavailable(text) if status >= 500 and status != 501 else StorageError(text)
+
+
+def _server_message(error: Any) -> str:
+    try:
+        return str(error.response.json().get("errorMsg", "no message"))
+    except ValueError:
+        return "no message"
+
+
+def _login(host: str, project: str, key: str, cache: Path) -> Any:
+    name, _, port = host.partition(":")
+    certificates = cache / "hopsworks"
+    certificates.mkdir(parents=True, exist_ok=True, mode=0o700)
+    hopsworks = _import_quietly()
+    from hopsworks_common.client.exceptions import HopsworksSSLClientError
+
+    def run() -> Any:
+        return hopsworks.login(
+            host=name,
+            port=int(port or 443),
+            project=project,
+            api_key_value=key,
+            engine="python",
+            hostname_verification=True,
+            cert_folder=str(certificates),
+        )
+
+    action = f"log in to {host}, project {project}"
+    try:
+        with errors(action):
+            found = _within(LOGIN_DEADLINE, run, action)
+    except HopsworksSSLClientError as error:
+        raise ConfigurationError(_untrusted(action)) from error
+    if found is None:
+        raise ConfigurationError(f"cannot {action}: there is no such project for this key")
+    _bound_requests()
+    return found
+
+
+def _import_quietly() -> Any:
+    """Import the client without what it does to logging and warnings on the way."""
+    root, formatter = logging.getLogger(), warnings.formatwarning
+    handlers, level = list(root.handlers), root.level
+    try:
+        import hopsworks
+    except ImportError as error:
+        raise ConfigurationError("Hopsworks is not installed: install btc-assets[hopsworks]") from error
+    finally:
+        warnings.formatwarning = formatter
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    return hopsworks
+
+
+def _within(seconds: float, work: Callable[[], T], action: str) -> T:
+    """The result of ``work``, which cannot itself be given a time-out."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="hopsworks-login")
+    try:
+        return pool.submit(work).result(seconds)
+    except OutOfTime:
+        raise StorageUnavailable(f"cannot {action}: no answer within {seconds:.0f} s") from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _bound_requests() -> None:
+    """Give every further request a time-out, and those that may be repeated three retries."""
+    from hopsworks_common import client
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    class Bounded(HTTPAdapter):
+        def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+            kwargs["timeout"] = kwargs.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
+            return super().send(request, *args, **kwargs)
+
+    retry = Retry(
+        total=3,
+        backoff_factor=0.2,
+        backoff_jitter=0.2,
+        status_forcelist=(429, 502, 503, 504),
+        allowed_methods={"GET", "HEAD"},
+        raise_on_status=False,
+    )
+    client._get_instance()._session.mount("https://", Bounded(max_retries=retry))
+
+
+def _untrusted(action: str) -> str:
+    return (
+        f"cannot {action}: the server's certificate is not trusted. Point HOPSWORKS_TRUST_STORE_PATH to the "
+        "CA's PEM file, or set HOPSWORKS_HOSTNAME_VERIFICATION=false if you accept any server"
+    )

@@ -1,0 +1,248 @@
+"""Tables as Hopsworks feature groups: one group a table, written by delta-rs, read over Arrow Flight.
+
+A write is one insert of the rows that differ, whatever their number: a day and a whole history cost the
+same requests. The server has no compare-and-swap, so of two writers of one key the later one stays.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import stamina
+
+from btc_assets.contracts import TableSpec
+from btc_assets.errors import StorageError, TableMissing, Unsupported, WriteConflict
+from btc_assets.storage.data_files import first_and_last
+from btc_assets.storage.hopsworks.login import errors
+from btc_assets.storage.rows import diff
+from btc_assets.storage.tables import (
+    Receipt,
+    TableVersion,
+    chosen_columns,
+    conform,
+    conform_keys,
+    sort_columns,
+)
+
+VERSION = 1
+"""The version of every feature group; a table whose contract changes becomes another table."""
+
+_TYPES: dict[Any, str] = {
+    pl.String(): "string",
+    pl.Date(): "date",
+    pl.Boolean(): "boolean",
+    pl.Int16(): "int",
+    pl.Int32(): "int",
+    pl.Int64(): "bigint",
+    pl.Float32(): "float",
+    pl.Float64(): "double",
+    pl.Datetime("us", "UTC"): "timestamp",
+}
+
+
+class HopsworksTables:
+    """Keyed tables in a project's feature store.
+
+    Args:
+        project: what ``login.connect`` returned.
+        data_source: name of the S3, GCS or ADLS data source new groups are kept on; empty: the project's own.
+    """
+
+    def __init__(self, project: Any, data_source: str = "") -> None:
+        self.project = project
+        self.data_source = data_source
+        with errors("open the feature store"):
+            self.store = project.get_feature_store()
+        self._groups: dict[str, Any] = {}
+
+    def ensure_table(self, spec: TableSpec) -> None:
+        """Create the feature group, with a description for it and each column, unless it is there."""
+        wanted = {name: kind for name, kind, _ in _features(spec)}
+        group = self._find(spec)
+        if group is None:
+            self._create(spec)
+            return
+        there = {feature.name: feature.type for feature in group.features}
+        if there != wanted:
+            raise StorageError(
+                f"feature group {spec.name} exists with another schema; columns that differ: "
+                f"{sorted(dict(there.items() ^ wanted.items()))}. Delete it and materialise its asset again"
+            )
+
+    def exists(self, spec: TableSpec) -> bool:
+        """Whether the feature group was ever created."""
+        return self._find(spec) is not None
+
+    def upsert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
+        """Insert or replace rows by key in one insert; equal rows are not sent."""
+        return self._write(spec, frame, replace=True)
+
+    def insert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
+        """Add rows whose keys are new; two writers that do so in the same second can both succeed."""
+        return self._write(spec, frame, replace=False)
+
+    def read(
+        self,
+        spec: TableSpec,
+        columns: Sequence[str] | None = None,
+        start: dt.date | None = None,
+        end: dt.date | None = None,
+        version: int | None = None,
+    ) -> pl.DataFrame:
+        """Rows with ``spec.day`` in [start, end), filtered by the server and sent over Arrow Flight."""
+        if version is not None:
+            raise Unsupported(
+                "Hopsworks cannot be read as of an older version from Python; use the local store"
+            )
+        chosen = chosen_columns(spec, columns)
+        group = self._existing(spec)
+        empty = start is not None and end is not None and end <= start
+        if empty or not self._commits(spec, group):
+            return spec.empty().select(chosen)
+        needed = list(dict.fromkeys([*chosen, *sort_columns(spec)]))
+        query = group.select(needed)
+        for condition in _window(group.get_feature(spec.day), start, end):
+            query = query.filter(condition)
+        with errors(f"read feature group {spec.name}"):
+            rows = query.read(dataframe_type="polars")
+        return _restored(spec, rows).sort(sort_columns(spec)).select(chosen)
+
+    def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
+        """Delete the rows whose key is in ``keys``."""
+        keys = conform_keys(spec, keys)
+        hit = self.read(spec, columns=sort_columns(spec)).join(keys, on=list(spec.key), how="semi")
+        group = self._existing(spec)
+        if not hit.is_empty():
+            with errors(f"delete rows of feature group {spec.name}"):
+                group.remove_rows(hit)
+        return Receipt(0, hit.height, keys.height - hit.height, self.version(spec))
+
+    def version(self, spec: TableSpec) -> int:
+        """How many commits the feature group has."""
+        return len(self._commits(spec, self._existing(spec)))
+
+    def history(self, spec: TableSpec) -> list[TableVersion]:
+        """The commits, newest first, and the creation as version 0."""
+        commits = self._commits(spec, group := self._existing(spec))
+        times = sorted(commits)
+        created = dt.datetime.fromisoformat(str(group.created).replace("Z", "+00:00"))
+        versions = [TableVersion(0, created.astimezone(dt.UTC), "CREATE")]
+        for number, time in enumerate(times, start=1):
+            at = dt.datetime.fromtimestamp(int(time) / 1000, dt.UTC)
+            operation = "DELETE" if commits[time].get("rowsDeleted") else "WRITE"
+            versions.append(TableVersion(number, at, operation))
+        return versions[::-1]
+
+    def group(self, spec: TableSpec) -> Any:
+        """The client's feature group, for feature views.
+
+        Raises:
+            TableMissing: never created.
+        """
+        return self._existing(spec)
+
+    def _write(self, spec: TableSpec, frame: pl.DataFrame, *, replace: bool) -> Receipt:
+        frame = conform(spec, frame)
+        self.ensure_table(spec)
+        if frame.is_empty():
+            return Receipt(0, 0, 0, self.version(spec))
+        first, last = first_and_last(frame[spec.day])
+        stored = self.read(spec, start=first, end=last + dt.timedelta(days=1))
+        change = diff(spec, frame, stored.with_columns(pl.lit(0, pl.Int64).alias("file")))
+        if change.updated and not replace:
+            raise WriteConflict(
+                f"feature group {spec.name}: {change.updated} of {frame.height} rows are there with other "
+                "values; another writer was first. Nothing was written"
+            )
+        if not change.rows.is_empty():
+            self._send(spec, change.rows)
+        return Receipt(change.inserted, change.updated, change.unchanged, self.version(spec))
+
+    def _send(self, spec: TableSpec, rows: pl.DataFrame) -> None:
+        from deltalake.exceptions import CommitFailedError
+
+        group = self._existing(spec)
+        try:
+            for attempt in stamina.retry_context(on=CommitFailedError, attempts=8, timeout=60.0):
+                with attempt, errors(f"write to feature group {spec.name}"):
+                    # Merging by key, a repeated attempt does no harm.
+                    group.insert(rows, write_options={"start_offline_materialization": False})
+        except CommitFailedError as error:
+            raise WriteConflict(f"feature group {spec.name}: other writers kept winning") from error
+
+    def _create(self, spec: TableSpec) -> None:
+        from hsfs.feature import Feature
+
+        options: dict[str, Any] = {}
+        with errors(f"create feature group {spec.name}"):
+            if self.data_source:
+                options["data_source"] = self.store.get_data_source(self.data_source)
+            group = self.store.create_feature_group(
+                name=spec.name,
+                version=VERSION,
+                description=spec.meaning,
+                primary_key=[name for name in spec.key if name != spec.day],
+                event_time=spec.day,
+                features=[Feature(name, kind, description=text) for name, kind, text in _features(spec)],
+                time_travel_format="DELTA",
+                statistics_config=False,
+                **options,
+            )
+            group.save()
+        self._groups[spec.name] = group
+
+    def _find(self, spec: TableSpec) -> Any:
+        if spec.name not in self._groups:
+            with errors(f"look for feature group {spec.name}"):
+                group = self.store.get_feature_group(spec.name, VERSION)
+            if group is None:
+                return None
+            self._groups[spec.name] = group
+        return self._groups[spec.name]
+
+    def _existing(self, spec: TableSpec) -> Any:
+        group = self._find(spec)
+        if group is None:
+            raise TableMissing(f"feature group {spec.name} was never written; materialise its asset first")
+        return group
+
+    def _commits(self, spec: TableSpec, group: Any) -> dict[Any, Any]:
+        with errors(f"list the commits of feature group {spec.name}"):
+            return dict(group.commit_details() or {})
+
+
+def _features(spec: TableSpec) -> list[tuple[str, str, str]]:
+    """Name, Hopsworks type and meaning of each column.
+
+    Raises:
+        Unsupported: a type that Hopsworks does not hold, or a name that it would change.
+    """
+    features = []
+    for column in spec.columns:
+        kind = _TYPES.get(pl.Schema({"c": column.dtype})["c"])
+        if kind is None or not column.name.islower() or not column.name.isidentifier():
+            raise Unsupported(
+                f"table {spec.name}: Hopsworks cannot keep column {column.name}, {column.dtype}, as it is"
+            )
+        features.append((column.name, kind, column.meaning))
+    return features
+
+
+def _window(day: Any, start: dt.date | None, end: dt.date | None) -> list[Any]:
+    conditions = [] if start is None else [day >= start]
+    return conditions if end is None else [*conditions, day < end]
+
+
+def _restored(spec: TableSpec, rows: pl.DataFrame) -> pl.DataFrame:
+    """``rows`` with the contract's types: the server widens integers and drops the zone, which is UTC."""
+    columns = []
+    for name in rows.columns:
+        dtype = spec.schema[name]
+        column = pl.col(name)
+        if isinstance(dtype, pl.Datetime) and rows.schema[name].time_zone is None:  # type: ignore[attr-defined]
+            column = column.dt.replace_time_zone("UTC")
+        columns.append(column.cast(dtype))
+    return rows.select(columns)
