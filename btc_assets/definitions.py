@@ -12,6 +12,7 @@ from btc_assets.automation.jobs import JOBS
 from btc_assets.automation.schedules import daily_at_0005_utc
 from btc_assets.automation.sensors import catch_up
 from btc_assets.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
+from btc_assets.checks.ledger import LEDGER_CHECKS
 from btc_assets.checks.market import engineered_features_checks, raw_klines_checks
 from btc_assets.resources import Platform
 from btc_assets.settings import load
@@ -33,6 +34,7 @@ defs = dg.Definitions(
         engineered_features_checks,
         *NETWORK_CHECKS,
         forecasts_checks,
+        *LEDGER_CHECKS,
         forecast_scores_checks,
     ],
     jobs=JOBS,

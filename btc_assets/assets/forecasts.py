@@ -15,6 +15,7 @@ from btc_assets.errors import LedgerError
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import issue
+from btc_assets.ledger.sinks import publish_head
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.forecast import InForce
 from btc_assets.modeling.forecast import forecasts as forecast
@@ -66,6 +67,7 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
             "origins": len(origins),
             "ledger": issued.describe(),
             "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
+            "ledger head published": publish_head(platform.settings, issued.head),
             "kept though inputs changed": [d.isoformat() for d in issued.origins("kept")],
         }
     )

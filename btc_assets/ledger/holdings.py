@@ -22,11 +22,20 @@ CHUNK = 366 * DAY
 
 
 def check_rows(
-    tables: TableStore, symbol: str, current: Current, start: dt.date | None, end: dt.date | None
+    tables: TableStore,
+    symbol: str,
+    current: Current,
+    start: dt.date | None,
+    end: dt.date | None,
+    *,
+    whole: bool = True,
 ) -> Iterator[Fault | int]:
-    """Re-hash all forecasts of origins in [start, end); yields faults and counts of rows."""
+    """Re-hash the forecasts of origins in [start, end); yields faults and counts of rows.
+
+    ``whole``: whether ``current`` should have all of them, so that rows without a record are a fault.
+    """
     origins = set(current)
-    if tables.exists(FORECASTS):
+    if whole and tables.exists(FORECASTS):
         origins |= set(tables.read(FORECASTS, ["origin_date"], start=start, end=end)["origin_date"].unique())
     while origins:
         first = min(origins)

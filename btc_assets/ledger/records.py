@@ -159,13 +159,14 @@ def head(tables: TableStore, symbol: str) -> Head | None:
     return chain.head if chain else None
 
 
-def read_records(tables: TableStore, symbol: str) -> list[tuple[IssueRecord, str]]:
-    """Every record of ``symbol`` by ``seq``, with the hash that is stored beside it.
+def read_records(tables: TableStore, symbol: str, newest: int | None = None) -> list[tuple[IssueRecord, str]]:
+    """The records of ``symbol`` by ``seq``, with the hash that is stored beside each; all, or the ``newest``.
 
     Raises:
         TableMissing: no chain was ever begun.
     """
     rows = tables.read(ISSUE_RECORDS).filter(pl.col("symbol") == symbol).sort("seq")
+    rows = rows if newest is None else rows.tail(newest)
     return [_from_row(row) for row in rows.iter_rows(named=True)]
 
 

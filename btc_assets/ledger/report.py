@@ -42,7 +42,7 @@ class Report:
         rows: forecast rows that were hashed.
         models: vintages whose files were hashed.
         published: heads outside the store that were compared.
-        since: from when on the chain proves anything (UTC).
+        since: the day from which on the chain proves anything (UTC).
         faults: in order of the records concerned; empty: all is well.
         notes: what is no fault but should be known.
         seconds: how long it took.
@@ -56,7 +56,7 @@ class Report:
     rows: int
     models: int
     published: int
-    since: dt.datetime | None
+    since: dt.date | None
     faults: Sequence[Fault]
     notes: Sequence[str]
     seconds: float
@@ -75,7 +75,7 @@ class Report:
             return f"{self.symbol}: nothing was issued yet, so there is nothing to verify"
         outside = f"{self.published:,} published heads agree" if self.published else "no head was published"
         return (
-            f"All is well: {self.records:,} records of {self.symbol} since {self.since:%Y-%m-%d}, "
+            f"All is well: {self.records:,} records of {self.symbol} since {self.since}, "
             f"{self.live:,} live and {self.back_filled:,} back-filled forecasts ({self.rows:,} rows), "
             f"{self.models:,} vintages, {outside}; head {self.head.record_sha256} "
             f"(record {self.head.seq}); {self.seconds:.1f} s"

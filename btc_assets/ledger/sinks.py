@@ -66,6 +66,22 @@ def open_sink(settings: Settings) -> HeadSink | None:
     return FileSink(location)
 
 
+def publish_head(settings: Settings, head: Head) -> str:
+    """Publish ``head`` where the settings say; returns what came of it, in words.
+
+    A sink that fails does not undo what was issued: the forecast stands, and the asset check
+    ``head_published`` stays red until a later run has published a newer head.
+    """
+    try:
+        sink = open_sink(settings)
+        if sink is None:
+            return "not published: BTC_LEDGER_SINK is not set"
+        sink.publish(head)
+    except LedgerError as error:
+        return f"NOT published: {error}"
+    return f"published to {sink.location}"
+
+
 class FileSink:
     """A file that lines are appended to: on another disk, a mounted share, or one that a person mails."""
 

@@ -31,6 +31,7 @@ def verify(
     sink: HeadSink | None = None,
     start: dt.date | None = None,
     end: dt.date | None = None,
+    newest: int | None = None,
 ) -> Report:
     """Walk the whole chain of ``symbol`` and re-hash what its records of origins in [start, end) vouch for.
 
@@ -42,25 +43,27 @@ def verify(
         sink: where heads were published; each must be in the chain.
         start: first origin, or the first there is.
         end: the day after the last origin, or after the last there is.
+        newest: look at that many of the newest records alone and believe what came before: for every day.
 
     Returns:
         A report. Damage that a store refuses to read is a fault in it, not an error.
     """
     begun = time.perf_counter()
-    stored, faults = _records(tables, symbol)
-    newest = current(stored)
+    stored, faults = _records(tables, symbol, newest)
+    latest = current(stored)
     inside = [r for r, _ in stored if r.kind != "genesis" and _within(r.origin_date, start, end)]
-    span = {o: r for o, r in newest.items() if _within(o, start, end)}
+    span = {o: r for o, r in latest.items() if _within(o, start, end)}
+    whole = newest is None
     collect = _Collector(faults)
-    collect("chain", lambda: walk(stored))
-    rows = collect("rows", lambda: check_rows(tables, symbol, span, start, end))
+    collect("chain", lambda: walk(stored, whole=whole))
+    rows = collect("rows", lambda: check_rows(tables, symbol, span, start, end, whole=whole))
     if inside:
         collect("candles", lambda: _inputs(tables, symbol, inside))
         if features is not None:
             collect("features", lambda: check_features(tables, features, symbol, inside))
     models = collect("model", lambda: check_models(registry, inside))
-    published = collect("published", lambda: _published(sink, symbol, stored))
-    kinds = [r.kind for r in newest.values()]
+    published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
+    kinds = [r.kind for r in latest.values()]
     return Report(
         symbol=symbol,
         head=_head(stored),
@@ -70,7 +73,7 @@ def verify(
         rows=rows,
         models=models,
         published=published,
-        since=stored[0][0].issued_at if stored else None,
+        since=stored[0][0].began if stored else None,
         faults=in_order(faults),
         notes=[*_notes(stored), *collect.notes],
         seconds=time.perf_counter() - begun,
@@ -100,11 +103,11 @@ class _Collector:
         return count
 
 
-def _records(tables: TableStore, symbol: str) -> tuple[Stored, list[Fault]]:
+def _records(tables: TableStore, symbol: str, newest: int | None) -> tuple[Stored, list[Fault]]:
     if not tables.exists(ISSUE_RECORDS):
         return [], []
     try:
-        return read_records(tables, symbol), []
+        return read_records(tables, symbol, newest), []
     except BtcError as error:
         return [], [Fault(None, None, "chain", str(error))]
 
@@ -121,11 +124,12 @@ def _inputs(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> 
     yield from check_candles(tables, symbol, records)
 
 
-def _published(sink: HeadSink | None, symbol: str, stored: Stored) -> Iterator[Found]:
+def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: bool) -> Iterator[Found]:
     """Every head that was published is in the chain, in its place; and what it dates."""
     if sink is None:
         return
-    published = sink.published(symbol)
+    first = stored[0][0].seq if stored and not whole else 0
+    published = [head for head in sink.published(symbol) if head.seq >= first]
     hashes = {record.seq: record.sha256() for record, _ in stored}
     for head in published:
         if hashes.get(head.seq) == head.record_sha256:

@@ -13,11 +13,18 @@ from btc_assets.market.calendar import closes_at
 Stored = Sequence[tuple[IssueRecord, str]]
 
 
-def walk(stored: Stored) -> Iterator[Fault]:
-    """The faults of the chain itself; ``stored`` is every record by seq with the hash stored beside it."""
+def walk(stored: Stored, *, whole: bool = True) -> Iterator[Fault]:
+    """The faults of the chain itself.
+
+    Args:
+        stored: records by seq, each with the hash stored beside it; all of them, or the newest.
+        whole: whether they should be all; if not, what came before the first is believed.
+    """
     newest: dict[dt.date, IssueRecord] = {}
     before: IssueRecord | None = None
-    previous_sha, expected = NOTHING, 0
+    first = stored[0][0].seq if stored and not whole else 0
+    previous_sha = stored[0][0].previous_sha256 if first else NOTHING
+    expected = first
     for record, said in stored:
         yield from _place(record, before, expected)
         sha = record.sha256()
@@ -31,7 +38,8 @@ def walk(stored: Stored) -> Iterator[Fault]:
                 "that one was altered, or records were removed, inserted or put in another order",
             )
         yield from _times(record, before)
-        yield from _succession(record, newest)
+        if not first or record.supersedes >= first or record.origin_date in newest:
+            yield from _succession(record, newest)
         if record.kind != "genesis":
             newest[record.origin_date] = record
         before, previous_sha, expected = record, sha, record.seq + 1
@@ -52,7 +60,7 @@ def _place(record: IssueRecord, before: IssueRecord | None, expected: int) -> It
         )
         yield _fault(record, "chain", f"{missing}: records were removed or inserted")
     if before is None:
-        if record.kind != "genesis":
+        if record.kind != "genesis" and expected == 0:
             yield _fault(record, "chain", "the first record is no genesis record: the beginning was removed")
     elif record.began != before.began:
         yield _fault(record, "chain", f"it says that the chain began {record.began}, not {before.began}")

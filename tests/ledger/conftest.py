@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,6 @@ from btc_assets.contracts import (
     QUANTILES,
     RAW_KLINES,
     VINTAGES_IN_FORCE,
-    Column,
-    TableSpec,
 )
 from btc_assets.ledger.candles import land
 from btc_assets.ledger.clock import Clock
@@ -26,6 +25,7 @@ from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import Issued, issue
 from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.market.calendar import DAY, closes_at, days, opens_at
+from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.storage.delta import DeltaTables
 from btc_assets.storage.folder import FolderRegistry
 from btc_assets.storage.manifest import write_manifest
@@ -48,7 +48,7 @@ def make_candles() -> Callable[..., pl.DataFrame]:
 def _candles(count: int, first: dt.date = FIRST, symbol: str = "BTCUSDT", **override: object) -> pl.DataFrame:
     rows = []
     for day in days(first, first + count * DAY):
-        close = 40_000.0 + 37.25 * (day.toordinal() % 101)
+        close = 40_000.0 + 37.25 * (37 * day.toordinal() % 101)
         row = {
             "symbol": symbol,
             "date": day,
@@ -74,24 +74,30 @@ class World:
     """A store with candles, features and two vintages, and forecasts that are a function of the candles."""
 
     symbol = "BTCUSDT"
-    features = property(lambda self: FEATURES)
+    features = property(lambda self: ENGINEERED_FEATURES)
 
     def __init__(self, root: Path, days_known: int = 12) -> None:
         self.root = root
         self.tables = DeltaTables(str(root))
         self.registry = FolderRegistry(root)
+        if not root.exists():
+            self.tables.upsert(RAW_KLINES, _candles(days_known))  # each stored as its day closed
+            self._derive()
         self.models = {name: self._publish(name) for name in NETWORKS}
-        self.tables.upsert(RAW_KLINES, _candles(days_known))  # each stored as its day closed
-        self._derive()
+
+    def copy(self, root: Path) -> World:
+        """The same store in another place."""
+        shutil.copytree(self.root, root)
+        return World(root)
 
     def land(self, candles: pl.DataFrame, now: dt.datetime) -> None:
         land(self.tables, candles, now)
         self._derive()
 
     def _derive(self) -> None:
-        features = candles_to_features(self.tables.read(RAW_KLINES))
-        self.tables.ensure_table(FEATURES)
-        self.tables.upsert(FEATURES, features)
+        features = engineer(self.tables.read(RAW_KLINES))
+        self.tables.ensure_table(ENGINEERED_FEATURES)
+        self.tables.upsert(ENGINEERED_FEATURES, features)
 
     def make(self, count: int, first: dt.date) -> pl.DataFrame:
         return _candles(count, first)
@@ -125,7 +131,7 @@ class World:
             for name, ref in self.models.items()
         ]
         self.tables.upsert(VINTAGES_IN_FORCE, pl.DataFrame(in_force, schema=VINTAGES_IN_FORCE.schema))
-        return read_inputs(self.tables, FEATURES, self.symbol, origins, "1.2.3", {"refit_every": 7})
+        return read_inputs(self.tables, self.features, self.symbol, origins, "1.2.3", {"refit_every": 7})
 
     def issue(self, origins: list[dt.date], clock: Clock | None = None) -> Issued:
         inputs, rows = self.inputs(origins), self.rows(origins)
@@ -138,6 +144,8 @@ class World:
         return self.tables.read(FORECASTS, start=origin, end=origin + DAY)
 
     def _publish(self, name: str) -> ModelRef:
+        if there := self.registry.get(name, VintageId(FIRST)):
+            return there
         folder = self.root / "drafts" / name
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(f"network {name}".encode() * 50)
@@ -145,25 +153,12 @@ class World:
         return self.registry.publish(name, VintageId(FIRST), folder, {"pinball": 0.01})
 
 
-def candles_to_features(candles: pl.DataFrame) -> pl.DataFrame:
-    """A feature that is missing on the first day, as real ones are."""
-    turnover = (pl.col("quote_volume") / pl.col("quote_volume").shift(1)).log()
-    return candles.sort("date").select("symbol", "date", turnover=turnover)
-
-
-FEATURES = TableSpec(
-    "engineered_features",
-    "One feature, for tests.",
-    key=("symbol", "date"),
-    day="date",
-    columns=(
-        Column("symbol", pl.String, "trading pair"),
-        Column("date", pl.Date, "the day"),
-        Column("turnover", pl.Float64, "log ratio to the day before"),
-    ),
-)
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world") / "store")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "store")
+def world(empty: World, tmp_path: Path) -> World:
+    """A store in which nothing was issued yet."""
+    return empty.copy(tmp_path / "store")

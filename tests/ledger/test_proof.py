@@ -26,14 +26,20 @@ from btc_assets.market.calendar import DAY
 D = dt.date(2024, 1, 12)
 
 
-@pytest.fixture
-def issued(world):
+@pytest.fixture(scope="module")
+def issued_once(empty, tmp_path_factory: pytest.TempPathFactory):
+    world = empty.copy(tmp_path_factory.mktemp("issued") / "store")
     world.issue([D - 3 * DAY, D - 2 * DAY], world.in_time(D - DAY))
     world.issue([D - DAY], world.in_time(D - DAY))
     candle = world.tables.read(RAW_KLINES, start=D - 3 * DAY, end=D - 2 * DAY)
     world.land(candle.with_columns(pl.col("quote_volume") + 1), world.in_time(D).now)
     world.issue([D])
     return world
+
+
+@pytest.fixture
+def issued(issued_once, tmp_path: Path):
+    return issued_once.copy(tmp_path / "store")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -24,13 +25,19 @@ D = dt.date(2024, 1, 12)
 HOUR = dt.timedelta(hours=1)
 
 
-@pytest.fixture
-def issued(world):
+@pytest.fixture(scope="module")
+def issued_once(empty, tmp_path_factory: pytest.TempPathFactory):
     """Four back-filled days, then three live ones; records 1 to 7 after the genesis record."""
+    world = empty.copy(tmp_path_factory.mktemp("issued") / "store")
     world.issue([D - n * DAY for n in (6, 5, 4, 3)], world.in_time(D - 2 * DAY))
     for n in (2, 1, 0):
         world.issue([D - n * DAY], world.in_time(D - n * DAY) if n != 2 else later(world, D - 2 * DAY))
     return world
+
+
+@pytest.fixture
+def issued(issued_once, tmp_path: Path):
+    return issued_once.copy(tmp_path / "store")
 
 
 def later(world, origin: dt.date, by: dt.timedelta = HOUR) -> Clock:
@@ -214,7 +221,7 @@ def test_d11_restated_candles_leave_every_record_provable(issued) -> None:
     for hours, n in ((2, 5), (3, 1), (4, 5)):
         day = D - n * DAY
         candle = issued.tables.read(RAW_KLINES, start=day, end=day + DAY)
-        issued.land(candle.with_columns(pl.col("quote_volume") + hours), later(issued, D, hours * HOUR).now)
+        issued.land(candle.with_columns(pl.col("close") + hours / 100), later(issued, D, hours * HOUR).now)
     report = check(issued)
     assert report.ok, report.line()
     assert any("derived from other candles" in note for note in report.notes)
@@ -247,7 +254,7 @@ def test_a_candle_that_was_not_there_when_the_forecast_says_it_was_issued_is_nam
 
 def test_an_altered_feature_is_named(issued) -> None:
     row = issued.tables.read(issued.features, start=D - DAY, end=D)
-    issued.tables.upsert(issued.features, row.with_columns(pl.col("turnover") + 1e-9))
+    issued.tables.upsert(issued.features, row.with_columns(pl.col("weekday_sin") + 1e-9))
     assert first(check(issued)) == (6, D - DAY, "features")
 
 
@@ -364,3 +371,18 @@ def test_live_forecasts_published_in_time_are_counted(issued, tmp_path) -> None:
     report = check(issued, sink=FileSink(path))
     assert report.published == 3
     assert any(note.startswith("2 of 3 live forecasts") for note in report.notes)
+
+
+def test_every_day_only_the_newest_records_are_looked_at(issued) -> None:
+    report = check(issued, newest=2)
+    assert report.ok, report.line()
+    assert (report.records, report.rows) == (2, 18)
+    issued.tables.upsert(FORECASTS, issued.stored(D - 3 * DAY).with_columns(pl.col("q500") * (1 + 2**-50)))
+    assert check(issued, newest=2).ok
+    issued.tables.upsert(FORECASTS, issued.stored(D - DAY).with_columns(pl.col("q500") * (1 + 2**-50)))
+    assert first(check(issued, newest=2)) == (6, D - DAY, "rows")
+
+
+def test_a_broken_link_among_the_newest_records_is_named(issued) -> None:
+    rewrite(issued, lambda rs: [replace(r, note="forged") if r.seq == 6 else r for r in rs])
+    assert first(check(issued, newest=2)) == (7, D, "chain")

@@ -1,0 +1,152 @@
+"""``btc verify``, ``btc rebuild`` and ``btc ledger``: prove what was issued, and compute it again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from btc_assets.cli.options import closed_day, parse_day
+from btc_assets.errors import ConfigurationError, LedgerError
+from btc_assets.market.calendar import DAY
+from btc_assets.settings import load
+
+ledger = typer.Typer(no_args_is_help=True, help="Look after the chain of issue records.")
+
+From = Annotated[str | None, typer.Option("--from", help="First origin (UTC, included).")]
+To = Annotated[str | None, typer.Option("--to", help="Last origin (UTC, included).")]
+
+
+def verify(start: From = None, end: To = None) -> None:
+    """Check that every forecast is what was issued, when and from what: exit code 1 if one is not.
+
+    Walks the chain of issue records, hashes forecasts, candles, features and models again, and compares the
+    heads that were published. Reads only.
+    """
+    from btc_assets.ledger.sinks import open_sink
+    from btc_assets.ledger.verify import verify as verify_ledger
+    from btc_assets.modeling.features import ENGINEERED_FEATURES
+    from btc_assets.storage.open import open_registry, open_tables
+
+    first, last = origins(start, end)
+    settings = load()
+    report = verify_ledger(
+        open_tables(settings),
+        open_registry(settings),
+        settings.symbol,
+        features=ENGINEERED_FEATURES,
+        sink=open_sink(settings),
+        start=first,
+        end=last,
+    )
+    typer.echo(report.line())
+    for fault in report.faults[1:]:
+        typer.echo(f"  also: {fault}")
+    for note in report.notes:
+        typer.echo(f"  note: {note}")
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def rebuild(
+    day: Annotated[str, typer.Argument(help="Origin of the forecast, YYYY-MM-DD.")],
+    check: Annotated[bool, typer.Option("--check", help="Compare only; write nothing.")] = False,
+    refit: Annotated[bool, typer.Option("--refit", help="Fit its models again, too (minutes).")] = False,
+) -> None:
+    """Compute DAY's forecast again from what was known then and the stored models, byte for byte.
+
+    If its stored rows were lost or altered, puts back what was issued; with --check it only says so. Exit
+    code 1 if what is computed or stored is not what was issued.
+    """
+    from btc_assets.ledger.rebuild import rebuild as rebuild_day
+    from btc_assets.storage.open import open_registry, open_tables
+
+    origin = closed_day(day, "DAY")
+    settings = load()
+    rebuilt = rebuild_day(
+        open_tables(settings), open_registry(settings), settings.symbol, origin, check=check, refit=refit
+    )
+    for line in rebuilt.lines():
+        typer.echo(line)
+    raise typer.Exit(0 if rebuilt.ok else 1)
+
+
+def export_proof(out: Path, start: str | None, end: str | None, *, with_models: bool) -> None:
+    """``btc export --proof``: write a folder that anyone can check without this software."""
+    from btc_assets.ledger.proof import export_proof as write_proof
+    from btc_assets.ledger.sinks import open_sink
+    from btc_assets.storage.open import open_registry, open_tables
+
+    first, last = origins(start, end)
+    settings = load()
+    folder = write_proof(
+        open_tables(settings),
+        open_registry(settings),
+        settings.symbol,
+        out,
+        sink=open_sink(settings),
+        start=first,
+        end=last,
+        with_models=with_models,
+    )
+    typer.echo(f"{folder}: check it with `python {folder / 'verify_proof.py'}` on any machine")
+
+
+@ledger.command("head")
+def show_head() -> None:
+    """Print the newest record's number and hash."""
+    from btc_assets.ledger.records import head
+    from btc_assets.storage.open import open_tables
+
+    settings = load()
+    newest = head(open_tables(settings), settings.symbol)
+    if newest is None:
+        raise LedgerError(f"nothing was issued for {settings.symbol} yet; materialise forecasts first")
+    typer.echo(f"{newest.seq} {newest.record_sha256} {newest.issued_at.isoformat()}")
+
+
+@ledger.command("publish")
+def publish() -> None:
+    """Publish the newest hash to BTC_LEDGER_SINK again, after the sink had failed."""
+    from btc_assets.ledger.records import head
+    from btc_assets.ledger.sinks import open_sink
+    from btc_assets.storage.open import open_tables
+
+    settings = load()
+    sink = open_sink(settings)
+    if sink is None:
+        raise ConfigurationError("BTC_LEDGER_SINK is not set: there is nowhere to publish to")
+    newest = head(open_tables(settings), settings.symbol)
+    if newest is None:
+        raise LedgerError(f"nothing was issued for {settings.symbol} yet; materialise forecasts first")
+    sink.publish(newest)
+    typer.echo(f"record {newest.seq} ({newest.record_sha256}) is at {sink.location}")
+
+
+@ledger.command("restart")
+def restart(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the chain for ever.")],
+) -> None:
+    """Begin the chain anew after a record that claims to come from the future."""
+    from btc_assets.ledger.chain import restart_chain
+    from btc_assets.ledger.clock import Clock
+    from btc_assets.market.sources import open_source
+    from btc_assets.storage.open import open_tables
+
+    settings = load()
+    newest = restart_chain(open_tables(settings), settings.symbol, Clock.read(open_source(settings)), reason)
+    typer.echo(f"record {newest.seq} ({newest.record_sha256}) begins the chain anew")
+
+
+def origins(start: str | None, end: str | None) -> tuple[dt.date | None, dt.date | None]:
+    """``--from`` and ``--to`` (both included, each optional) as a half-open range.
+
+    Raises:
+        ConfigurationError: one is no day, or the range runs backwards.
+    """
+    first = parse_day(start, "--from") if start else None
+    last = parse_day(end, "--to") + DAY if end else None
+    if first and last and last <= first:
+        raise ConfigurationError(f"the range runs backwards: --from {start} is after --to {end}; swap them")
+    return first, last
