@@ -13,7 +13,7 @@ from btc_assets.contracts import (
     TableSpec,
 )
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.baselines import YEAR
+from btc_assets.modeling.baselines import REACH
 from btc_assets.partitions import Window, window_of
 from btc_assets.progress import report
 from btc_assets.resources import Platform
@@ -53,7 +53,7 @@ def score_targets(platform: Platform, window: Window) -> pl.DataFrame:
     """Scores of every stored forecast whose target day is in ``window``."""
     report(platform.settings.root, "scoring", 0.0, f"targets {window}")
     first = window.start - HORIZONS * DAY
-    klines = platform.tables.read(RAW_KLINES, start=first - (YEAR + HORIZONS + 1) * DAY, end=window.end)
+    klines = platform.tables.read(RAW_KLINES, start=first - REACH * DAY, end=window.end)
     issued = [due(platform, spec, first, window) for spec in (FORECASTS, BASELINE_FORECASTS)]
     return score(pl.concat(issued), klines)
 
