@@ -12,6 +12,9 @@ from typing import Any
 from btc_assets.contracts import NETWORKS
 from btc_assets.errors import ConfigurationError
 
+MAX_WINDOW = 60
+"""Longest window of days that a network may read."""
+
 
 @dataclass(frozen=True, slots=True)
 class HyperParameters:
@@ -37,10 +40,10 @@ class HyperParameters:
     window: int = 1
     learning_rate: float = 0.003
     epochs: int = 30
-    batch: int = 64
-    l2: float = 1e-3
+    batch: int = 128
+    l2: float = 1e-2
     seeds: int = 5
-    bound: float = 0.7
+    bound: float = 0.4
     fade: float = 60.0
 
     def __post_init__(self) -> None:
@@ -53,6 +56,8 @@ class HyperParameters:
                 raise ConfigurationError(
                     f"hyper-parameters: {name} = {getattr(self, name)!r} must be 1 or more"
                 )
+        if self.window > MAX_WINDOW:
+            raise ConfigurationError(f"hyper-parameters: window = {self.window} is above {MAX_WINDOW}")
         for name in ("learning_rate", "bound", "fade"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigurationError(
@@ -84,6 +89,7 @@ class HyperParameters:
 
 
 DEFAULTS: Mapping[str, HyperParameters] = {
-    "mlp": HyperParameters("mlp"),
-    "lstm": HyperParameters("lstm", units=12, window=20, epochs=10, learning_rate=0.005),
+    "mlp": HyperParameters("mlp", units=16, epochs=20, learning_rate=0.003),
+    "lstm": HyperParameters("lstm", units=8, window=10, epochs=10, learning_rate=0.005),
 }
+"""What was chosen by hand on 2020 to 2022 (docs/forecasting.md)."""

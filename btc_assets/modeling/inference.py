@@ -21,8 +21,9 @@ from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_REACH, anchor
 from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.history import Floats, History, history
-from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.hyperparameters import MAX_WINDOW, HyperParameters
 from btc_assets.modeling.identity import CODE_VERSION, feature_digest
+from btc_assets.modeling.samples import SLACK
 from btc_assets.storage.manifest import verify
 
 INPUT = "features"
@@ -47,10 +48,6 @@ class Origin:
     features: pl.DataFrame
 
 
-MAX_WINDOW = 60
-"""Longest window of days that a network may read."""
-
-
 def at_origin(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date) -> Origin:
     """The state of the market at origin ``day``; rows after it are not read.
 
@@ -67,7 +64,7 @@ def feature_rows(features: pl.DataFrame, day: dt.date) -> pl.DataFrame:
     missing = [name for name in NAMES if name not in features.columns]
     if missing:
         raise BadModel(f"features lack the columns {missing}; materialise engineered_features again")
-    recent = features.filter(pl.col("date").is_between(day - (MAX_WINDOW - 1) * DAY, day))
+    recent = features.filter(pl.col("date").is_between(day - (MAX_WINDOW + SLACK - 1) * DAY, day))
     return recent.select("date", *NAMES).sort("date")
 
 
@@ -145,14 +142,14 @@ class Predictor:
 
     def _inputs(self, features: pl.DataFrame, day: dt.date) -> np.ndarray[Any, np.dtype[np.float32]]:
         window = self.hyperparameters.window
-        rows = features.tail(window)
-        table = rows.select(NAMES).to_numpy()
-        whole = rows.height == window and rows["date"][-1] == day
-        if not whole or (day - rows["date"][0]).days != window - 1 or not np.isfinite(table).all():
+        known = features.filter(pl.all_horizontal(pl.col(*NAMES).is_finite())).tail(window)
+        days = known["date"]
+        if len(days) < window or days[-1] != day or (day - days[0]).days >= window + SLACK:
             raise NotEnoughHistory(
-                f"{self.kind}: a forecast from {day} needs the features of {window} days up to it, "
-                "without a gap or null; materialise engineered_features"
+                f"{self.kind}: a forecast from {day} needs the features of {window} days up to it, of which "
+                f"at most {SLACK} may lie further back; materialise engineered_features"
             )
+        table = known.select(NAMES).to_numpy()
         inputs = table.astype(np.float32)
         return inputs if self.kind == "mlp" else inputs[None]
 

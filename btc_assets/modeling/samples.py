@@ -8,18 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from btc_assets.contracts import LEVELS
 from btc_assets.errors import BadModel, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_MIN_HISTORY, TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.features import LOOKBACK, NAMES
 from btc_assets.modeling.history import Floats, History, history
+from btc_assets.scoring.metrics import pinball
 
 MIN_SAMPLES = 365
 """Training origins without which no network is fitted."""
 
-_LEVELS = np.array(LEVELS)
+SLACK = 3
+"""Days without a candle that may fall into the window of days that a network reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,24 +58,27 @@ def samples(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, window: i
     end = h.index(cutoff)
     table = feature_table(features.filter(pl.col("date") <= cutoff), h)
     first = max(LOOKBACK + window - 1, ANCHOR_MIN_HISTORY)
-    places = [t for t in range(first, end) if usable(table, t, window)]
+    windows = [read_days(table, t, window) for t in range(first, end)]
+    reads = np.array([days for days in windows if days is not None]).reshape(-1, window)
+    places = reads[:, -1]
     if len(places) < MIN_SAMPLES:
         need = first + MIN_SAMPLES + 1
         raise NotEnoughHistory(
             f"{h.symbol} {kind}: a fit with cutoff {cutoff} needs {MIN_SAMPLES} usable origins, there are "
             f"{len(places)}; that takes about {need} candles, there are {end + 1}"
         )
-    origins = [h.first + t * DAY for t in places]
+    origins = [h.first + int(t) * DAY for t in places]
     quantiles = anchors.stack(origins)
-    target = np.array(places)[:, None] + TRAINED_HORIZONS[None, :]
+    target = places[:, None] + TRAINED_HORIZONS[None, :]
     known = target <= end
-    outcomes = h.log_close[np.where(known, target, 0)] - h.log_close[np.array(places)][:, None]
+    outcomes = h.log_close[np.where(known, target, 0)] - h.log_close[places][:, None]
     known &= ~np.isnan(outcomes)
     outcomes = np.where(known, outcomes, 0.0)
     loss = pinball(quantiles, outcomes)
     typical = (loss * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     weights = np.where(known, 1.0 / np.where(typical > 0, typical, 1.0), 0.0)
-    return Samples(origins, gather(table, places, window, kind), quantiles, outcomes, weights)
+    inputs = table[places] if kind == "mlp" else table[reads]
+    return Samples(origins, inputs, quantiles, outcomes, weights)
 
 
 def feature_table(features: pl.DataFrame, h: History) -> Floats:
@@ -88,22 +93,14 @@ def feature_table(features: pl.DataFrame, h: History) -> Floats:
     return table
 
 
-def usable(table: Floats, t: int, window: int) -> bool:
-    """Whether every feature of the ``window`` days up to position ``t`` is known."""
-    return t >= window - 1 and bool(np.isfinite(table[t - window + 1 : t + 1]).all())
+def read_days(table: Floats, t: int, window: int) -> NDArray[np.int64] | None:
+    """Positions of the ``window`` days with features up to and with ``t``, oldest first; None if too few.
 
-
-def gather(table: Floats, places: list[int], window: int, kind: str) -> Floats:
-    """Inputs [places, features] for the MLP, [places, window, features] for the LSTM."""
-    if kind == "mlp":
-        return table[places]
-    return np.stack([table[t - window + 1 : t + 1] for t in places])
-
-
-def pinball(quantiles: Floats, outcomes: Floats) -> Floats:
-    """Mean pinball loss over the 21 levels: [..., 21] and [...] give [...]."""
-    error = outcomes[..., None] - quantiles
-    return np.asarray(np.maximum(_LEVELS * error, (_LEVELS - 1.0) * error).mean(axis=-1))
+    Days without a candle are passed over, as long as no more than ``SLACK`` of them fall in between.
+    """
+    first = max(0, t - window - SLACK + 1)
+    known = first + np.flatnonzero(np.isfinite(table[first : t + 1]).all(axis=1))
+    return known[-window:] if len(known) >= window and known[-1] == t else None
 
 
 def data_digest(klines: pl.DataFrame, cutoff: dt.date) -> str:
@@ -115,6 +112,6 @@ def data_digest(klines: pl.DataFrame, cutoff: dt.date) -> str:
     return digest.hexdigest()
 
 
-def _places(features: pl.DataFrame, h: History) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _places(features: pl.DataFrame, h: History) -> NDArray[np.int64]:
     days = features["date"].cast(pl.Int32).cast(pl.Int64).to_numpy()
     return np.asarray(days - (h.first - dt.date(1970, 1, 1)).days)

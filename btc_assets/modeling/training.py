@@ -26,8 +26,8 @@ from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.identity import CODE_VERSION, feature_digest
 from btc_assets.modeling.keras_file import save_keras
 from btc_assets.modeling.onnx_export import INPUT, to_onnx
-from btc_assets.modeling.samples import Samples, data_digest, pinball, samples
-from btc_assets.scoring.metrics import coverage
+from btc_assets.modeling.samples import Samples, data_digest, samples
+from btc_assets.scoring.metrics import coverage, pinball
 from btc_assets.storage.manifest import write_manifest
 
 SEED = 20170817

@@ -1,0 +1,65 @@
+"""Walk forward over past origins with the project's own code, outside Dagster, and print the score table.
+
+    python benchmarks/walk_forward.py --klines raw_klines.parquet --from 2023-01-01 --to 2025-05-31 \\
+        --refit-every 30 --models models/ --out forecasts.parquet
+
+``--klines`` is what ``btc export raw_klines`` writes. Vintages are kept in ``--models``, so that a run that was
+interrupted goes on where it stopped. The forecasts are what the assets would issue for the same origins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import resource
+import time
+from pathlib import Path
+
+import polars as pl
+from rich.progress import track
+
+from btc_assets.contracts import FORECASTS, UTC_US
+from btc_assets.market.calendar import DAY, days
+from btc_assets.modeling.baselines import baseline_forecasts
+from btc_assets.modeling.features import engineer
+from btc_assets.modeling.forecast import forecasts
+from btc_assets.modeling.vintages import VintageBook
+from btc_assets.scoring.scores import score
+from btc_assets.scoring.summary import render
+from btc_assets.storage.folder import FolderRegistry
+
+
+def main() -> None:
+    """Parse the command line, walk, write, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--klines", type=Path, required=True)
+    parser.add_argument("--from", dest="start", type=dt.date.fromisoformat, required=True)
+    parser.add_argument("--to", dest="end", type=dt.date.fromisoformat, required=True)
+    parser.add_argument("--refit-every", type=int, default=30)
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    klines = pl.read_parquet(arguments.klines)
+    book = VintageBook(FolderRegistry(arguments.models), klines, engineer(klines), arguments.refit_every)
+    origins = list(days(arguments.start, arguments.end + DAY))
+    began = time.perf_counter()
+    parts = [forecasts([day], klines, book.features, book.predictor) for day in track(origins, "walking")]
+    walked = time.perf_counter() - began
+    issued = pl.lit(dt.datetime.now(dt.UTC)).cast(UTC_US).alias("issued_at")
+    made = pl.concat(parts).with_columns(issued).select(FORECASTS.schema.names())
+    made.write_parquet(arguments.out)
+    baselines = baseline_forecasts(klines, origins).with_columns(issued)
+    print(render(score(pl.concat([made, baselines]), klines)))
+    held = [
+        r for kind in ("mlp", "lstm") for r in book.rows(kind, origins).filter(action="held_back")["reason"]
+    ]
+    print(f"{len(origins)} origins in {walked:.0f} s; {len(held)} model-days with a vintage held back")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    for reason in sorted(set(held)):
+        print(f"  {reason}")
+
+
+if __name__ == "__main__":
+    main()

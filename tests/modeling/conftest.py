@@ -1,0 +1,43 @@
+"""Made-up candles and tiny networks: enough history for one fit, quick enough to fit several."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made_candles import FIRST, TINY, candles
+
+from btc_assets.modeling.features import engineer
+from btc_assets.modeling.training import FitReport, fit
+
+CUTOFF = FIRST + dt.timedelta(days=899)
+
+
+@pytest.fixture(scope="session")
+def klines() -> pl.DataFrame:
+    """1,000 days of one symbol."""
+    return candles(1000)
+
+
+@pytest.fixture(scope="session")
+def features(klines: pl.DataFrame) -> pl.DataFrame:
+    return engineer(klines)
+
+
+@pytest.fixture(scope="session")
+def cutoff() -> dt.date:
+    return CUTOFF
+
+
+@pytest.fixture(scope="session")
+def fitted(
+    klines: pl.DataFrame, features: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Path, FitReport]]:
+    """A tiny vintage of each kind, fitted once for all tests."""
+    out = {}
+    for kind, hyperparameters in TINY.items():
+        folder = tmp_path_factory.mktemp("vintage") / kind
+        out[kind] = (folder, fit(kind, klines, features, CUTOFF, hyperparameters, folder))
+    return out

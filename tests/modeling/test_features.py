@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_candles import FIRST, altered_after, candles
+
+from btc_assets.errors import ModelError
+from btc_assets.modeling.features import ENGINEERED_FEATURES, FEATURES, LOOKBACK, NAMES, engineer
+
+DAY = dt.timedelta(days=1)
+KLINES = candles(900)
+WHOLE = engineer(KLINES)
+
+
+def test_rows_follow_the_contract_one_a_day() -> None:
+    assert WHOLE.schema == ENGINEERED_FEATURES.schema
+    assert WHOLE["date"].to_list() == KLINES["date"].to_list()
+    assert engineer(KLINES.clear()).schema == ENGINEERED_FEATURES.schema
+
+
+def test_every_feature_is_documented() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+    for feature in FEATURES:
+        assert feature.formula
+        assert feature.meaning
+        assert feature.source
+        assert 1 <= feature.window <= LOOKBACK + 1
+
+
+def test_a_feature_is_null_exactly_where_its_window_reaches_before_the_first_candle() -> None:
+    for feature in FEATURES:
+        assert WHOLE[feature.name].null_count() == feature.window - 1, feature.name
+        assert WHOLE[feature.name][feature.window - 1 :].is_finite().all()
+
+
+def test_volatility_is_the_documented_formula() -> None:
+    v = np.log(KLINES["high"] / KLINES["low"]).to_numpy() ** 2 / (4 * np.log(2))
+    expected = np.log(np.sqrt(v[-7:].mean() / v[-365:].mean()))
+    assert WHOLE["volatility_7"][-1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_turnover_downside_and_weekday_are_the_documented_formulas() -> None:
+    q = KLINES["quote_volume"].to_numpy()
+    assert WHOLE["turnover_1"][-1] == pytest.approx(np.log((q[-1] + 1) / (q[-30:].mean() + 1)), rel=1e-9)
+    r = np.diff(np.log(KLINES["close"].to_numpy()))[-7:]
+    expected = (np.minimum(r, 0) ** 2).mean() / (r**2).mean() - 0.5
+    assert WHOLE["downside_7"][-1] == pytest.approx(expected, abs=1e-6)
+    monday = WHOLE.filter(pl.col("date").dt.weekday() == 1)
+    assert monday["weekday_sin"].to_numpy() == pytest.approx(0.0)
+    assert monday["weekday_cos"].to_numpy() == pytest.approx(1.0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(start=st.integers(0, 500), length=st.integers(LOOKBACK + 1, 399))
+def test_features_have_the_same_bytes_from_any_range_that_holds_their_window(start: int, length: int) -> None:
+    part = engineer(KLINES[start : start + length])[LOOKBACK:]
+    same = WHOLE[start + LOOKBACK : start + length]
+    assert part.select(NAMES).to_numpy().tobytes() == same.select(NAMES).to_numpy().tobytes()
+
+
+def test_m8_altering_every_later_candle_leaves_features_unchanged() -> None:
+    day = FIRST + 700 * DAY
+    altered = engineer(altered_after(KLINES, day))
+    assert altered.filter(pl.col("date") <= day).equals(WHOLE.filter(pl.col("date") <= day))
+    assert not altered.filter(pl.col("date") > day).equals(WHOLE.filter(pl.col("date") > day))
+
+
+def test_d6_a_missing_day_has_no_row_and_is_not_invented_for_others() -> None:
+    gap = FIRST + 600 * DAY
+    gapped = engineer(KLINES.filter(pl.col("date") != gap))
+    assert gap not in gapped["date"].to_list()
+    after = gapped.filter(pl.col("date") == gap + DAY)
+    assert after["volatility_3"].item() is None  # a third of its window is missing
+    assert after["volatility_1"].item() is not None
+    v = np.log(KLINES["high"] / KLINES["low"]).to_numpy() ** 2 / (4 * np.log(2))
+    thirty = v[[i for i in range(572, 602) if i != 600]].mean()
+    year = v[[i for i in range(237, 602) if i != 600]].mean()
+    assert after["volatility_30"].item() == pytest.approx(0.5 * np.log(thirty / year), rel=1e-9)
+
+
+def test_rows_of_two_symbols_are_refused() -> None:
+    with pytest.raises(ModelError, match="one symbol"):
+        engineer(pl.concat([candles(3), candles(3, symbol="ETHUSDT")]))
