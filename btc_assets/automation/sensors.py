@@ -47,9 +47,9 @@ def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
     """When a failed window may be tried again: in 15 minutes, then ever later, at most 6 hours on."""
     if not records:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (len(records) - 1))
-    newest = max(r.update_timestamp for r in records)
-    return dt.datetime.fromtimestamp(newest.timestamp(), dt.UTC) + wait
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (len(records) - 1))
+    newest: float = max(r.update_timestamp.timestamp() for r in records)
+    return dt.datetime.fromtimestamp(newest, dt.UTC) + wait
 
 
 def request(window: Window, missing: dict[str, set[dt.date]], attempt: int) -> dg.RunRequest:

@@ -26,7 +26,7 @@ def up(
     source: Annotated[
         str | None,
         typer.Option(
-            help="binance, archive or simulated. Without it: Binance, or a simulated market if it is out of reach."
+            help="binance, archive or simulated; by default Binance, or simulated if it is out of reach."
         ),
     ] = None,
     web_port: Annotated[int | None, typer.Option(help="Port of the web page (default 8050).")] = None,

@@ -14,7 +14,7 @@ class KlineSource(Protocol):
     name: str
 
     has_clock: bool
-    """Whether ``now`` is a clock that runs; files have none, and ``now`` is then the end of their newest day."""
+    """Whether ``now`` is a running clock; files have none: theirs is the end of their newest day."""
 
     @property
     def simulated(self) -> bool:

@@ -1,0 +1,54 @@
+"""A data folder with two years of candles, loaded once through the real source and job."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from exchange import Exchange
+from world import LAST, World, environment
+
+from btc_assets.launch import open_instance
+from btc_assets.market.calendar import DAY, FIRST_DAY
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Exchange]]:
+    """Two years of history loaded once, through the real source and the real job."""
+    folder = tmp_path_factory.mktemp("loaded")
+    exchange = Exchange(clock=dt.datetime.now(dt.UTC))
+    exchange.list_market(FIRST_DAY, LAST + 40 * DAY)
+    exchange.start()
+    with pytest.MonkeyPatch.context() as patch:
+        settings = environment(patch, exchange, folder)
+        with open_instance(settings) as instance:
+            World(exchange, settings, instance).run("market_history", FIRST_DAY, LAST)
+        yield folder, exchange
+    exchange.stop()
+
+
+@pytest.fixture
+def world(
+    loaded: tuple[Path, Exchange], tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """A copy of the loaded folder to change at will, beside an exchange of its own."""
+    folder, source = loaded
+    shutil.copytree(folder, tmp_path / "data")
+    exchange.rows, exchange.clock = dict(source.rows), dt.datetime.now(dt.UTC)
+    settings = environment(monkeypatch, exchange, tmp_path / "data")
+    with open_instance(settings) as instance:
+        yield World(exchange, settings, instance)
+
+
+@pytest.fixture
+def empty(tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Nothing loaded yet; the exchange knows the first 200 days."""
+    exchange.rows.clear()
+    exchange.list_market(FIRST_DAY, FIRST_DAY + 199 * DAY)
+    exchange.clock = dt.datetime.now(dt.UTC)
+    settings = environment(monkeypatch, exchange, tmp_path)
+    with open_instance(settings) as instance:
+        yield World(exchange, settings, instance)
