@@ -28,14 +28,28 @@ COPY btc_assets btc_assets
 COPY btc_dash btc_dash
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel .
 
-FROM build AS packages-dagster
-COPY requirements/image-dagster.txt requirements/
-RUN /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps --require-hashes -r requirements/image-dagster.txt \
- && /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps /opt/wheel/*.whl
-
+# The web image first: a builder without BuildKit makes every stage above the one it is asked for.
 FROM build AS packages-dash
 COPY requirements/image-dash.txt requirements/
 RUN /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps --require-hashes -r requirements/image-dash.txt \
+ && /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps /opt/wheel/*.whl
+
+FROM base AS dash
+LABEL org.opencontainers.image.title="btc-assets dash" \
+      org.opencontainers.image.description="Web page of daily Bitcoin price forecasts" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=packages-dash /opt/venv /opt/venv
+ENV BTC_WEB_HOST=0.0.0.0
+USER 1000:1000
+VOLUME ["/data", "/cache"]
+EXPOSE 8050
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
+  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/' % os.environ.get('PORT', '8050'), timeout=5)"]
+CMD ["python", "-m", "btc_dash"]
+
+FROM build AS packages-dagster
+COPY requirements/image-dagster.txt requirements/
+RUN /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps --require-hashes -r requirements/image-dagster.txt \
  && /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps /opt/wheel/*.whl
 
 # One image, three commands: the webserver (default), the daemon (`dagster-daemon run`), and the code
@@ -57,16 +71,3 @@ EXPOSE 3000 4000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:3000/server_info', timeout=5)"]
 CMD ["dagster-webserver", "-h", "0.0.0.0", "-p", "3000", "-w", "/app/workspace.yaml"]
-
-FROM base AS dash
-LABEL org.opencontainers.image.title="btc-assets dash" \
-      org.opencontainers.image.description="Web page of daily Bitcoin price forecasts" \
-      org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=packages-dash /opt/venv /opt/venv
-ENV BTC_WEB_HOST=0.0.0.0
-USER 1000:1000
-VOLUME ["/data", "/cache"]
-EXPOSE 8050
-HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
-  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/' % os.environ.get('PORT', '8050'), timeout=5)"]
-CMD ["python", "-m", "btc_dash"]

@@ -7,7 +7,7 @@ ARGS ?=
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/all.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots lock clean
+.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots space lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -41,6 +41,9 @@ bench: setup-dev  ## print every benchmark as a table
 
 screenshots: setup-dev  ## draw the pictures of the README and the docs with a real browser
 	$(PY) -m tests.dash.screenshots $(ARGS)
+
+space:  ## assemble a Hugging Face Space in build/space; ARGS="--data data"
+	$(PYTHON) scripts/make_space.py $(ARGS)
 
 lock:  ## resolve the dependencies again, with hashes
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -1,0 +1,78 @@
+"""Assemble a Hugging Face Docker Space: the web app, its lock, and a bundle of tables and models.
+
+python scripts/make_space.py [--data DIR] [--source NAME] [--out DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LARGEST = 900 * 2**20
+"""Bytes; a Space's free disk is 50 GB, its git repository is pleasant up to a gigabyte."""
+
+
+def main() -> None:
+    """Read the command line and assemble."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="data folder to bundle (BTC_DATA_DIR); without it: S3 or Hopsworks"
+    )
+    parser.add_argument("--source", default="binance", help="BTC_SOURCE of that data; simulated is labelled")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "space", help="folder to write")
+    given = parser.parse_args()
+    try:
+        assemble(given.out, given.data, given.source)
+    except (OSError, ValueError) as error:
+        sys.exit(f"make_space: {error}")
+    print(
+        f"{given.out}: ready; push it with: git init && git add . && git commit && git push <Space's address>"
+    )
+
+
+def assemble(out: Path, data: Path | None, source: str) -> None:
+    """Write the Space's repository to ``out``, which is replaced.
+
+    Raises:
+        ValueError: ``data`` holds no tables, or is too large; or ``out`` is no folder of ours to replace.
+    """
+    folder = None if data is None else bundled(data, source)
+    if out.exists():
+        if any(out.iterdir()) and not (out / "requirements.txt").is_file():
+            raise ValueError(f"{out} exists and is no Space; name another with --out")
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    for name in ("README.md", "Dockerfile"):
+        shutil.copy(ROOT / "deploy" / "space" / name, out / name)
+    shutil.copy(ROOT / "requirements" / "image-dash.txt", out / "requirements.txt")
+    for package in ("btc_assets", "btc_dash"):
+        shutil.copytree(ROOT / package, out / package, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    with (out / "Dockerfile").open("a") as file:
+        file.write(f"ENV BTC_SOURCE={source}\n")
+    (out / ".gitattributes").write_text("data/** filter=lfs diff=lfs merge=lfs -text\n")
+    if folder is not None:
+        shutil.copytree(folder, out / "data" / folder.name)
+
+
+def bundled(data: Path, source: str) -> Path:
+    """The folder of ``data`` that holds the tables and models of ``source``."""
+    folder = data / ("simulated" if source == "simulated" else "real")
+    if not folder.is_dir():
+        raise ValueError(
+            f"{folder} does not exist; run `btc up` or `btc backfill` first, or name another --data"
+        )
+    total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if total > LARGEST:
+        raise ValueError(
+            f"{folder} holds {total >> 20} MiB, more than the {LARGEST >> 20} MiB a Space takes well"
+        )
+    return folder
+
+
+if __name__ == "__main__":
+    main()
