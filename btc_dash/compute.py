@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from btc_assets.contracts import MODELS, NETWORKS, QUANTILES, RAW_KLINES
+from btc_assets.contracts import HORIZONS, NETWORKS, RAW_KLINES
 from btc_assets.errors import ModelError, NotEnoughHistory
-from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry import ModelRef, ModelRegistry, VintageId
 from btc_dash import market
 from btc_dash.limits import Budget
@@ -70,17 +69,21 @@ class Forecaster:
         return made[model]
 
     def _compute(self, origin: dt.date) -> dict[str, Forecast]:
-        from btc_assets.modeling.forecast import forecast_origin
+        from btc_assets.modeling.forecast import quantiles
         from btc_assets.modeling.inference import at_origin
 
-        candles = market.candles(self._reader)
         if market.history(self._reader).close_on(origin) is None:
             raise NotEnoughHistory(f"there is no candle of {origin}")
         predictors = {kind: self._in_force(kind, origin) for kind in NETWORKS}
-        state = at_origin(candles, market.features(self._reader), origin)
-        rows = forecast_origin(state, predictors)
-        made_at = dt.datetime.fromtimestamp(time.time(), dt.UTC)
-        return {name: _forecast(rows.filter(pl.col("model") == name), made_at) for name in MODELS}
+        state = at_origin(market.candles(self._reader), market.features(self._reader), origin)
+        vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
+        oldest = min(vintages.values())
+        targets = [origin + (h + 1) * DAY for h in range(HORIZONS)]
+        now = dt.datetime.now(dt.UTC)
+        return {
+            model: Forecast(model, origin, targets, prices, vintages.get(model, oldest), now, computed=True)
+            for model, prices in quantiles(state, predictors).items()
+        }
 
     def _in_force(self, kind: str, origin: dt.date) -> Predictor:
         """The predictor in force for ``origin``: that of the newest row of ``vintages_in_force`` up to it."""
@@ -94,16 +97,3 @@ class Forecaster:
         from btc_assets.modeling.inference import Predictor
 
         return Predictor.open(self._registry().fetch(ModelRef(kind, vintage, sha256)), sha256)
-
-
-def _forecast(rows: pl.DataFrame, made_at: dt.datetime) -> Forecast:
-    first = rows.row(0, named=True)
-    return Forecast(
-        model=first["model"],
-        origin=first["origin_date"],
-        targets=rows["target_date"].to_list(),
-        quantiles=rows.select(QUANTILES).to_numpy(),
-        vintage=first["vintage"],
-        issued_at=max(made_at, closes_at(first["origin_date"] - DAY)),
-        computed=True,
-    )

@@ -1,4 +1,4 @@
-"""The form's controls: Dash components over native inputs, drawn by assets/controls.js."""
+"""Our own Dash components, over native inputs and tables; assets/controls.js draws them."""
 
 from __future__ import annotations
 
@@ -64,3 +64,20 @@ class Choice(_Control):
     def __init__(self, id: str, label: str, options: Mapping[str, str], value: str) -> None:
         pairs = [{"value": key, "label": text} for key, text in options.items()]
         super().__init__(id=id, label=label, options=pairs, value=value)
+
+
+class Table(_Control):
+    """Rows of plain text; the first cell names its row, ``chosen`` is the name of one to stand out."""
+
+    _type = "Table"
+    _prop_names = ("id", "label", "head", "rows", "chosen")
+
+    def __init__(
+        self,
+        id: str,
+        label: str,
+        head: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        chosen: str | None = None,
+    ) -> None:
+        super().__init__(id=id, label=label, head=list(head), rows=[list(r) for r in rows], chosen=chosen)

@@ -134,11 +134,7 @@ def parse_days(value: object) -> int:
 
 def parse_day(value: object, last: dt.date | None) -> dt.date:
     """A past UTC day, written YYYY-MM-DD, from the first candle to ``last``."""
-    text = _text(value)
-    try:
-        day = dt.date.fromisoformat(text) if text and _ISO_DAY.fullmatch(text) else None
-    except ValueError:
-        day = None
+    day = as_day(value)
     if day is None:
         raise BadValueError(f"{_quote(value)} is not a date such as {FIRST_DAY:%Y-%m-%d}.")
     if day < FIRST_DAY:
@@ -146,6 +142,15 @@ def parse_day(value: object, last: dt.date | None) -> dt.date:
     if last is not None and day > last:
         raise BadValueError(f"{day} lies after the last closed day, {last}.")
     return day
+
+
+def as_day(value: object) -> dt.date | None:
+    """The day that ``value`` writes as YYYY-MM-DD, None where it is no such thing."""
+    text = _text(value)
+    try:
+        return dt.date.fromisoformat(text) if text and _ISO_DAY.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def choice(value: object, name: str, allowed: tuple[str, ...]) -> str:

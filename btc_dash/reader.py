@@ -48,7 +48,7 @@ class Reader:
         symbol: str,
         check_every: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
-        limit: int = 256,
+        limit: int = 512,
     ) -> None:
         self.symbol = symbol
         self.outage: Outage | None = None

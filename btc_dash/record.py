@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ BINS = 10
 RECENT = 60
 """Targets that count as recent, for drift."""
 
+_HORIZONS_KEPT = 4
 _CHUNK = 365 * DAY
 _SHOWN = 365 * DAY
 _GROUP = ["model", "horizon", "live"]
@@ -63,8 +65,10 @@ class Comparison:
 
 def totals(reader: Reader, kind: str) -> pl.DataFrame:
     """One row a model and horizon: n, and the means ape, naive_ape, crps_ratio, in50..in95, pit0..pit9."""
-    sums = reader.keep(FORECAST_SCORES, "totals", lambda: _sum_up(reader))
-    chosen = _of_kind(sums, kind)
+    return reader.keep(FORECAST_SCORES, ("means", kind), lambda: _means(_of_kind(_sums(reader), kind)))
+
+
+def _means(chosen: pl.DataFrame) -> pl.DataFrame:
     added = chosen.group_by("model", "horizon").agg(pl.exclude(_GROUP).sum())
     shares = ["ape", "naive_ape", *(f"in{c}" for c in COVERAGES), *(f"pit{b}" for b in range(BINS))]
     return added.with_columns(
@@ -74,22 +78,28 @@ def totals(reader: Reader, kind: str) -> pl.DataFrame:
 
 def counts(reader: Reader) -> dict[str, int]:
     """How many scored forecasts there are, live and back-filled, over all networks' horizons."""
-    sums = reader.keep(FORECAST_SCORES, "totals", lambda: _sum_up(reader))
-    return {kind: int(_of_kind(sums, kind)["n"].sum()) for kind in KINDS}
+    return {kind: int(_of_kind(_sums(reader), kind)["n"].sum()) for kind in KINDS}
 
 
 def at_horizon(reader: Reader, horizon: int) -> pl.DataFrame:
-    """Every score at one horizon, by model and origin: the columns of the table that the pages use."""
-
-    def load() -> pl.DataFrame:
+    """Every score at one horizon, by model and origin; of the last few horizons asked for, kept."""
+    recent: OrderedDict[int, pl.DataFrame] = reader.keep(FORECAST_SCORES, "horizons", OrderedDict)
+    rows = recent.get(horizon)
+    if rows is None:
         parts = [chunk.filter(pl.col("horizon") == horizon) for chunk in _chunks(reader)]
-        return pl.concat(parts).sort("model", "origin_date")
-
-    return reader.keep(FORECAST_SCORES, ("horizon", horizon), load)
+        rows = recent[horizon] = pl.concat(parts).sort("model", "origin_date")
+        while len(recent) > _HORIZONS_KEPT:
+            recent.popitem(last=False)
+    return rows
 
 
 def compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
     """``model`` against rivals: ``middle`` (its error, no change's) and by baseline name (CRPS)."""
+    key = ("against", model, horizon, kind)
+    return reader.keep(FORECAST_SCORES, key, lambda: _compare(reader, model, horizon, kind))
+
+
+def _compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
     rows = _of_kind(at_horizon(reader, horizon), kind)
     mine = rows.filter(pl.col("model") == model)
     if mine.is_empty():
@@ -135,6 +145,11 @@ def drift(reader: Reader, model: str, horizon: int) -> tuple[int, float, bool] |
     share = float(rows["inside_80"].mean())  # type: ignore[arg-type]
     independent = max(rows.height / horizon, 1.0)
     return rows.height, share, abs(share - 0.8) > 2.58 * math.sqrt(0.8 * 0.2 / independent)
+
+
+def _sums(reader: Reader) -> pl.DataFrame:
+    """One row a model, horizon and whether live: n and the sums of everything."""
+    return reader.keep(FORECAST_SCORES, "sums", lambda: _sum_up(reader))
 
 
 def _sum_up(reader: Reader) -> pl.DataFrame:

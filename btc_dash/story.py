@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from btc_assets.contracts import FORECAST_SCORES
 from btc_dash import record, words
 from btc_dash.answer import Answer
 from btc_dash.reader import Reader
@@ -33,11 +34,16 @@ def range_80(a: Answer) -> tuple[float, float]:
 
 def trust(reader: Reader, a: Answer) -> str | None:
     """How such forecasts have done against assuming no change, None without a score."""
-    table = record.totals(reader, "all").filter(model=a.question.model, horizon=a.question.days)
+    model, days = a.question.model, a.question.days
+    return reader.keep(FORECAST_SCORES, ("trust", model, days), lambda: _trust(reader, model, days))
+
+
+def _trust(reader: Reader, model: str, days: int) -> str | None:
+    table = record.totals(reader, "all").filter(model=model, horizon=days)
     if table.is_empty():
         return None
     row = table.row(0, named=True)
-    against = record.compare(reader, a.question.model, a.question.days, "all").get("middle")
+    against = record.compare(reader, model, days, "all").get("middle")
     verdict = "no better than assuming no change"
     if against is None or against.p is None:
         verdict = "too few to tell it from assuming no change"

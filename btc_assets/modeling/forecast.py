@@ -12,6 +12,7 @@ from btc_assets.contracts import FORECASTS, NETWORKS
 from btc_assets.errors import ModelError
 from btc_assets.modeling.baselines import forecast_rows
 from btc_assets.modeling.ensemble import combine
+from btc_assets.modeling.history import Floats
 from btc_assets.modeling.inference import Origin, Predictor, at_origin
 
 InForce = Callable[[str, dt.date], Predictor]
@@ -39,14 +40,23 @@ def forecasts(
 
 def forecast_origin(state: Origin, predictors: Mapping[str, Predictor]) -> pl.DataFrame:
     """The same for one origin and given vintages; ``predictors`` by kind."""
+    vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
+    vintages["ensemble"] = min(vintages.values())
+    return pl.concat(
+        forecast_rows(state.history.symbol, model, state.day, prices, vintages[model])
+        for model, prices in quantiles(state, predictors).items()
+    )
+
+
+def quantiles(state: Origin, predictors: Mapping[str, Predictor]) -> dict[str, Floats]:
+    """By model (mlp, lstm, ensemble), the quantiles of the close, USDT [HORIZONS, 21].
+
+    Raises:
+        ModelError: a vintage has seen targets after the origin.
+    """
     late = [f"{p.kind} {p.cutoff}" for p in predictors.values() if p.cutoff > state.day]
     if late:
         raise ModelError(f"origin {state.day}: {', '.join(late)} was trained on later targets")
     returns = {kind: predictors[kind].returns(state) for kind in NETWORKS}
-    vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
     returns["ensemble"] = combine([returns[kind] for kind in NETWORKS])
-    vintages["ensemble"] = min(vintages.values())
-    return pl.concat(
-        forecast_rows(state.history.symbol, model, state.day, state.close * np.exp(q), vintages[model])
-        for model, q in returns.items()
-    )
+    return {model: np.asarray(state.close * np.exp(q)) for model, q in returns.items()}

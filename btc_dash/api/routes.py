@@ -18,7 +18,7 @@ from btc_dash.api.openapi import document
 from btc_dash.freshness import Age
 from btc_dash.guard import client
 from btc_dash.problems import problem
-from btc_dash.query import arguments, parse, parse_record, unknown
+from btc_dash.query import arguments, as_day, parse, parse_record, unknown
 from btc_dash.shell import freshness
 from btc_dash.site import Site
 
@@ -71,8 +71,11 @@ def _forecast(site: Site) -> Response:
         form = given.get("format", "json")
         if form not in ("json", "csv"):
             wrong["format"] = "format is json or csv."
-        if errors | wrong:
-            return _bad(errors | wrong)
+        errors |= wrong
+        if list(errors) == ["as_of"] and as_day(given["as_of"]):
+            return problem(404, "No forecast from that day", errors["as_of"])
+        if errors:
+            return _bad(errors)
         found = answer(site, question, client())
     except (StorageError, OSError):
         return problem(503, "Store unavailable", "Neither prices nor forecasts can be read at the moment.")

@@ -1,4 +1,4 @@
-/* The form's two controls, as Dash components over native inputs: what browsers and screen readers know. */
+/* The form's controls and a table, as Dash components over native elements: what browsers and screen readers know. */
 (function () {
   var h = React.createElement;
   var WAIT = 350; // ms without a keystroke before a typed value counts
@@ -72,5 +72,18 @@
       })));
   }
 
-  window.btc_dash = { Entry: Entry, Choice: Choice };
+  /* Rows of plain text; the first cell of each names the row. */
+  function Table(props) {
+    return h("div", { id: props.id, className: "scroll", tabIndex: 0, role: "region", "aria-label": props.label },
+      h("table", null,
+        h("thead", null, h("tr", null, props.head.map(function (text) { return h("th", { key: text, scope: "col" }, text); }))),
+        h("tbody", null, props.rows.map(function (row) {
+          return h("tr", { key: row[0], className: row[0] === props.chosen ? "chosen" : undefined },
+            row.map(function (text, at) {
+              return at === 0 ? h("th", { key: at, scope: "row" }, text) : h("td", { key: at }, text);
+            }));
+        }))));
+  }
+
+  window.btc_dash = { Entry: Entry, Choice: Choice, Table: Table };
 })();

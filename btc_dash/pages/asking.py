@@ -28,7 +28,8 @@ _SAID = {
     "tiles": Output("tiles", "children"),
     "legend": Output("legend", "children"),
     "figure": Output("fan", "figure"),
-    "table": Output("table", "children"),
+    "table_head": Output("table", "head"),
+    "table_rows": Output("table", "rows"),
     "csv": Output("csv", "href"),
     "search": Output("address", "search"),
     "days_error": Output("days", "error"),
@@ -83,6 +84,7 @@ def respond(site: Site, values: Mapping[str, object], search: object, from_addre
 
 
 def _shown(site: Site, found: Answer) -> dict[str, Any]:
+    head, rows = forecast.table(found)
     return {
         "headline": story.headline(found),
         "lead": story.lead(found),
@@ -92,7 +94,8 @@ def _shown(site: Site, found: Answer) -> dict[str, Any]:
         "tiles": forecast.tiles(found),
         "legend": forecast.legend(found),
         "figure": forecast.figure(found),
-        "table": forecast.table(found),
+        "table_head": head,
+        "table_rows": rows,
         "csv": forecast.csv_address(found.question),
     }
 

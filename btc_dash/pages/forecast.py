@@ -13,8 +13,8 @@ from btc_dash import market, story, words
 from btc_dash.answer import Answer
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.charts.fan import LEGEND, fan_figure
-from btc_dash.controls import Choice, Entry
-from btc_dash.query import PRESETS, SPANS, Question
+from btc_dash.controls import Choice, Entry, Table
+from btc_dash.query import PRESETS, Question
 from btc_dash.site import Site
 
 TABLE_LEVELS = {
@@ -153,26 +153,21 @@ def csv_address(question: Question) -> str:
 
 
 def _table(a: Answer) -> Component:
-    assert set(SPANS) == set(_SPAN_NAMES)
+    head, rows = table(a)
     return html.Details(
-        [
-            html.Summary(f"Day by day (up to {HORIZONS})"),
-            html.Div(table(a), id="table", className="scroll", tabIndex=0, role="region",
-                     **{"aria-label": "The forecast day by day"}),
-        ],
-        className="panel",
-    )  # fmt: skip
+        [html.Summary("Day by day"), Table("table", "The forecast day by day", head, rows)], className="panel"
+    )
 
 
-def table(a: Answer) -> Component:
-    """The forecast day by day, with what happened where it has."""
+def table(a: Answer) -> tuple[list[str], list[list[str]]]:
+    """The forecast day by day, with what happened where it has: headings and rows."""
     happened = dict(zip(a.after.dates, a.after.closes, strict=True))
-    head = ["Day (UTC)", *(name for name in TABLE_LEVELS.values()), *(["Closed at"] if happened else [])]
+    head = ["Day (UTC)", *TABLE_LEVELS.values(), *(["Closed at"] if happened else [])]
     columns = [a.forecast.level(level) for level in TABLE_LEVELS]
     rows = []
-    for at, target in enumerate(a.forecast.targets):
-        cells = [words.usd(column[at]) for column in columns]
+    for target, *prices in zip(a.forecast.targets, *columns, strict=True):
+        cells = [words.usd(price) for price in prices]
         if happened:
             cells.append(words.usd(happened[target]) if target in happened else "–")
-        rows.append(html.Tr([html.Th(words.long_day(target), scope="row"), *(html.Td(c) for c in cells)]))
-    return html.Table([html.Thead(html.Tr([html.Th(h, scope="col") for h in head])), html.Tbody(rows)])
+        rows.append([words.long_day(target), *cells])
+    return head, rows

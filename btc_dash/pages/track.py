@@ -9,7 +9,7 @@ from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
 from btc_dash import market, record, words
 from btc_dash.charts import record as charts
 from btc_dash.charts.base import CONFIG, Figure
-from btc_dash.controls import Choice, Entry
+from btc_dash.controls import Choice, Entry, Table
 from btc_dash.query import RecordQuestion
 from btc_dash.site import Site
 from btc_dash.verdict import verdict
@@ -17,6 +17,10 @@ from btc_dash.verdict import verdict
 _PRESETS = {n: words.days(n) for n in (1, 7, 14, 30, 90)}
 _MODEL_NAMES = {name: words.model(name) for name in ("ensemble", *NETWORKS)}
 _KIND_NAMES = {"all": "All", "live": "Live", "backfilled": "Back-filled"}
+_HEAD = (
+    "Model", "Forecasts", "Independent", "Average miss", "No change", "Score",
+    "In 50 %", "In 80 %", "In 95 %",
+)  # fmt: skip
 _HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
 
 
@@ -127,17 +131,6 @@ def _verdict(site: Site, question: RecordQuestion) -> Component:
 def _scores(site: Site, question: RecordQuestion) -> Component:
     table = record.totals(site.reader, question.kind).filter(horizon=question.days)
     rows = {row["model"]: row for row in table.iter_rows(named=True)}
-    head = (
-        "Model",
-        "Forecasts",
-        "Independent",
-        "Average miss",
-        "No change",
-        "Score",
-        "In 50 %",
-        "In 80 %",
-        "In 95 %",
-    )
     lines = []
     for name in (*reversed(MODELS), *reversed(BASELINES)):
         if name not in rows:
@@ -146,6 +139,7 @@ def _scores(site: Site, question: RecordQuestion) -> Component:
         against = record.compare(site.reader, name, question.days, question.kind).get("random_walk")
         margin = f" ± {against.margin:.3f}" if against and against.margin and name != "random_walk" else ""
         cells = [
+            words.model(name),
             f"{row['n']:,}",
             f"{max(row['n'] // question.days, 1):,}",
             words.percent(row["ape"], 2),
@@ -153,12 +147,8 @@ def _scores(site: Site, question: RecordQuestion) -> Component:
             f"{row['crps_ratio']:.3f}{margin}",
             *(words.percent(row[f"in{c}"]) for c in record.COVERAGES),
         ]
-        lines.append(
-            html.Tr([html.Th(words.model(name), scope="row"), *(html.Td(c) for c in cells)],
-                    className="chosen" if name == question.model else "")
-        )  # fmt: skip
-    body = html.Table([html.Thead(html.Tr([html.Th(h, scope="col") for h in head])), html.Tbody(lines)])
-    return html.Div(body, className="scroll", tabIndex=0, role="region", **{"aria-label": "Scores"})
+        lines.append(cells)
+    return Table("scores", "Scores", _HEAD, lines, chosen=words.model(question.model))
 
 
 def _events(site: Site, question: RecordQuestion) -> Component:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from pages_browser import DESKTOP, PHONE, Visit, launch, visit
+from pages_browser import DESKTOP, PHONE, Visit, Windows, launch
 from pages_states import STATES, States
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 pytestmark = pytest.mark.browser
 
@@ -17,10 +17,11 @@ WINDOWS = {"desktop": DESKTOP, "phone": PHONE}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def windows() -> Iterator[Windows]:
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         chromium = launch(playwright)
-        yield chromium
+        yield Windows(chromium)
         chromium.close()
 
 
@@ -32,9 +33,9 @@ def states(tmp_path_factory: pytest.TempPathFactory, filled: object) -> Iterator
 
 
 @pytest.fixture
-def desk(browser: Browser, served: str) -> Iterator[Visit]:
+def desk(windows: Windows, served: str) -> Iterator[Visit]:
     """A desktop window on the filled site; whatever the browser complained of fails the test."""
-    with visit(browser, served, DESKTOP, "light") as desk:
+    with windows.visit(served, DESKTOP, "light") as desk:
         yield desk
         assert desk.complaints == []
 
@@ -48,8 +49,8 @@ def flawless(there: Visit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("path", ["/?days=30", "/track-record", "/models?model=lstm", "/about"])
-def test_every_page_is_flawless(browser: Browser, served: str, path: str, window: str, scheme: str) -> None:
-    with visit(browser, served, WINDOWS[window], scheme) as there:
+def test_every_page_is_flawless(windows: Windows, served: str, path: str, window: str, scheme: str) -> None:
+    with windows.visit(served, WINDOWS[window], scheme) as there:
         there.open(path)
         flawless(there)
 
@@ -57,9 +58,9 @@ def test_every_page_is_flawless(browser: Browser, served: str, path: str, window
 @pytest.mark.parametrize(("window", "scheme"), [("desktop", "light"), ("phone", "dark")])
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_is_designed(
-    browser: Browser, states: States, state: str, window: str, scheme: str
+    windows: Windows, states: States, state: str, window: str, scheme: str
 ) -> None:
-    with visit(browser, states.url(state), WINDOWS[window], scheme) as there:
+    with windows.visit(states.url(state), WINDOWS[window], scheme) as there:
         page = there.open(STATES[state].path)
         expect(page.locator("body")).to_contain_text(STATES[state].says)
         assert there.axe() == []
@@ -67,8 +68,8 @@ def test_every_state_is_designed(
         assert [c for c in there.complaints if "503" not in c] == []
 
 
-def test_the_page_that_waits_shows_the_forecast_by_itself(browser: Browser, states: States) -> None:
-    with visit(browser, states.url("loading"), DESKTOP, "light") as there:
+def test_the_page_that_waits_shows_the_forecast_by_itself(windows: Windows, states: States) -> None:
+    with windows.visit(states.url("loading"), DESKTOP, "light") as there:
         page = there.open("/")
         expect(page.get_by_role("heading", level=1)).to_have_text("Loading history: 40 %")
         states.finish_loading()
@@ -150,7 +151,7 @@ def test_the_chart_tells_its_numbers(desk: Visit) -> None:
     expect(label).to_contain_text("$")
 
 
-def test_the_forecast_can_be_taken_along(desk: Visit, browser: Browser, served: str) -> None:
+def test_the_forecast_can_be_taken_along(desk: Visit) -> None:
     page = desk.open("/?days=10")
     with page.expect_download() as table:
         page.get_by_role("link", name="Download CSV").click()
@@ -163,16 +164,23 @@ def test_the_forecast_can_be_taken_along(desk: Visit, browser: Browser, served: 
         assert file.read(4) == b"\x89PNG"
 
 
-def test_a_link_to_the_question_can_be_copied(browser: Browser, served: str) -> None:
-    with visit(browser, served, DESKTOP, "light", permissions=["clipboard-read", "clipboard-write"]) as there:
+def test_a_link_to_the_question_can_be_copied(windows: Windows, served: str) -> None:
+    with windows.visit(served, DESKTOP, "light", permissions=["clipboard-read", "clipboard-write"]) as there:
         page = there.open("/?days=21&model=mlp")
         page.get_by_role("button", name="Copy link").click()
         expect(page.locator("#copied")).to_have_text("Link copied.")
         assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
-def test_the_scheme_can_be_switched_and_is_remembered_without_a_round_trip(desk: Visit) -> None:
-    page = desk.open("/")
+def test_the_scheme_can_be_switched_and_is_remembered(windows: Windows, served: str) -> None:
+    with windows.visit(served, DESKTOP, "light", reduced_motion="reduce") as there:
+        switch_the_scheme(there)
+        assert there.complaints == []
+
+
+def switch_the_scheme(there: Visit) -> None:
+    """Without asking the server, and still so after a reload."""
+    page = there.open("/")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     paper = "getComputedStyle(document.body).backgroundColor"
@@ -233,8 +241,8 @@ def test_history_can_be_lengthened_and_drawn_as_candles(desk: Visit) -> None:
     expect(page).to_have_url(re.compile("span=365&view=candles"))
 
 
-def test_reduced_motion_and_print_are_honoured(browser: Browser, served: str) -> None:
-    with visit(browser, served, DESKTOP, "light", reduced_motion="reduce") as there:
+def test_reduced_motion_and_print_are_honoured(windows: Windows, served: str) -> None:
+    with windows.visit(served, DESKTOP, "light", reduced_motion="reduce") as there:
         page = there.open("/")
         page.emulate_media(media="print")
         expect(page.locator(".controls")).to_be_hidden()
@@ -242,8 +250,8 @@ def test_reduced_motion_and_print_are_honoured(browser: Browser, served: str) ->
         assert there.complaints == []
 
 
-def test_without_javascript_the_page_says_where_the_numbers_are(browser: Browser, served: str) -> None:
-    with visit(browser, served, DESKTOP, "light", java_script_enabled=False) as there:
+def test_without_javascript_the_page_says_where_the_numbers_are(windows: Windows, served: str) -> None:
+    with windows.visit(served, DESKTOP, "light", java_script_enabled=False) as there:
         there.page.goto(there.base + "/")
         assert "/api/v1/forecast" in there.page.content()
         expect(there.page.locator("noscript p")).to_be_visible()
