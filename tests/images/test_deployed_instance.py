@@ -69,7 +69,6 @@ def test_the_instance_is_what_the_file_says(home: Path) -> None:
     ]
     assert "postgres" in str(shown["storage"]).lower()
     assert shown["run_launcher"]["class"] == "EcsRunLauncher"
-    assert shown["compute_logs"]["class"] == "S3ComputeLogManager"
     assert shown["run_retries"]["enabled"] is True
     assert shown["run_monitoring"]["enabled"] is True
     assert shown["concurrency"]["runs"]["max_concurrent_runs"] == 10

@@ -9,7 +9,7 @@ from pathlib import Path
 import images
 import pytest
 from exchange import Exchange
-from graphql import LAUNCHED, GraphQL, state
+from fake_dagster import LAUNCHED, GraphQL, state
 from lambda_runtime import Function
 
 pytestmark = pytest.mark.images

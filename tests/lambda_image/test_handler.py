@@ -10,7 +10,7 @@ from typing import Any
 import exchange as faults
 import pytest
 from exchange import Exchange
-from graphql import LAUNCHED, GraphQL, state
+from fake_dagster import LAUNCHED, GraphQL, state
 from lambda_runtime import Function
 
 EVENT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "time": "2018-03-01T00:05:00Z"}

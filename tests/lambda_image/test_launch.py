@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import LAUNCHED, GraphQL, state
+from fake_dagster import LAUNCHED, GraphQL, state
 
 from lambda_image.launch import Dagster, DagsterError
 

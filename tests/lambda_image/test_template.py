@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from exchange import Exchange
-from graphql import LAUNCHED, GraphQL, state
+from fake_dagster import LAUNCHED, GraphQL, state
 from lambda_runtime import ROOT, Function
 
 TEMPLATE = ROOT / "lambda_image" / "template.yaml"

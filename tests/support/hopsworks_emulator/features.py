@@ -149,7 +149,8 @@ class Features:
         raise Unknown
 
     def _create_view(self, view: dict[str, Any]) -> dict[str, Any]:
-        group = view["query"]["leftFeatureGroup"]
+        group = self.groups[view["query"]["leftFeatureGroup"]["id"]]
+        view["query"]["leftFeatureGroup"] = group
         types = {feature["name"]: feature["type"] for feature in group["features"]}
         labels = {feature["name"] for feature in view.get("features") or [] if feature.get("label")}
         view["features"] = [
@@ -174,8 +175,8 @@ class Features:
 
     def _training_dataset(self, view: dict[str, Any], dataset: dict[str, Any]) -> dict[str, Any]:
         dataset["version"] = dataset.get("version") or len(self.training) + 1
-        dataset |= {"id": next(self.ids), "featurestoreId": STORE_ID, "_view": view["id"]}
-        dataset["splits"] = dataset.get("splits") or None
+        dataset |= {"id": next(self.ids), "featurestoreId": STORE_ID, "created": CREATED, "_view": view["id"]}
+        dataset["type"] = "trainingDatasetDTO"
         self.training[dataset["version"]] = dataset
         return dataset
 
