@@ -23,6 +23,7 @@ from btc_assets.storage.registry import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableStore
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
+_ROWS_AT_ONCE = 50_000
 _README = """Proof of the forecasts of {symbol}, origins {start} to {end} (the last day not included).
 
     python verify_proof.py [HASH]
@@ -100,8 +101,10 @@ def _write_tables(draft: Path, tables: TableStore, symbol: str, start: dt.date, 
 
 def _write_csv(path: Path, frame: pl.DataFrame) -> None:
     """Floats in the shortest form that reads back as the same double; the file has no time of its own."""
-    text = frame.write_csv(datetime_format=_INSTANT)
-    path.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file:
+        for number, rows in enumerate(frame.iter_slices(_ROWS_AT_ONCE)):
+            text = rows.write_csv(datetime_format=_INSTANT, include_header=number == 0)
+            file.write(text.encode())
 
 
 def _write_heads(path: Path, published: Sequence[Published]) -> None:

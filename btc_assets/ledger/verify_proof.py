@@ -13,51 +13,56 @@ import hashlib
 import json
 import struct
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 DAY = dt.timedelta(days=1)
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC
-TEXTS = {"symbol", "model"}
-DAYS = {"date", "origin_date", "target_date", "vintage"}
-TIMES = {"open_time", "close_time"}
-INTEGERS = {"horizon", "trades"}
 Record = dict[str, Any]
 
 
+@functools.lru_cache(maxsize=100_000)
 def instant(text: str) -> dt.datetime:
     """A day's midnight, or an instant, UTC."""
     return dt.datetime.fromisoformat(text.replace("Z", ""))
 
 
-@functools.lru_cache(maxsize=100_000)
-def discrete(column: str, text: str) -> bytes:
-    """A text as 24 bytes; a day, an instant or an integer as 8, big-endian."""
-    if column in TEXTS:
-        return text.encode().ljust(24, b"\0")
-    if column in DAYS:
-        return struct.pack(">q", (instant(text) - EPOCH).days)
-    if column in TIMES:
-        return struct.pack(">q", (instant(text) - EPOCH) // dt.timedelta(microseconds=1))
-    return struct.pack(">q", int(text))
+def days(text: str) -> int:
+    """Days since 1970-01-01."""
+    return (instant(text) - EPOCH).days
 
 
-def cell(column: str, text: str) -> bytes:
-    """What is hashed of one cell; everything else is a price or a volume: an IEEE-754 double, big-endian."""
-    if column in TEXTS | DAYS | TIMES | INTEGERS:
-        return discrete(column, text)
-    return struct.pack(">d", float(text))
+def microseconds(text: str) -> int:
+    """Microseconds since 1970-01-01."""
+    return (instant(text) - EPOCH) // dt.timedelta(microseconds=1)
 
 
-def table(name: str, unhashed: int) -> tuple[bytes, list[tuple[Record, bytes]]]:
-    """What precedes the rows in a hash; each row, and what is hashed of it: all but its last columns."""
+CELLS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    **dict.fromkeys(("symbol", "model"), ("24s", str.encode)),
+    **dict.fromkeys(("date", "origin_date", "target_date", "vintage"), ("q", days)),
+    **dict.fromkeys(("open_time", "close_time"), ("q", microseconds)),
+    **dict.fromkeys(("horizon", "trades"), ("q", int)),
+}
+"""How a cell is packed, big-endian, and from what; every other column is an IEEE-754 double."""
+
+
+def table(name: str, unhashed: int) -> Iterator[tuple[Record, bytes]]:
+    """Nothing and what precedes the rows in a hash; then each row and what is hashed of it.
+
+    The last ``unhashed`` columns are in no hash.
+    """
     with gzip.open(HERE / f"{name}.csv.gz", "rt", newline="") as file:
-        columns, *lines = csv.reader(file)
-    kept = columns[:-unhashed]
-    coded = ((line, b"".join(map(cell, kept, line))) for line in lines)
-    rows = [(dict(zip(columns, line)), code) for line, code in coded]  # noqa: B905 - for Python 3.9 too
-    return f"{name}\n{' '.join(kept)}\n".encode(), rows
+        lines = csv.reader(file)
+        columns = next(lines)
+        kept = columns[:-unhashed]
+        packing = struct.Struct(">" + "".join(CELLS.get(c, ("d", float))[0] for c in kept))
+        readers = [CELLS.get(c, ("d", float))[1] for c in kept]
+        yield {}, f"{name}\n{' '.join(kept)}\n".encode()
+        for line in lines:
+            cells = packing.pack(*[read(text) for read, text in zip(readers, line)])  # noqa: B905
+            yield dict(zip(columns, line)), cells  # noqa: B905 - this also runs on Python 3.9
 
 
 def check(record: Record, what: str, fine: bool) -> None:
@@ -92,24 +97,27 @@ def chain() -> tuple[list[Record], list[str]]:
 
 def forecasts(newest: dict[str, Record]) -> int:
     """Hash each origin's rows: they must be what its newest record says, issued when it says."""
-    start, rows = table("forecasts", 1)
+    rows, count = table("forecasts", 1), 0
+    _, start = next(rows)
     running = {origin: hashlib.sha256(start) for origin in newest}
-    for row, code in rows:
+    for row, cells in rows:
         origin = row["origin_date"]
         if origin not in newest:
             sys.exit(f"NOT as recorded: forecasts of origin {origin} have no record")
         check(newest[origin], "the time in its rows", row["issued_at"] == newest[origin]["issued_at"])
-        running[origin].update(code)
+        running[origin].update(cells)
+        count += 1
     for origin, record in newest.items():
         found = running[origin].hexdigest()
         check(record, f"its rows hash to {found}", found == record["rows_sha256"])
-    return len(rows)
+    return count
 
 
 def candles(records: list[Record]) -> None:
     """Replay what was known when: the candles up to each origin, as they were then, are those it read."""
-    start, rows = table("raw_klines", 2)
-    arrivals = sorted(((row["ingested_at"], row["date"], code) for row, code in rows), reverse=True)
+    rows = table("raw_klines", 2)
+    _, start = next(rows)
+    arrivals = sorted(((row["ingested_at"], row["date"], cells) for row, cells in rows), reverse=True)
     known: dict[str, bytes] = {}
     for record in sorted(records, key=lambda r: str(r["issued_at"])):
         while arrivals and arrivals[-1][0] <= record["issued_at"]:
