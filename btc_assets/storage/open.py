@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btc_assets.settings import Settings
@@ -26,7 +28,8 @@ def open_tables(settings: Settings) -> TableStore:
         return DeltaTables(settings.root)
     from btc_assets.storage.s3 import delta_options
 
-    return DeltaTables(settings.root, delta_options(settings.s3_endpoint), settings.cache_dir)
+    cache = _cache(settings, settings.s3_endpoint, settings.root)
+    return DeltaTables(settings.root, delta_options(settings.s3_endpoint), cache)
 
 
 def open_registry(settings: Settings) -> ModelRegistry:
@@ -45,14 +48,15 @@ def open_registry(settings: Settings) -> ModelRegistry:
     from btc_assets.storage.s3 import Bucket
     from btc_assets.storage.s3_registry import S3Registry
 
-    return CachedRegistry(S3Registry(Bucket(settings.root, settings.s3_endpoint)), settings.cache_dir)
+    cache = _cache(settings, settings.s3_endpoint, settings.root)
+    return CachedRegistry(S3Registry(Bucket(settings.root, settings.s3_endpoint)), cache)
 
 
 def _hopsworks_tables(settings: Settings) -> HopsworksTables:
     from btc_assets.storage.hopsworks.login import connect
     from btc_assets.storage.hopsworks.tables import HopsworksTables
 
-    return HopsworksTables(connect(settings), settings.hopsworks_data_source)
+    return HopsworksTables(connect(settings), settings.hopsworks_data_source, _prefix(settings))
 
 
 def _hopsworks_registry(settings: Settings) -> ModelRegistry:
@@ -65,4 +69,16 @@ def _hopsworks_registry(settings: Settings) -> ModelRegistry:
     lineage = None
     if settings.store == "hopsworks":
         lineage = TrainingView(_hopsworks_tables(settings), ENGINEERED_FEATURES)
-    return CachedRegistry(HopsworksRegistry(connect(settings), lineage), settings.cache_dir)
+    remote = HopsworksRegistry(connect(settings), lineage, _prefix(settings))
+    return CachedRegistry(remote, _cache(settings, settings.hopsworks_host, settings.hopsworks_project))
+
+
+def _prefix(settings: Settings) -> str:
+    """Simulated and real data never share a feature group or a model."""
+    return "simulated_" if settings.simulated else ""
+
+
+def _cache(settings: Settings, *address: str) -> Path:
+    """Where local copies of what is at ``address`` are; copies from two places never share a folder."""
+    place = "\n".join([*address, _prefix(settings)])
+    return settings.cache_dir / hashlib.sha256(place.encode()).hexdigest()[:16]

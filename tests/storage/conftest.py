@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -24,6 +25,11 @@ from btc_assets.storage.manifest import write_manifest
 
 if TYPE_CHECKING:
     from hopsworks_emulator import Emulator
+
+REAL_HOPSWORKS = "HOPSWORKS_API_KEY" in os.environ
+"""Whether the Hopsworks tests go to a real server, in the project HOPSWORKS_PROJECT."""
+
+TEST_PREFIX = "btc_contract_test_"
 
 DAY0 = dt.date(2024, 2, 27)
 
@@ -74,7 +80,7 @@ def reopen(tables):
     """Another store object at the place of ``tables``."""
     if isinstance(tables, DeltaTables):
         return DeltaTables(tables.root, tables.options, tables.cache)
-    return type(tables)(tables.project)
+    return type(tables)(tables.project, prefix=tables.prefix)
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +155,8 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path):
 def hopsworks_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """A Hopsworks emulator; at the end it must have known every request it got."""
     pytest.importorskip("hopsworks", reason="needs the extra btc-assets[hopsworks]")
+    if REAL_HOPSWORKS:
+        pytest.skip("these tests need the emulator; HOPSWORKS_API_KEY asks for a real server")
     from hopsworks_emulator import Emulator
 
     root = tmp_path_factory.mktemp("hopsworks")
@@ -160,26 +168,39 @@ def hopsworks_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emula
 
 
 @pytest.fixture(scope="session")
-def hopsworks_settings(hopsworks_server: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings that lead to the emulator."""
-    return load(
-        {},
-        store="hopsworks",
-        registry="hopsworks",
-        hopsworks_host=hopsworks_server.host,
-        hopsworks_project=hopsworks_server.project,
-        hopsworks_api_key=hopsworks_server.api_key,
-        cache_dir=tmp_path_factory.mktemp("cache"),
-    )
+def hopsworks_settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings that lead to the emulator, or to a real server if HOPSWORKS_API_KEY is set."""
+    cache = tmp_path_factory.mktemp("cache")
+    where: dict[str, Any] = {"store": "hopsworks", "registry": "hopsworks", "cache_dir": cache}
+    if REAL_HOPSWORKS:
+        return load({}, **where, hopsworks_project=os.environ["HOPSWORKS_PROJECT"])
+    server: Emulator = request.getfixturevalue("hopsworks_server")
+    where |= {"hopsworks_host": server.host, "hopsworks_project": server.project}
+    return load({}, **where, hopsworks_api_key=server.api_key)
 
 
 @pytest.fixture
-def hopsworks_project(hopsworks_server: Emulator, hopsworks_settings: Settings) -> object:
+def hopsworks_project(request: pytest.FixtureRequest, hopsworks_settings: Settings) -> object:
     """The client's handle to an emptied project; the client's import and login are paid for once."""
     from btc_assets.storage.hopsworks.login import connect
 
-    hopsworks_server.reset()
-    return connect(hopsworks_settings)
+    project = connect(hopsworks_settings)
+    if REAL_HOPSWORKS:
+        _remove_what_tests_left(project)
+    else:
+        request.getfixturevalue("hopsworks_server").reset()
+    return project
+
+
+def _remove_what_tests_left(project: Any) -> None:
+    """On a real server only what begins with the tests' prefix is ever touched."""
+    store, models = project.get_feature_store(), project.get_model_registry()
+    for name in ("samples", "forecasts"):
+        for group in store.get_feature_groups(TEST_PREFIX + name):
+            group.delete()
+    for name in ("mlp", "lstm"):
+        for model in models.get_models(TEST_PREFIX + name):
+            model.delete()
 
 
 @pytest.fixture
@@ -188,7 +209,7 @@ def hopsworks_tables(hopsworks_project: object, monkeypatch: pytest.MonkeyPatch)
 
     # The client's progress display makes each read last half a second at least.
     monkeypatch.setattr("hopsworks_common.util._loading_animation", lambda *_: None)
-    return HopsworksTables(hopsworks_project)
+    return HopsworksTables(hopsworks_project, prefix=TEST_PREFIX)
 
 
 @pytest.fixture
@@ -198,7 +219,7 @@ def hopsworks_registry(hopsworks_project: object, tmp_path: Path, monkeypatch: p
 
     # After an upload the client sleeps five seconds before it asks whether the model is there.
     monkeypatch.setattr("hsml.engine.model_engine.time", SimpleNamespace(sleep=lambda _: None))
-    return CachedRegistry(HopsworksRegistry(hopsworks_project), tmp_path / "cache")
+    return CachedRegistry(HopsworksRegistry(hopsworks_project, prefix=TEST_PREFIX), tmp_path / "cache")
 
 
 @pytest.fixture

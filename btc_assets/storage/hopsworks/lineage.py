@@ -44,14 +44,14 @@ class TrainingView:
             test_start=boundary + DAY,
             test_end=cutoff,
             description=description,
-            dataframe_type="polars",
-            event_time=True,
+            # The client cannot split polars frames by time; ours are read elsewhere, so pandas does.
+            dataframe_type="pandas",
         )
         datasets = view.get_training_datasets()
         return max(int(d.version) for d in datasets if d.description == description)
 
     def _view(self) -> Any:
-        name = f"{self.spec.name}_view"
+        name = f"{self.tables.name(self.spec)}_view"
         store = self.tables.store
         with errors(f"open feature view {name}"):
             view = store.get_feature_view(name, VERSION)

@@ -14,6 +14,8 @@ from concurrent.futures import TimeoutError as OutOfTime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import stamina
+
 from btc_assets.errors import ConfigurationError, StorageError, StorageUnavailable, Unsupported
 from btc_assets.settings import Settings
 
@@ -25,6 +27,9 @@ LOGIN_DEADLINE = 60.0
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 """Seconds to reach the server, and for it to begin to answer; the client itself would wait for ever."""
+
+RETRIES = 3
+"""How often a request that may be repeated is, beyond the first time."""
 
 SAAS = "run.hopsworks.ai"
 
@@ -141,7 +146,7 @@ def _login(host: str, project: str, key: str, cache: Path) -> Any:
     certificates = cache / "hopsworks"
     certificates.mkdir(parents=True, exist_ok=True, mode=0o700)
     hopsworks = _import_quietly()
-    from hopsworks_common.client.exceptions import HopsworksSSLClientError
+    from hopsworks_common.client.exceptions import HopsworksSSLClientError, ProjectException
 
     def run() -> Any:
         return hopsworks.login(
@@ -160,6 +165,8 @@ def _login(host: str, project: str, key: str, cache: Path) -> Any:
             found = _within(LOGIN_DEADLINE, run, action)
     except HopsworksSSLClientError as error:
         raise ConfigurationError(_untrusted(action)) from error
+    except ProjectException as error:
+        raise ConfigurationError(f"cannot {action}: there is no such project for this key") from error
     if found is None:
         raise ConfigurationError(f"cannot {action}: there is no such project for this key")
     _bound_requests()
@@ -196,15 +203,25 @@ def _bound_requests() -> None:
     """Give every further request a time-out, and those that may be repeated three retries."""
     from hopsworks_common import client
     from requests.adapters import HTTPAdapter
+    from requests.exceptions import ChunkedEncodingError
     from urllib3.util import Retry
 
     class Bounded(HTTPAdapter):
         def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
             kwargs["timeout"] = kwargs.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
-            return super().send(request, *args, **kwargs)
+            # urllib3 repeats what fails before the answer begins; here, what is cut in the middle of one.
+            whole = request.method == "GET" and not kwargs.get("stream")
+            for attempt in stamina.retry_context(
+                on=ChunkedEncodingError, attempts=RETRIES if whole else 1, wait_initial=0.2, wait_max=2.0
+            ):
+                with attempt:
+                    response = super().send(request, *args, **kwargs)
+                    if whole:
+                        _ = response.content
+            return response
 
     retry = Retry(
-        total=3,
+        total=RETRIES,
         backoff_factor=0.2,
         backoff_jitter=0.2,
         status_forcelist=(429, 502, 503, 504),

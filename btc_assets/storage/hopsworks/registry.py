@@ -36,10 +36,12 @@ class HopsworksRegistry:
     Args:
         project: what ``login.connect`` returned.
         lineage: names the feature view behind each vintage; None: vintages are registered without.
+        prefix: of the models' names; what keeps simulated models apart from real ones in one project.
     """
 
-    def __init__(self, project: Any, lineage: Lineage | None = None) -> None:
+    def __init__(self, project: Any, lineage: Lineage | None = None, prefix: str = "") -> None:
         self.lineage = lineage
+        self.prefix = prefix
         with errors("open the model registry"):
             self.models = project.get_model_registry()
             self.datasets = project.get_dataset_api()
@@ -62,20 +64,20 @@ class HopsworksRegistry:
     def get(self, name: str, vintage: VintageId) -> ModelRef | None:
         """The reference, or None."""
         with errors(f"look for model {name} {vintage}"):
-            model = self.models.get_model(name, vintage.number)
+            model = self.models.get_model(self.prefix + name, vintage.number)
         return None if model is None else _ref(name, model)
 
     def versions(self, name: str) -> list[ModelRef]:
         """All vintages of ``name``, oldest first."""
         with errors(f"list models {name}"):
-            models = self.models.get_models(name)
+            models = self.models.get_models(self.prefix + name)
         return sorted((_ref(name, model) for model in models), key=lambda ref: ref.vintage)
 
     def download(self, ref: ModelRef, target: Path) -> None:
         """Copy the files that the manifest lists into ``target``; the server keeps some of its own beside."""
         with tempfile.TemporaryDirectory(prefix="hopsworks-") as scratch:
             with errors(f"download model {ref.name} {ref.vintage}"):
-                model = self.models.get_model(ref.name, ref.vintage.number)
+                model = self.models.get_model(self.prefix + ref.name, ref.vintage.number)
                 if model is None:
                     raise StorageError(f"model {ref.name} {ref.vintage} is not in the registry any more")
                 source = Path(model.download(scratch))
@@ -94,7 +96,7 @@ class HopsworksRegistry:
             options = {"feature_view": view, "training_dataset_version": dataset}
         with errors(f"publish model {ref.name} {ref.vintage}"):
             model = self.models.tensorflow.create_model(
-                name=ref.name,
+                name=self.prefix + ref.name,
                 version=ref.vintage.number,
                 metrics=dict(ref.metrics),
                 description=f"{ref.name}, cutoff {ref.vintage}; manifest sha256 {ref.manifest_sha256}",
@@ -106,7 +108,7 @@ class HopsworksRegistry:
 
     def _remove_leftovers(self, name: str, vintage: VintageId) -> None:
         """Files of an upload that was killed before it was registered would block this version for ever."""
-        path = f"Models/{name}/{vintage.number}"
+        path = f"Models/{self.prefix}{name}/{vintage.number}"
         with errors(f"publish model {name} {vintage}"):
             if self.datasets.exists(path):
                 self.datasets.remove(path)

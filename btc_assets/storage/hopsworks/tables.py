@@ -49,11 +49,13 @@ class HopsworksTables:
     Args:
         project: what ``login.connect`` returned.
         data_source: name of the S3, GCS or ADLS data source new groups are kept on; empty: the project's own.
+        prefix: of the groups' names; what keeps simulated data apart from real data in one project.
     """
 
-    def __init__(self, project: Any, data_source: str = "") -> None:
+    def __init__(self, project: Any, data_source: str = "", prefix: str = "") -> None:
         self.project = project
         self.data_source = data_source
+        self.prefix = prefix
         with errors("open the feature store"):
             self.store = project.get_feature_store()
         self._groups: dict[str, Any] = {}
@@ -68,7 +70,7 @@ class HopsworksTables:
         there = {feature.name: feature.type for feature in group.features}
         if there != wanted:
             raise StorageError(
-                f"feature group {spec.name} exists with another schema; columns that differ: "
+                f"feature group {self.name(spec)} exists with another schema; columns that differ: "
                 f"{sorted(dict(there.items() ^ wanted.items()))}. Delete it and materialise its asset again"
             )
 
@@ -106,7 +108,7 @@ class HopsworksTables:
         query = group.select(needed)
         for condition in _window(group.get_feature(spec.day), start, end):
             query = query.filter(condition)
-        with errors(f"read feature group {spec.name}"):
+        with errors(f"read feature group {self.name(spec)}"):
             rows = query.read(dataframe_type="polars")
         return _restored(spec, rows).sort(sort_columns(spec)).select(chosen)
 
@@ -116,7 +118,7 @@ class HopsworksTables:
         hit = self.read(spec, columns=sort_columns(spec)).join(keys, on=list(spec.key), how="semi")
         group = self._existing(spec)
         if not hit.is_empty():
-            with errors(f"delete rows of feature group {spec.name}"):
+            with errors(f"delete rows of feature group {self.name(spec)}"):
                 group.remove_rows(hit)
         return Receipt(0, hit.height, keys.height - hit.height, self.version(spec))
 
@@ -136,6 +138,10 @@ class HopsworksTables:
             versions.append(TableVersion(number, at, operation))
         return versions[::-1]
 
+    def name(self, spec: TableSpec) -> str:
+        """What the table's feature group is called."""
+        return self.prefix + spec.name
+
     def group(self, spec: TableSpec) -> Any:
         """The client's feature group, for feature views.
 
@@ -154,8 +160,8 @@ class HopsworksTables:
         change = diff(spec, frame, stored.with_columns(pl.lit(0, pl.Int64).alias("file")))
         if change.updated and not replace:
             raise WriteConflict(
-                f"feature group {spec.name}: {change.updated} of {frame.height} rows are there with other "
-                "values; another writer was first. Nothing was written"
+                f"feature group {self.name(spec)}: {change.updated} of {frame.height} rows are there with "
+                "other values; another writer was first. Nothing was written"
             )
         if not change.rows.is_empty():
             self._send(spec, change.rows)
@@ -167,21 +173,21 @@ class HopsworksTables:
         group = self._existing(spec)
         try:
             for attempt in stamina.retry_context(on=CommitFailedError, attempts=8, timeout=60.0):
-                with attempt, errors(f"write to feature group {spec.name}"):
+                with attempt, errors(f"write to feature group {self.name(spec)}"):
                     # Merging by key, a repeated attempt does no harm.
                     group.insert(rows, write_options={"start_offline_materialization": False})
         except CommitFailedError as error:
-            raise WriteConflict(f"feature group {spec.name}: other writers kept winning") from error
+            raise WriteConflict(f"feature group {self.name(spec)}: other writers kept winning") from error
 
     def _create(self, spec: TableSpec) -> None:
         from hsfs.feature import Feature
 
         options: dict[str, Any] = {}
-        with errors(f"create feature group {spec.name}"):
+        with errors(f"create feature group {self.name(spec)}"):
             if self.data_source:
                 options["data_source"] = self.store.get_data_source(self.data_source)
             group = self.store.create_feature_group(
-                name=spec.name,
+                name=self.name(spec),
                 version=VERSION,
                 description=spec.meaning,
                 primary_key=[name for name in spec.key if name != spec.day],
@@ -196,8 +202,8 @@ class HopsworksTables:
 
     def _find(self, spec: TableSpec) -> Any:
         if spec.name not in self._groups:
-            with errors(f"look for feature group {spec.name}"):
-                group = self.store.get_feature_group(spec.name, VERSION)
+            with errors(f"look for feature group {self.name(spec)}"):
+                group = self.store.get_feature_group(self.name(spec), VERSION)
             if group is None:
                 return None
             self._groups[spec.name] = group
@@ -206,11 +212,13 @@ class HopsworksTables:
     def _existing(self, spec: TableSpec) -> Any:
         group = self._find(spec)
         if group is None:
-            raise TableMissing(f"feature group {spec.name} was never written; materialise its asset first")
+            raise TableMissing(
+                f"feature group {self.name(spec)} was never written; materialise its asset first"
+            )
         return group
 
     def _commits(self, spec: TableSpec, group: Any) -> dict[Any, Any]:
-        with errors(f"list the commits of feature group {spec.name}"):
+        with errors(f"list the commits of feature group {self.name(spec)}"):
             return dict(group.commit_details() or {})
 
 

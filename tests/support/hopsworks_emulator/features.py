@@ -49,13 +49,19 @@ class Features:
         group = self.groups[query["leftFeatureGroup"]["id"]]
         plan = {
             "location": group["location"],
-            "columns": [feature["name"] for feature in query["leftFeatures"]],
+            "columns": {self._alias(group, f): f["name"] for f in query["leftFeatures"]},
             "filter": query.get("filter"),
         }
         sources = ("hudiCachedFeatureGroups", "onDemandFeatureGroups", "deltaCachedFeatureGroups")
         empty: dict[str, Any] = {source: [] for source in sources}
         statement = {"query": "SELECT", "queryOnline": "SELECT", "hqsPayloadSignature": "signed"}
         return empty | statement | {"hqsPayload": json.dumps(plan)}
+
+    def _alias(self, group: dict[str, Any], feature: dict[str, Any]) -> str:
+        """What the answer calls a feature: its name, or one that no other group's feature has."""
+        if not feature.get("useFullyQualifiedName"):
+            return feature["name"]
+        return f"{self.project}_{group['name']}_{group['version']}_{feature['name']}"
 
     def _store(self) -> dict[str, Any]:
         return {

@@ -55,7 +55,8 @@ class QueryService(flight.FlightServerBase):
         assert isinstance(rows, pl.DataFrame)
         if plan["filter"]:
             rows = rows.filter(_expression(plan["filter"], rows.schema))
-        return flight.RecordBatchStream(rows.select(plan["columns"]).to_arrow())
+        columns = [pl.col(name).alias(alias) for alias, name in plan["columns"].items()]
+        return flight.RecordBatchStream(rows.select(columns).to_arrow())
 
 
 def _expression(condition: dict[str, Any], schema: pl.Schema) -> pl.Expr:

@@ -1,0 +1,239 @@
+"""What the Hopsworks backend leaves on the server, what it costs, and what it survives."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from btc_assets.errors import StorageUnavailable, Unsupported
+from btc_assets.storage.cached import CachedRegistry
+from btc_assets.storage.hopsworks.lineage import TrainingView
+from btc_assets.storage.hopsworks.registry import HopsworksRegistry
+from btc_assets.storage.hopsworks.tables import HopsworksTables
+from btc_assets.storage.registry import VintageId
+
+from .conftest import REAL_HOPSWORKS, SAMPLES, TEST_PREFIX, day, samples
+
+pytestmark = pytest.mark.xdist_group("hopsworks")
+VINTAGE = VintageId(day(600))
+METRICS = {"pinball": 0.97}
+
+
+def group(server) -> dict:
+    (found,) = server.features.groups.values()
+    return found
+
+
+def test_the_same_contract_holds_on_a_real_server() -> None:
+    if not REAL_HOPSWORKS:
+        pytest.skip("unverified: HOPSWORKS_API_KEY is not set, so only the emulator was asked")
+
+
+def test_the_group_and_each_column_are_described(hopsworks_server, hopsworks_tables) -> None:
+    hopsworks_tables.ensure_table(SAMPLES)
+    there = group(hopsworks_server)
+    assert there["name"] == TEST_PREFIX + "samples"
+    assert there["description"] == SAMPLES.meaning
+    assert there["eventTime"] == "date"
+    assert [f["name"] for f in there["features"] if f["primary"]] == ["symbol"]
+    meanings = {f["name"]: f["description"] for f in there["features"]}
+    assert meanings == {column.name: column.meaning for column in SAMPLES.columns}
+
+
+def count(server, method: str, path: str) -> int:
+    return sum(m == method and p.endswith(path) for m, p in server.calls)
+
+
+@pytest.mark.parametrize("rows", [1, 3_400])
+def test_a_day_and_a_history_are_one_insert_each(hopsworks_server, hopsworks_tables, rows) -> None:
+    hopsworks_tables.upsert(SAMPLES, samples(9_000))
+    hopsworks_server.calls.clear()
+    hopsworks_tables.upsert(SAMPLES, samples(*range(rows)))
+    assert count(hopsworks_server, "POST", "/commits") == 1
+    assert len(hopsworks_server.calls) <= 8
+    hopsworks_server.calls.clear()
+    hopsworks_tables.upsert(SAMPLES, samples(*range(rows)))
+    assert count(hopsworks_server, "POST", "/commits") == 0
+
+
+def test_windows_are_filtered_by_the_server(hopsworks_server, hopsworks_tables, monkeypatch) -> None:
+    hopsworks_tables.upsert(SAMPLES, samples(*range(100)))
+    sent = []
+    query = hopsworks_server.features.query
+    monkeypatch.setattr(hopsworks_server.features, "query", lambda body: sent.append(body) or query(body))
+    hopsworks_tables.read(SAMPLES, columns=["close"], start=day(3), end=day(5))
+    (body,) = sent
+    assert json.dumps(body["filter"]).count(str(day(3))) == 1
+    assert {f["name"] for f in body["leftFeatures"]} == {"close", "date", "symbol"}
+
+
+def test_simulated_and_real_tables_never_share_a_group(hopsworks_project, hopsworks_tables) -> None:
+    simulated = HopsworksTables(hopsworks_project, prefix="simulated_")
+    hopsworks_tables.upsert(SAMPLES, samples(0))
+    simulated.upsert(SAMPLES, samples(0, close=9.0))
+    assert_frame_equal(hopsworks_tables.read(SAMPLES), samples(0))
+
+
+def test_a_type_or_name_that_would_be_changed_is_refused(hopsworks_tables) -> None:
+    import dataclasses
+
+    import polars as pl
+
+    from btc_assets.contracts import Column
+
+    for column in (Column("Close", pl.Float64, "x"), Column("t", pl.Time, "x"), Column("n", pl.UInt64, "x")):
+        spec = dataclasses.replace(SAMPLES, columns=(*SAMPLES.columns, column))
+        with pytest.raises(Unsupported, match=column.name):
+            hopsworks_tables.ensure_table(spec)
+
+
+def test_a_cut_connection_is_tried_again(hopsworks_server, hopsworks_tables) -> None:
+    from hopsworks_emulator.server import cut
+
+    hopsworks_tables.upsert(SAMPLES, samples(0, 1))
+    hopsworks_server.faults[:] = [cut]
+    assert hopsworks_tables.version(SAMPLES) == 1
+    assert hopsworks_server.faults == []
+
+
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_passing_server_error_is_tried_again(hopsworks_server, hopsworks_tables, status) -> None:
+    from hopsworks_emulator.server import failing
+
+    hopsworks_tables.upsert(SAMPLES, samples(0))
+    hopsworks_server.faults[:] = [failing(status), failing(status)]
+    assert hopsworks_tables.version(SAMPLES) == 1
+
+
+def test_a_lasting_server_error_is_unavailable_not_an_answer(hopsworks_server, hopsworks_tables) -> None:
+    from hopsworks_emulator.server import failing
+
+    hopsworks_tables.upsert(SAMPLES, samples(0))
+    hopsworks_server.faults[:] = [failing(500)] * 20
+    with pytest.raises(StorageUnavailable, match="500"):
+        hopsworks_tables.read(SAMPLES)
+    hopsworks_server.faults.clear()
+    assert_frame_equal(hopsworks_tables.read(SAMPLES), samples(0))
+
+
+def test_a_server_that_answers_too_late_is_unavailable(
+    hopsworks_server, hopsworks_tables, monkeypatch
+) -> None:
+    from hopsworks_emulator.server import slow
+
+    from btc_assets.storage.hopsworks import login
+
+    hopsworks_tables.upsert(SAMPLES, samples(0))
+    monkeypatch.setattr(login, "READ_TIMEOUT", 0.2)
+    hopsworks_server.faults[:] = [slow(0.6)] * 4
+    with pytest.raises(StorageUnavailable, match="does not answer"):
+        hopsworks_tables.version(SAMPLES)
+
+
+def test_a_write_whose_answer_was_lost_can_be_repeated(hopsworks_server, hopsworks_tables) -> None:
+    from hopsworks_emulator.server import failing
+
+    hopsworks_tables.upsert(SAMPLES, samples(0))
+    commits = hopsworks_server.features.commits[group(hopsworks_server)["id"]]
+
+    def lose_commits(handler) -> bool:
+        if handler.command == "POST" and handler.path.endswith("/commits"):
+            return failing(500)(handler)
+        hopsworks_server.faults.append(lose_commits)
+        return False
+
+    hopsworks_server.faults[:] = [lose_commits]
+    with pytest.raises(StorageUnavailable):
+        hopsworks_tables.upsert(SAMPLES, samples(0, 1, 2))
+    hopsworks_server.faults.clear()
+    assert len(commits) == 1
+    hopsworks_tables.upsert(SAMPLES, samples(0, 1, 2))
+    assert_frame_equal(hopsworks_tables.read(SAMPLES), samples(0, 1, 2))
+
+
+@pytest.fixture
+def with_lineage(hopsworks_project, hopsworks_tables, hopsworks_registry, tmp_path) -> CachedRegistry:
+    hopsworks_tables.upsert(SAMPLES, samples(*range(700)))
+    lineage = TrainingView(hopsworks_tables, SAMPLES)
+    return CachedRegistry(HopsworksRegistry(hopsworks_project, lineage, TEST_PREFIX), tmp_path / "cache")
+
+
+def facts(**more: object) -> dict[str, object]:
+    return {"features": ["close", "trades"], "hyperparameters": {"window": 30}, **more}
+
+
+def test_a_vintage_names_its_feature_view_and_split(hopsworks_server, with_lineage, make_model) -> None:
+    with_lineage.publish("mlp", VINTAGE, make_model(**facts()), METRICS)
+    ((name, _), _) = next(iter(hopsworks_server.features.views.items()))
+    assert name == TEST_PREFIX + "samples_view"
+    (dataset,) = hopsworks_server.features.training.values()
+    assert dataset["description"] == f"rows up to {VINTAGE.cutoff}"
+    ends = {split["name"]: split["endTime"] for split in dataset["splits"]}
+    as_day = {k: dt.datetime.fromtimestamp(v / 1000, dt.UTC).date() for k, v in ends.items()}
+    assert as_day["test"] == VINTAGE.cutoff
+    assert as_day["train"] == VINTAGE.cutoff - dt.timedelta(days=365)
+    assert hopsworks_server.features.statistics
+    (model,) = hopsworks_server.models.all.values()
+    assert model["version"] == VINTAGE.number
+    assert model["featureView"]["name"] == name
+    assert model["trainingDatasetVersion"] == dataset["version"]
+
+
+def test_a_second_model_of_a_cutoff_shares_the_training_dataset(
+    hopsworks_server, with_lineage, make_model
+) -> None:
+    for name in ("mlp", "lstm"):
+        with_lineage.publish(name, VINTAGE, make_model(**facts()), METRICS)
+    assert len(hopsworks_server.features.training) == 1
+
+
+def test_a_model_has_its_card_pictures_schema_and_input_example(
+    hopsworks_server, hopsworks_registry, make_model
+) -> None:
+    hopsworks_registry.publish("mlp", VINTAGE, make_model(**facts()), METRICS)
+    folder = hopsworks_server.files.root / "Models" / f"{TEST_PREFIX}mlp" / str(VINTAGE.number)
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"card.md", "pictures/loss/curve.png", "manifest.json"} < {n.removeprefix("Files/") for n in names}
+    example = next(folder.rglob("input_example.json"))
+    assert len(json.loads(example.read_text())[0]) == 30
+    assert "q500" in next(folder.rglob("model_schema.json")).read_text()
+
+
+def test_an_upload_that_was_killed_does_not_block_its_version(
+    hopsworks_server, hopsworks_registry, make_model
+) -> None:
+    left = hopsworks_server.files.root / "Models" / f"{TEST_PREFIX}mlp" / str(VINTAGE.number)
+    left.mkdir(parents=True)
+    (left / "model.onnx").write_bytes(b"half")
+    ref = hopsworks_registry.publish("mlp", VINTAGE, make_model(), METRICS)
+    assert (hopsworks_registry.fetch(ref) / "model.onnx").read_bytes() == b"weights"
+
+
+def test_m5_a_registry_that_is_down_leaves_the_local_copy_in_use(
+    hopsworks_server, hopsworks_registry, make_model
+) -> None:
+    from hopsworks_emulator.server import failing
+
+    ref = hopsworks_registry.publish("mlp", VINTAGE, make_model(), METRICS)
+    hopsworks_registry.fetch(ref)
+    hopsworks_server.faults[:] = [failing(500)] * 50
+    assert hopsworks_registry.versions("mlp") == [ref]
+    assert hopsworks_registry.offline
+    assert (hopsworks_registry.fetch(ref) / "card.md").exists()
+    hopsworks_server.faults.clear()
+    assert hopsworks_registry.get("mlp", VINTAGE) == ref
+    assert hopsworks_registry.offline is None
+
+
+def test_settings_alone_choose_the_backend(hopsworks_project, hopsworks_settings) -> None:
+    from btc_assets.storage.open import open_registry, open_tables
+
+    tables = open_tables(hopsworks_settings)
+    assert isinstance(tables, HopsworksTables)
+    assert tables.prefix == ""
+    registry = open_registry(hopsworks_settings)
+    assert isinstance(registry, CachedRegistry)
+    assert isinstance(registry.remote.lineage, TrainingView)
