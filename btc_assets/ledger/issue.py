@@ -93,7 +93,7 @@ def issue(
     counts = dict(rows.group_by("origin_date").len().iter_rows())
     proof = evidence(inputs, sorted(digests))
     for _ in range(ATTEMPTS):
-        chain = read_chain(tables, symbol) or start_chain(tables, symbol, clock)
+        chain = read_chain(tables, symbol, digests) or start_chain(tables, symbol, clock)
         outcomes, records = _decide(chain, digests, counts, proof, inputs, clock)
         try:
             if records:

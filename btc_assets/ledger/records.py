@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -124,8 +124,14 @@ class Chain:
     newest: Mapping[dt.date, Entry]
 
 
-def read_chain(tables: TableStore, symbol: str) -> Chain | None:
-    """What continuing the chain needs, or None if there is none. This trusts what it reads."""
+def read_chain(tables: TableStore, symbol: str, origins: Collection[dt.date] | None = None) -> Chain | None:
+    """What continuing the chain needs, or None if there is none. This trusts what it reads.
+
+    Args:
+        tables: where the records are.
+        symbol: trading pair.
+        origins: whose newest records are wanted; None: of all.
+    """
     if not tables.exists(ISSUE_RECORDS):
         return None
     columns = [
@@ -141,13 +147,11 @@ def read_chain(tables: TableStore, symbol: str) -> Chain | None:
     rows = tables.read(ISSUE_RECORDS, columns).filter(pl.col("symbol") == symbol).sort("seq")
     if rows.is_empty():
         return None
-    newest = {
-        origin: Entry(seq, kind, sha, at)
-        for origin, seq, kind, sha, at in rows.select(
-            "origin_date", "seq", "kind", "rows_sha256", "issued_at"
-        ).iter_rows()
-        if kind != "genesis"
-    }
+    wanted = rows.filter(pl.col("kind") != "genesis")
+    if origins is not None:
+        wanted = wanted.filter(pl.col("origin_date").is_in(list(origins)))
+    entries = wanted.select("origin_date", "seq", "kind", "rows_sha256", "issued_at").iter_rows()
+    newest = {origin: Entry(*entry) for origin, *entry in entries}
     last = rows.row(-1, named=True)
     head = Head(symbol, last["seq"], last["record_sha256"], last["issued_at"])
     return Chain(last["began"], head, newest)

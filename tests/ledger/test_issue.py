@@ -161,8 +161,8 @@ def test_two_instances_issuing_the_same_day_agree_on_one_record(world, monkeypat
     both_have_read = threading.Barrier(2)
     read_chain, seen = issue_module.read_chain, threading.local()
 
-    def read_and_wait(tables, symbol):
-        chain = read_chain(tables, symbol)
+    def read_and_wait(tables, symbol, origins):
+        chain = read_chain(tables, symbol, origins)
         if not hasattr(seen, "once"):
             seen.once = True
             both_have_read.wait(20)
