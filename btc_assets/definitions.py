@@ -8,7 +8,9 @@ from btc_assets.assets.forecast_scores import forecast_scores
 from btc_assets.assets.forecasts import forecasts
 from btc_assets.assets.networks import lstm_model, mlp_model
 from btc_assets.assets.raw_klines import raw_klines
+from btc_assets.automation.ingest import land_with_lambda
 from btc_assets.automation.jobs import JOBS
+from btc_assets.automation.landing import landed_candles
 from btc_assets.automation.schedules import daily_at_0005_utc
 from btc_assets.automation.sensors import catch_up
 from btc_assets.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
@@ -37,9 +39,9 @@ defs = dg.Definitions(
         *LEDGER_CHECKS,
         forecast_scores_checks,
     ],
-    jobs=JOBS,
+    jobs=[*JOBS, land_with_lambda],
     schedules=[daily_at_0005_utc],
-    sensors=[catch_up],
+    sensors=[catch_up, landed_candles],
     resources={"platform": Platform()},
     executor=dg.in_process_executor,  # a process a step costs 10 s of imports a day and saves nothing
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from btc_assets.cli import backfill, backtest, doctor, export, forecast, ledger, settings, up
+from btc_assets.cli import backfill, backtest, doctor, export, forecast, ledger, migrate, settings, up
 
 app = typer.Typer(
     name="btc",
@@ -30,5 +30,6 @@ app.command("export")(export.export)
 app.command("verify")(ledger.verify)
 app.command("rebuild")(ledger.rebuild)
 app.add_typer(ledger.ledger, name="ledger")
+app.command("migrate")(migrate.migrate_stores)
 app.command("doctor")(doctor.doctor)
 app.command("settings")(settings.show_settings)

@@ -1,0 +1,134 @@
+"""The asset graph against Dagster's own floor: the same partitions through assets that do nothing.
+
+The history comes from the simulated market through a real HTTP exchange on loopback, so that requests count.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests" / "support"))
+
+from exchange import Exchange  # noqa: E402 - the tests' own server
+from world import World, environment  # noqa: E402
+
+from btc_assets.automation.jobs import DAY_OF_DATA, MARKET  # noqa: E402
+from btc_assets.automation.runs import run_tags  # noqa: E402
+from btc_assets.launch import QUIET, open_instance  # noqa: E402
+from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day  # noqa: E402
+from btc_assets.partitions import DAILY, IN_ONE_RUN, Window  # noqa: E402
+
+Row = tuple[str, str, str]
+"""What, measured, aim."""
+
+REPEATS = 5
+
+
+def run() -> list[Row]:
+    """All measurements of the graph."""
+    return [*imports(), *graph()]
+
+
+def imports() -> list[Row]:
+    """Import of the code location against ``import dagster``, each in fresh processes, best of five."""
+    floor = min(_python("import dagster") for _ in range(REPEATS))
+    ours = min(_python("import btc_assets.definitions") for _ in range(REPEATS))
+    return [
+        ("import btc_assets.definitions / import dagster", f"{ours / floor:.2f} x ({ours:.2f} s)", "<= 1.5 x")
+    ]
+
+
+def graph() -> list[Row]:
+    """History and one daily partition against assets that do nothing."""
+    import pytest
+
+    newest = last_closed_day(dt.datetime.now(dt.UTC))
+    exchange = Exchange(clock=dt.datetime.now(dt.UTC)).start()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        settings = environment(patch, exchange, Path(folder))
+        with open_instance(settings) as instance:
+            world = World(exchange, settings, instance)
+            everything = Window(FIRST_DAY, newest + DAY)
+            floor = _timed(lambda: idle(instance, len(MARKET), everything))
+            ours = _timed(lambda: world.run("market_history", FIRST_DAY, newest))
+            days = len(everything.days)
+            rows.append(
+                (
+                    f"history of {days:,} days, candles and features / no-op",
+                    f"{ours / floor:.2f} x ({ours:.1f} s)",
+                    "<= 1.3 x",
+                )
+            )
+            asked = len(exchange.asked())
+            rows.append(("requests to the exchange for it", f"{asked}", f"{-(-days // 1000)}"))
+            world.register(newest - 2 * DAY, newest)
+            world.run("walk_forward", newest - 2 * DAY, newest)
+            day = Window(newest, newest + DAY)
+            steps = len(DAY_OF_DATA) + checks()
+            floor = min(_timed(lambda: idle(instance, steps, day)) for _ in range(REPEATS))
+            ours = min(_timed(lambda: world.run("daily_partition", newest, newest)) for _ in range(REPEATS))
+            rows.append(
+                (
+                    f"one day, models carried / no-op of {steps} steps",
+                    f"{ours / floor:.2f} x ({ours:.2f} s)",
+                    "<= 2 x",
+                )
+            )
+            loaded = "tensorflow" in sys.modules
+            rows.append(("tensorflow imported by a carried day", "yes" if loaded else "no", "no"))
+    exchange.stop()
+    return rows
+
+
+def checks() -> int:
+    """Steps of the daily job that are checks."""
+    from btc_assets.definitions import defs
+
+    return len(defs.resolve_job_def("daily_partition").graph.nodes) - len(DAY_OF_DATA)
+
+
+def idle(instance: dg.DagsterInstance, steps: int, window: Window) -> None:
+    """A chain of ``steps`` assets that do nothing, over ``window``."""
+
+    def nothing(i: int) -> dg.AssetsDefinition:
+        @dg.asset(
+            name=f"idle_{i}",
+            partitions_def=DAILY,
+            backfill_policy=IN_ONE_RUN,
+            deps=[f"idle_{i - 1}"] if i else [],
+        )
+        def asset() -> dg.MaterializeResult[None]:
+            return dg.MaterializeResult()
+
+        return asset
+
+    defs = dg.Definitions(
+        assets=[nothing(i) for i in range(steps)],
+        jobs=[dg.define_asset_job("idle")],
+        executor=dg.in_process_executor,
+    )
+    job = defs.resolve_job_def("idle")
+    job.execute_in_process(instance=instance, tags=run_tags(window), run_config={"loggers": QUIET})
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _python(code: str) -> float:
+    return _timed(
+        lambda: subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=dict(os.environ))
+    )
