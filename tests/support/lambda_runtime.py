@@ -17,10 +17,12 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
+
+from exchange import Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,9 +58,7 @@ class Function:
         self._answers: SimpleQueue[tuple[str, str, bytes]] = SimpleQueue()
         self._ready = threading.Event()
         self._process: subprocess.Popen[str] | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._routes())
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._server = Server(("127.0.0.1", 0), self._routes())
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -237,8 +237,7 @@ class InvokeApi:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Routes)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Routes)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pages_data
 from dash import Dash
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from btc_assets.settings import Settings
 from btc_dash.site import Site, open_site
@@ -44,11 +44,18 @@ def payload(app: Dash, output: str, changed: str, values: dict[str, Any]) -> dic
     }
 
 
+class _Quiet(WSGIRequestHandler):
+    """Says nothing of each request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing."""
+
+
 class Served:
     """An app on a free port of this machine, until ``stop``."""
 
     def __init__(self, app: Dash) -> None:
-        self._server = make_server("127.0.0.1", 0, app.server, threaded=True)
+        self._server = make_server("127.0.0.1", 0, app.server, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

@@ -20,24 +20,25 @@ from btc_dash.site import Site
 
 @dataclass(frozen=True)
 class State:
-    """Where to look and what must be read there."""
+    """Where to look, what must be read there, and whether there is a chart."""
 
     says: str
     path: str = "/"
+    chart: bool = False
 
 
 STATES = {
-    "simulated": State("Simulated market."),
-    "stale": State("Stale data."),
-    "very stale": State("Very stale data."),
-    "outage": State("This is the last good page"),
+    "simulated": State("Simulated market.", chart=True),
+    "stale": State("Stale data.", chart=True),
+    "very stale": State("Very stale data.", chart=True),
+    "outage": State("This is the last good page", chart=True),
     "down": State("The store does not answer"),
     "empty": State("No prices yet"),
     "no forecasts": State("No forecasts yet"),
     "loading": State("Loading history: 40 %"),
     "no scores": State("No scores yet", "/track-record"),
     "no models": State("has not been fitted", "/models"),
-    "bad input": State("“9999” is not a whole number", "/?days=9999"),
+    "bad input": State("“9999” is not a whole number", "/?days=9999", chart=True),
     "not found": State("Page not found", "/nowhere"),
 }
 
@@ -85,12 +86,12 @@ class States:
         if state in late:
             return replace(filled, now=lambda: pages_data.NOW + late[state])
         if state == "simulated":
-            folder.mkdir()
+            folder.mkdir(parents=True)
             (folder / "simulated").symlink_to(self._filled / "real")
             return site_at(load({}, data_dir=str(folder), source="simulated"))
         if state in ("outage", "down"):
             return self._broken(filled, warm=state == "outage")
-        if state in ("bad input", "not found"):
+        if state in ("filled", "bad input", "not found"):
             return filled
         if state in ("no forecasts", "no scores", "no models"):
             pages_data.fill(folder / "real", origins=0)
@@ -108,6 +109,5 @@ class States:
         broken = replace(site, reader=reader)
         if warm:
             create_app(site=broken).server.test_client().get("/api/v1/forecast")
-            create_app(site=broken).server.test_client().get("/api/v1/scores")
         tables.down = True
         return broken

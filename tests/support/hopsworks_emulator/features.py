@@ -20,6 +20,7 @@ class Features:
         self.project = project
         self.store = f"{project}_featurestore"
         self.ids = itertools.count(1000)
+        self.on_hopsfs = False
         self.groups: dict[int, dict[str, Any]] = {}
         self.commits: dict[int, list[dict[str, Any]]] = {}
         self.views: dict[tuple[str, int], dict[str, Any]] = {}
@@ -28,6 +29,7 @@ class Features:
 
     def clear(self) -> None:
         """Forget everything, rows included."""
+        self.on_hopsfs = False
         shutil.rmtree(self.root, ignore_errors=True)
         for kept in (self.groups, self.commits, self.views, self.training, self.statistics):
             kept.clear()
@@ -102,9 +104,15 @@ class Features:
             raise Refused(400, 270089, "The feature group already exists")
         key = next(self.ids)
         where = self.root / f"{group['name']}_{group['version']}"
+        if self.on_hopsfs and not (group.get("dataSource") or {}).get("storageConnector"):
+            where = f"hopsfs://namenode.service.consul:8020/warehouse/{where.name}"
+            return self._keep(group, key, str(where))
         # What a group on a bucket looks like to the client, except that the bucket is a folder here.
         group["dataSource"] = {"storageConnector": _connector("emulated_s3"), "path": str(where)}
-        group |= {"id": key, "location": str(where), "created": CREATED, "featurestoreName": self.store}
+        return self._keep(group, key, str(where))
+
+    def _keep(self, group: dict[str, Any], key: int, where: str) -> dict[str, Any]:
+        group |= {"id": key, "location": where, "created": CREATED, "featurestoreName": self.store}
         group["statisticsConfig"] = group.get("statisticsConfig") or {"enabled": False, "columns": []}
         self.groups[key], self.commits[key] = group, []
         return group

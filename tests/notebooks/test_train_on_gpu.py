@@ -1,0 +1,74 @@
+"""The Colab notebook, executed from top to bottom on a CPU with a small configuration."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from candles import write_dump
+from lambda_runtime import ROOT
+from nbclient import NotebookClient
+
+from btc_assets.market.calendar import FIRST_DAY
+from btc_assets.market.dumps import monthly, next_month
+from btc_assets.market.rows import to_row
+from btc_assets.market.simulated import Simulated
+
+pytestmark = pytest.mark.images
+
+NOTEBOOK = ROOT / "notebooks" / "train_on_gpu.ipynb"
+LAST = dt.date(2021, 12, 31)
+
+
+@pytest.fixture
+def dumps(tmp_path: Path) -> Path:
+    """Four years of a made-up market in the layout of the public dumps."""
+    market = Simulated(lambda: dt.datetime(2030, 1, 1, tzinfo=dt.UTC))
+    month = FIRST_DAY.replace(day=1)
+    while month <= LAST:
+        klines = market.klines("BTCUSDT", month, next_month(month))
+        write_dump(
+            tmp_path / "dumps", monthly("BTCUSDT", month), [",".join(to_row(kline)) for kline in klines]
+        )
+        month = next_month(month)
+    return tmp_path / "dumps"
+
+
+def small(dumps: Path) -> nbformat.NotebookNode:
+    """The notebook with its parameters replaced, as papermill would."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cell.source = (
+        f"ARCHIVE = {str(dumps)!r}\nDATA_DIR = 'data'\nCUTOFF = None\n"
+        "CHANGES = {'epochs': 2, 'seeds': 1, 'units': 4}\nBATCHES = (512,)"
+    )
+    return notebook
+
+
+def test_it_fits_registers_and_packs_both_networks(dumps: Path, tmp_path: Path) -> None:
+    notebook = small(dumps)
+    NotebookClient(notebook, timeout=280, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    printed = "".join(
+        output.get("text", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if cell.outputs
+    )
+    assert "1,598 candles from 2017-08-17 to 2021-12-31" in printed
+    assert "mlp: " in printed
+    assert "lstm: " in printed
+    assert "80 % within" in printed
+    names = zipfile.ZipFile(tmp_path / "vintages.zip").namelist()
+    for network in ("mlp", "lstm"):
+        assert [name for name in names if network in name and name.endswith("model.onnx")]
+        assert [name for name in names if network in name and name.endswith("manifest.json")]
+
+
+def test_it_is_stored_without_outputs_and_names_no_secret() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    assert not [cell for cell in notebook.cells if cell.get("outputs")]
+    assert "api_key" not in NOTEBOOK.read_text().lower()
