@@ -16,7 +16,7 @@ class Fault:
     Attributes:
         seq: the first record concerned, or None where the chain as a whole is.
         origin: the origin concerned, if it is one.
-        what: one word: clock, chain, record, rows, candles, features, model, published or storage.
+        what: one word: clock, chain, record, rows, candles, features, model or published.
         message: what differs, where, and what it can mean.
     """
 

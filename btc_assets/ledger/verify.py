@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from btc_assets.contracts import RAW_KLINES, TableSpec
 from btc_assets.errors import BtcError, LedgerError
-from btc_assets.ledger.clock import deadline
+from btc_assets.ledger.clock import TOLERANCE, deadline
 from btc_assets.ledger.holdings import check_models, check_rows
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
 from btc_assets.ledger.report import Fault, Report, in_order
@@ -32,6 +32,7 @@ def verify(
     start: dt.date | None = None,
     end: dt.date | None = None,
     newest: int | None = None,
+    now: dt.datetime | None = None,
 ) -> Report:
     """Walk the whole chain of ``symbol`` and re-hash what its records of origins in [start, end) vouch for.
 
@@ -44,6 +45,7 @@ def verify(
         start: first origin, or the first there is.
         end: the day after the last origin, or after the last there is.
         newest: look at that many of the newest records alone and believe what came before: for every day.
+        now: the time no record may lie after; None: this machine's.
 
     Returns:
         A report. Damage that a store refuses to read is a fault in it, not an error.
@@ -56,6 +58,7 @@ def verify(
     whole = newest is None
     collect = _Collector(faults)
     collect("chain", lambda: walk(stored, whole=whole))
+    collect("clock", lambda: _from_the_future(stored, now or dt.datetime.now(dt.UTC)))
     rows = collect("rows", lambda: check_rows(tables, symbol, span, start, end, whole=whole))
     if inside:
         collect("candles", lambda: _inputs(tables, symbol, inside))
@@ -114,6 +117,22 @@ def _records(tables: TableStore, symbol: str, newest: int | None) -> tuple[Store
 
 def _within(origin: dt.date, start: dt.date | None, end: dt.date | None) -> bool:
     return (start is None or origin >= start) and (end is None or origin < end)
+
+
+def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
+    """No record lies in the future; those before a restart of the chain were the reason for it."""
+    restarted = max((r.seq for r, _ in stored if r.kind == "genesis"), default=0)
+    ahead = [r for r, _ in stored if r.issued_at > now + TOLERANCE]
+    for record in ahead:
+        if record.seq > restarted:
+            message = (
+    """No record lies in the future; those before a restart of the chain were the reason for it."""
+                "was wrong then or is wrong here; `btc ledger restart` begins anew after it"
+            )
+            yield Fault(record.seq, record.origin_date, "clock", message)
+            return
+    if ahead:
+        yield f"record {ahead[0].seq} and {len(ahead) - 1} more were issued with a clock that was ahead"
 
 
 def _inputs(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Found]:
