@@ -126,8 +126,8 @@ def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
     for record in ahead:
         if record.seq > restarted:
             message = (
-    """No record lies in the future; those before a restart of the chain were the reason for it."""
-                "was wrong then or is wrong here; `btc ledger restart` begins anew after it"
+                f"issued at {record.issued_at:%Y-%m-%d %H:%M:%S}, {record.issued_at - now} after now: a "
+                "clock was wrong then or is wrong here; `btc ledger restart` begins anew after it"
             )
             yield Fault(record.seq, record.origin_date, "clock", message)
             return
