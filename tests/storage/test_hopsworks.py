@@ -8,7 +8,7 @@ import json
 import pytest
 from polars.testing import assert_frame_equal
 
-from btc_assets.errors import StorageUnavailable, Unsupported
+from btc_assets.errors import ConfigurationError, StorageUnavailable, Unsupported
 from btc_assets.storage.cached import CachedRegistry
 from btc_assets.storage.hopsworks.lineage import TrainingView
 from btc_assets.storage.hopsworks.registry import HopsworksRegistry
@@ -41,6 +41,22 @@ def test_the_group_and_each_column_are_described(hopsworks_server, hopsworks_tab
     assert [f["name"] for f in there["features"] if f["primary"]] == ["symbol"]
     meanings = {f["name"]: f["description"] for f in there["features"]}
     assert meanings == {column.name: column.meaning for column in SAMPLES.columns}
+
+
+def test_a_project_on_hopsfs_is_refused_with_what_to_set(hopsworks_server, hopsworks_tables) -> None:
+    hopsworks_server.features.on_hopsfs = True
+    with pytest.raises(ConfigurationError, match="BTC_HOPSWORKS_DATA_SOURCE"):
+        hopsworks_tables.upsert(SAMPLES, samples(0))
+    assert hopsworks_server.features.groups == {}
+    assert not hopsworks_tables.exists(SAMPLES)
+
+
+def test_groups_are_kept_on_the_named_data_source(hopsworks_server, hopsworks_project, monkeypatch) -> None:
+    hopsworks_server.features.on_hopsfs = True
+    tables = HopsworksTables(hopsworks_project, "emulated_s3", TEST_PREFIX)
+    tables.upsert(SAMPLES, samples(0))
+    assert group(hopsworks_server)["dataSource"]["storageConnector"]["name"] == "emulated_s3"
+    assert_frame_equal(tables.read(SAMPLES), samples(0))
 
 
 def count(server, method: str, path: str) -> int:

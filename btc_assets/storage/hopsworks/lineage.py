@@ -11,7 +11,7 @@ from typing import Any
 
 from btc_assets.contracts import TableSpec
 from btc_assets.market.calendar import DAY, FIRST_DAY
-from btc_assets.storage.hopsworks.login import errors
+from btc_assets.storage.hopsworks.errors import errors
 from btc_assets.storage.hopsworks.tables import VERSION, HopsworksTables
 from btc_assets.storage.registry import VintageId
 

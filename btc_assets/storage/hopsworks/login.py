@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as OutOfTime
 from pathlib import Path
@@ -16,8 +14,9 @@ from typing import Any, TypeVar
 
 import stamina
 
-from btc_assets.errors import ConfigurationError, StorageError, StorageUnavailable, Unsupported
+from btc_assets.errors import ConfigurationError, StorageUnavailable, Unsupported
 from btc_assets.settings import Settings
+from btc_assets.storage.hopsworks.errors import errors, untrusted
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -98,49 +97,6 @@ def api_key(settings: Settings) -> str:
     return key
 
 
-@contextlib.contextmanager
-def errors(action: str) -> Iterator[None]:
-    """Turn the client's and the network's errors during ``action`` into this project's."""
-    import requests
-    from hopsworks_common.client.exceptions import (
-        FeatureStoreException,
-        ModelRegistryException,
-        RestAPIError,
-    )
-
-    try:
-        # The client prints progress, which would spoil a command's output.
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    except RestAPIError as error:
-        raise _translated(action, error) from error
-    except requests.exceptions.SSLError as error:
-        raise ConfigurationError(_untrusted(action)) from error
-    except (requests.exceptions.RequestException, ConnectionError, TimeoutError) as error:
-        raise StorageUnavailable(
-            f"cannot {action}: Hopsworks does not answer ({type(error).__name__})"
-        ) from error
-    except FeatureStoreException as error:
-        raise StorageUnavailable(f"cannot {action}: {error}") from error
-    except ModelRegistryException as error:
-        raise StorageError(f"cannot {action}: {error}") from error
-
-
-def _translated(action: str, error: Any) -> StorageError | ConfigurationError:
-    status = error.response.status_code
-    text = f"cannot {action}: Hopsworks answers {status}, {_server_message(error)}"
-    if status in {401, 403}:
-        return ConfigurationError(f"{text}; check the API key's value and scopes")
-    return StorageUnavailable(text) if status >= 500 and status != 501 else StorageError(text)
-
-
-def _server_message(error: Any) -> str:
-    try:
-        return str(error.response.json().get("errorMsg", "no message"))
-    except ValueError:
-        return "no message"
-
-
 def _login(host: str, project: str, key: str, cache: Path) -> Any:
     name, _, port = host.partition(":")
     certificates = cache / "hopsworks"
@@ -164,7 +120,7 @@ def _login(host: str, project: str, key: str, cache: Path) -> Any:
         with errors(action):
             found = _within(LOGIN_DEADLINE, run, action)
     except HopsworksSSLClientError as error:
-        raise ConfigurationError(_untrusted(action)) from error
+        raise ConfigurationError(untrusted(action)) from error
     except ProjectException as error:
         raise ConfigurationError(f"cannot {action}: there is no such project for this key") from error
     if found is None:
@@ -229,10 +185,3 @@ def _bound_requests() -> None:
         raise_on_status=False,
     )
     client._get_instance()._session.mount("https://", Bounded(max_retries=retry))
-
-
-def _untrusted(action: str) -> str:
-    return (
-        f"cannot {action}: the server's certificate is not trusted. Point HOPSWORKS_TRUST_STORE_PATH to the "
-        "CA's PEM file, or set HOPSWORKS_HOSTNAME_VERIFICATION=false if you accept any server"
-    )

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from btc_assets.contracts import QUANTILES
 from btc_assets.errors import BadModel, StorageError
-from btc_assets.storage.hopsworks.login import errors
+from btc_assets.storage.hopsworks.errors import errors
 from btc_assets.storage.manifest import MANIFEST, parse_manifest
 from btc_assets.storage.registry import ModelRef, VintageId, numbers, other_content, reference
 

@@ -14,9 +14,10 @@ import polars as pl
 import stamina
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import StorageError, TableMissing, Unsupported, WriteConflict
+from btc_assets.errors import ConfigurationError, StorageError, TableMissing, Unsupported, WriteConflict
 from btc_assets.storage.data_files import first_and_last
-from btc_assets.storage.hopsworks.login import errors
+from btc_assets.storage.hopsworks.errors import errors
+from btc_assets.storage.hopsworks.schema import features, restored
 from btc_assets.storage.rows import diff
 from btc_assets.storage.tables import (
     Receipt,
@@ -29,18 +30,6 @@ from btc_assets.storage.tables import (
 
 VERSION = 1
 """The version of every feature group; a table whose contract changes becomes another table."""
-
-_TYPES: dict[Any, str] = {
-    pl.String(): "string",
-    pl.Date(): "date",
-    pl.Boolean(): "boolean",
-    pl.Int16(): "int",
-    pl.Int32(): "int",
-    pl.Int64(): "bigint",
-    pl.Float32(): "float",
-    pl.Float64(): "double",
-    pl.Datetime("us", "UTC"): "timestamp",
-}
 
 
 class HopsworksTables:
@@ -62,7 +51,7 @@ class HopsworksTables:
 
     def ensure_table(self, spec: TableSpec) -> None:
         """Create the feature group, with a description for it and each column, unless it is there."""
-        wanted = {name: kind for name, kind, _ in _features(spec)}
+        wanted = {name: kind for name, kind, _ in features(spec)}
         group = self._find(spec)
         if group is None:
             self._create(spec)
@@ -110,7 +99,7 @@ class HopsworksTables:
             query = query.filter(condition)
         with errors(f"read feature group {self.name(spec)}"):
             rows = query.read(dataframe_type="polars")
-        return _restored(spec, rows).sort(sort_columns(spec)).select(chosen)
+        return restored(spec, rows).sort(sort_columns(spec)).select(chosen)
 
     def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
         """Delete the rows whose key is in ``keys``."""
@@ -192,13 +181,30 @@ class HopsworksTables:
                 description=spec.meaning,
                 primary_key=[name for name in spec.key if name != spec.day],
                 event_time=spec.day,
-                features=[Feature(name, kind, description=text) for name, kind, text in _features(spec)],
+                features=[Feature(name, kind, description=text) for name, kind, text in features(spec)],
                 time_travel_format="DELTA",
                 statistics_config=False,
                 **options,
             )
-            group.save()
+            self._save(group)
         self._groups[spec.name] = group
+
+    def _save(self, group: Any) -> None:
+        """Register ``group``, or leave nothing behind where its rows could not be written anyway."""
+        from hopsworks_common.client.exceptions import FeatureStoreException
+
+        try:
+            group.save()
+        except FeatureStoreException:
+            if not _is_on_hopsfs(group):
+                raise
+        if _is_on_hopsfs(group):
+            group.delete()
+            raise ConfigurationError(
+                f"project {self.project.name} keeps feature groups on HopsFS, which deltalake cannot write "
+                "to. Add an S3, GCS or ADLS data source to the project and name it in "
+                "BTC_HOPSWORKS_DATA_SOURCE (docs/hopsworks.md)"
+            )
 
     def _find(self, spec: TableSpec) -> Any:
         if spec.name not in self._groups:
@@ -222,35 +228,10 @@ class HopsworksTables:
             return dict(group.commit_details() or {})
 
 
-def _features(spec: TableSpec) -> list[tuple[str, str, str]]:
-    """Name, Hopsworks type and meaning of each column.
-
-    Raises:
-        Unsupported: a type that Hopsworks does not hold, or a name that it would change.
-    """
-    features = []
-    for column in spec.columns:
-        kind = _TYPES.get(pl.Schema({"c": column.dtype})["c"])
-        if kind is None or not column.name.islower() or not column.name.isidentifier():
-            raise Unsupported(
-                f"table {spec.name}: Hopsworks cannot keep column {column.name}, {column.dtype}, as it is"
-            )
-        features.append((column.name, kind, column.meaning))
-    return features
+def _is_on_hopsfs(group: Any) -> bool:
+    return str(group.location).startswith(("hopsfs:", "hdfs:"))
 
 
 def _window(day: Any, start: dt.date | None, end: dt.date | None) -> list[Any]:
     conditions = [] if start is None else [day >= start]
     return conditions if end is None else [*conditions, day < end]
-
-
-def _restored(spec: TableSpec, rows: pl.DataFrame) -> pl.DataFrame:
-    """``rows`` with the contract's types: the server widens integers and drops the zone, which is UTC."""
-    columns = []
-    for name in rows.columns:
-        dtype = spec.schema[name]
-        column = pl.col(name)
-        if isinstance(dtype, pl.Datetime) and rows.schema[name].time_zone is None:  # type: ignore[attr-defined]
-            column = column.dt.replace_time_zone("UTC")
-        columns.append(column.cast(dtype))
-    return rows.select(columns)
