@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from btc_assets.errors import ModelError, NotEnoughHistory
+from btc_assets.errors import ModelError, NoDataYet, NotEnoughHistory, SourceError
 from btc_assets.market.calendar import DAY
 from btc_dash import market, words
 from btc_dash.market import Forecast, History
@@ -19,13 +19,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answer:
-    """``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target."""
+    """``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target.
+
+    ``seen_at`` is when the origin's price was looked at where its day is not over (UTC): provisional.
+    """
 
     question: Question
     forecast: Forecast
     past: History
     after: History
     travelled: bool
+    seen_at: dt.datetime | None = None
 
     @property
     def last_close(self) -> float:
@@ -55,6 +59,7 @@ class NoAnswer:
 NO_PRICES = NoAnswer(
     "No prices yet", "The history has not been loaded. This page shows it as soon as it is there.", "btc up"
 )
+NO_EXCHANGE = NoAnswer("No price now", "The exchange does not answer; forecast from the last close instead.")
 NO_FORECASTS = NoAnswer(
     "No forecasts yet",
     "The prices are there, but no model has issued a forecast. It appears here as soon as one has.",
@@ -69,7 +74,7 @@ def understand(site: Site, values: Mapping[str, object]) -> tuple[Question, dict
         StorageError: the store fails and nothing was read before.
     """
     question, complaints = parse(values, market.last_day(site.reader))
-    if question.as_of is not None and question.as_of == market.newest_origin(site.reader):
+    if question.start == "now" or question.as_of == market.newest_origin(site.reader):
         question = replace(question, as_of=None)
     return question, complaints
 
@@ -85,11 +90,12 @@ def answer(site: Site, question: Question, client: str) -> Answer | NoAnswer:
     if candles.newest is None:
         return NO_PRICES
     newest = market.newest_origin(site.reader)
-    origin = question.as_of or newest
-    if origin is None:
+    if newest is None:
         return NO_FORECASTS
-    start = candles.close_on(origin)
-    if start is None:
+    if question.start == "now":
+        return _from_now(site, question, client, candles)
+    origin = question.as_of or newest
+    if candles.close_on(origin) is None:
         return NoAnswer("No price on that day", f"There is no candle of {words.long_day(origin)}.")
     forecast = market.issued(site.reader, question.model, origin)
     if forecast is None:
@@ -97,15 +103,33 @@ def answer(site: Site, question: Question, client: str) -> Answer | NoAnswer:
             forecast = site.forecaster.forecast(question.model, origin, client)
         except ModelError as error:
             return _cannot(question.model, origin, error)
-    span = SPANS[question.span]
-    first = candles.dates[0] if span is None else origin - dt.timedelta(days=span - 1)
-    forecast = forecast.first(question.days)
+    return _answer(question, forecast.first(question.days), candles, travelled=origin != newest)
+
+
+def _from_now(site: Site, question: Question, client: str, candles: History) -> Answer | NoAnswer:
+    """From the running day as it stands: provisional, computed, never part of the record."""
+    try:
+        glimpse = site.running.look()
+        forecast = site.forecaster.forecast_now(question.model, glimpse, client)
+    except NoDataYet as error:
+        return NoAnswer("No running day", str(error))
+    except SourceError as error:
+        log.warning("the running day cannot be had: %s", error)
+        return NO_EXCHANGE
+    except ModelError as error:
+        return _cannot(question.model, candles.dates[-1] + DAY, error)
+    seen = candles.with_running(glimpse.candle)
+    return replace(
+        _answer(question, forecast.first(question.days), seen, travelled=False), seen_at=glimpse.at
+    )
+
+
+def _answer(question: Question, forecast: Forecast, candles: History, travelled: bool) -> Answer:
+    origin, span = forecast.origin, SPANS[question.span]
+    first = candles.dates[0] if span is None else origin - (span - 1) * DAY
+    past = candles.window(first, origin + DAY)
     return Answer(
-        question,
-        forecast,
-        past=candles.window(first, origin + DAY),
-        after=candles.window(origin + DAY, forecast.targets[-1] + DAY),
-        travelled=origin != newest,
+        question, forecast, past, candles.window(origin + DAY, forecast.targets[-1] + DAY), travelled
     )
 
 
@@ -115,5 +139,5 @@ def _cannot(model: str, origin: dt.date, error: ModelError) -> NoAnswer:
     log.warning("no forecast of %s from %s: %s", model, origin, error)
     return NoAnswer(
         "No forecast from that day",
-        f"{words.model(model)} has issued none from {words.day(origin)} and none can be computed: {why}.",
+        f"{words.model(model)}: none was issued from {words.day(origin)} and none can be computed: {why}.",
     )

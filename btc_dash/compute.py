@@ -22,6 +22,7 @@ from btc_dash import market
 from btc_dash.limits import Budget
 from btc_dash.market import Forecast
 from btc_dash.reader import Reader
+from btc_dash.running import Glimpse
 
 if TYPE_CHECKING:
     from btc_assets.modeling.inference import Predictor
@@ -41,7 +42,7 @@ class Forecaster:
         self._registry = open_registry
         self._budget = budget
         self._open = lru_cache(maxsize=32)(self._open_vintage)
-        self._kept: OrderedDict[tuple[dt.date, int], dict[str, Forecast]] = OrderedDict()
+        self._kept: OrderedDict[tuple[dt.date, int, float], dict[str, Forecast]] = OrderedDict()
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -54,35 +55,62 @@ class Forecaster:
             TooManyRequests: ``client`` has used its budget up.
             StorageError: the store fails.
         """
-        key = (origin, self._reader.version(RAW_KLINES))
+        key = (origin, self._reader.version(RAW_KLINES), 0.0)
+        return self._answer(key, client, lambda: self._from_close(origin))[model]
+
+    def forecast_now(self, model: str, glimpse: Glimpse, client: str) -> Forecast:
+        """The same from the running day as it was seen; provisional, like its candle.
+
+        Raises:
+            As ``forecast``; NotEnoughHistory also where days before the running one are missing.
+        """
+        key = (glimpse.candle.date, self._reader.version(RAW_KLINES), glimpse.candle.close)
+        return self._answer(key, client, lambda: self._from_now(glimpse))[model]
+
+    def _answer(
+        self, key: tuple[dt.date, int, float], client: str, make: Callable[[], dict[str, Forecast]]
+    ) -> dict[str, Forecast]:
+        """What is kept under ``key``, or what ``make`` gives, on ``client``'s budget."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key][model]
+                return self._kept[key]
         self._budget.spend(client)
         with self._slots:
-            made = self._compute(origin)
+            made = make()
         with self._lock:
             self._kept[key] = made
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return made[model]
+        return made
 
-    def _compute(self, origin: dt.date) -> dict[str, Forecast]:
+    def _from_close(self, origin: dt.date) -> dict[str, Forecast]:
+        if market.history(self._reader).close_on(origin) is None:
+            raise NotEnoughHistory(f"there is no candle of {origin}")
+        return self._compute(market.candles(self._reader), market.features(self._reader), origin)
+
+    def _from_now(self, glimpse: Glimpse) -> dict[str, Forecast]:
+        from btc_assets.frames import klines_frame
+        from btc_assets.modeling.features import LOOKBACK, engineer
+        from btc_assets.modeling.hyperparameters import MAX_WINDOW
+
+        day = glimpse.candle.date
+        closed = market.candles(self._reader).filter(pl.col("date") < day)
+        candles = closed.vstack(klines_frame([glimpse.candle], glimpse.at).select(closed.columns))
+        return self._compute(candles, engineer(candles.tail(LOOKBACK + 2 * MAX_WINDOW)), day)
+
+    def _compute(self, candles: pl.DataFrame, features: pl.DataFrame, origin: dt.date) -> dict[str, Forecast]:
         from btc_assets.modeling.forecast import quantiles
         from btc_assets.modeling.inference import at_origin
 
-        if market.history(self._reader).close_on(origin) is None:
-            raise NotEnoughHistory(f"there is no candle of {origin}")
         predictors = {kind: self._in_force(kind, origin) for kind in NETWORKS}
-        state = at_origin(market.candles(self._reader), market.features(self._reader), origin)
         vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
         oldest = min(vintages.values())
         targets = [origin + (h + 1) * DAY for h in range(HORIZONS)]
         now = dt.datetime.now(dt.UTC)
         return {
             model: Forecast(model, origin, targets, prices, vintages.get(model, oldest), now, computed=True)
-            for model, prices in quantiles(state, predictors).items()
+            for model, prices in quantiles(at_origin(candles, features, origin), predictors).items()
         }
 
     def _in_force(self, kind: str, origin: dt.date) -> Predictor:

@@ -21,6 +21,7 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
 )
 from btc_assets.market.calendar import DAY
+from btc_assets.market.kline import Kline
 from btc_dash.reader import Reader
 
 Floats = NDArray[np.float64]
@@ -50,6 +51,14 @@ class History:
         """The candles of [start, end)."""
         low, high = bisect.bisect_left(self.dates, start), bisect.bisect_left(self.dates, end)
         return History(self.frame[low:high], self.dates[low:high], self.closes[low:high])
+
+    def with_running(self, candle: Kline) -> History:
+        """The same, ending on a candle that is not final."""
+        before = self.window(self.dates[0], candle.date)
+        row = pl.DataFrame(
+            [{name: getattr(candle, name) for name in before.frame.columns}], before.frame.schema
+        )
+        return History.of(before.frame.vstack(row))
 
     @property
     def newest(self) -> dt.date | None:

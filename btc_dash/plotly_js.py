@@ -64,3 +64,33 @@ def _answer() -> Response:
     response.set_etag(f"{VERSION}-{kind or 'plain'}")
     response.make_conditional(request)
     return response
+
+
+def fetch() -> None:
+    """Fetch the bundle with npm, check it, and put it in its place, compressed; for a change of version.
+
+    Raises:
+        RuntimeError: npm gave another file than ``SHA256`` names.
+    """
+    import subprocess
+    import tarfile
+    import tempfile
+
+    import brotli
+
+    name = f"plotly.js-finance-dist-min@{VERSION}"
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run(["npm", "pack", "--silent", name], cwd=scratch, check=True)  # noqa: S603, S607
+        (archive,) = Path(scratch).glob("*.tgz")
+        with tarfile.open(archive) as files:
+            member = files.extractfile("package/plotly-finance.min.js")
+            plain = member.read() if member else b""
+    found = hashlib.sha256(plain).hexdigest()
+    if found != SHA256:
+        raise RuntimeError(f"{name} hashes to {found}, not to {SHA256}; nothing was changed")
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_bytes(brotli.compress(plain, quality=11))
+
+
+if __name__ == "__main__":
+    fetch()

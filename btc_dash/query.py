@@ -17,6 +17,7 @@ DEFAULT_DAYS = 14
 DEFAULT_MODEL = "ensemble"
 PRESETS = (7, 14, 30, 90)
 VIEWS = ("line", "candles")
+STARTS = ("close", "now")
 SPANS = {"50": 50, "180": 180, "365": 365, "all": None}
 """Days of history a chart can show; None is all of it."""
 
@@ -37,7 +38,8 @@ class Question:
     """One question to the forecast page.
 
     ``days`` ahead (1 to 90), ``model``, ``as_of`` (the origin to travel back to; None is the newest),
-    ``span`` (a key of SPANS) and ``view`` (line or candles).
+    ``span`` (a key of SPANS), ``view`` (line or candles) and ``start`` (from the last close, or from the
+    running day as it stands now).
     """
 
     days: int = DEFAULT_DAYS
@@ -45,6 +47,7 @@ class Question:
     as_of: dt.date | None = None
     span: str = "50"
     view: str = "line"
+    start: str = "close"
 
     @property
     def search(self) -> str:
@@ -56,6 +59,8 @@ class Question:
             parts["span"] = self.span
         if self.view != "line":
             parts["view"] = self.view
+        if self.start != "close":
+            parts["start"] = self.start
         return "?" + urlencode(parts)
 
 
@@ -98,6 +103,7 @@ def parse(values: Mapping[str, object], last: dt.date | None) -> tuple[Question,
         "as_of": lambda value: parse_day(value, last),
         "span": lambda value: choice(value, "span", tuple(SPANS)),
         "view": lambda value: choice(value, "view", VIEWS),
+        "start": lambda value: choice(value, "start", STARTS),
     }
     return _parse(Question, values, parsers)
 

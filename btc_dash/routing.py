@@ -34,9 +34,9 @@ def render(site: Site, pathname: object, search: object) -> Component:
 def _forecast(site: Site, search: str) -> Component:
     question, complaints = understand(site, arguments(search))
     found = answer(site, question, client())
-    if isinstance(found, NoAnswer) and question.as_of is not None:
+    if isinstance(found, NoAnswer) and question.search != replace(question, as_of=None, start="close").search:
         complaints |= {"as_of": found.text}
-        question = replace(question, as_of=None)
+        question = replace(question, as_of=None, start="close")
         found = answer(site, question, client())
     if isinstance(found, NoAnswer):
         return states.waiting(site, found)

@@ -13,6 +13,7 @@ from btc_dash.cards import Cards
 from btc_dash.compute import Forecaster
 from btc_dash.limits import Budget
 from btc_dash.reader import Reader
+from btc_dash.running import RunningDay, running_day
 
 
 def _utc_now() -> dt.datetime:
@@ -27,6 +28,7 @@ class Site:
     reader: Reader
     forecaster: Forecaster
     cards: Cards
+    running: RunningDay
     now: Callable[[], dt.datetime] = field(default=_utc_now)
 
 
@@ -38,4 +40,5 @@ def open_site(settings: Settings) -> Site:
     """
     reader = Reader(open_tables(settings), settings.symbol)
     registry = lru_cache(maxsize=1)(lambda: open_registry(settings))
-    return Site(settings, reader, Forecaster(reader, registry, Budget()), Cards(reader, registry))
+    forecaster, cards = Forecaster(reader, registry, Budget()), Cards(reader, registry)
+    return Site(settings, reader, forecaster, cards, running_day(settings))

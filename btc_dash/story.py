@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from btc_assets.contracts import FORECAST_SCORES
+from btc_assets.errors import StorageError
 from btc_dash import record, words
 from btc_dash.answer import Answer
 from btc_dash.reader import Reader
@@ -20,8 +21,11 @@ def lead(a: Answer) -> str:
     middle = a.forecast.median[-1]
     above = words.chance(a.forecast.chance_above(a.last_close))
     change = words.signed_percent(middle / a.last_close - 1)
+    closed = f"closed at {words.usd(a.last_close)} on {words.day(a.past.dates[-1])}"
+    if a.seen_at:
+        closed = f"stood at {words.usd(a.last_close)} on {words.moment(a.seen_at)}, the day not being over"
     return (
-        f"Bitcoin closed at {words.usd(a.last_close)} on {words.day(a.past.dates[-1])}. For "
+        f"Bitcoin {closed}. For "
         f"{words.long_day(a.target)} the middle of the forecast is {words.usd(middle)} ({change}). "
         f"Chances are 4 in 5 that it ends in the range above, and {above} that it ends higher."
     )
@@ -33,9 +37,12 @@ def range_80(a: Answer) -> tuple[float, float]:
 
 
 def trust(reader: Reader, a: Answer) -> str | None:
-    """How such forecasts have done against assuming no change, None without a score."""
+    """How such forecasts have done against assuming no change, None without a score or while none is read."""
     model, days = a.question.model, a.question.days
-    return reader.keep(FORECAST_SCORES, ("trust", model, days), lambda: _trust(reader, model, days))
+    try:
+        return reader.keep(FORECAST_SCORES, ("trust", model, days), lambda: _trust(reader, model, days))
+    except (StorageError, OSError):
+        return None
 
 
 def _trust(reader: Reader, model: str, days: int) -> str | None:
@@ -79,10 +86,12 @@ def hindsight(a: Answer) -> str | None:
 
 def provenance(a: Answer) -> str:
     """Where the forecast comes from: issued and kept, back-filled, or made just now."""
-    made = f"{words.model(a.forecast.model)} fitted on prices to {words.day(a.forecast.vintage)}"
+    made = f"{words.the_model(a.forecast.model)}, fitted on prices to {words.day(a.forecast.vintage)}"
+    if a.seen_at:
+        return f"Provisional: computed now from a day that is not over, by {made}; not part of the record."
     if a.forecast.computed:
         return f"Computed now for you by {made}; not part of the record."
-    when = f"{words.day(a.forecast.issued_at.date())}, {a.forecast.issued_at:%H:%M} UTC"
+    when = words.moment(a.forecast.issued_at)
     if a.forecast.backfilled:
-        return f"Back-filled on {when} by {made}, which had not seen the days that followed."
+        return f"Back-filled on {when} by {made}: before the days that followed."
     return f"Issued on {when} by {made}."

@@ -46,6 +46,11 @@ def long_day(value: dt.date) -> str:
     return f"{value:%a} {value.day} {value:%B %Y}"
 
 
+def moment(value: dt.datetime) -> str:
+    """``22 Nov 2026, 00:06 UTC``."""
+    return f"{day(value.date())}, {value:%H:%M} UTC"
+
+
 def days(count: int) -> str:
     """``1 day``, ``14 days``."""
     return f"{count:,} day{'' if count == 1 else 's'}"
@@ -70,6 +75,11 @@ def chance(probability: float, floor: float = 0.025) -> str:
     if probability >= 1 - floor:
         return f"over {percent(1 - floor, 1)}"
     return f"{percent(probability)}"
+
+
+def the_model(name: str) -> str:
+    """A model's name within a sentence."""
+    return "the ensemble" if name == "ensemble" else f"the {model(name)}"
 
 
 def model(name: str) -> str:

@@ -77,6 +77,16 @@ class Binance:
         """The server's time (UTC), asked anew."""
         return self._ask_time(self._patience.begin())
 
+    def running(self, symbol: str) -> Kline | None:
+        """The candle of the day that is not over, as it stands: provisional, to be looked at, never stored.
+
+        None where the day has no trade yet.
+        """
+        deadline = self._patience.begin()
+        today = self._ask_time(deadline).date()
+        found = self._page(symbol, today, today + dt.timedelta(days=1), deadline)
+        return found[-1] if found else None
+
     def _page(self, symbol: str, start: dt.date, end: dt.date, deadline: float) -> list[Kline]:
         """At most a thousand candles of [start, end), the running one included."""
         rows = self._ask(

@@ -7,7 +7,7 @@ from typing import Any
 
 from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
 from btc_assets.market.calendar import FIRST_DAY
-from btc_dash.query import DEFAULT_DAYS, DEFAULT_MODEL, KINDS
+from btc_dash.query import DEFAULT_DAYS, DEFAULT_MODEL, KINDS, STARTS
 
 Schema = dict[str, Any]
 
@@ -56,6 +56,7 @@ def _forecast() -> Schema:
             "vintage": _DATE,
             "issued_at": _TIME,
             "computed": _FLAG,
+            "provisional": _FLAG,
             "backfilled": _FLAG,
             "levels": {"type": "array", "items": _SHARE, "minItems": len(LEVELS), "maxItems": len(LEVELS)},
             "forecast": {"type": "array", "items": day, "minItems": 1, "maxItems": HORIZONS},
@@ -68,6 +69,9 @@ def _forecast() -> Schema:
             _days(),
             _model(),
             _parameter("as_of", _DATE, f"the day to forecast from, {FIRST_DAY} or later; else the newest"),
+            _parameter(
+                "start", {"enum": list(STARTS), "default": "close"}, "from the last close, or from now"
+            ),
             _parameter("format", {"enum": ["json", "csv"], "default": "json"}, "json or csv"),
         ],
         "responses": {

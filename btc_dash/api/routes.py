@@ -22,7 +22,7 @@ from btc_dash.query import arguments, as_day, parse, parse_record, unknown
 from btc_dash.shell import freshness
 from btc_dash.site import Site
 
-FORECAST_FIELDS = ("days", "model", "as_of", "format")
+FORECAST_FIELDS = ("days", "model", "as_of", "start", "format")
 SCORE_FIELDS = ("days", "model", "kind")
 
 
@@ -99,6 +99,7 @@ def _forecast_body(site: Site, a: Answer) -> dict[str, object]:
         "vintage": f.vintage.isoformat(),
         "issued_at": f.issued_at.isoformat(),
         "computed": f.computed,
+        "provisional": a.seen_at is not None,
         "backfilled": f.backfilled,
         "levels": list(LEVELS),
         "forecast": [

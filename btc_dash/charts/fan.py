@@ -9,6 +9,7 @@ from btc_dash.charts.base import (
     FORECAST,
     GREY,
     INK,
+    RISING,
     Figure,
     Trace,
     band,
@@ -28,7 +29,9 @@ _MONEY = "$%{y:,.0f}<extra>%{fullData.name}</extra>"
 _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
 
 
-def fan_figure(past: History, forecast: Forecast, after: History, view: str) -> Figure:
+def fan_figure(
+    past: History, forecast: Forecast, after: History, view: str, provisional: bool = False
+) -> Figure:
     """History up to the origin, the fan from it and, where the days have come, what happened.
 
     ``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target.
@@ -36,7 +39,7 @@ def fan_figure(past: History, forecast: Forecast, after: History, view: str) -> 
     traces = [*_fan(past, forecast), _candles(past) if view == "candles" else _closes(past)]
     if after.dates:
         traces.append(_what_happened(past, after))
-    return {"data": traces, "layout": _layout(past, forecast)}
+    return {"data": traces, "layout": _layout(past, forecast, "now" if provisional else "last close")}
 
 
 def _fan(past: History, forecast: Forecast) -> list[Trace]:
@@ -66,7 +69,7 @@ def _candles(past: History) -> Trace:
         "name": "candle",
         "x": plain(past.dates),
         **{part: plain(frame[part]) for part in ("open", "high", "low", "close")},
-        "increasing": {"line": {"color": ACTUAL, "width": 1.5}, "fillcolor": "rgba(0,0,0,0)"},
+        "increasing": {"line": {"color": RISING, "width": 1.5}, "fillcolor": "rgba(0,0,0,0)"},
         "decreasing": {"line": {"color": GREY, "width": 1.5}, "fillcolor": GREY},
         "whiskerwidth": 0,
     }
@@ -77,7 +80,7 @@ def _what_happened(past: History, after: History) -> Trace:
     return line(days, closes, "what happened", "actual", ACTUAL, _MONEY, width=2.5)
 
 
-def _layout(past: History, forecast: Forecast) -> dict[str, object]:
+def _layout(past: History, forecast: Forecast, label: str) -> dict[str, object]:
     origin = past.dates[-1]
     span = (forecast.targets[-1] - past.dates[0]).days
     start, end = past.dates[0], forecast.targets[-1] + dt.timedelta(days=max(1, round(span * 0.02)))
@@ -88,7 +91,7 @@ def _layout(past: History, forecast: Forecast) -> dict[str, object]:
         ),
         yaxis=y_axis(),
         shapes=[_now_line(origin.isoformat())],
-        annotations=[_now_label(origin)],
+        annotations=[_now_label(origin, label)],
         meta={"title": f"Bitcoin, {model(forecast.model)} forecast from {day(origin)}"},
     )
 
@@ -104,9 +107,9 @@ def _now_line(x: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _now_label(origin: dt.date) -> dict[str, object]:
+def _now_label(origin: dt.date, label: str) -> dict[str, object]:
     return {
-        "text": f"last close, {day(origin, year=False)}",
+        "text": f"{label}, {day(origin, year=False)}",
         "xref": "x", "yref": "paper", "x": origin.isoformat(), "y": 1,
         "showarrow": False, "xanchor": "right", "yanchor": "top", "xshift": -6, "font": {"size": 12},
     }  # fmt: skip
@@ -114,6 +117,7 @@ def _now_label(origin: dt.date) -> dict[str, object]:
 
 LEGEND = (
     ("price", "Close"),
+    ("candle", "Day: hollow rises, filled falls"),
     ("median", "Middle of the forecast"),
     *((f"band{name[:2]}", f"{name} range") for _, _, name, _ in reversed(BANDS)),
     ("actual", "What happened"),

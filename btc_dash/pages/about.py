@@ -93,7 +93,7 @@ def _verify(site: Site) -> Component:
 
 
 def _ledger(head: LedgerHead) -> list[Component]:
-    written = f"{words.day(head.issued_at.date())}, {head.issued_at:%H:%M} UTC"
+    written = words.moment(head.issued_at)
     return [
         html.P(
             "Each day's forecasts are hashed together with what they were made from, in a chain in which "

@@ -16,7 +16,14 @@ from btc_dash.pages import forecast
 from btc_dash.query import arguments
 from btc_dash.site import Site
 
-FIELDS = {"days": "days", "model": "model", "as_of": "as-of", "span": "span", "view": "view"}
+FIELDS = {
+    "days": "days",
+    "model": "model",
+    "as_of": "as-of",
+    "span": "span",
+    "view": "view",
+    "start": "start",
+}
 """Name of each part of the question, and the control that holds it."""
 
 _SAID = {
@@ -49,6 +56,8 @@ def register(app: Dash, site: Site) -> None:
     )
     def ask(search: object, **form: object) -> dict[str, Any]:
         from_address = ctx.triggered_id == "address"
+        if ctx.triggered_id == "as-of":
+            form["start"] = "close"
         return respond(site, arguments(search) if from_address else form, search, from_address)
 
     app.clientside_callback(
@@ -80,7 +89,8 @@ def respond(site: Site, values: Mapping[str, object], search: object, from_addre
     if from_address:
         return nothing | shown | errors | _form(found)
     moved = {} if question.search == search else {"search": question.search}
-    return nothing | shown | errors | moved
+    start = {"form_as_of": forecast.made_on(found), "form_start": found.question.start}
+    return nothing | shown | errors | moved | start
 
 
 def _shown(site: Site, found: Answer) -> dict[str, Any]:
@@ -105,7 +115,8 @@ def _form(found: Answer) -> dict[str, str]:
     return {
         "form_days": str(question.days),
         "form_model": question.model,
-        "form_as_of": found.forecast.origin.isoformat(),
+        "form_as_of": forecast.made_on(found),
+        "form_start": question.start,
         "form_span": question.span,
         "form_view": question.view,
     }

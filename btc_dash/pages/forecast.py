@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.contracts import HORIZONS, NETWORKS
-from btc_assets.market.calendar import FIRST_DAY
+from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_dash import market, story, words
 from btc_dash.answer import Answer
 from btc_dash.charts.base import CONFIG, Figure
@@ -23,6 +21,7 @@ TABLE_LEVELS = {
 """The quantile levels of the table and their headings."""
 
 _MODEL_NAMES = {name: words.model(name) for name in ("ensemble", *NETWORKS)}
+_START_NAMES = {"close": "Last close", "now": "Now"}
 _VIEW_NAMES = {"line": "Line", "candles": "Candles"}
 _TALL = {"height": "clamp(320px, 54vh, 480px)"}
 _SPAN_NAMES = {"50": "50 days", "180": "180 days", "365": "1 year", "all": "All"}
@@ -43,7 +42,7 @@ def page(site: Site, a: Answer, complaints: dict[str, str], search: str) -> Comp
                 className="said",
                 **{"aria-live": "polite"},
             ),
-            _controls(a, complaints, market.last_day(site.reader) or a.forecast.origin),
+            _controls(site, a, complaints),
             html.Section(tiles(a), id="tiles", className="tiles", **{"aria-label": "In numbers"}),
             _chart(a),
             _table(a),
@@ -54,18 +53,20 @@ def page(site: Site, a: Answer, complaints: dict[str, str], search: str) -> Comp
 
 def figure(a: Answer) -> Figure:
     """The chart of an answer."""
-    return fan_figure(a.past, a.forecast, a.after, a.question.view)
+    return fan_figure(a.past, a.forecast, a.after, a.question.view, a.seen_at is not None)
 
 
-def _controls(a: Answer, complaints: dict[str, str], last: dt.date) -> Component:
-    question = a.question
+def _controls(site: Site, a: Answer, complaints: dict[str, str]) -> Component:
+    question, last = a.question, market.last_day(site.reader) or a.forecast.origin
     day_names = {n: words.days(n) for n in PRESETS}
     return html.Section(
         [
             Entry("days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
                   ("One day less", "One day more"), day_names, complaints.get("days")),
             Choice("model", "Model", _MODEL_NAMES, question.model),
-            Entry("as-of", "date", "Forecast made on", a.forecast.origin.isoformat(),
+            html.Div(Choice("start", "Start from", _START_NAMES, question.start),
+                     className="" if site.running.offered else "hidden"),
+            Entry("as-of", "date", "Forecast made on", made_on(a),
                   (FIRST_DAY.isoformat(), last.isoformat()), ("One day earlier", "One day later"),
                   error=complaints.get("as_of")),
         ],
@@ -74,13 +75,19 @@ def _controls(a: Answer, complaints: dict[str, str], last: dt.date) -> Component
     )  # fmt: skip
 
 
+def made_on(a: Answer) -> str:
+    """The date in the form: the origin, or the last closed day before a running one."""
+    return (a.forecast.origin - DAY if a.seen_at else a.forecast.origin).isoformat()
+
+
 def tiles(a: Answer) -> list[Component]:
     """The answer in four numbers."""
     low, high = a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
     middle = a.forecast.median[-1]
     higher = words.chance(a.forecast.chance_above(a.last_close))
     return [
-        _tile("Last close", words.usd(a.last_close), words.day(a.past.dates[-1])),
+        _tile("Price now" if a.seen_at else "Last close", words.usd(a.last_close),
+              "provisional" if a.seen_at else words.day(a.past.dates[-1])),
         _tile(f"Middle, {words.day(a.target, year=False)}", words.usd(middle),
               words.signed_percent(middle / a.last_close - 1)),
         _tile("80 % range", words.usd_range(low, high), "4 chances in 5"),
@@ -140,11 +147,10 @@ def _chart(a: Answer) -> Component:
 
 def legend(a: Answer) -> list[Component]:
     """What each line and colour of the chart stands for, as far as it is there."""
-    return [
-        html.Span([html.I(className=f"key {key}"), text])
-        for key, text in LEGEND
-        if key != "actual" or a.after.dates
-    ]
+    absent = {"price" if a.question.view == "candles" else "candle"}
+    if not a.after.dates:
+        absent.add("actual")
+    return [html.Span([html.I(className=f"key {key}"), text]) for key, text in LEGEND if key not in absent]
 
 
 def csv_address(question: Question) -> str:

@@ -63,6 +63,7 @@ def test_every_state_is_designed(
     with windows.visit(states.url(state), WINDOWS[window], scheme) as there:
         page = there.open(STATES[state].path)
         expect(page.locator("body")).to_contain_text(STATES[state].says)
+        assert page.locator("#fan").count() == STATES[state].chart
         assert there.axe() == []
         assert there.sideways() <= 0
         assert [c for c in there.complaints if "503" not in c] == []
@@ -117,7 +118,7 @@ def test_w3_script_in_the_address_is_text(desk: Visit) -> None:
 def test_back_forward_and_reload_keep_the_question(desk: Visit) -> None:
     page = desk.open("/?days=7&model=mlp")
     page.get_by_role("radio", name="LSTM").check()
-    expect(page.locator("#provenance")).to_contain_text("LSTM")
+    expect(page.locator("#provenance")).to_contain_text("the LSTM")
     page.get_by_role("radio", name="Candles").check()
     desk.settle()
     expect(page).to_have_url(re.compile("model=lstm&view=candles"))

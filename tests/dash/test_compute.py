@@ -33,7 +33,7 @@ def test_an_origin_that_was_never_issued_is_computed_and_says_so(site: Site) -> 
     assert found.forecast.computed
     assert found.forecast.origin == ORIGIN
     assert len(found.forecast.targets) == 7
-    assert story.provenance(found).startswith("Computed now for you by LSTM")
+    assert story.provenance(found).startswith("Computed now for you by the LSTM")
     assert "Issued on" not in story.provenance(found)
 
 
