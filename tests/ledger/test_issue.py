@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -130,29 +134,30 @@ def test_rows_altered_after_they_were_issued_are_put_back(world) -> None:
     assert world.stored(D).equals(stored)
 
 
-class Dies(BaseException):
-    """Stands for the process that is killed."""
+KILLED = """
+import datetime as dt, os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from conftest import World
+world = World(Path(sys.argv[2]))
+upsert = world.tables.upsert
+def killed(spec, frame):
+    if spec.name == "forecasts":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return upsert(spec, frame)
+world.tables.upsert = killed
+world.issue([dt.date(2024, 1, 12)])
+"""
 
 
-def test_killed_after_the_record_the_next_run_puts_the_rows_there(world, monkeypatch) -> None:
-    upsert = world.tables.upsert
-
-    def killed(spec, frame):
-        if spec.name == FORECASTS.name:
-            raise Dies
-        return upsert(spec, frame)
-
-    inputs = world.inputs([D])
-    monkeypatch.setattr(world.tables, "upsert", killed)
-    with pytest.raises(Dies):
-        issue(world.tables, world.registry, world.rows([D]), inputs, world.in_time(D))
-    monkeypatch.undo()
+def test_t1_killed_between_the_record_and_the_rows_the_next_run_puts_the_rows_there(world) -> None:
+    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(world.root)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert [r.kind for r in world.records()] == ["genesis", "live"]
     assert world.stored(D).is_empty()
     issued = world.issue([D], late(world, D))
     assert issued.outcomes == {D: "restored"}
-    record = world.records()[-1]
-    assert record.kind == "live"
-    assert set(world.stored(D)["issued_at"]) == {record.issued_at}
+    assert set(world.stored(D)["issued_at"]) == {world.records()[-1].issued_at}
 
 
 def test_two_instances_issuing_the_same_day_agree_on_one_record(world, monkeypatch) -> None:
