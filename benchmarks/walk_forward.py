@@ -3,8 +3,8 @@
     python benchmarks/walk_forward.py --klines raw_klines.parquet --from 2023-01-01 --to 2025-05-31 \\
         --refit-every 30 --models models/ --out forecasts.parquet
 
-``--klines`` is what ``btc export raw_klines`` writes. Vintages are kept in ``--models``, so that a run that was
-interrupted goes on where it stopped. The forecasts are what the assets would issue for the same origins.
+``--klines`` is what ``btc export raw_klines`` writes. Vintages are kept in ``--models``; a run that was
+interrupted need not fit again. The forecasts are what the assets would issue for the same origins.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def weekday_factors(h: History, end: int) -> Floats:
     """
     first = max(7, end - WEEKDAY_DAYS)
     start = max(0, first - 6)
-    week = window_mean(h.range_variance[start : end + 1], 7, most_missing=0.3)
+    week = window_mean(h.range_variance[start : end + 1], 7)
     ratio = (h.log_variance[start : end + 1] - np.log(week))[first - end - 1 :]
     weekday = h.weekday[first : end + 1]
     known = ~np.isnan(ratio)

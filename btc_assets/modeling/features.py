@@ -53,7 +53,9 @@ def _downside(h: History) -> Floats:
     squared = h.returns**2
     squared[0] = np.nan  # the first day's return is not close to close
     below = np.where(h.returns < 0, squared, np.where(np.isnan(squared), np.nan, 0.0))
-    return np.asarray(window_mean(below, 7) / (window_mean(squared, 7) + 1e-12) - 0.5)
+    share = window_mean(below, 7) / (window_mean(squared, 7) + 1e-12) - 0.5
+    share[:7] = np.nan
+    return np.asarray(share)
 
 
 def _weekday(turn: Callable[[Floats], Floats]) -> Callable[[History], Floats]:
@@ -108,8 +110,8 @@ def engineer(klines: pl.DataFrame) -> pl.DataFrame:
     """Features of every day in ``klines`` (RAW_KLINES rows of one symbol), in ENGINEERED_FEATURES' schema.
 
     The value at a day depends on the ``LOOKBACK`` candles before it and its own, to the last bit, wherever
-    the range begins. A feature is null where its window reaches before the first candle, and where a tenth
-    or more of its days have no candle; a day without a candle has no row.
+    the range begins. A feature is null where its window reaches before the first candle, and where more
+    than a third of its days have no candle; a day without a candle has no row.
 
     Raises:
         ModelError: rows of several symbols, or a day twice.

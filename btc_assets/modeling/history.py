@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 PARKINSON = 1.0 / (4.0 * np.log(2.0))
 """Turns a squared log range into a variance (Parkinson 1980, J. Business 53, 61-65)."""
 
+MOST_MISSING = 0.34
+"""Share of a window's days that may lack a candle: a third."""
+
 VARIANCE_FLOOR = 1e-7
 """A day whose high equals its low still has this range variance, so that its log is finite."""
 
@@ -124,7 +127,9 @@ def history(klines: pl.DataFrame, start: dt.date | None = None, end: dt.date | N
     )
 
 
-def window_mean(values: Floats, width: int, most_missing: float = 0.1, *, whole: bool = True) -> Floats:
+def window_mean(
+    values: Floats, width: int, most_missing: float = MOST_MISSING, *, whole: bool = True
+) -> Floats:
     """Mean of the ``width`` values up to and with each position.
 
     Days without a candle are left out; a window that lacks more than ``most_missing`` of its days has

@@ -48,6 +48,19 @@ class InForce:
     reason: str
 
 
+def sound_before(rows: pl.DataFrame) -> dict[str, str]:
+    """Reasons of the vintages that rows of VINTAGES_IN_FORCE found sound, by manifest hash.
+
+    A verdict depends on nothing but the vintages and the candles up to the cutoff, so it does not change
+    with the origin; only rows in which the newest vintage came into force hold one.
+    """
+    own = rows.filter(pl.col("action") != HELD_BACK)
+    return {
+        row["manifest_sha256"]: str(row["reason"]).removeprefix(f"{row['vintage']}: ")
+        for row in own.select("manifest_sha256", "vintage", "reason").unique().to_dicts()
+    }
+
+
 class VintageBook:
     """Answers which vintage is in force, from the registry, fitting what is missing.
 
@@ -57,6 +70,8 @@ class VintageBook:
         features: ENGINEERED_FEATURES of it.
         refit_every: days between cutoffs.
         hyperparameters: of each kind.
+        known_sound: why a vintage was found sound before, by its manifest's hash (``sound_before``); it
+            is not judged again, which is what makes carrying it cost next to nothing.
     """
 
     def __init__(
@@ -66,12 +81,14 @@ class VintageBook:
         features: pl.DataFrame,
         refit_every: int,
         hyperparameters: Mapping[str, HyperParameters] = DEFAULTS,
+        known_sound: Mapping[str, str] | None = None,
     ) -> None:
         self.registry = registry
         self.klines = klines
         self.features = features
         self.refit_every = refit_every
         self.hyperparameters = hyperparameters
+        self.known_sound = known_sound or {}
         self._anchors = Anchors(history(klines))
         self._refs: dict[tuple[str, dt.date], ModelRef | FitFailed] = {}
         self._verdicts: dict[tuple[str, dt.date], Verdict] = {}
@@ -115,6 +132,8 @@ class VintageBook:
             ref = self._ref(kind, cutoff)
             if isinstance(ref, FitFailed):
                 self._verdicts[key] = Verdict(False, str(ref))
+            elif ref.manifest_sha256 in self.known_sound:
+                self._verdicts[key] = Verdict(True, self.known_sound[ref.manifest_sha256])
             else:
                 before = self._predecessor(kind, cutoff)
                 self._verdicts[key] = judge(self._open(ref), before, self._trial(cutoff))

@@ -1,0 +1,206 @@
+"""Search hyper-parameters by walk-forward folds on history before 2021, in a study that survives a kill.
+
+Nothing from 2021 on enters a choice: not a target, not a feature, not an anchor. Each trial fits at every
+fold's cutoff and is scored on the origins up to the next cutoff, out of sample; its value is the mean loss
+over the trained horizons up to 30 days, relative to the anchor's (below 1: better than the anchor).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from btc_assets.errors import FitFailed, NotEnoughHistory
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
+from btc_assets.modeling.history import Floats, history
+from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
+from btc_assets.modeling.samples import Samples, feature_table, read_days, samples
+from btc_assets.modeling.training import train
+from btc_assets.scoring.metrics import pinball
+
+TUNING_END = dt.date(2020, 12, 31)
+"""The last day whose candle a trial may see."""
+
+FOLDS = tuple(dt.date(2020, month, 1) for month in (1, 4, 7, 10))
+"""Cutoffs of the folds; each is scored on the origins after it, up to the next."""
+
+MOST_HORIZON = 30
+
+SCORED = TRAINED_HORIZONS <= MOST_HORIZON
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """Outcome of a study: the best hyper-parameters, their value, the default's, and a row a trial.
+
+    ``trials`` has number, value (loss relative to the anchor), state and one column a hyper-parameter.
+    """
+
+    best: HyperParameters
+    value: float
+    default_value: float
+    trials: pl.DataFrame
+
+    @property
+    def reason(self) -> str:
+        """Why these are taken up, in words."""
+        done = self.trials.filter(pl.col("state") == "COMPLETE").height
+        gain = 100 * (self.value / self.default_value - 1)
+        return f"best of {done} trials: loss {self.value:.5f} of the anchor's, {gain:+.2f} % on the default's"
+
+
+def tune(
+    kind: str,
+    klines: pl.DataFrame,
+    features: pl.DataFrame,
+    journal: Path,
+    trials: int,
+    *,
+    folds: Sequence[dt.date] = FOLDS,
+    suggest: Callable[[Any, str], HyperParameters] | None = None,
+    on_trial: Callable[[int, float], None] | None = None,
+) -> Tuned:
+    """Run the study of ``kind`` until ``trials`` of it are complete, and return what it found.
+
+    The first trial is the default. The study lives in the file ``journal``: after a kill the same call goes
+    on with what was complete, and several processes (on several machines, if they share the file) may call
+    this at once to work on one study.
+
+    Args:
+        kind: "mlp" or "lstm".
+        klines: RAW_KLINES of one symbol; rows after ``TUNING_END`` are not read.
+        features: ENGINEERED_FEATURES of it, likewise.
+        journal: the study's file; its folder is created.
+        trials: complete trials to have at the end.
+        folds: cutoffs, in order.
+        suggest: makes hyper-parameters from an Optuna trial; ``search_space`` unless given.
+        on_trial: told each finished trial's number and value.
+
+    Raises:
+        NotEnoughHistory: the first fold has too few candles before it.
+    """
+    import optuna
+
+    klines = klines.filter(pl.col("date") <= TUNING_END)
+    features = features.filter(pl.col("date") <= TUNING_END)
+    anchors = Anchors(history(klines))
+    study = _study(kind, journal)
+    make = suggest or search_space
+    complete = (optuna.trial.TrialState.COMPLETE,)
+    if not study.get_trials(deepcopy=False):
+        study.enqueue_trial(_as_trial(DEFAULTS[kind]), skip_if_exists=True)
+    while len(study.get_trials(deepcopy=False, states=complete)) < trials:
+        trial = study.ask()
+        try:
+            value = evaluate(anchors, features, make(trial, kind), folds)
+        except FitFailed:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            continue
+        study.tell(trial, value)
+        if on_trial is not None:
+            on_trial(trial.number, value)
+    return _outcome(study, kind, make)
+
+
+def search_space(trial: Any, kind: str) -> HyperParameters:
+    """What is searched: layers, units, learning rate, epochs, regularisation, bound; the LSTM's window."""
+    return dataclasses.replace(
+        DEFAULTS[kind],
+        layers=trial.suggest_int("layers", 1, 2),
+        units=trial.suggest_categorical("units", [4, 8, 12, 16, 24]),
+        window=1 if kind == "mlp" else trial.suggest_categorical("window", [5, 10, 20, 30]),
+        learning_rate=trial.suggest_float("learning_rate", 1e-3, 1e-2, log=True),
+        epochs=trial.suggest_categorical("epochs", [5, 10, 20, 40]),
+        l2=trial.suggest_float("l2", 1e-4, 3e-2, log=True),
+        bound=trial.suggest_categorical("bound", [0.2, 0.4, 0.7]),
+    )
+
+
+def evaluate(
+    anchors: Anchors, features: pl.DataFrame, hyperparameters: HyperParameters, folds: Sequence[dt.date]
+) -> float:
+    """Out-of-sample loss of the folds relative to the anchor's, mean over the horizons up to 30 days.
+
+    Raises:
+        FitFailed: a fold's training did not end in finite numbers.
+        NotEnoughHistory: a fold has too few candles before it.
+    """
+    ends = [*folds[1:], anchors.history.last]
+    ratios = []
+    for cutoff, end in zip(folds, ends, strict=True):
+        window, kind = hyperparameters.window, hyperparameters.kind
+        trained = train(samples(anchors, features, cutoff, window, kind), hyperparameters)
+        ahead = _ahead(anchors, features, cutoff, end, hyperparameters)
+        factors = np.exp(trained.predict(ahead)[:, TRAINED_HORIZONS - 1])[..., None]
+        loss = pinball(ahead.anchors * factors, ahead.outcomes) * ahead.weights
+        ratios.append(loss.sum(axis=0) / (pinball(ahead.anchors, ahead.outcomes) * ahead.weights).sum(axis=0))
+    value = float(np.mean(np.stack(ratios)[:, SCORED]))
+    if not np.isfinite(value):
+        raise FitFailed(f"{hyperparameters.kind}: a fold's loss is {value}")
+    return value
+
+
+def _ahead(
+    anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, end: dt.date, hp: HyperParameters
+) -> Samples:
+    """Origins from ``cutoff`` up to, not with, ``end`` with what followed, as far as it is known."""
+    h = anchors.history
+    table = feature_table(features, h)
+    reads = [read_days(table, t, hp.window) for t in range(h.index(cutoff), h.index(end))]
+    days = np.array([r for r in reads if r is not None]).reshape(-1, hp.window)
+    if len(days) == 0:
+        raise NotEnoughHistory(f"{h.symbol}: no usable origin between {cutoff} and {end}")
+    places = days[:, -1]
+    target = places[:, None] + TRAINED_HORIZONS[None, :]
+    known = target < len(h)
+    outcomes: Floats = h.log_close[np.where(known, target, 0)] - h.log_close[places][:, None]
+    known &= ~np.isnan(outcomes)
+    origins = [h.first + int(t) * DAY for t in places]
+    inputs = table[places] if hp.kind == "mlp" else table[days]
+    observed = np.where(known, outcomes, 0.0)
+    return Samples(origins, inputs, anchors.stack(origins), observed, known.astype(np.float64))
+
+
+def _study(kind: str, journal: Path) -> Any:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    return optuna.create_study(
+        study_name=kind,
+        storage=JournalStorage(JournalFileBackend(os.fspath(journal))),
+        sampler=optuna.samplers.TPESampler(seed=len(kind)),
+        direction="minimize",
+        load_if_exists=True,
+    )
+
+
+def _as_trial(hp: HyperParameters) -> dict[str, Any]:
+    values = hp.as_dict()
+    names = ["layers", "units", "learning_rate", "epochs", "l2", "bound"]
+    return {name: values[name] for name in (names if hp.kind == "mlp" else [*names, "window"])}
+
+
+def _outcome(study: Any, kind: str, make: Callable[[Any, str], HyperParameters]) -> Tuned:
+    import optuna
+
+    rows = [
+        {"number": t.number, "value": t.value, "state": t.state.name, **t.params}
+        for t in study.get_trials(deepcopy=False)
+    ]
+    best = make(optuna.trial.FixedTrial(study.best_trial.params), kind)
+    table = pl.DataFrame(rows, infer_schema_length=None)
+    default = table.filter((pl.col("number") == 0) & pl.col("value").is_not_null())["value"]
+    default_value = float(default[0]) if len(default) else float("nan")
+    return Tuned(best, float(study.best_value), default_value, table)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from made_candles import TINY, altered_after, candles
+
+from btc_assets.modeling import tuning
+from btc_assets.modeling.anchor import Anchors
+from btc_assets.modeling.features import engineer
+from btc_assets.modeling.history import history
+from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.tuning import TUNING_END, evaluate, tune
+
+FOLD = (dt.date(2020, 10, 1),)
+
+
+def tiny_space(trial: Any, kind: str) -> HyperParameters:
+    return dataclasses.replace(TINY[kind], units=trial.suggest_int("units", 2, 3), epochs=1)
+
+
+@pytest.fixture(scope="module")
+def market() -> tuple[pl.DataFrame, pl.DataFrame]:
+    klines = candles(1300)
+    return klines, engineer(klines)
+
+
+def test_m6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
+    market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "study" / "mlp.journal"
+    values = iter([0.99, 0.98])
+
+    def killed_on_the_third(*_: Any) -> float:
+        try:
+            return next(values)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(tuning, "evaluate", killed_on_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        tune("mlp", *market, journal, 4)
+    told: list[int] = []
+    monkeypatch.setattr(tuning, "evaluate", lambda *_: 0.97)
+    tuned = tune("mlp", *market, journal, 4, on_trial=lambda number, _: told.append(number))
+    assert len(told) == 2
+    done = tuned.trials.filter(pl.col("state") == "COMPLETE")
+    assert sorted(done["value"].to_list()) == [0.97, 0.97, 0.98, 0.99]
+    assert tuned.value == 0.97
+    assert tuned.default_value == 0.99
+    assert "best of 4 trials" in tuned.reason
+    assert tune("mlp", *market, journal, 4).trials.equals(tuned.trials)
+
+
+def test_the_first_trial_is_the_default(
+    market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[HyperParameters] = []
+
+    def record(_anchors: Any, _features: Any, hyperparameters: HyperParameters, _folds: Any) -> float:
+        seen.append(hyperparameters)
+        return 1.0
+
+    monkeypatch.setattr(tuning, "evaluate", record)
+    tune("lstm", *market, tmp_path / "lstm.journal", 3)
+    assert seen[0] == tuning.DEFAULTS["lstm"]
+    assert all(hp.kind == "lstm" for hp in seen)
+
+
+def test_m8_no_candle_after_the_tuning_slice_enters_a_trial(
+    market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path
+) -> None:
+    klines, features = market
+    assert klines["date"].max() > TUNING_END  # type: ignore[operator]
+    altered = altered_after(klines, TUNING_END)
+    found = [
+        tune("mlp", k, f, tmp_path / f"{name}.journal", 1, folds=FOLD, suggest=tiny_space)
+        for name, k, f in (("real", klines, features), ("altered", altered, engineer(altered)))
+    ]
+    assert found[0].value == found[1].value
+    assert 0.5 < found[0].value < 2
+
+
+def test_a_trial_is_scored_out_of_sample_on_the_days_after_each_cutoff(
+    market: tuple[pl.DataFrame, pl.DataFrame],
+) -> None:
+    klines, features = (t.filter(pl.col("date") <= TUNING_END) for t in market)
+    anchors = Anchors(history(klines))
+    ahead = tuning._ahead(anchors, features, FOLD[0], TUNING_END, TINY["lstm"])
+    assert (ahead.origins[0], ahead.origins[-1]) == (FOLD[0], TUNING_END - dt.timedelta(days=1))
+    assert ahead.weights[-1].tolist() == [1.0] + [0.0] * 12
+    untrained = dataclasses.replace(TINY["mlp"], epochs=1, learning_rate=1e-12)
+    assert evaluate(anchors, features, untrained, FOLD) == pytest.approx(1.0, abs=1e-6)

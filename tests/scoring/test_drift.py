@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+import scipy.stats
+
+from btc_assets.scoring.drift import FEWEST, alarms, binomial_two_sided
+
+
+def scores(days: int, inside_80: float = 0.8, loss: float = 1.0, model: str = "mlp") -> pl.DataFrame:
+    """One-day-ahead score rows with the given share inside and the given loss against the random walk's 1."""
+    rng = np.random.default_rng(0)
+    start = dt.date(2024, 1, 1)
+    hits = np.arange(days) < round(days * inside_80)
+    return pl.DataFrame(
+        {
+            "model": [model] * days,
+            "horizon": pl.Series([1] * days, dtype=pl.Int16),
+            "target_date": [start + dt.timedelta(days=i) for i in range(days)],
+            "inside_50": np.arange(days) < days // 2,
+            "inside_80": hits,
+            "inside_95": np.arange(days) < round(days * 0.95),
+            "pinball": loss + 0.3 * rng.normal(size=days),
+            "pinball_random_walk": np.ones(days),
+        }
+    )
+
+
+def test_a_sound_model_raises_no_alarm() -> None:
+    assert alarms(scores(90)) == []
+
+
+def test_intervals_that_hold_far_too_rarely_or_too_often_are_named() -> None:
+    for share in (0.6, 1.0):
+        (alarm,) = alarms(scores(90, inside_80=share))
+        assert alarm.kind == "coverage"
+        assert f"{round(90 * share)} of the last 90 closes inside the 80 % interval" in alarm.text
+
+
+def test_a_loss_clearly_above_the_random_walks_is_named() -> None:
+    (alarm,) = alarms(scores(90, loss=1.2, model="ensemble"))
+    assert (alarm.model, alarm.kind) == ("ensemble", "loss")
+    assert alarms(scores(90, loss=0.8)) == []
+
+
+def test_too_few_scores_say_nothing() -> None:
+    assert alarms(scores(FEWEST - 1, inside_80=0.0)) == []
+
+
+def test_other_horizons_are_not_counted() -> None:
+    longer = scores(90, inside_80=0.0).with_columns(pl.lit(7).cast(pl.Int16).alias("horizon"))
+    assert alarms(longer) == []
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "p"), [(60, 90, 0.8), (85, 90, 0.95), (45, 90, 0.5), (0, 40, 0.1)]
+)
+def test_the_binomial_test_agrees_with_scipy(hits: int, trials: int, p: float) -> None:
+    assert binomial_two_sided(hits, trials, p) == pytest.approx(scipy.stats.binomtest(hits, trials, p).pvalue)
