@@ -5,12 +5,13 @@ import datetime as dt
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 
 from btc_assets.assets.describe import each_day, known_at, last_day_only, table_asset, written
 from btc_assets.contracts import NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
 from btc_assets.errors import FitFailed, NotEnoughHistory
 from btc_assets.modeling.features import ENGINEERED_FEATURES
-from btc_assets.modeling.vintages import VintageBook
+from btc_assets.modeling.vintages import VintageBook, sound_before
 from btc_assets.partitions import Window, window_of
 from btc_assets.progress import report
 from btc_assets.resources import Platform
@@ -44,7 +45,6 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         book = open_book(platform, window)
         days = forecastable(platform, book, kind, window)
         rows = book.rows(kind, days)
-        platform.tables.ensure_table(VINTAGES_IN_FORCE)
         receipt = platform.tables.upsert(VINTAGES_IN_FORCE, rows)
         newest = book.in_force(kind, days[-1])
         each_day(
@@ -73,7 +73,16 @@ def open_book(platform: Platform, window: Window) -> VintageBook:
     """The vintages as known at the window's end: every candle and feature up to it, none after."""
     klines = platform.tables.read(RAW_KLINES, end=window.end)
     features = platform.tables.read(ENGINEERED_FEATURES, end=window.end)
-    return VintageBook(platform.registry, klines, features, platform.settings.refit_every)
+    platform.tables.ensure_table(VINTAGES_IN_FORCE)
+    before = platform.tables.read(VINTAGES_IN_FORCE, end=window.end)
+    mine = before.filter(pl.col("symbol") == platform.settings.symbol)
+    return VintageBook(
+        platform.registry,
+        klines,
+        features,
+        platform.settings.refit_every,
+        known_sound=sound_before(mine),
+    )
 
 
 def forecastable(platform: Platform, book: VintageBook, kind: str, window: Window) -> list[dt.date]:
