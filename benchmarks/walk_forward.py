@@ -14,11 +14,12 @@ import datetime as dt
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.progress import track
 
-from btc_assets.contracts import FORECASTS, UTC_US
+from btc_assets.contracts import FORECASTS, LEVELS, QUANTILES, UTC_US
 from btc_assets.market.calendar import DAY, days
 from btc_assets.modeling.baselines import baseline_forecasts
 from btc_assets.modeling.features import engineer
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--refit-every", type=int, default=30)
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pictures", type=Path, help="folder for reliability.png and pit.png")
     arguments = parser.parse_args()
     klines = pl.read_parquet(arguments.klines)
     book = VintageBook(FolderRegistry(arguments.models), klines, engineer(klines), arguments.refit_every)
@@ -51,7 +53,10 @@ def main() -> None:
     made = pl.concat(parts).with_columns(issued).select(FORECASTS.schema.names())
     made.write_parquet(arguments.out)
     baselines = baseline_forecasts(klines, origins).with_columns(issued)
-    print(render(score(pl.concat([made, baselines]), klines)))
+    scores = score(pl.concat([made, baselines]), klines)
+    print(render(scores))
+    if arguments.pictures:
+        draw(made, scores, arguments.pictures)
     held = [
         r for kind in ("mlp", "lstm") for r in book.rows(kind, origins).filter(action="held_back")["reason"]
     ]
@@ -59,6 +64,46 @@ def main() -> None:
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
     for reason in sorted(set(held)):
         print(f"  {reason}")
+
+
+def draw(made: pl.DataFrame, scores: pl.DataFrame, folder: Path) -> None:
+    """Reliability (share of closes below each quantile) and PIT histogram, of horizons up to 30 days."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    scored = scores.filter((pl.col("model") == "ensemble") & (pl.col("horizon") <= 30))
+    rows = made.join(
+        scored.select("model", "origin_date", "horizon", "close"), on=["model", "origin_date", "horizon"]
+    )
+    for name, picture in (("reliability", _reliability), ("pit", _pit)):
+        figure = Figure(figsize=(7.2, 3.4), dpi=110, layout="tight")
+        FigureCanvasAgg(figure)
+        picture(figure, rows, scored)
+        figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+
+
+def _reliability(figure: Any, rows: pl.DataFrame, _scored: pl.DataFrame) -> None:
+    for place, horizon in enumerate((1, 7, 30), start=1):
+        axes = figure.add_subplot(1, 3, place)
+        mine = rows.filter(pl.col("horizon") == horizon)
+        below = [(mine["close"] < mine[name]).mean() for name in QUANTILES]
+        axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="--")
+        axes.plot(LEVELS, below, color="#1f5fbf", marker="o", markersize=3)
+        axes.set_title(f"{horizon} day{'s' if horizon > 1 else ''} ahead", fontsize=9)
+        axes.set_xlabel("quantile level")
+    figure.axes[0].set_ylabel("share of closes below")
+
+
+def _pit(figure: Any, _rows: pl.DataFrame, scored: pl.DataFrame) -> None:
+    for place, horizon in enumerate((1, 7, 30), start=1):
+        axes = figure.add_subplot(1, 3, place)
+        values = scored.filter(pl.col("horizon") == horizon)["pit"].to_numpy()
+        axes.hist(values, bins=10, range=(0, 1), density=True, color="#1f5fbf", edgecolor="white")
+        axes.axhline(1.0, color="#999999", linewidth=1, linestyle="--")
+        axes.set_title(f"{horizon} day{'s' if horizon > 1 else ''} ahead", fontsize=9)
+        axes.set_xlabel("PIT")
+    figure.axes[0].set_ylabel("density")
 
 
 if __name__ == "__main__":

@@ -135,9 +135,8 @@ def train(data: Samples, hyperparameters: HyperParameters, seed: int = SEED) -> 
     steps = hyperparameters.epochs * -(-len(data) // hyperparameters.batch)
     rate = keras.optimizers.schedules.CosineDecay(hyperparameters.learning_rate, steps)
     penalised = [layer.trainable_weights[0] for layer in model.layers if layer.trainable_weights]
-    model.compile(
-        keras.optimizers.Adam(rate, clipnorm=1.0), loss=_loss(hyperparameters.l2, penalised), jit_compile=True
-    )
+    loss = _loss(hyperparameters.l2, penalised)
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), loss=loss, jit_compile=False)
     outcome = model.fit(
         data.inputs.astype(np.float32),
         _packed(data),
