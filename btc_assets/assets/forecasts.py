@@ -6,20 +6,19 @@ from functools import cache
 import dagster as dg
 import polars as pl
 
-from btc_assets import __version__
 from btc_assets.assets.describe import known_at, last_day_only, table_asset, table_preview, written
 from btc_assets.assets.origins import in_batches
 from btc_assets.assets.pictures import fan
 from btc_assets.contracts import FORECASTS, HORIZONS, RAW_KLINES
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.code import code_version
 from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import issue
 from btc_assets.ledger.sinks import publish_head
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.forecast import InForce
 from btc_assets.modeling.forecast import forecasts as forecast
-from btc_assets.modeling.identity import CODE_VERSION
 from btc_assets.modeling.inference import Predictor
 from btc_assets.partitions import Window, window_of
 from btc_assets.resources import Platform
@@ -82,7 +81,7 @@ def inputs_of(platform: Platform, window: Window) -> Inputs:
     settings = {"refit_every": platform.settings.refit_every, "horizons": HORIZONS}
     symbol = platform.settings.symbol
     inputs = read_inputs(
-        platform.tables, ENGINEERED_FEATURES, symbol, window.days, f"{__version__}/{CODE_VERSION}", settings
+        platform.tables, ENGINEERED_FEATURES, symbol, window.days, code_version(), settings
     )
     if inputs.vintages.is_empty():
         raise dg.Failure(

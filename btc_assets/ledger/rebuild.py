@@ -12,6 +12,7 @@ import polars as pl
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.candles import known, versions
+from btc_assets.ledger.code import code_version
 from btc_assets.ledger.digest import FORECAST_COLUMNS, candle_digests, forecast_digests, prefix_digests
 from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.ledger.refit import Refit, farthest, fit_again, reference
@@ -57,6 +58,10 @@ class Rebuilt:
         """What was found, in words."""
         said = {True: "as recorded", False: "NOT as recorded", None: "not in the record"}
         yield f"{self.record.describe()}, issued {self.record.issued_at:%Y-%m-%d %H:%M:%S} UTC"
+        ours = code_version()
+        yield f"code: {self.record.code_version}" + (
+            "" if ours == self.record.code_version else f", here {ours}"
+        )
         yield f"candles known then: {said[self.candles]}"
         yield f"features derived from them: {said[self.features]}"
         yield f"forecast computed again: {said[self.rows]}" + ("" if self.rows else self._distance())

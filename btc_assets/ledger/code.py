@@ -1,0 +1,28 @@
+"""Which code computed a forecast: its release, and a hash of the very files."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import btc_assets
+
+COMPUTES = ("contracts.py", "modeling", "market/calendar.py")
+"""What a forecast's bytes can depend on, as paths in the package."""
+
+
+@cache
+def code_version() -> str:
+    """``RELEASE+HASH``: any change to the code that computes changes it, whoever forgot a version number."""
+    root = Path(btc_assets.__file__).parent
+    files = sorted(file for part in COMPUTES for file in _files(root / part))
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    return f"{btc_assets.__version__}+{digest.hexdigest()[:16]}"
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else list(path.rglob("*.py"))
