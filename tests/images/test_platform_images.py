@@ -90,6 +90,7 @@ def test_the_graph_loads_and_the_webserver_answers(dagster: str, data: Path, tmp
 
 
 def test_the_graph_image_materialises_a_day(dagster: str, data: Path) -> None:
+    """In /tmp, for Dagster makes its temporary instance in the working directory."""
     command = [
         "-c",
         "dagster asset materialize -m btc_assets.definitions --select raw_klines --partition 2020-02-29",
