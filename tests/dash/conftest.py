@@ -10,7 +10,10 @@ import pages_data
 import pytest
 from dash import Dash
 from flask.testing import FlaskClient
+from pages_browser import DESKTOP, Visit, Windows, launch
 from pages_site import Served, payload, site_at
+from pages_states import States
+from playwright.sync_api import expect, sync_playwright
 
 from btc_assets.settings import Settings, load
 from btc_dash.app import create_app
@@ -71,3 +74,27 @@ def served(app: Dash) -> Iterator[str]:
     server = Served(app)
     yield server.url
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def windows() -> Iterator[Windows]:
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        yield Windows(chromium)
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Iterator[States]:
+    every = States(filled, tmp_path_factory.mktemp("states"))
+    yield every
+    every.stop()
+
+
+@pytest.fixture
+def desk(windows: Windows, served: str) -> Iterator[Visit]:
+    """A desktop window on the filled site; whatever the browser complained of fails the test."""
+    with windows.visit(served, DESKTOP, "light") as desk:
+        yield desk
+        assert desk.complaints == []

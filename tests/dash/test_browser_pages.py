@@ -1,0 +1,49 @@
+"""Every page and state in a real Chromium: accessible, as wide as the window, no error, no foreign host."""
+
+from __future__ import annotations
+
+import pytest
+from pages_browser import DESKTOP, PHONE, Visit, Windows
+from pages_states import STATES, States
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+WINDOWS = {"desktop": DESKTOP, "phone": PHONE}
+
+
+def flawless(there: Visit) -> None:
+    assert there.axe() == []
+    assert there.sideways() <= 0
+    assert there.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("path", ["/?days=30", "/track-record", "/models?model=lstm", "/about"])
+def test_every_page_is_flawless(windows: Windows, served: str, path: str, window: str, scheme: str) -> None:
+    with windows.visit(served, WINDOWS[window], scheme) as there:
+        there.open(path)
+        flawless(there)
+
+
+@pytest.mark.parametrize(("window", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_is_designed(
+    windows: Windows, states: States, state: str, window: str, scheme: str
+) -> None:
+    with windows.visit(states.url(state), WINDOWS[window], scheme) as there:
+        page = there.open(STATES[state].path)
+        expect(page.locator("body")).to_contain_text(STATES[state].says)
+        assert page.locator("#fan").count() == STATES[state].chart
+        assert there.axe() == []
+        assert there.sideways() <= 0
+        assert [c for c in there.complaints if "503" not in c] == []
+
+
+def test_the_page_that_waits_shows_the_forecast_by_itself(windows: Windows, states: States) -> None:
+    with windows.visit(states.url("loading"), DESKTOP, "light") as there:
+        page = there.open("/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Loading history: 40 %")
+        states.finish_loading()
+        expect(page.locator("#headline")).to_contain_text("Bitcoin in 14 days", timeout=15_000)
