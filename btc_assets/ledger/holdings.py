@@ -101,18 +101,16 @@ def check_models(registry: ModelRegistry, records: Sequence[IssueRecord]) -> Ite
 
     Yields a fault with the first record that used the vintage, or 1 for a vintage that is well.
     """
-    seen: set[tuple[str, str, int, str]] = set()
+    seen: set[tuple[str, VintageId, str]] = set()
     for record in records:
-        for used in record.vintages:
-            key = (used["model"], used["vintage"], used["revision"], used["manifest_sha256"])
-            if key not in seen:
-                seen.add(key)
-                problem = _model_problem(registry, *key)
+        for used in record.models():
+            if used not in seen:
+                seen.add(used)
+                problem = _model_problem(registry, *used)
                 yield Fault(record.seq, record.origin_date, "model", problem) if problem else 1
 
 
-def _model_problem(registry: ModelRegistry, model: str, cutoff: str, revision: int, manifest: str) -> str:
-    vintage = VintageId(dt.date.fromisoformat(cutoff), revision)
+def _model_problem(registry: ModelRegistry, model: str, vintage: VintageId, manifest: str) -> str:
     try:
         ref = registry.get(model, vintage)
         if ref is None:

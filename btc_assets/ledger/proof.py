@@ -19,7 +19,7 @@ from btc_assets.ledger.digest import CANDLE_COLUMNS, FORECAST_COLUMNS
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
 from btc_assets.ledger.sinks import HeadSink, Published
 from btc_assets.storage.manifest import MANIFEST, canonical_json
-from btc_assets.storage.registry import ModelRegistry, VintageId
+from btc_assets.storage.registry import ModelRegistry
 from btc_assets.storage.tables import TableStore
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
@@ -119,10 +119,9 @@ def _write_models(
     target: Path, registry: ModelRegistry, records: Sequence[IssueRecord], *, with_models: bool
 ) -> None:
     """The manifests of all vintages that ``records`` name, verified, and on request all their files."""
-    used = {(v["model"], v["vintage"], v["revision"]) for record in records for v in record.vintages}
+    used = {(model, vintage) for record in records for model, vintage, _ in record.models()}
     target.mkdir()
-    for model, cutoff, revision in sorted(used):
-        vintage = VintageId(dt.date.fromisoformat(cutoff), revision)
+    for model, vintage in sorted(used):
         ref = registry.get(model, vintage)
         if ref is None:
             raise LedgerError(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -15,13 +14,13 @@ from btc_assets.ledger.candles import known, versions
 from btc_assets.ledger.code import code_version
 from btc_assets.ledger.digest import FORECAST_COLUMNS, candle_digests, forecast_digests, prefix_digests
 from btc_assets.ledger.records import IssueRecord, read_records
-from btc_assets.ledger.refit import Refit, farthest, fit_again, reference
+from btc_assets.ledger.refit import Refit, farthest, fit_again
 from btc_assets.ledger.walk import current
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.inference import Predictor
-from btc_assets.storage.registry import ModelRegistry
+from btc_assets.storage.registry import ModelRef, ModelRegistry
 from btc_assets.storage.tables import TableStore
 
 
@@ -96,10 +95,11 @@ def rebuild(
         BadModel: a vintage is not what was recorded.
     """
     record = _record(tables, symbol, origin)
+    refs = [ModelRef(*model) for model in record.models()]
     everything = versions(tables, symbol, end=origin + DAY)
     candles = known(everything, record.issued_at)
     features = engineer(candles)
-    predictors = {v["model"]: _predictor(registry, v) for v in record.vintages}
+    predictors = {ref.name: Predictor.open(registry.fetch(ref), ref.manifest_sha256) for ref in refs}
     rows = forecasts([origin], candles, features, lambda kind, _: predictors[kind])
     rows = rows.select(FORECAST_COLUMNS)
     stored = _stored(tables, symbol, origin)
@@ -116,7 +116,7 @@ def rebuild(
         stored=intact or restored,
         restored=restored,
         farthest=farthest(rows, stored),
-        refits=[fit_again(registry, v, everything, record, rows) for v in record.vintages] if refit else [],
+        refits=[fit_again(registry, ref, everything, record, rows) for ref in refs] if refit else [],
     )
 
 
@@ -131,11 +131,6 @@ def _record(tables: TableStore, symbol: str, origin: dt.date) -> IssueRecord:
             f"{record.describe()} is of a forecast older than the chain, made by a vintage it does not know"
         )
     return record
-
-
-def _predictor(registry: ModelRegistry, used: Mapping[str, Any]) -> Predictor:
-    ref = reference(used)
-    return Predictor.open(registry.fetch(ref), ref.manifest_sha256)
 
 
 def _agrees(found: str, said: str) -> bool | None:

@@ -6,10 +6,11 @@ hash is the SHA-256 of that line, and the next line holds it as ``previous_sha25
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ import polars as pl
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
 from btc_assets.storage.manifest import canonical_json
+from btc_assets.storage.registry import VintageId
 from btc_assets.storage.tables import TableStore
 
 Kind = Literal["genesis", "live", "back-filled"]
@@ -89,6 +91,13 @@ class IssueRecord:
     def sha256(self) -> str:
         """The record's own hash, recomputed."""
         return hashlib.sha256(self.line()).hexdigest()
+
+    def models(self) -> Iterator[tuple[str, VintageId, str]]:
+        """Name, vintage and manifest hash of each model; entries that cannot be read are left out."""
+        for entry in self.vintages:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                vintage = VintageId(dt.date.fromisoformat(entry["vintage"]), int(entry["revision"]))
+                yield str(entry["model"]), vintage, str(entry["manifest_sha256"])
 
     def describe(self) -> str:
         """What a person calls this record."""
@@ -189,13 +198,14 @@ def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
 
 
 def _from_row(row: dict[str, Any]) -> tuple[IssueRecord, str]:
-    """A stored row; text that is not JSON is kept as it is, so that its hash shows the damage."""
+    """A stored row; JSON of another shape is kept as text, so that its hash shows the damage."""
     sha = row.pop("record_sha256")
-    for name in ("vintages", "settings"):
+    for name, kind in (("vintages", list), ("settings", dict)):
         try:
-            row[name] = json.loads(row[name])
+            value = json.loads(row[name])
         except ValueError:
-            row[name] = [row[name]]
+            value = None
+        row[name] = value if isinstance(value, kind) else {"unreadable": row[name]}
     return IssueRecord(**row), sha
 
 

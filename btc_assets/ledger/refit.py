@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -22,7 +21,7 @@ from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.samples import data_digest
 from btc_assets.modeling.training import fit
 from btc_assets.storage.manifest import MANIFEST, read_manifest
-from btc_assets.storage.registry import ModelRef, ModelRegistry, VintageId
+from btc_assets.storage.registry import ModelRef, ModelRegistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Refit:
 
 def fit_again(
     registry: ModelRegistry,
-    used: Mapping[str, Any],
+    ref: ModelRef,
     everything: pl.DataFrame,
     record: IssueRecord,
     rows: pl.DataFrame,
@@ -53,7 +52,7 @@ def fit_again(
 
     Args:
         registry: where the vintage is.
-        used: the vintage as the record names it.
+        ref: the vintage as the record names it.
         everything: all versions of all candles (``candles.versions``).
         record: of the forecast.
         rows: the forecast from the stored vintage.
@@ -61,7 +60,6 @@ def fit_again(
     Raises:
         LedgerError: no state of the candles is the one that it was fitted on.
     """
-    ref = reference(used)
     stored = registry.fetch(ref)
     facts = read_manifest(stored, ref.manifest_sha256)
     candles = _candles_of_fit(everything, ref.vintage.cutoff, str(facts["data_sha256"]), record)
@@ -75,12 +73,6 @@ def fit_again(
     again = forecasts([record.origin_date], seen, engineer(seen), lambda *_: predictor)
     mine = again.filter(pl.col("model") == ref.name)
     return Refit(ref.name, str(ref.vintage), differing, farthest(mine, rows) or 0.0)
-
-
-def reference(used: Mapping[str, Any]) -> ModelRef:
-    """The vintage as a record names it."""
-    vintage = VintageId(dt.date.fromisoformat(used["vintage"]), used["revision"])
-    return ModelRef(used["model"], vintage, used["manifest_sha256"])
 
 
 def farthest(rows: pl.DataFrame, other: pl.DataFrame) -> float | None:

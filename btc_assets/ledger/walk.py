@@ -71,6 +71,8 @@ def _times(record: IssueRecord, before: IssueRecord | None) -> Iterator[Fault]:
     at, origin = record.issued_at, record.origin_date
     if record.kind == "genesis":
         return
+    if record.kind not in ("live", "back-filled"):
+        yield _fault(record, "record", f"its kind is {record.kind!r}, which is none")
     if before is not None and at < before.issued_at:
         yield _fault(
             record,
@@ -90,13 +92,10 @@ def _times(record: IssueRecord, before: IssueRecord | None) -> Iterator[Fault]:
         )
     if record.kind == "live" and abs(record.local_clock - record.source_clock) > TOLERANCE:
         yield _fault(record, "clock", "it says live, but its two clocks do not agree")
-    for vintage in record.vintages:
-        if vintage["vintage"] > origin.isoformat():
-            yield _fault(
-                record,
-                "model",
-                f"{vintage['model']} was trained on targets up to {vintage['vintage']}, after the origin",
-            )
+    for model, vintage, _ in record.models():
+        if vintage.cutoff > origin:
+            message = f"{model} was trained on targets up to {vintage.cutoff}, after the origin"
+            yield _fault(record, "model", message)
 
 
 def _succession(record: IssueRecord, newest: dict[dt.date, IssueRecord]) -> Iterator[Fault]:

@@ -403,3 +403,37 @@ def test_c5_a_record_from_the_future_is_named_until_the_chain_begins_anew(issued
     assert report.ok, report.line()
     assert any("begins the chain anew" in note for note in report.notes)
     assert any("a clock that was ahead" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    "column", [c for c in ISSUE_RECORDS.schema.names() if c not in ("symbol", "began", "seq")]
+)
+def test_no_field_of_a_record_can_be_altered_unnoticed(issued, column: str) -> None:
+    row = issued.tables.read(ISSUE_RECORDS).filter(pl.col("seq") == 3)
+    dtype = row.schema[column]
+    if dtype == pl.String:
+        value = pl.lit("{")
+    elif dtype == pl.Int64:
+        value = pl.col(column) + 1
+    else:
+        value = pl.col(column).dt.offset_by("1d")
+    issued.tables.upsert(ISSUE_RECORDS, row.with_columns(value.alias(column)))
+    assert (3, "record") in {(fault.seq, fault.what) for fault in check(issued).faults}
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "[1]", '[{"model": "mlp"}]', '[{"vintage": 3}]', "{}", "null", '"x"']
+)
+@pytest.mark.parametrize("column", ["vintages", "settings"])
+def test_json_of_another_shape_is_named(issued, column: str, text: str) -> None:
+    row = issued.tables.read(ISSUE_RECORDS).filter(pl.col("seq") == 3)
+    issued.tables.upsert(ISSUE_RECORDS, row.with_columns(pl.lit(text).alias(column)))
+    assert first(check(issued))[::2] == (3, "record")
+
+
+@pytest.mark.parametrize("text", MISSHAPEN)
+@pytest.mark.parametrize("column", ["vintages", "settings"])
+def test_json_of_another_shape_is_named(issued, column: str, text: str) -> None:
+    row = issued.tables.read(ISSUE_RECORDS).filter(pl.col("seq") == 3)
+    issued.tables.upsert(ISSUE_RECORDS, row.with_columns(pl.lit(text).alias(column)))
+    assert first(check(issued))[::2] == (3, "record")
