@@ -4,14 +4,15 @@ It is the weighted mean, level by level, of two distributions without drift:
 
 - the *mixture walk* of ``baselines``: quantiles of past h-day returns over one, two and three years;
 - the *filtered walk*: past returns divided by the volatility expected at their origin, their quantiles over
-  three years multiplied by the volatility expected now (filtered historical simulation: Barone-Adesi,
+  four years multiplied by the volatility expected now (filtered historical simulation: Barone-Adesi,
   Giannopoulos and Vosper 1999, J. Futures Markets 19, 583-602).
 
 The filtered walk counts most at short horizons, where volatility can be told, and fades with the horizon.
 The expected volatility is a weighted geometric mean of the volatility of 1 to 365 days (the cascade of Corsi
 2009, J. Financial Econometrics 7, 174-196); its weights are constants, from a regression on the candles of
 2018 to 2020 alone, so an anchor needs no fit and is a function of a fixed window of candles. Both walks
-divide by the weekday's share of variance.
+divide by the weekday's share of variance; the filtered one also by what the weekday of the origin still
+explains of the absolute returns that are left, fully at 1 day ahead and by 1/h of it at h.
 """
 
 from __future__ import annotations
@@ -58,10 +59,13 @@ FILTERED_SHARE = (0.80, 0.25, 30)
 
 LEAST_SHARE = 0.10
 
+FILTERED_DAYS = 1460
+"""Days of past returns that the filtered walk takes its quantiles from."""
+
 WARM_UP = 30
 """First days of a history whose expected volatility is not used to standardise what followed."""
 
-ANCHOR_REACH = max(MIXTURE) + HORIZONS + max(CASCADE)
+ANCHOR_REACH = max(FILTERED_DAYS, *MIXTURE) + HORIZONS + max(CASCADE)
 """Days before an origin that its anchor reads at most."""
 
 ANCHOR_MIN_HISTORY = MIN_HISTORY
@@ -110,16 +114,38 @@ def filtered_share(horizons: NDArray[np.int64]) -> Floats:
 
 
 def _weekday_free(h: History, t: int, horizons: NDArray[np.int64]) -> Floats:
-    """Quantiles [horizons, 21] of the log return from position ``t``, as if all weekdays were alike."""
+    """Quantiles [horizons, 21] of the log return from position ``t``, before today's weekday counts."""
     month = _month(h, h.month_start(t))
-    past = past_returns(h, t, horizons, max(MIXTURE), month.spans[horizons - 1])
+    past = past_returns(h, t, horizons, FILTERED_DAYS, month.spans[horizons - 1])
     mixture = np.zeros((len(horizons), len(LEVELS)))
     for days in MIXTURE:
         mixture += _centred(past[:, -days:]) / len(MIXTURE)
-    expected = _expected_volatility(month, t, horizons, max(MIXTURE))
-    filtered = _centred(past / expected[:, :-1]) * expected[:, -1:]
+    expected = _expected_volatility(month, t, horizons, FILTERED_DAYS)
+    levelled, today = _level_weekdays(past / expected[:, :-1], horizons)
+    filtered = _centred(levelled) * (today * expected[:, -1])[:, None]
     share = filtered_share(horizons)[:, None]
     return np.asarray(share * filtered + (1.0 - share) * mixture)
+
+
+def _level_weekdays(past: Floats, horizons: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """``past`` [horizons, days] over the size that its origins' weekdays have, and today's size [horizons].
+
+    The relative size is the weekday's mean absolute value over the mean of all seven; 1/h of its distance
+    from 1 counts at h days.
+    """
+    rows, days = past.shape
+    weeks = np.full((rows, -(-days // 7) * 7), np.nan)
+    weeks[:, weeks.shape[1] - days :] = past
+    weeks = weeks.reshape(rows, -1, 7)
+    known = ~np.isnan(weeks)
+    count = known.sum(axis=1)
+    size = np.where(known, np.abs(weeks), 0.0).sum(axis=1) / np.maximum(count, 1)
+    whole = (count > 0).all(axis=1, keepdims=True) & (size > 0).all(axis=1, keepdims=True)
+    relative = np.where(whole, size / np.where(whole, size.mean(axis=1, keepdims=True), 1.0), 1.0)
+    relative = 1.0 + (relative - 1.0) / horizons[:, None]
+    levelled = (weeks / relative[:, None, :]).reshape(rows, -1)[:, -days:]
+    # The last return ended today, so the one h - 1 places further on in its week began on today's weekday.
+    return np.ascontiguousarray(levelled), relative[np.arange(rows), (horizons - 1) % 7]
 
 
 def _centred(samples: Floats) -> Floats:
