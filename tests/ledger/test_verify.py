@@ -429,11 +429,3 @@ def test_json_of_another_shape_is_named(issued, column: str, text: str) -> None:
     row = issued.tables.read(ISSUE_RECORDS).filter(pl.col("seq") == 3)
     issued.tables.upsert(ISSUE_RECORDS, row.with_columns(pl.lit(text).alias(column)))
     assert first(check(issued))[::2] == (3, "record")
-
-
-@pytest.mark.parametrize("text", MISSHAPEN)
-@pytest.mark.parametrize("column", ["vintages", "settings"])
-def test_json_of_another_shape_is_named(issued, column: str, text: str) -> None:
-    row = issued.tables.read(ISSUE_RECORDS).filter(pl.col("seq") == 3)
-    issued.tables.upsert(ISSUE_RECORDS, row.with_columns(pl.lit(text).alias(column)))
-    assert first(check(issued))[::2] == (3, "record")
