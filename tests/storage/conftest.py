@@ -80,7 +80,7 @@ def reopen(tables):
     """Another store object at the place of ``tables``."""
     if isinstance(tables, DeltaTables):
         return DeltaTables(tables.root, tables.options, tables.cache)
-    return type(tables)(tables.project, prefix=tables.prefix)
+    return type(tables)(tables.project, tables.data_source, tables.prefix)
 
 
 @pytest.fixture(scope="session")
@@ -173,6 +173,8 @@ def hopsworks_settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.
     cache = tmp_path_factory.mktemp("cache")
     where: dict[str, Any] = {"store": "hopsworks", "registry": "hopsworks", "cache_dir": cache}
     if REAL_HOPSWORKS:
+        where |= {"hopsworks_host": os.environ.get("HOPSWORKS_HOST", "")}
+        where |= {"hopsworks_data_source": os.environ.get("BTC_HOPSWORKS_DATA_SOURCE", "")}
         return load({}, **where, hopsworks_project=os.environ["HOPSWORKS_PROJECT"])
     server: Emulator = request.getfixturevalue("hopsworks_server")
     where |= {"hopsworks_host": server.host, "hopsworks_project": server.project}
@@ -204,12 +206,14 @@ def _remove_what_tests_left(project: Any) -> None:
 
 
 @pytest.fixture
-def hopsworks_tables(hopsworks_project: object, monkeypatch: pytest.MonkeyPatch):
+def hopsworks_tables(
+    hopsworks_project: object, hopsworks_settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
     from btc_assets.storage.hopsworks.tables import HopsworksTables
 
     # The client's progress display makes each read last half a second at least.
     monkeypatch.setattr("hopsworks_common.util._loading_animation", lambda *_: None)
-    return HopsworksTables(hopsworks_project, prefix=TEST_PREFIX)
+    return HopsworksTables(hopsworks_project, hopsworks_settings.hopsworks_data_source, TEST_PREFIX)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_t1_a_writer_killed_at_random_moments_never_leaves_half(local_tables) ->
     script = "n = 1.0\nprint('go', flush=True)\n"
     script += "while True:\n    n += 1; tables.upsert(c.SAMPLES, c.samples(*range(40), close=n))"
     chance = random.Random(7)
-    for _ in range(6):
+    for _ in range(4):
         writer = subprocess.Popen(
             [sys.executable, "-c", CHILD + script, local_tables.root],
             cwd=Path(__file__).parents[2],
@@ -312,14 +312,14 @@ def test_t7_writers_of_different_days_all_land(request, tmp_path, backend) -> No
         options = delta_options(request.getfixturevalue("s3_endpoint"))
         tables = DeltaTables(request.getfixturevalue("bucket_url"), options, tmp_path / "cache")
         make = f"delta.DeltaTables({tables.root!r}, {options!r}, pathlib.Path({str(tables.cache)!r}))"
-    script = f"tables = {make}\nfor n in range(8): tables.upsert(c.SAMPLES, c.samples(100 * WRITER + n))"
+    script = f"tables = {make}\nfor n in range(4): tables.upsert(c.SAMPLES, c.samples(100 * WRITER + n))"
     writers(tables.root, [script.replace("WRITER", str(i)) for i in range(3)])
-    expected = samples(*(100 * i + n for i in range(3) for n in range(8)))
+    expected = samples(*(100 * i + n for i in range(3) for n in range(4)))
     assert_frame_equal(tables.read(SAMPLES), expected)
 
 
 def test_t7_writers_of_the_same_day_leave_one_row_and_no_mixture(local_tables) -> None:
-    script = "for n in range(6): tables.upsert(c.SAMPLES, c.samples(1, 2, close=10.0 * {i} + n))"
+    script = "for n in range(4): tables.upsert(c.SAMPLES, c.samples(1, 2, close=10.0 * {i} + n))"
     writers(local_tables.root, [script.format(i=i) for i in range(3)])
     rows = local_tables.read(SAMPLES)
     assert rows["date"].to_list() == [day(1), day(2)]
@@ -330,7 +330,7 @@ def test_t7_of_two_that_insert_the_same_key_one_wins(local_tables) -> None:
     local_tables.ensure_table(SAMPLES)
     script = """
 from btc_assets.errors import WriteConflict
-for n in range(12):
+for n in range(8):
     try:
         tables.insert(c.SAMPLES, c.samples(n, close=float({i})))
         print('won', n)
@@ -346,9 +346,9 @@ for n in range(12):
         for i in (1, 2)
     ]
     won = [re.findall(r"^won (\d+)$", p.communicate(timeout=120)[0].decode(), re.M) for p in running]
-    assert sorted(map(int, won[0] + won[1])) == list(range(12))
+    assert sorted(map(int, won[0] + won[1])) == list(range(8))
     closes = local_tables.read(SAMPLES)["close"].to_list()
-    assert closes == [1.0 if str(n) in won[0] else 2.0 for n in range(12)]
+    assert closes == [1.0 if str(n) in won[0] else 2.0 for n in range(8)]
 
 
 def test_t9_what_a_killed_writer_left_is_swept_up_after_a_day(local_tables) -> None:

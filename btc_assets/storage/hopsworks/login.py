@@ -30,8 +30,6 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 RETRIES = 3
 """How often a request that may be repeated is, beyond the first time."""
 
-SAAS = "run.hopsworks.ai"
-
 _lock = threading.RLock()
 _project: Any = None
 _logged_in_as: tuple[str, str, str] | None = None
@@ -46,7 +44,7 @@ def connect(settings: Settings) -> Any:
         Unsupported: the process is logged in elsewhere; the client holds one login only.
     """
     global _project, _logged_in_as
-    key, host = api_key(settings), settings.hopsworks_host or SAAS
+    key, host = api_key(settings), settings.hopsworks_host or os.environ.get("HOPSWORKS_HOST", "")
     if not settings.hopsworks_project:
         raise ConfigurationError("BTC_HOPSWORKS_PROJECT is not set: name the Hopsworks project to use")
     wanted = (host, settings.hopsworks_project, key)
@@ -56,7 +54,7 @@ def connect(settings: Settings) -> Any:
             _logged_in_as = wanted
         elif _logged_in_as != wanted:
             raise Unsupported(
-                f"this process is logged in to {_logged_in_as[0]}, project {_logged_in_as[1]}; the Hopsworks "
+                f"this process is logged in to {_logged_in_as[0] or 'the Hopsworks cloud'}, project {_logged_in_as[1]}; the Hopsworks "
                 "client holds one login a process, so use another process for another project or key"
             )
         return _project
@@ -106,7 +104,7 @@ def _login(host: str, project: str, key: str, cache: Path) -> Any:
 
     def run() -> Any:
         return hopsworks.login(
-            host=name,
+            host=name or None,  # None: the client's own cloud
             port=int(port or 443),
             project=project,
             api_key_value=key,
@@ -115,7 +113,7 @@ def _login(host: str, project: str, key: str, cache: Path) -> Any:
             cert_folder=str(certificates),
         )
 
-    action = f"log in to {host}, project {project}"
+    action = f"log in to {host or 'the Hopsworks cloud'}, project {project}"
     try:
         with errors(action):
             found = _within(LOGIN_DEADLINE, run, action)
