@@ -71,9 +71,9 @@ ANCHOR_REACH = max(FILTERED_DAYS, *MIXTURE) + HORIZONS + max(CASCADE)
 ANCHOR_MIN_HISTORY = MIN_HISTORY
 """Candles before an origin without which it has no anchor."""
 
-COMPUTED = np.array([*range(1, 9), 10, 12, 14, 17, 21, 25, 30, 37, 45, 53, 60, 72, 90])
+COMPUTED = np.array([*range(1, 9), 10, 14, 21, 30, 45, 60, 90])
 """Horizons at which quantiles are computed; between them, over the root of the horizon, they are linear in
-its log. Neighbouring horizons share nearly all their returns, so nothing is lost but time."""
+its log. Neighbouring horizons share nearly all their returns, so little is lost but time."""
 
 TRAINED_HORIZONS = np.array([1, 2, 3, 4, 5, 7, 10, 14, 21, 30, 45, 60, 90])
 """Horizons that enter the training loss; the networks' outputs at the others follow from their knots."""

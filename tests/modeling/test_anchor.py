@@ -12,6 +12,7 @@ from btc_assets.modeling.anchor import (
     CASCADE,
     TRAINED_HORIZONS,
     Anchors,
+    _level_weekdays,
     anchor,
     cascade_weights,
     filtered_share,
@@ -77,3 +78,17 @@ def test_trained_horizons_agree_with_the_whole_anchor() -> None:
     assert trained_anchor(H, ORIGIN) == pytest.approx(rows, abs=1e-14)
     assert Anchors(H).stack([ORIGIN])[0] == pytest.approx(rows, abs=1e-14)
     assert Anchors(H).stack([]).shape == (0, len(TRAINED_HORIZONS), 21)
+
+
+def test_a_weekday_that_moves_more_than_its_range_says_is_levelled_and_restored() -> None:
+    days, horizons = 1460, np.array([1, 7])
+    weekday_of_origin = (np.arange(days)[None, :] - horizons[:, None] + 1) % 7  # 0: today's
+    past = np.where(weekday_of_origin == 0, 2.0, 1.0) * np.where(np.arange(days) % 2 == 0, 1.0, -1.0)
+    levelled, today = _level_weekdays(past, horizons)
+    relative = 2.0 / (8.0 / 7.0)
+    assert today == pytest.approx([relative, 1.0 + (relative - 1.0) / 7.0])
+    assert np.abs(levelled[0]) == pytest.approx(8.0 / 7.0)
+    assert np.ptp(np.abs(levelled[1])) > 0.5
+    unknown, one = _level_weekdays(np.full((1, 20), np.nan), np.array([1]))
+    assert np.isnan(unknown).all()
+    assert one.tolist() == [1.0]
