@@ -57,10 +57,12 @@ class Settings(BaseModel):
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's UI")
     stale_after_hours: float = Field(3.0, gt=0, description="hours after which data counts as stale")
     s3_endpoint: str = Field("", description="endpoint of an S3-compatible store; empty: AWS")
-    hopsworks_host: str = Field("", description="address of the Hopsworks server, host or host:port; empty: its cloud")
+    hopsworks_host: str = Field(
+        "", description="address of the Hopsworks server, host or host:port; empty: its own cloud"
+    )
     hopsworks_project: str = Field("", description="name of the Hopsworks project")
     hopsworks_data_source: str = Field(
-        "", description="S3, GCS or ADLS data source that feature groups are kept on; empty: the project's own"
+        "", description="S3, GCS or ADLS data source of the feature groups; empty: the project's own storage"
     )
     hopsworks_api_key: SecretStr = Field(SecretStr(""), description="API key; HOPSWORKS_API_KEY works too")
 

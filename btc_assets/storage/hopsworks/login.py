@@ -53,9 +53,10 @@ def connect(settings: Settings) -> Any:
             _project = _login(host, settings.hopsworks_project, key, settings.cache_dir)
             _logged_in_as = wanted
         elif _logged_in_as != wanted:
+            place = _logged_in_as[0] or "the Hopsworks cloud"
             raise Unsupported(
-                f"this process is logged in to {_logged_in_as[0] or 'the Hopsworks cloud'}, project {_logged_in_as[1]}; the Hopsworks "
-                "client holds one login a process, so use another process for another project or key"
+                f"this process is logged in to {place}, project {_logged_in_as[1]}; the Hopsworks client "
+                "holds one login a process, so use another process for another project or key"
             )
         return _project
 
