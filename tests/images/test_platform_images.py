@@ -38,6 +38,16 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An instance in a folder, in place of the deployed one that needs a database."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    folder.chmod(0o777)
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    return folder
+
+
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -60,11 +70,7 @@ def test_the_page_draws_and_the_container_is_healthy(dash: str, data: Path) -> N
         assert layout
 
 
-def test_the_graph_loads_and_the_webserver_answers(dagster: str, data: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    home.chmod(0o777)
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+def test_the_graph_loads_and_the_webserver_answers(dagster: str, data: Path, home: Path) -> None:
     port = free_port()
     options = [
         "-e",
@@ -89,14 +95,19 @@ def test_the_graph_loads_and_the_webserver_answers(dagster: str, data: Path, tmp
         assert {"raw_klines", "forecasts"} <= {node["assetKey"]["path"][0] for node in nodes}
 
 
-def test_the_graph_image_materialises_a_day(dagster: str, data: Path) -> None:
-    """In /tmp, for Dagster makes its temporary instance in the working directory."""
-    command = [
-        "-c",
-        "dagster asset materialize -m btc_assets.definitions --select raw_klines --partition 2020-02-29",
+def test_the_graph_image_materialises_a_day(dagster: str, data: Path, home: Path) -> None:
+    options = [
+        "-e",
+        "BTC_SOURCE=simulated",
+        "-v",
+        f"{data}:/data:rw",
+        "-v",
+        f"{home}:/opt/dagster:rw",
+        *HEALTHY,
     ]
-    options = ["-e", "BTC_SOURCE=simulated", "-e", "DAGSTER_HOME=", "-v", f"{data}:/data:rw", *HEALTHY]
-    images.run(*images.podman_run(dagster, "--entrypoint", "sh", *options, "--", *command))
+    what = ["--select", "raw_klines", "--partition", "2020-02-29"]
+    command = ["dagster", "asset", "materialize", "-m", "btc_assets.definitions", *what]
+    images.run(*images.podman_run(dagster, *options, "--", *command))
     assert list(data.rglob("*.parquet"))
 
 
