@@ -10,14 +10,11 @@ from typing import Any
 
 import dagster as dg
 
-from btc_assets.automation.runs import UNFINISHED, run_tags
+from btc_assets.automation.runs import UNFINISHED, WORKER_TAG, run_tags
 from btc_assets.errors import BtcError
 from btc_assets.event_log import BATCH_SIZE
 from btc_assets.partitions import Window
 from btc_assets.settings import Settings
-
-WORKER_TAG = "btc/worker"
-"""Tag of a run that a process executes itself, ``<boot id>:<pid>:<start ticks>``, so that its death shows."""
 
 INSTANCE_YAML = """\
 # Dagster's settings on one machine; written once, yours to change.
@@ -50,8 +47,8 @@ retention:
 """
 
 
-QUIET = {"console": {"config": {"log_level": "WARNING"}}}
-"""What the terminal of a run shows; Dagster's own log has it all."""
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+"""A run's terminal shows our one sentence; Dagster's own log has it all."""
 
 
 class RunFailed(BtcError):

@@ -80,9 +80,7 @@ def inputs_of(platform: Platform, window: Window) -> Inputs:
     """
     settings = {"refit_every": platform.settings.refit_every, "horizons": HORIZONS}
     symbol = platform.settings.symbol
-    inputs = read_inputs(
-        platform.tables, ENGINEERED_FEATURES, symbol, window.days, code_version(), settings
-    )
+    inputs = read_inputs(platform.tables, ENGINEERED_FEATURES, symbol, window.days, code_version(), settings)
     if inputs.vintages.is_empty():
         raise dg.Failure(
             f"no model is in force for {window}; materialise mlp_model and lstm_model for it first",

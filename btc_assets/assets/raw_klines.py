@@ -7,11 +7,12 @@ import polars as pl
 from pydantic import Field
 
 from btc_assets.assets.describe import each_day, known_at, last_day_only, table_asset, table_preview, written
+from btc_assets.automation.runs import WORKER_TAG
 from btc_assets.contracts import RAW_KLINES
-from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceRefused
+from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceError, SourceRefused
 from btc_assets.frames import klines_frame
 from btc_assets.ledger.candles import land
-from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at
+from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.market.compare import hold_jumps
 from btc_assets.market.kline import Kline
 from btc_assets.partitions import Window, window_of
@@ -21,7 +22,7 @@ from btc_assets.resources import Platform
 RECHECKED_DAYS = 7
 """Every run asks for this many earlier days too: they cost no request and show what was restated."""
 
-LASTING = (BadCandle, ConfigurationError, NoDataYet, SourceRefused)
+LASTING = (BadCandle, NoDataYet, SourceRefused)
 """What a retry a few minutes later cannot mend."""
 
 
@@ -47,7 +48,11 @@ def raw_klines(
     window = window_of(context)
     try:
         fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
-    except LASTING as error:
+    except SourceError as error:
+        # A person who waits at a terminal has seen the source's own retries; Dagster's may come later.
+        patient = WORKER_TAG not in context.run.tags and not isinstance(error, LASTING)
+        raise dg.Failure(str(error), allow_retries=patient) from error
+    except ConfigurationError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     landing = land(platform.tables, fetched, platform.now())
     rows = fetched.filter(pl.col("date") >= window.start)
@@ -80,21 +85,27 @@ def fetch(platform: Platform, window: Window, released: list[dt.date]) -> pl.Dat
         SourceError: whatever the source raises.
     """
     settings = platform.settings
-    start = max(FIRST_DAY, window.start - RECHECKED_DAYS * DAY)
+    before = stored_before(platform, window.start)
+    recheck = before.filter(pl.col("date") >= window.start - RECHECKED_DAYS * DAY)["date"]
+    start = min(recheck.to_list(), default=window.start)
     report(
         settings.root, "loading history", 0.0, f"{(window.end - start).days:,} days from {settings.source}"
     )
     klines = platform.source.klines(settings.symbol, start, window.end)
-    hold_jumps(klines, last_known_before(platform, start), released)
+    hold_jumps(klines, newest(before.filter(pl.col("date") < start)), released)
     return klines_frame(klines, platform.now())
 
 
-def last_known_before(platform: Platform, day: dt.date) -> Kline | None:
-    """The newest stored candle before ``day`` (within a month), to compare prices with."""
+def stored_before(platform: Platform, day: dt.date) -> pl.DataFrame:
+    """The candles of the month before ``day`` that are stored already, oldest first."""
     platform.tables.ensure_table(RAW_KLINES)
-    known = platform.tables.read(RAW_KLINES, start=day - 31 * DAY, end=day).drop("ingested_at")
-    mine = known.filter(pl.col("symbol") == platform.settings.symbol)
-    return None if mine.is_empty() else Kline(**mine.row(-1, named=True))
+    known = platform.tables.read(RAW_KLINES, start=day - 31 * DAY, end=day)
+    return known.filter(pl.col("symbol") == platform.settings.symbol)
+
+
+def newest(candles: pl.DataFrame) -> Kline | None:
+    """The last of ``candles``, to compare the next price with."""
+    return None if candles.is_empty() else Kline(**candles.drop("ingested_at").row(-1, named=True))
 
 
 def not_yet(platform: Platform, days: list[dt.date], kept: int) -> str:

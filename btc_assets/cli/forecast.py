@@ -53,7 +53,8 @@ def issued(settings: Settings, model: str, days: int, origin: dt.date | None) ->
     from btc_assets.storage.open import open_tables
 
     start, end = (origin, origin + DAY) if origin else (None, None)
-    rows = open_tables(settings).read(FORECASTS, start=start, end=end)
+    tables = open_tables(settings)
+    rows = tables.read(FORECASTS, start=start, end=end) if tables.exists(FORECASTS) else FORECASTS.empty()
     rows = rows.filter((pl.col("model") == model) & (pl.col("symbol") == settings.symbol))
     if rows.is_empty():
         where = f"from {origin}" if origin else "yet"
