@@ -73,7 +73,10 @@ class Report:
             return f"NOT as recorded: {self.faults[0]}{more}"
         if self.head is None:
             return f"{self.symbol}: nothing was issued yet, so there is nothing to verify"
-        outside = f"{self.published:,} published heads agree" if self.published else "no head was published"
+        heads = (
+            "1 published head agrees" if self.published == 1 else f"{self.published:,} published heads agree"
+        )
+        outside = heads if self.published else "no head was published"
         return (
             f"All is well: {self.records:,} records of {self.symbol} since {self.since}, "
             f"{self.live:,} live and {self.back_filled:,} back-filled forecasts ({self.rows:,} rows), "

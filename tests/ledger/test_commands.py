@@ -48,7 +48,7 @@ def test_verify_says_all_is_well_and_counts_what_was_published_in_time(issued) -
     done = run("verify")
     assert done.exit_code == 0
     assert done.stdout.startswith("All is well: 3 records of BTCUSDT")
-    assert "1 published heads agree" in done.stdout
+    assert "1 published head agrees" in done.stdout
 
 
 def test_verify_fails_and_names_the_record(issued) -> None:
