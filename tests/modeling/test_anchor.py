@@ -82,7 +82,7 @@ def test_trained_horizons_agree_with_the_whole_anchor() -> None:
 
 def test_a_weekday_that_moves_more_than_its_range_says_is_levelled_and_restored() -> None:
     days, horizons = 1460, np.array([1, 7])
-    weekday_of_origin = (np.arange(days)[None, :] - horizons[:, None] + 1) % 7  # 0: today's
+    weekday_of_origin = (np.arange(1 - days, 1)[None, :] - horizons[:, None]) % 7  # 0: today's
     past = np.where(weekday_of_origin == 0, 2.0, 1.0) * np.where(np.arange(days) % 2 == 0, 1.0, -1.0)
     levelled, today = _level_weekdays(past, horizons)
     relative = 2.0 / (8.0 / 7.0)
