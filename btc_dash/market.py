@@ -199,14 +199,14 @@ def vintages(reader: Reader) -> pl.DataFrame:
 
 
 def events(reader: Reader, model: str) -> list[Event]:
-    """Refits that were held back and revisions of ``model`` (ensemble: of both networks), newest first."""
+    """Refits held back and revisions of ``model`` (ensemble: of both), each once, newest first."""
     rows = vintages(reader)
     if model in NETWORKS:
         rows = rows.filter(pl.col("model") == model)
-    found = []
-    for row in rows.sort("date", descending=True).iter_rows(named=True):
-        if row["action"] == "held_back":
-            found.append(Event(row["date"], row["model"], f"a refit was not promoted ({row['reason']})."))
-        elif row["action"] == "fitted" and row["revision"]:
-            found.append(Event(row["date"], row["model"], f"fitted anew ({row['reason']})."))
-    return found
+    notable = rows.filter((pl.col("action") == "held_back") | (pl.col("revision") > 0))
+    firsts = notable.group_by("model", "vintage", "action", "reason").agg(pl.col("date").min())
+    texts = {"held_back": "a refit was not promoted", "fitted": "fitted anew", "carried": "fitted anew"}
+    return [
+        Event(row["date"], row["model"], f"{texts[row['action']]} ({row['reason']}).")
+        for row in firsts.sort("date", "model", descending=True).iter_rows(named=True)
+    ]

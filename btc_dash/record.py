@@ -25,6 +25,9 @@ BINS = 10
 RECENT = 60
 """Targets that count as recent, for drift."""
 
+INDEPENDENT = 10
+"""Forecasts end to end, without overlap, that a comparison needs."""
+
 _HORIZONS_KEPT = 4
 _CHUNK = 365 * DAY
 _SHOWN = 365 * DAY
@@ -174,10 +177,16 @@ def _of_kind(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
 
 
 def _test(mine: pl.Series, theirs: pl.Series, horizon: int) -> Comparison:
-    """The mean difference with its Newey-West margin and the Diebold-Mariano p, by origin in order."""
+    """The mean difference with its Newey-West margin and the Diebold-Mariano p, by origin in order.
+
+    Forecasts that overlap repeat each other and the test rejects too easily on them, so there is none
+    before ``INDEPENDENT`` of them lie end to end.
+    """
     scale = float(theirs.mean())  # type: ignore[arg-type]
     difference = ((mine - theirs) / scale).to_numpy()
     change = float(difference.mean())
+    if len(difference) < INDEPENDENT * horizon:
+        return Comparison(change, None, None)
     plain = diebold_mariano(difference, horizon - 1, small_sample=False)
     small = diebold_mariano(difference, horizon - 1)
     if plain is None or small is None:

@@ -19,7 +19,7 @@ def verdict(reader: Reader, question: RecordQuestion) -> list[str]:
     row = table.row(0, named=True)
     found = record.compare(reader, question.model, question.days, question.kind)
     between = record.since(reader, question)
-    name, span = words.model(question.model), words.days(question.days)
+    name, span = words.the_model(question.model), words.days(question.days)
     when = f" made from {words.day(between[0])} to {words.day(between[1])}" if between else ""
     sentences = [
         f"Over {row['n']:,} {KIND_WORDS[question.kind]}forecasts {span} ahead{when}, the middle of "
@@ -42,4 +42,5 @@ def claim(against: Comparison | None, rival: str) -> str:
         return f"too few to tell it from {rival}"
     if against.says == "no better":
         return f"no better than {rival}"
-    return f"{words.percent(abs(against.change), 1)} {against.says} than {rival} (p = {against.p:.3f})"
+    p = "p < 0.001" if against.p < 0.001 else f"p = {against.p:.3f}"
+    return f"{words.percent(abs(against.change), 1)} {against.says} than {rival} ({p})"

@@ -35,6 +35,7 @@ def layout(**more: Any) -> dict[str, Any]:
         "margin": {"l": 6, "r": 6, "t": 12, "b": 6},
         "hovermode": "x unified",
         "hoverdistance": 24,
+        "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": "#d8d2c8", "font": {"size": 13, "color": INK}},
         "dragmode": False,
         "showlegend": False,
         "separators": ".,",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from btc_assets.market.calendar import DAY
@@ -25,7 +27,7 @@ from btc_dash.market import History
 from btc_dash.record import BINS, COVERAGES
 
 _MONEY = "$%{y:,.0f}<extra>%{fullData.name}</extra>"
-_SHARE = "%{y:.1%}<extra>%{fullData.name}</extra>"
+_SHARE = "%{y:.1f} %<extra>%{fullData.name}</extra>"
 _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
 
 
@@ -45,9 +47,9 @@ def hindsight_figure(rows: pl.DataFrame, actual: History) -> Figure:
 def error_figure(table: pl.DataFrame, name: str) -> Figure:
     """Mean error of the middle by days ahead, beside assuming no change."""
     x = table["horizon"].to_list()
-    naive = line(x, table["naive_ape"].to_list(), "no change", "naive", GREY, _SHARE, dash="dash")
-    mine = line(x, table["ape"].to_list(), name, "median", FORECAST, _SHARE)
-    return {"data": [mine, naive], "layout": _by_horizon(_shares(".0%", rangemode="tozero"))}
+    naive = line(x, _percent(table["naive_ape"]), "no change", "naive", GREY, _SHARE, dash="dash")
+    mine = line(x, _percent(table["ape"]), name, "median", FORECAST, _SHARE)
+    return {"data": [mine, naive], "layout": _by_horizon(_shares(rangemode="tozero"))}
 
 
 def coverage_figure(table: pl.DataFrame) -> Figure:
@@ -55,38 +57,43 @@ def coverage_figure(table: pl.DataFrame) -> Figure:
     x = table["horizon"].to_list()
     traces: list[Trace] = []
     for share in COVERAGES:
-        held = table[f"in{share}"].to_list()
+        held = _percent(table[f"in{share}"])
         traces.append(line(x, held, f"{share} % range", f"cover{share}", FORECAST, _SHARE))
-    wanted = [_level(share / 100) for share in COVERAGES]
-    axis = _shares(".0%", range=[0, 1.03], tickvals=[0, 0.25, *(c / 100 for c in COVERAGES)])
+    wanted = [_level(share) for share in COVERAGES]
+    marks = [0, 25, *COVERAGES]
+    axis = _shares(range=[0, 103], tickvals=marks, ticktext=[f"{mark} %" for mark in marks])
     return {"data": traces, "layout": _by_horizon(axis) | {"shapes": wanted}}
 
 
 def pit_figure(row: dict[str, float]) -> Figure:
     """Where in the forecast the price fell, in tenths; honest forecasts fill each alike."""
-    middles = [(b + 0.5) / BINS for b in range(BINS)]
+    middles = [100 * (b + 0.5) / BINS for b in range(BINS)]
     names = [f"{b * 100 // BINS}–{(b + 1) * 100 // BINS} %" for b in range(BINS)]
     bars = {
         "type": "bar",
         "uid": "pit",
         "x": middles,
-        "y": plain(row[f"pit{b}"] for b in range(BINS)),
+        "y": plain(_percent(row[f"pit{b}"] for b in range(BINS))),
         "customdata": names,
         "marker": {"color": fan_colour(0.75)},
-        "hovertemplate": "%{y:.1%} of prices fell between %{customdata} of the forecast<extra></extra>",
+        "hovertemplate": "%{y:.1f} % of prices fell between %{customdata} of the forecast<extra></extra>",
     }
     axes = {
-        "xaxis": x_axis(tickformat=".0%", showspikes=False, range=[0, 1]),
-        "yaxis": _shares(".0%", rangemode="tozero"),
+        "xaxis": x_axis(ticksuffix=" %", showspikes=False, range=[0, 100]),
+        "yaxis": _shares(rangemode="tozero"),
     }
     return {
         "data": [bars],
-        "layout": layout(**axes, bargap=0.08, hovermode="closest", shapes=[_level(1 / BINS)]),
+        "layout": layout(**axes, bargap=0.08, hovermode="closest", shapes=[_level(100 / BINS)]),
     }
 
 
-def _shares(form: str, **more: object) -> dict[str, object]:
-    return y_axis(tickprefix="", tickformat=form, **more)
+def _shares(**more: object) -> dict[str, object]:
+    return y_axis(tickprefix="", tickformat=".3~g", ticksuffix=" %", **more)
+
+
+def _percent(shares: Iterable[float]) -> list[float]:
+    return [100 * share for share in shares]
 
 
 def _by_horizon(axis: dict[str, object]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -21,6 +22,7 @@ _HEAD = (
     "Model", "Forecasts", "Independent", "Average miss", "No change", "Score",
     "In 50 %", "In 80 %", "In 95 %",
 )  # fmt: skip
+_FEWEST = 10
 _HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
 
 
@@ -53,6 +55,7 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
     row = table.filter(horizon=question.days)
     if row.is_empty():
         return [_nothing_yet(site, question)]
+    enough = _enough(table)
     said = record.hindsight(site.reader, question.model, question.days)
     name = words.model(question.model)
     return [
@@ -74,13 +77,13 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
                 _panel(
                     "Average miss by days ahead",
                     "As a share of the price; lower is better.",
-                    _graph("miss", charts.error_figure(table, name), _LOW),
+                    _graph("miss", charts.error_figure(enough, name), _LOW),
                     legend=(("median", name), ("naive", "No change")),
                 ),
                 _panel(
                     "How often prices ended inside",
                     "The 50, 80 and 95 % ranges; on the dotted lines they would be exact.",
-                    _graph("cover", charts.coverage_figure(table), _LOW),
+                    _graph("cover", charts.coverage_figure(enough), _LOW),
                     legend=(("cover95", "95 %"), ("cover80", "80 %"), ("cover50", "50 %")),
                 ),
                 _panel(
@@ -98,6 +101,12 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
             _scores(site, question),
         ),
     ]
+
+
+def _enough(table: pl.DataFrame) -> pl.DataFrame:
+    """The horizons with enough forecasts for a mean to say something; all where none has."""
+    enough = table.filter(pl.col("n") >= _FEWEST)
+    return table if enough.is_empty() else enough
 
 
 def _controls(question: RecordQuestion, complaints: dict[str, str]) -> Component:

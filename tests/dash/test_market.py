@@ -64,5 +64,5 @@ def test_events_tell_refused_refits_of_both_networks_for_the_ensemble(site: Site
     events = market.events(site.reader, "ensemble")
     assert events
     assert all(event.model == "lstm" and "not promoted" in event.text for event in events)
-    assert [e.day for e in events] == sorted((e.day for e in events), reverse=True)
+    assert [e.day for e in events] == sorted({e.day for e in events}, reverse=True)
     assert market.events(site.reader, "mlp") == []

@@ -67,14 +67,21 @@ def test_a_wider_rival_is_told_from_the_model_with_a_margin(site: Site) -> None:
     assert found["random_walk"].margin > 0
 
 
+def test_overlapping_forecasts_are_too_few_to_claim_anything(site: Site) -> None:
+    for against in record.compare(site.reader, "ensemble", 7, "all").values():
+        assert against.p is None
+        assert against.says == "too few to tell"
+    assert "too few to tell it from assuming no change" in verdict(site.reader, RecordQuestion(days=7))[0]
+
+
 @pytest.mark.parametrize(
     ("comparison", "says"),
     [
         (None, "too few to tell it from no change"),
         (Comparison(-0.5, None, None), "too few to tell it from no change"),
         (Comparison(-0.5, 0.6, 0.2), "no better than no change"),
-        (Comparison(-0.05, 0.01, 0.001), "5.0 % better than no change (p = 0.001)"),
-        (Comparison(0.05, 0.01, 0.001), "5.0 % worse than no change (p = 0.001)"),
+        (Comparison(-0.05, 0.01, 0.012), "5.0 % better than no change (p = 0.012)"),
+        (Comparison(0.05, 0.01, 0.0001), "5.0 % worse than no change (p < 0.001)"),
     ],
 )
 def test_nothing_is_claimed_that_chance_explains(comparison: Comparison | None, says: str) -> None:
