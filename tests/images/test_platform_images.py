@@ -10,6 +10,7 @@ from pathlib import Path
 
 import images
 import pytest
+from postgres import postgres
 
 pytestmark = pytest.mark.images
 
@@ -93,6 +94,23 @@ def test_the_graph_loads_and_the_webserver_answers(dagster: str, data: Path, hom
         with urllib.request.urlopen(request, timeout=120) as response:
             nodes = json.load(response)["data"]["assetNodes"]
         assert {"raw_klines", "forecasts"} <= {node["assetKey"]["path"][0] for node in nodes}
+
+
+def test_the_deployed_instance_serves_from_a_read_only_root(dagster: str, data: Path) -> None:
+    """With the image's own dagster.yaml, on a real PostgreSQL, nothing mounted over DAGSTER_HOME."""
+    port = free_port()
+    given = {"BTC_SOURCE": "simulated", "DAGSTER_LOGS_BUCKET": "logs", "AWS_DEFAULT_REGION": "eu-central-1"}
+    command = ["dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", "/app/workspace.yaml"]
+    with postgres() as database:
+        options = [
+            part for name, value in {**given, **database}.items() for part in ("-e", f"{name}={value}")
+        ]
+        with images.started(
+            dagster, *options, "-v", f"{data}:/data:rw", *HEALTHY, "--", *command
+        ) as container:
+            body = container.wait_for(f"http://127.0.0.1:{port}/server_info", seconds=240)
+            assert "dagster_webserver_version" in json.loads(body)
+            assert "Read-only file system" not in container.logs()
 
 
 def test_the_graph_image_materialises_a_day(dagster: str, data: Path, home: Path) -> None:
