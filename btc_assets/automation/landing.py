@@ -17,6 +17,7 @@ from btc_assets.market.calendar import DAY
 from btc_assets.market.landing import Landing
 from btc_assets.partitions import Window
 from btc_assets.resources import Platform
+from btc_assets.settings import load
 
 LOOKBACK = 30 * DAY
 """How far back a landed candle is noticed; older restatements are for a person to re-run."""
@@ -62,6 +63,17 @@ def landed_candles(
         skip_reason=None if requests else dg.SkipReason("every landed day has its run"),
         cursor=json.dumps({f"{day}": asdict(seen) for day, seen in sorted(memory.items())}),
     )
+
+
+def landed_until(until: dt.date) -> dt.date | None:
+    """``until``, or the newest landed day before it if days begin with their landing; None: none landed."""
+    settings = load()
+    if settings.source != "landing":
+        return until
+    newest = Landing(settings.landing, settings.symbol, s3_endpoint=settings.s3_endpoint).last_day(
+        settings.symbol
+    )
+    return None if newest is None else min(newest, until)
 
 
 def recall(cursor: str | None) -> dict[dt.date, Seen]:

@@ -6,6 +6,7 @@ from btc_assets.automation.jobs import daily_partition
 from btc_assets.automation.runs import days_under_way, materialised_days, run_tags
 from btc_assets.market.calendar import DAY, last_closed_day
 from btc_assets.partitions import Window
+from btc_assets.settings import load
 
 
 @dg.schedule(
@@ -17,6 +18,10 @@ from btc_assets.partitions import Window
 )
 def daily_at_0005_utc(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """One run for the day before the tick; a late tick still means its own day."""
+    if load().source == "landing":
+        return dg.SkipReason(
+            "the Lambda launches a day when it has landed it; the sensors see to what it missed"
+        )
     day = last_closed_day(context.scheduled_execution_time)
     if day in days_under_way(context.instance):
         return dg.SkipReason(f"a run for {day} is queued or under way")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from btc_assets.automation.jobs import DAY_OF_DATA, daily_partition
+from btc_assets.automation.landing import landed_until
 from btc_assets.automation.runs import days_under_way, failures, missing_days, run_tags, windows
 from btc_assets.market.calendar import closes_at, last_closed_day
 from btc_assets.partitions import Window
@@ -25,7 +26,9 @@ LONGEST_WAIT = dt.timedelta(hours=6)
 def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Request every missing day that nobody is working on; wait longer after each failure."""
     now = dt.datetime.now(dt.UTC)
-    until = last_closed_day(now - GRACE)
+    until = landed_until(last_closed_day(now - GRACE))
+    if until is None:
+        return dg.SkipReason("no candle has been landed yet")
     missing = missing_days(context.instance, DAY_OF_DATA, until)
     wanted = set().union(*missing.values()) - days_under_way(context.instance)
     if not wanted:

@@ -11,7 +11,9 @@ import dagster as dg
 import pytest
 from candles import candle
 
-from btc_assets.automation.landing import HEAD_START, LOOKBACK, landed_candles
+from btc_assets.automation.landing import HEAD_START, LOOKBACK, landed_candles, landed_until
+from btc_assets.automation.schedules import daily_at_0005_utc
+from btc_assets.automation.sensors import catch_up
 from btc_assets.market.landing import Landing
 from btc_assets.resources import Platform
 
@@ -113,6 +115,39 @@ def test_D11_a_restated_candle_launches_its_day_again(watch: Watch) -> None:
     watch.tick(0)
     (again,) = watch.tick()
     assert again.run_key != request.run_key
+
+
+def test_schedule_lambda_and_sensors_together_are_one_run_a_day(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L1: the Lambda launched the day; nobody else does, before the run is done or after."""
+    monkeypatch.setenv("BTC_SOURCE", "landing")
+    monkeypatch.setenv("BTC_LANDING", str(tmp_path))
+    watch.materialised(D - DAY)
+    watch.zone.put(candle(D))
+    watch.tick(0)
+    watch.running(D)
+    tick = dg.build_schedule_context(instance=watch.instance, scheduled_execution_time=MIDNIGHT)
+    assert isinstance(daily_at_0005_utc(tick), dg.SkipReason)
+    assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
+    assert watch.tick() == []
+    watch.materialised(D)
+    assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
+    assert watch.tick() == []
+
+
+def test_a_day_that_is_not_landed_yet_is_nobody_s_to_launch(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BTC_SOURCE", "landing")
+    monkeypatch.setenv("BTC_LANDING", str(tmp_path))
+    watch.materialised(D - 2 * DAY)
+    assert landed_until(D) is None
+    assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
+    watch.zone.put(candle(D - 2 * DAY))
+    assert landed_until(D) == D - 2 * DAY
+    assert landed_until(D - 5 * DAY) == D - 5 * DAY
+    assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
 
 
 def test_what_is_older_than_the_lookback_is_forgotten(watch: Watch) -> None:
