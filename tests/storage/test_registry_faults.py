@@ -171,6 +171,19 @@ def test_a_damaged_remote_model_is_never_kept(cached, make_model, bucket_url, s3
     assert not list(cached.local.folder_for("mlp").iterdir())
 
 
+def test_a_whole_model_swapped_at_the_remote_is_never_kept(
+    cached, make_model, bucket_url, s3_endpoint
+) -> None:
+    ref = cached.publish("mlp", JUNE, make_model(), METRICS)
+    other, bucket = make_model(b"swapped"), Bucket(bucket_url, s3_endpoint)
+    bucket.put(f"models/mlp/{JUNE}/manifest.json", (other / "manifest.json").read_bytes())
+    for name in ("model.onnx", "card.md", "pictures/loss/curve.png"):
+        bucket.put(f"models/mlp/{JUNE}/{ref.manifest_sha256}/{name}", (other / name).read_bytes())
+    with pytest.raises(BadModel, match=f"not to {ref.manifest_sha256}"):
+        cached.fetch(ref)
+    assert not cached.local.path(ref).exists()
+
+
 def test_local_copies_are_bounded_and_the_newest_stays(cached, make_model, monkeypatch) -> None:
     from btc_assets.storage import cached as module
 
