@@ -5,6 +5,7 @@ ONNX Runtime only. Answers are kept, at most a few are computed at once, and eac
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 import threading
 from collections import OrderedDict
@@ -115,11 +116,11 @@ class Forecaster:
 
     def _in_force(self, kind: str, origin: dt.date) -> Predictor:
         """The predictor in force for ``origin``: that of the newest row of ``vintages_in_force`` up to it."""
-        known = market.vintages(self._reader).filter(model=kind).filter(pl.col("date") <= origin)
-        if known.is_empty():
+        since, vintages = market.in_force(self._reader).get(kind, ([], []))
+        at = bisect.bisect_right(since, origin)
+        if at == 0:
             raise ModelError(f"no {kind} model was in force on {origin}")
-        row = known.row(-1, named=True)
-        return self._open(kind, VintageId(row["vintage"], row["revision"]), row["manifest_sha256"])
+        return self._open(kind, *vintages[at - 1])
 
     def _open_vintage(self, kind: str, vintage: VintageId, sha256: str) -> Predictor:
         from btc_assets.modeling.inference import Predictor

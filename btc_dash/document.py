@@ -11,6 +11,9 @@ from dash import Dash
 from btc_dash import plotly_js
 
 _INDEX = (Path(__file__).parent / "index.html").read_text(encoding="utf-8")
+_GRAPH = "/_dash-component-suites/dash/dcc/async-graph.js"
+"""What Dash fetches when the first chart comes up; asked for with the page, it is there by then."""
+
 _UNUSED = re.compile(r'<script src="[^"]*/dash_table/[^"]*"></script>\s*')
 _TOLD_NOBODY = ("python_version", "dash_version_url", "plotly_version")
 """Parts of Dash's configuration that the browser has no use for."""
@@ -28,6 +31,7 @@ class Document(Dash):
             "%SCHEME%": self.get_asset_url("scheme.js"),
             "%MARK%": self.get_asset_url("mark.svg"),
             "%PLOTLY%": plotly_js.ADDRESS,
+            "%GRAPH%": _GRAPH,
         }
         for mark, address in addresses.items():
             html = html.replace(mark, address)

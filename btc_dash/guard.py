@@ -108,7 +108,8 @@ def _finish(response: Response, csp: str) -> Response:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     response.headers["X-Request-Id"] = g.get("request_id", "")
     if request.path.startswith("/_dash-") and "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = "no-store"
+        of_dash = request.path.startswith("/_dash-component-suites/") and response.status_code == 200
+        response.headers["Cache-Control"] = "public, max-age=86400" if of_dash else "no-store"
     took = (time.perf_counter() - g.get("began", time.perf_counter())) * 1000
     level = logging.WARNING if response.status_code >= 500 else logging.DEBUG
     log.log(level, "%s %s %a %d %.0f ms", g.get("request_id"), request.method, request.path[:200],

@@ -22,6 +22,7 @@ from btc_assets.contracts import (
 )
 from btc_assets.market.calendar import DAY
 from btc_assets.market.kline import Kline
+from btc_assets.storage.registry import VintageId
 from btc_dash.reader import Reader
 
 Floats = NDArray[np.float64]
@@ -196,6 +197,21 @@ def vintages(reader: Reader) -> pl.DataFrame:
     return reader.keep(
         VINTAGES_IN_FORCE, "vintages", lambda: reader.read(VINTAGES_IN_FORCE).sort("model", "date")
     )
+
+
+def in_force(reader: Reader) -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
+    """By network, the days in order and, for each, the vintage in force and its manifest's hash."""
+
+    def load() -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
+        found: dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]] = {n: ([], []) for n in NETWORKS}
+        columns = vintages(reader).select("model", "date", "vintage", "revision", "manifest_sha256")
+        for model, day, vintage, revision, sha256 in columns.iter_rows():
+            days, known = found.setdefault(model, ([], []))
+            days.append(day)
+            known.append((VintageId(vintage, revision), sha256))
+        return found
+
+    return reader.keep(VINTAGES_IN_FORCE, "in force", load)
 
 
 def events(reader: Reader, model: str) -> list[Event]:

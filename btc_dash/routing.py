@@ -87,7 +87,12 @@ def register(app: Dash, site: Site) -> None:
     def look_again(_beats: object, pathname: object, search: object) -> Component:
         return render(site, pathname, search)
 
-    @app.callback(Output("badge", "children"), Output("notices", "children"), Input("pulse", "n_intervals"))
+    @app.callback(
+        Output("badge", "children"),
+        Output("notices", "children"),
+        Input("pulse", "n_intervals"),
+        prevent_initial_call=True,
+    )
     def state(_beats: object) -> tuple[list[Component], list[Component]]:
         return shell.badge(site), shell.notices(site)
 
