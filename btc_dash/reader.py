@@ -36,7 +36,7 @@ class _Kept:
 
 
 class Reader:
-    """A cache in front of a table store, safe for threads.
+    """A cache in front of a table store, safe for threads: each thing is loaded by one thread at a time.
 
     Versions are asked for at most every ``check_every`` seconds. While the store fails, every value
     that was read before is answered as it was, and ``outage`` says since when.
@@ -58,29 +58,36 @@ class Reader:
         self._limit = limit
         self._versions: dict[str, tuple[float, int]] = {}
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._lock = threading.RLock()
+        self._gates: dict[Hashable, threading.Lock] = {}
+        self._asking: set[str] = set()
+        self._lock = threading.Lock()
 
     def version(self, spec: TableSpec) -> int:
         """The table's version as last seen; -1 where it was never written.
+
+        One thread asks the store; others meanwhile go on with what was seen before.
 
         Raises:
             StorageError: the store fails and never answered before.
         """
         with self._lock:
             seen = self._versions.get(spec.name)
-            if seen and self._clock() - seen[0] < self._check_every:
+            if seen and (self._clock() - seen[0] < self._check_every or spec.name in self._asking):
                 return seen[1]
-            try:
-                version = self._tables.version(spec) if self._tables.exists(spec) else _ABSENT
-            except (StorageError, OSError):
-                self._failed()
-                if seen is None:
-                    raise
-                version = seen[1]
-            else:
-                self.outage = None
+            self._asking.add(spec.name)
+        try:
+            version = self._tables.version(spec) if self._tables.exists(spec) else _ABSENT
+            self.outage = None
+        except (StorageError, OSError):
+            self._failed()
+            if seen is None:
+                raise
+            version = seen[1]
+        finally:
+            self._asking.discard(spec.name)
+        with self._lock:
             self._versions[spec.name] = (self._clock(), version)
-            return version
+        return version
 
     def read(
         self,
@@ -104,24 +111,35 @@ class Reader:
             StorageError: the store fails and nothing was read before.
         """
         full = (spec.name, key)
+        version = self.version(spec)
         with self._lock:
-            version = self.version(spec)
+            gate = self._gates.setdefault(full, threading.Lock())
+        with gate:
+            kept = self._look(full)
+            if kept is None or (kept.version != version and not self.outage):
+                try:
+                    kept = self._put(full, _Kept(version, load()))
+                except (StorageError, OSError):
+                    self._failed()
+                    if kept is None:
+                        raise
+        return kept.value  # type: ignore[no-any-return]
+
+    def _look(self, full: Hashable) -> _Kept | None:
+        with self._lock:
             kept = self._kept.get(full)
-            if kept is not None and (kept.version == version or self.outage):
+            if kept is not None:
                 self._kept.move_to_end(full)
-                return kept.value  # type: ignore[no-any-return]
-            try:
-                value = load()
-            except (StorageError, OSError):
-                self._failed()
-                if kept is None:
-                    raise
-                return kept.value  # type: ignore[no-any-return]
-            self._kept[full] = _Kept(version, value)
+            return kept
+
+    def _put(self, full: Hashable, kept: _Kept) -> _Kept:
+        with self._lock:
+            self._kept[full] = kept
             self._kept.move_to_end(full)
             while len(self._kept) > self._limit:
-                self._kept.popitem(last=False)
-            return value
+                old, _ = self._kept.popitem(last=False)
+                self._gates.pop(old, None)
+            return kept
 
     def _failed(self) -> None:
         if self.outage is None:

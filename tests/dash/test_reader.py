@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pages_data
@@ -94,3 +96,38 @@ def test_what_is_kept_is_bounded(tables: DeltaTables) -> None:
     for number in range(50):
         reader.keep(RAW_KLINES, number, lambda: 1)
     assert len(reader._kept) == 5
+
+
+def test_many_threads_load_a_thing_once(tables: DeltaTables) -> None:
+    reader = Reader(tables, pages_data.SYMBOL)
+    loads: list[int] = []
+
+    def load() -> int:
+        loads.append(1)
+        return len(market.history(reader).closes)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: reader.keep(RAW_KLINES, "slow", load), range(64)))
+    assert answers == [30] * 64
+    assert len(loads) == 1
+
+
+def test_a_slow_store_holds_up_one_thread_only(tables: DeltaTables) -> None:
+    class Slow(Broken):
+        def version(self, spec: object) -> int:
+            if entered.is_set():
+                return self._tables.version(spec)  # type: ignore[arg-type]
+            entered.set()
+            assert release.wait(30)
+            return self._tables.version(spec)  # type: ignore[arg-type]
+
+    entered, release = threading.Event(), threading.Event()
+    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
+    before = market.history(reader)
+    reader._tables = Slow(tables)  # type: ignore[assignment]
+    waiting = threading.Thread(target=lambda: market.history(reader))
+    waiting.start()
+    assert entered.wait(30)
+    assert market.history(reader) is before
+    release.set()
+    waiting.join()
