@@ -18,9 +18,6 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
 
-BATCH_SIZE = 500
-"""Events a batch: 7 columns each stay below SQLite's limit of 32,766 variables a statement."""
-
 
 class BatchingEventLog(SqliteEventLogStorage):
     """SQLite event log whose ``store_event_batch`` is two transactions, not four connections an event."""

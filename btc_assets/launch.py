@@ -11,41 +11,10 @@ from typing import Any
 import dagster as dg
 
 from btc_assets.automation.runs import UNFINISHED, WORKER_TAG, run_tags
+from btc_assets.dagster_home import EVENT_BATCHES, prepare_home
 from btc_assets.errors import BtcError
-from btc_assets.event_log import BATCH_SIZE
 from btc_assets.partitions import Window
 from btc_assets.settings import Settings
-
-INSTANCE_YAML = """\
-# Dagster's settings on one machine; written once, yours to change.
-telemetry:
-  enabled: false
-event_log_storage:
-  module: btc_assets.event_log
-  class: BatchingEventLog
-  config:
-    base_dir: history
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-concurrency:
-  runs:
-    max_concurrent_runs: 2
-  pools:
-    granularity: op
-    default_limit: 1
-run_monitoring:
-  enabled: true
-run_retries:
-  enabled: true
-  max_retries: 2
-retention:
-  schedule:
-    purge_after_days: {skipped: 7, success: 90, failure: 90}
-  sensor:
-    purge_after_days: {skipped: 2, success: 90, failure: 90}
-"""
-
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 """A run's terminal shows our one sentence; Dagster's own log has it all."""
@@ -57,15 +26,11 @@ class RunFailed(BtcError):
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The Dagster instance of this data folder; created with sound defaults on first use."""
-    home = Path(settings.dagster_home)
-    home.mkdir(parents=True, exist_ok=True)
-    config = home / "dagster.yaml"
-    if not config.exists():
-        config.write_text(INSTANCE_YAML)
-    os.environ["DAGSTER_HOME"] = str(home.resolve())
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
+    home = prepare_home(settings)
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.update(EVENT_BATCHES)
     _commit_without_waiting_for_the_disk()
-    return dg.DagsterInstance.from_config(str(home.resolve()))
+    return dg.DagsterInstance.from_config(str(home))
 
 
 def _commit_without_waiting_for_the_disk() -> None:

@@ -14,6 +14,7 @@ import typer
 
 from btc_assets.cli.children import Child, Children, require_free_port
 from btc_assets.cli.options import one_of
+from btc_assets.dagster_home import EVENT_BATCHES, prepare_home
 from btc_assets.errors import BtcError, ConfigurationError, SourceError, StorageError
 from btc_assets.settings import Settings, load
 
@@ -105,7 +106,7 @@ def single(settings: Settings) -> Iterator[Path]:
 
 def serve(settings: Settings, children: Children, once: bool) -> None:
     """Start the children, show the worker's progress, then watch over the servers until interrupted."""
-    environment = settings.environment() | {"DAGSTER_HOME": str(Path(settings.dagster_home).resolve())}
+    environment = settings.environment() | EVENT_BATCHES | {"DAGSTER_HOME": str(prepare_home(settings))}
     if settings.simulated:
         typer.secho("SIMULATED market: these are not real prices.", fg="yellow")
     servers = []

@@ -97,10 +97,7 @@ def test_a_dump_with_a_bad_checksum_is_refused_and_nothing_is_written(btc: Btc, 
     result = btc(*RANGE, **archive(tmp_path / "dumps"))
     assert result.returncode == 1
     assert "BTCUSDT-1d-2018-03.zip" in result.stderr
-    assert (
-        "no such table" in btc("export", "raw_klines", "--out", str(tmp_path / "x.csv")).stderr.lower()
-        or not (tmp_path / "x.csv").exists()
-    )
+    assert ": 0 rows" in btc("export", "raw_klines", "--out", str(tmp_path / "x.csv")).stdout
 
 
 def test_a_missing_month_is_named(btc: Btc, tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""The folder of Dagster's own records on one machine; made without importing Dagster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from btc_assets.settings import Settings
+
+EVENT_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "500"}
+"""How many events Dagster hands over at once; 7 columns each stay below SQLite's 32,766 variables."""
+
+INSTANCE_YAML = """\
+# Dagster's settings on one machine; written once, yours to change.
+telemetry:
+  enabled: false
+event_log_storage:
+  module: btc_assets.event_log
+  class: BatchingEventLog
+  config:
+    base_dir: history
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+  pools:
+    granularity: op
+    default_limit: 1
+run_monitoring:
+  enabled: true
+run_retries:
+  enabled: true
+  max_retries: 2
+retention:
+  schedule:
+    purge_after_days: {skipped: 7, success: 90, failure: 90}
+  sensor:
+    purge_after_days: {skipped: 2, success: 90, failure: 90}
+"""
+
+
+def prepare_home(settings: Settings) -> Path:
+    """The instance folder of this data folder, as an absolute path; gets sound defaults on first use."""
+    home = Path(settings.dagster_home).resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(INSTANCE_YAML)
+    return home

@@ -1,0 +1,47 @@
+"""What the documentation says must be so."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def reference() -> dict[str, str]:
+    spec = importlib.util.spec_from_file_location("write_reference", ROOT / "scripts" / "write_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {name: write() for name, write in module.PAGES.items()}
+
+
+def test_the_reference_pages_are_what_the_code_says() -> None:
+    for name, text in reference().items():
+        assert (ROOT / "docs" / name).read_text() == text, (
+            f"run `python scripts/write_reference.py` for {name}"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_link_and_picture_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if "://" not in target and not target.startswith("data:"):
+            assert (page.parent / target).exists(), f"{page.name} points at {target}"
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    from btc_assets.cli.app import app
+
+    text = (ROOT / "README.md").read_text()
+    for command in set(re.findall(r"^btc (\w+)", text, re.MULTILINE)):
+        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0, command
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make ([a-z-]+)", text)):
+        assert f"\n{target}:" in makefile, target
