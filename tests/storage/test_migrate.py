@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.errors import CorruptData, StorageError
+from btc_assets.frames import klines_frame
 from btc_assets.storage.cached import CachedRegistry
 from btc_assets.storage.delta import DeltaTables
 from btc_assets.storage.folder import FolderRegistry
@@ -125,3 +126,28 @@ def test_the_content_hash_sees_every_value_and_no_order() -> None:
     nulled = rows.with_columns(trades=pl.when(pl.col("trades") != 2**53).then("trades"))
     zeroed = nulled.with_columns(pl.col("trades").fill_null(0))
     assert content_sha256(SAMPLES, nulled) != content_sha256(SAMPLES, zeroed)
+
+
+@pytest.mark.xdist_group("hopsworks")
+def test_the_command_moves_a_store_to_hopsworks_and_back(
+    hopsworks_tables, hopsworks_registry, hopsworks_settings, tmp_path, make_model, monkeypatch, capsys
+) -> None:
+    from btc_assets.cli.migrate import migrate_stores
+    from btc_assets.market.simulated import Simulated
+
+    first = dt.date(2024, 12, 20)
+    rows = klines_frame(Simulated().klines("BTCUSDT", first, dt.date(2025, 1, 10)), dt.datetime.now(dt.UTC))
+    DeltaTables(str(tmp_path / "from" / "real")).upsert(RAW_KLINES, rows)
+    FolderRegistry(tmp_path / "from" / "real").publish("mlp", VINTAGES[0], make_model(), METRICS)
+    for name in ("hopsworks_host", "hopsworks_project", "cache_dir"):
+        monkeypatch.setenv(f"BTC_{name.upper()}", str(getattr(hopsworks_settings, name)))
+    monkeypatch.setenv("BTC_HOPSWORKS_API_KEY", hopsworks_settings.hopsworks_api_key.get_secret_value())
+    monkeypatch.setenv("BTC_DATA_DIR", str(tmp_path / "from"))
+    migrate_stores("local", "hopsworks")
+    monkeypatch.setenv("BTC_DATA_DIR", str(tmp_path / "back"))
+    migrate_stores("hopsworks", "local")
+    assert_frame_equal(DeltaTables(str(tmp_path / "back" / "real")).read(RAW_KLINES), rows)
+    back = FolderRegistry(tmp_path / "back" / "real")
+    (ref,) = back.versions("mlp")
+    assert (back.fetch(ref) / "model.onnx").read_bytes() == b"weights"
+    assert "copied hopsworks to local" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from btc_assets.cli.tables import TABLES
 from btc_assets.contracts import FORECASTS, UTC_US, Column
 from btc_assets.errors import StorageError, TableMissing, Unsupported, WriteConflict
 from btc_assets.storage.delta import DeltaTables
@@ -235,3 +236,9 @@ def test_a_day_of_forecasts_in_300000_is_replaced_alone(tables) -> None:
     assert tables.upsert(FORECASTS, changed).updated == 270
     got = tables.read(FORECASTS, columns=["q500"], start=day(499), end=day(502))
     assert got["q500"].eq(-1.0).sum() == 270
+
+
+def test_every_table_of_the_platform_can_be_kept(tables) -> None:
+    for spec in TABLES().values():
+        tables.ensure_table(spec)
+        assert_frame_equal(tables.read(spec), spec.empty())

@@ -7,6 +7,7 @@ which rows those were, with statistics of each feature, and is what a registered
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from typing import Any
 
 from btc_assets.contracts import TableSpec
@@ -14,6 +15,8 @@ from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.storage.hopsworks.errors import errors
 from btc_assets.storage.hopsworks.tables import VERSION, HopsworksTables
 from btc_assets.storage.registry import VintageId
+
+log = logging.getLogger(__name__)
 
 NEWEST = dt.timedelta(days=365)
 """The newest part of what a vintage knew, kept apart as the test split: what drift is measured against."""
@@ -26,8 +29,14 @@ class TrainingView:
         self.tables = tables
         self.spec = spec
 
-    def training_set(self, vintage: VintageId) -> tuple[Any, int]:
-        """The view and the version of the dataset with all rows up to the cutoff, made if need be."""
+    def training_set(self, vintage: VintageId) -> tuple[Any, int] | None:
+        """The view and the version of the dataset with all rows up to the cutoff, made if need be.
+
+        None if the project does not hold the features, as when models alone are moved there; logged.
+        """
+        if not self._has_rows(vintage.cutoff):
+            log.warning("no %s up to %s here: %s gets no lineage", self.spec.name, vintage.cutoff, vintage)
+            return None
         view = self._view()
         description = f"rows up to {vintage.cutoff}"
         with errors(f"name the training dataset of {vintage}"):
@@ -35,6 +44,11 @@ class TrainingView:
                 if dataset.description == description:
                     return view, int(dataset.version)
             return view, self._register(view, vintage.cutoff, description)
+
+    def _has_rows(self, cutoff: dt.date) -> bool:
+        if not self.tables.exists(self.spec):
+            return False
+        return not self.tables.read(self.spec, columns=[self.spec.day], end=cutoff + DAY).is_empty()
 
     def _register(self, view: Any, cutoff: dt.date, description: str) -> int:
         boundary = max(cutoff - NEWEST, FIRST_DAY)

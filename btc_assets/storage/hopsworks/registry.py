@@ -26,8 +26,8 @@ _SHA = re.compile(r"manifest sha256 ([0-9a-f]{64})")
 class Lineage(Protocol):
     """Names what a vintage was trained on."""
 
-    def training_set(self, vintage: VintageId) -> tuple[Any, int]:
-        """The client's feature view and the version of the training dataset."""
+    def training_set(self, vintage: VintageId) -> tuple[Any, int] | None:
+        """The client's feature view and the version of the training dataset; None if there is neither."""
 
 
 class HopsworksRegistry:
@@ -91,8 +91,9 @@ class HopsworksRegistry:
 
     def _save(self, ref: ModelRef, manifest: dict[str, Any], folder: Path) -> None:
         options: dict[str, Any] = {}
-        if self.lineage is not None:
-            view, dataset = self.lineage.training_set(ref.vintage)
+        found = self.lineage.training_set(ref.vintage) if self.lineage else None
+        if found is not None:
+            view, dataset = found
             options = {"feature_view": view, "training_dataset_version": dataset}
         with errors(f"publish model {ref.name} {ref.vintage}"):
             model = self.models.tensorflow.create_model(
