@@ -27,6 +27,8 @@ concurrency:
   pools:
     granularity: op
     default_limit: 1
+freshness:
+  enabled: true
 run_monitoring:
   enabled: true
 run_retries:

@@ -16,6 +16,10 @@ from btc_assets.resources import Platform
 from btc_assets.storage.tables import Receipt
 
 OWNERS = ["team:forecasting"]
+DAILY_FRESH = dg.FreshnessPolicy.time_window(
+    warn_window=dt.timedelta(hours=25), fail_window=dt.timedelta(hours=36)
+)
+"""Something new every day; Dagster shows and alerts on what is late."""
 EACH_DAY_SHOWN = 100
 """Numbers are attached day by day up to this many days a run; beyond it Dagster's cost is quadratic."""
 

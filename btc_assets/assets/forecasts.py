@@ -6,7 +6,14 @@ from functools import cache
 import dagster as dg
 import polars as pl
 
-from btc_assets.assets.describe import known_at, last_day_only, table_asset, table_preview, written
+from btc_assets.assets.describe import (
+    DAILY_FRESH,
+    known_at,
+    last_day_only,
+    table_asset,
+    table_preview,
+    written,
+)
 from btc_assets.assets.origins import in_batches
 from btc_assets.assets.pictures import fan
 from btc_assets.contracts import FORECASTS, HORIZONS, RAW_KLINES
@@ -33,6 +40,7 @@ SHOWN_HORIZONS = (1, 7, 14, 30, 90)
     kinds={"onnx"},
     deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, "mlp_model", "lstm_model"],
     tags={"domain": "forecasting"},
+    freshness_policy=DAILY_FRESH,
 )
 def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Forecast from every origin of the window, and issue what is new; what was issued live never changes."""

@@ -6,7 +6,15 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from btc_assets.assets.describe import each_day, known_at, last_day_only, table_asset, table_preview, written
+from btc_assets.assets.describe import (
+    DAILY_FRESH,
+    each_day,
+    known_at,
+    last_day_only,
+    table_asset,
+    table_preview,
+    written,
+)
 from btc_assets.automation.runs import WORKER_TAG
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceError, SourceRefused
@@ -37,6 +45,7 @@ class Release(dg.Config):
     group="market",
     kinds={"binance"},
     tags={"domain": "market"},
+    freshness_policy=DAILY_FRESH,
     retry_policy=dg.RetryPolicy(
         max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
     ),
