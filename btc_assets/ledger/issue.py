@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -128,34 +128,44 @@ def _decide(
             outcomes[origin] = "kept"
             continue
         at = issue_time(clock, chain.head.issued_at)
-        kind = kind_of(origin, at, clock)
-        outcomes[origin] = "replaced" if before else "live" if kind == "live" else "back-filled"
-        seq += 1
-        record = IssueRecord(
+        record = replace(
+            _record(origin, proof, inputs, clock),
             symbol=chain.head.symbol,
             began=chain.began,
-            seq=seq,
-            kind=kind,
-            origin_date=origin,
+            seq=seq + 1,
+            kind=kind_of(origin, at, clock),
             issued_at=at,
-            local_clock=clock.local,
-            source_clock=clock.source,
             rows=counts[origin],
             rows_sha256=digest,
-            candles_sha256=proof.candles[origin],
-            candles_version=inputs.candles_version,
-            features_sha256=proof.features[origin],
-            features_version=inputs.features_version,
-            vintages=proof.vintages[origin],
-            code_version=inputs.code_version,
-            settings=inputs.settings,
             supersedes=before.seq if before else -1,
-            note=clock.note(),
             previous_sha256=previous,
         )
-        previous = record.sha256()
+        outcomes[origin] = "replaced" if before else "live" if record.kind == "live" else "back-filled"
+        seq, previous = record.seq, record.sha256()
         records.append(record)
     return outcomes, records
+
+
+def _record(origin: dt.date, proof: Evidence, inputs: Inputs, clock: Clock) -> IssueRecord:
+    """What a record of ``origin`` says about inputs and clocks; its place in the chain is still open."""
+    return IssueRecord(
+        symbol="",
+        began=origin,
+        seq=-1,
+        kind="back-filled",
+        origin_date=origin,
+        issued_at=clock.now,
+        local_clock=clock.local,
+        source_clock=clock.source,
+        candles_sha256=proof.candles[origin],
+        candles_version=inputs.candles_version,
+        features_sha256=proof.features[origin],
+        features_version=inputs.features_version,
+        vintages=proof.vintages[origin],
+        code_version=inputs.code_version,
+        settings=inputs.settings,
+        note=clock.note(),
+    )
 
 
 def _write_rows(
