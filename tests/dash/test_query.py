@@ -4,12 +4,15 @@ import datetime as dt
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
 from btc_dash import query
 from btc_dash.query import Question, arguments, parse, parse_model, parse_record, unknown
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A machine under load is no fault of the code."""
 
 LAST = dt.date(2026, 11, 21)
 ANYTHING = st.recursive(
@@ -33,6 +36,7 @@ def test_days_may_be_text_or_a_whole_number(given_days: object, meant: int) -> N
     assert parse({"days": given_days}, LAST) == (Question(days=meant), {})
 
 
+@unhurried
 @given(st.dictionaries(st.sampled_from(["days", "model", "as_of", "span", "view"]), ANYTHING))
 def test_whatever_is_asked_the_question_is_answerable(
     values: dict[str, object],
@@ -49,6 +53,7 @@ def test_whatever_is_asked_the_question_is_answerable(
     json.dumps(wrong)
 
 
+@unhurried
 @given(
     st.builds(
         Question,
@@ -97,6 +102,7 @@ def test_an_unknown_parameter_names_the_nearest_known() -> None:
     assert "did you mean days?" in unknown({"dayz": "3"}, ("days", "model"))["dayz"]
 
 
+@unhurried
 @given(st.dictionaries(st.sampled_from(["days", "model", "kind", "vintage"]), ANYTHING))
 def test_the_other_pages_take_anything_too(values: dict[str, object]) -> None:
     record, _ = parse_record(values)

@@ -3,10 +3,13 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btc_dash import words
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A machine under load is no fault of the code."""
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,7 @@ def test_changes_carry_their_sign(share: float, shown: str) -> None:
     assert words.signed_percent(share) == shown
 
 
+@unhurried
 @given(st.floats(-5, 5))
 def test_no_percentage_is_minus_zero(share: float) -> None:
     assert not words.percent(share).startswith("-0 ")
