@@ -200,14 +200,14 @@ class TestDeployed:
         due = dt.datetime(2018, 3, 1, 0, 5, tzinfo=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         event = json.loads(text.replace("<aws.scheduler.scheduled-time>", due))
         # The emulator makes no secrets from templates; by hand, then, as its value is put in by hand anyway.
-        aws("secretsmanager").create_secret(Name="dagster-token", SecretString="t0ken")
+        aws("secretsmanager").create_secret(Name="dagster-token-of-the-stack", SecretString="t0ken")
         dagster = GraphQL((200, state()), (200, LAUNCHED))
         url = aws("s3").meta.endpoint_url
         given = {
             "BTC_LANDING": outputs["LandingPrefix"],
             "BTC_BINANCE_URL": exchange.url,
             "DAGSTER_URL": dagster.url,
-            "DAGSTER_TOKEN_SECRET": "dagster-token",
+            "DAGSTER_TOKEN_SECRET": "dagster-token-of-the-stack",
             "AWS_ENDPOINT_URL": url,
         }
         function = Function("lambda_image.handler.handler", given)
