@@ -9,6 +9,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -150,22 +151,21 @@ delta_log.DeltaLog.commit = full
     assert local_tables.upsert(SAMPLES, samples(2)).inserted == 1
 
 
-def test_t3_a_read_only_folder_fails_clearly_and_stays_readable(local_tables, tmp_path) -> None:
-    local_tables.upsert(SAMPLES, samples(0, 1))
-    for path in [tmp_path, *tmp_path.rglob("*")]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    # Permissions do not bind root, so the attempt is made as another user.
-    script = "if os.geteuid() == 0: os.seteuid(65534)\n"
-    script += "assert tables.read(c.SAMPLES).height == 2\n" + ATTEMPT
-    for parent in tmp_path.parents:
-        if parent.name.startswith("pytest-"):
-            parent.chmod(0o755)
-    result = child(script, local_tables.root)
-    for path in [tmp_path, *(p for p in tmp_path.rglob("*") if p.is_dir())]:
-        path.chmod(0o755)
-    assert result.returncode == 7, result.stderr + result.stdout
-    assert "Permission denied" in result.stdout
-    assert_frame_equal(local_tables.read(SAMPLES), samples(0, 1))
+def test_t3_a_read_only_folder_fails_clearly_and_stays_readable() -> None:
+    # Permissions do not bind root, so the attempt is made as another user, who must be able to get there.
+    with tempfile.TemporaryDirectory() as root:
+        tables = DeltaTables(root)
+        tables.upsert(SAMPLES, samples(0, 1))
+        for path in [Path(root), *Path(root).rglob("*")]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        script = "if os.geteuid() == 0: os.seteuid(65534)\n"
+        script += "assert tables.read(c.SAMPLES).height == 2\n" + ATTEMPT
+        result = child(script, Path(root))
+        for path in [Path(root), *(p for p in Path(root).rglob("*") if p.is_dir())]:
+            path.chmod(0o755)
+        assert result.returncode == 7, result.stderr + result.stdout
+        assert "Permission denied" in result.stdout
+        assert_frame_equal(tables.read(SAMPLES), samples(0, 1))
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "zeros"])
