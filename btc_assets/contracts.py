@@ -133,7 +133,28 @@ FORECASTS = TableSpec(
             for name, level in zip(QUANTILES, LEVELS, strict=True)
         ),
         Column("vintage", pl.Date, "cutoff of the (oldest) vintage that made it"),
-        Column("issued_at", UTC_US, "when the row was made (UTC); after its target: back-filled"),
+        Column(
+            "issued_at",
+            UTC_US,
+            "when the forecast was issued (UTC); after its first target closed: back-filled",
+        ),
+    ),
+)
+
+HYPERPARAMETERS = TableSpec(
+    "hyperparameters",
+    "What tuning found for each network, and why it is taken up by vintages with a later cutoff.",
+    key=("symbol", "model", "tuned_until"),
+    day="tuned_until",
+    columns=(
+        _SYMBOL,
+        Column("model", pl.String, "mlp or lstm"),
+        Column("tuned_until", pl.Date, "the last day whose candle a trial saw"),
+        Column("parameters", pl.String, "the hyper-parameters as a JSON object"),
+        Column("loss", pl.Float64, "walk-forward loss of the best trial relative to the anchor's"),
+        Column("default_loss", pl.Float64, "the same of the default hyper-parameters"),
+        Column("trials", pl.Int64, "complete trials of the study"),
+        Column("reason", pl.String, "why these are taken up, in words"),
     ),
 )
 
@@ -170,6 +191,6 @@ FORECAST_SCORES = TableSpec(
         Column("inside_90", pl.Boolean, "close within q050..q950"),
         Column("inside_95", pl.Boolean, "close within q025..q975"),
         Column("pit", pl.Float64, "probability integral transform of close, 0 to 1"),
-        Column("live", pl.Boolean, "issued before the target day closed; false: back-filled"),
+        Column("live", pl.Boolean, "issued before its first target day closed; false: back-filled"),
     ),
 )

@@ -6,6 +6,7 @@ from btc_assets.assets.baseline_forecasts import baseline_forecasts
 from btc_assets.assets.engineered_features import engineered_features
 from btc_assets.assets.forecast_scores import forecast_scores
 from btc_assets.assets.forecasts import forecasts
+from btc_assets.assets.hyperparameters import hyperparameters
 from btc_assets.assets.networks import lstm_model, mlp_model
 from btc_assets.assets.raw_klines import raw_klines
 from btc_assets.automation.ingest import land_with_lambda
@@ -25,6 +26,7 @@ defs = dg.Definitions(
     assets=[
         raw_klines,
         engineered_features,
+        hyperparameters,
         mlp_model,
         lstm_model,
         baseline_forecasts,

@@ -8,7 +8,8 @@ import dagster as dg
 import polars as pl
 
 from btc_assets.assets.describe import each_day, known_at, last_day_only, table_asset, written
-from btc_assets.contracts import NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
+from btc_assets.assets.hyperparameters import in_use
+from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
 from btc_assets.errors import FitFailed, NotEnoughHistory
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.vintages import VintageBook, sound_before
@@ -32,7 +33,7 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         VINTAGES_IN_FORCE,
         group="models",
         kinds={"tensorflow", "keras", "onnx"},
-        deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name],
+        deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, HYPERPARAMETERS.name],
         name=f"{kind}_model",
         description=f"{WHAT[kind]} and says how wide the random walk's quantiles should be, 1 to 90 days "
         "ahead. A partition refers to the registered vintage in force for that day; a new one is fitted on a "
@@ -81,6 +82,7 @@ def open_book(platform: Platform, window: Window) -> VintageBook:
         klines,
         features,
         platform.settings.refit_every,
+        hyperparameters=in_use(platform),
         known_sound=sound_before(mine),
     )
 

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import dagster as dg
 import polars as pl
@@ -48,6 +49,28 @@ def fan(candles: pl.DataFrame, forecast: pl.DataFrame) -> dg.MarkdownMetadataVal
         shapes.append(f'<text x="{x}" y="{HEIGHT - 6}">{origin + dt.timedelta(day)}</text>')
     alt = f"closes to {origin} and the ensemble's 50, 80 and 95 % intervals for {last} days, USDT"
     return picture(shapes, alt)
+
+
+def study(values: Sequence[float], default: float) -> dg.MarkdownMetadataValue:
+    """Each trial's loss in the order they ran, the best so far as a line, the default's as another."""
+    low, high = min([*values, default]), max([*values, default])
+    span = (high - low) or 1.0
+
+    def place(trial: int, value: float) -> Point:
+        x = MARGIN + (WIDTH - MARGIN - 12) * trial / max(1, len(values) - 1)
+        return round(x, 1), round(8 + (HEIGHT - 32) * (high - value) / span, 1)
+
+    best = list(accumulate(values, min))
+    shapes = [
+        _line([place(0, default), place(len(values) - 1, default)], "#9ca3af"),
+        _line([place(i, value) for i, value in enumerate(best)], "#b45309"),
+    ]
+    for trial, value in enumerate(values):
+        x, y = place(trial, value)
+        shapes.append(f'<circle cx="{x}" cy="{y}" r="3" fill="#1d4ed8"/>')
+    shapes += [f'<text x="2" y="{place(0, v)[1] + 4}">{v:.4f}</text>' for v in (low, high)]
+    shapes.append(f'<text x="{MARGIN}" y="{HEIGHT - 6}">trials in order; grey: the default</text>')
+    return picture(shapes, f"loss of {len(values)} trials relative to the anchor's, best {low:.4f}")
 
 
 def picture(shapes: Sequence[str], alt: str) -> dg.MarkdownMetadataValue:

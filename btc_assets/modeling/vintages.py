@@ -25,6 +25,7 @@ from btc_assets.modeling.identity import CODE_VERSION, feature_digest
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.promotion import Trial, Verdict, judge, trial
 from btc_assets.modeling.training import fit
+from btc_assets.modeling.tuning import TUNING_END
 from btc_assets.storage.manifest import read_manifest
 from btc_assets.storage.registry import ModelRef, ModelRegistry, VintageId
 
@@ -69,7 +70,7 @@ class VintageBook:
         klines: RAW_KLINES of one symbol; what lies after an origin is not read for it.
         features: ENGINEERED_FEATURES of it.
         refit_every: days between cutoffs.
-        hyperparameters: of each kind.
+        hyperparameters: of each kind, for cutoffs after ``TUNING_END``; before it the defaults hold.
         known_sound: why a vintage was found sound before, by its manifest's hash (``sound_before``); it
             is not judged again, which is what makes carrying it cost next to nothing.
     """
@@ -120,6 +121,10 @@ class VintageBook:
                 return InForce(ref, FITTED if cutoff == origin else CARRIED, f"{cutoff}: {verdict.reason}")
             held_back.append(f"{cutoff} held back: {verdict.reason}")
         raise BadModel(f"{kind}: no sound vintage for origin {origin}: {'; '.join(held_back)}")
+
+    def chosen(self, kind: str, cutoff: dt.date) -> HyperParameters:
+        """The hyper-parameters of a vintage: tuned ones only where tuning saw nothing after the cutoff."""
+        return self.hyperparameters[kind] if cutoff > TUNING_END else DEFAULTS[kind]
 
     def predictor(self, kind: str, origin: dt.date) -> Predictor:
         """The network that is in force for ``origin``, opened and verified."""
@@ -177,23 +182,23 @@ class VintageBook:
         """The revision at ``cutoff`` that this code would make today, or a new one."""
         revision = 0
         while (ref := self.registry.get(kind, VintageId(cutoff, revision))) is not None:
-            if self._is_ours(kind, ref):
+            if self._is_ours(kind, cutoff, ref):
                 return ref
             revision += 1
         with tempfile.TemporaryDirectory(prefix=f"{kind}-{cutoff}-") as scratch:
             folder = Path(scratch) / "model"
-            hyperparameters = self.hyperparameters[kind]
+            hyperparameters = self.chosen(kind, cutoff)
             try:
                 report = fit(kind, self.klines, self.features, cutoff, hyperparameters, folder, self._anchors)
             except FitFailed as error:
                 return error
             return self.registry.publish(kind, VintageId(cutoff, revision), folder, report.metrics)
 
-    def _is_ours(self, kind: str, ref: ModelRef) -> bool:
+    def _is_ours(self, kind: str, cutoff: dt.date, ref: ModelRef) -> bool:
         facts = read_manifest(self.registry.fetch(ref), ref.manifest_sha256)
         return (
             facts.get("symbol") == self._anchors.history.symbol
-            and facts.get("hyperparameters") == self.hyperparameters[kind].as_dict()
+            and facts.get("hyperparameters") == self.chosen(kind, cutoff).as_dict()
             and facts.get("feature_digest") == feature_digest()
             and facts.get("code_version") == CODE_VERSION
         )

@@ -39,8 +39,9 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
     close = rows["close"].to_numpy()
     log_prices, log_close = np.log(np.ascontiguousarray(prices)), np.log(close)
     point, before = median(prices), rows["close_before"].to_numpy()
-    closing = (
-        (pl.col("target_date") + pl.duration(days=1)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    # As the ledger has it: a forecast is live as a whole, if it came before its first target had closed.
+    deadline = (
+        (pl.col("origin_date") + pl.duration(days=2)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     )
     return rows.with_columns(
         pl.Series("absolute_error", np.abs(point - close)),
@@ -52,7 +53,7 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
             for percent in (50, 80, 90, 95)
         ),
         pl.Series("pit", pit(log_prices, log_close)),
-        (pl.col("issued_at") < closing).alias("live"),
+        (pl.col("issued_at") < deadline).alias("live"),
     ).select(FORECAST_SCORES.schema.names())
 
 

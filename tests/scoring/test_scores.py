@@ -60,11 +60,10 @@ def test_the_random_walks_own_loss_is_the_one_it_is_compared_with() -> None:
     assert other.sort(key)["pinball_random_walk"].to_list() == walk.sort(key)["pinball_random_walk"].to_list()
 
 
-def test_a_row_is_live_only_if_it_was_issued_before_its_target_closed() -> None:
+def test_a_forecast_is_live_only_if_it_was_issued_before_its_first_target_closed() -> None:
     # 2019-04-11 12:00 UTC: the candle of the 11th was still running, that of the 10th was closed.
-    live = dict(zip(SCORED["target_date"], SCORED["live"], strict=True))
-    assert live[dt.date(2019, 4, 10)] is False
-    assert live[dt.date(2019, 4, 11)] is True
+    live = SCORED.group_by("origin_date").agg(pl.col("live").unique()).sort("origin_date")
+    assert live.rows() == [(dt.date(2019, 4, 9), [False]), (dt.date(2019, 4, 10), [True])]
 
 
 def test_a_score_does_not_depend_on_what_else_is_scored() -> None:
