@@ -111,7 +111,7 @@ def _finish(response: Response, csp: str) -> Response:
         of_dash = request.path.startswith("/_dash-component-suites/") and response.status_code == 200
         response.headers["Cache-Control"] = "public, max-age=86400" if of_dash else "no-store"
     took = (time.perf_counter() - g.get("began", time.perf_counter())) * 1000
-    level = logging.WARNING if response.status_code >= 500 else logging.DEBUG
+    level = logging.WARNING if response.status_code >= 500 else logging.INFO
     log.log(level, "%s %s %a %d %.0f ms", g.get("request_id"), request.method, request.path[:200],
             response.status_code, took)  # fmt: skip
     return response

@@ -42,8 +42,19 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdi
 limit_request_line = 4094
 limit_request_fields = 60
 accesslog = None
-errorlog = "-"
 loglevel = "warning"
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"level": "WARNING", "handlers": ["stderr"]},
+    "loggers": {
+        "btc_dash": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+    },
+}
+"""One line a request with its id, from btc_dash.guard; of gunicorn itself only what went wrong."""
 
 
 def on_starting(_server: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -64,7 +65,9 @@ def test_port_goes_before_the_setting_and_sigterm_ends_it_cleanly(filled: Path) 
         assert answer(port) == "OK"
         assert "2026-11-21" in answer(port, "/api/v1/health")
         server.send_signal(signal.SIGTERM)
-        assert server.wait(30) == 0
+        said, _ = server.communicate(timeout=30)
+        assert server.returncode == 0
+        assert re.search(r"INFO btc_dash.requests [0-9a-f]{16} GET '/api/v1/health' 200", said)
 
 
 @pytest.mark.parametrize("port", ["http", "0", "70000", "80 80"])
