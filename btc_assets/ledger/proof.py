@@ -16,8 +16,8 @@ from btc_assets.errors import LedgerError
 from btc_assets.ledger import verify_proof
 from btc_assets.ledger.candles import versions
 from btc_assets.ledger.digest import CANDLE_COLUMNS, FORECAST_COLUMNS
+from btc_assets.ledger.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
-from btc_assets.ledger.sinks import HeadSink, Published
 from btc_assets.storage.manifest import MANIFEST, canonical_json
 from btc_assets.storage.registry import ModelRegistry
 from btc_assets.storage.tables import TableStore

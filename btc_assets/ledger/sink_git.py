@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from btc_assets.errors import LedgerError
+from btc_assets.ledger.published import Published, is_there, line_of, parse_lines
 from btc_assets.ledger.records import Head
-from btc_assets.ledger.sinks import Published, is_there, line_of, parse_lines
 
 ATTEMPTS = 5
 """How often a push is tried while others push first."""

@@ -8,8 +8,8 @@ import urllib.parse
 from typing import TYPE_CHECKING
 
 from btc_assets.errors import ConfigurationError, LedgerError
+from btc_assets.ledger.published import Published, line_of
 from btc_assets.ledger.records import Head
-from btc_assets.ledger.sinks import Published, line_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

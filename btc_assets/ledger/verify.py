@@ -10,10 +10,10 @@ from btc_assets.contracts import RAW_KLINES, TableSpec
 from btc_assets.errors import BtcError, LedgerError
 from btc_assets.ledger.clock import TOLERANCE, deadline
 from btc_assets.ledger.holdings import check_models, check_rows
+from btc_assets.ledger.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
 from btc_assets.ledger.report import Fault, Report, in_order
 from btc_assets.ledger.seen import check_candles, check_features, check_versions
-from btc_assets.ledger.sinks import HeadSink, Published
 from btc_assets.ledger.walk import Stored, current, walk
 from btc_assets.storage.registry import ModelRegistry
 from btc_assets.storage.tables import TableStore
