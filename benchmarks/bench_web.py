@@ -53,7 +53,9 @@ def serving(data_dir: str) -> Iterator[tuple[int, float, psutil.Process]]:
         port = free.getsockname()[1]
     environment = os.environ | {"BTC_DATA_DIR": data_dir, "BTC_WEB_PORT": str(port)}
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "btc_dash"], cwd=ROOT, env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "btc_dash"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    )
     try:
         while True:
             try:

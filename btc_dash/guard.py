@@ -24,6 +24,9 @@ MAX_BODY = 64 * 1024
 MAX_QUERY = 2000
 CALLBACK = "/_dash-update-component"
 
+_FILES = ("/assets/", "/_dash-component-suites/")
+"""Addresses whose every request is not worth a line in the log."""
+
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -111,7 +114,8 @@ def _finish(response: Response, csp: str) -> Response:
         of_dash = request.path.startswith("/_dash-component-suites/") and response.status_code == 200
         response.headers["Cache-Control"] = "public, max-age=86400" if of_dash else "no-store"
     took = (time.perf_counter() - g.get("began", time.perf_counter())) * 1000
-    level = logging.WARNING if response.status_code >= 500 else logging.INFO
+    quiet = request.path.startswith(_FILES) and response.status_code < 400
+    level = logging.WARNING if response.status_code >= 500 else logging.DEBUG if quiet else logging.INFO
     log.log(level, "%s %s %a %d %.0f ms", g.get("request_id"), request.method, request.path[:200],
             response.status_code, took)  # fmt: skip
     return response
