@@ -14,7 +14,7 @@ import yaml
 from lambda_runtime import ROOT
 from postgres import postgres
 
-pytestmark = pytest.mark.images
+pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 GRAPH = """
 import dagster as dg

@@ -17,7 +17,7 @@ from btc_assets.market.dumps import monthly, next_month
 from btc_assets.market.rows import to_row
 from btc_assets.market.simulated import Simulated
 
-pytestmark = pytest.mark.images
+pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 NOTEBOOK = ROOT / "notebooks" / "train_on_gpu.ipynb"
 LAST = dt.date(2021, 12, 31)
