@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from processes import end_session
 from world import LAST, World
 
 from btc_assets.automation.runs import run_tags
@@ -75,12 +76,11 @@ def test_several_runs_launched_as_processes_write_what_one_run_writes(world: Wor
         launch(window)
     daemon = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-m", "btc_assets.definitions"]
     with (tmp_path / "daemon.log").open("w") as log:
-        process = subprocess.Popen(daemon, stdout=log, stderr=log, env=os.environ)
+        process = subprocess.Popen(daemon, stdout=log, stderr=log, env=os.environ, start_new_session=True)
         try:
             statuses = wait_for(world.instance, PARTS)
         finally:
-            process.terminate()
-            process.wait(60)
+            end_session(process)
     assert statuses == [dg.DagsterRunStatus.SUCCESS] * PARTS, (tmp_path / "daemon.log").read_text()[-4000:]
     assert contents(world) == whole
 

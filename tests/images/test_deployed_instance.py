@@ -13,6 +13,7 @@ import pytest
 import yaml
 from lambda_runtime import ROOT
 from postgres import postgres
+from processes import end_session
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
@@ -92,12 +93,11 @@ def test_a_queued_run_is_taken_by_the_daemon_and_finishes_in_the_database(home: 
         assert run.status is dg.DagsterRunStatus.QUEUED
         daemon = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-f", str(home / "graph.py")]
         with (home / "daemon.log").open("w") as log:
-            process = subprocess.Popen(daemon, stdout=log, stderr=log, env=os.environ)
+            process = subprocess.Popen(daemon, stdout=log, stderr=log, env=os.environ, start_new_session=True)
         try:
             finished = wait_for_end(instance, run.run_id)
         finally:
-            process.terminate()
-            process.wait(30)
+            end_session(process)
     assert finished is dg.DagsterRunStatus.SUCCESS, (home / "daemon.log").read_text()[-4000:]
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from fake_dagster import LAUNCHED, GraphQL, state
+from processes import end_session
 
 from lambda_image.launch import Dagster, DagsterError
 
@@ -155,15 +156,19 @@ class TestRealWebserver:
         ]
         with Path(folder / "log").open("w") as log:
             server = subprocess.Popen(
-                [sys.executable, *command], env=os.environ | given, stdout=log, stderr=log, cwd=folder
+                [sys.executable, *command],
+                env=os.environ | given,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                start_new_session=True,
             )
         url = f"http://127.0.0.1:{port}"
         try:
             self.wait(url, server)
             yield url
         finally:
-            server.terminate()
-            server.wait(20)
+            end_session(server)
 
     def wait(self, url: str, server: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 120
