@@ -20,7 +20,7 @@ def write_card(folder: Path, facts: Mapping[str, Any], losses: Sequence[float], 
     Args:
         folder: the model folder.
         facts: the manifest's fields, metrics among them.
-        losses: training loss of each epoch relative to the anchor's.
+        losses: training loss of each epoch, relative to the anchor's, with its penalty on large weights.
         below: share of training outcomes below each of the 21 quantiles.
     """
     _line(
@@ -28,8 +28,7 @@ def write_card(folder: Path, facts: Mapping[str, Any], losses: Sequence[float], 
         np.arange(1.0, len(losses) + 1.0),
         np.asarray(losses),
         "epoch",
-        "loss relative to the random walk's",
-        reference=([1, max(2, len(losses))], [1.0, 1.0]),
+        "training loss with its penalty",
     )
     _line(
         folder / CALIBRATION_PICTURE,
@@ -71,7 +70,12 @@ In-sample numbers say that training worked, not how good forecasts are: for that
 
 
 def _line(
-    path: Path, x: Floats, y: Floats, across: str, up: str, reference: tuple[Sequence[float], Sequence[float]]
+    path: Path,
+    x: Floats,
+    y: Floats,
+    across: str,
+    up: str,
+    reference: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> None:
     """A small line chart as PNG, without dates in the file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -80,7 +84,8 @@ def _line(
     figure = Figure(figsize=(4.8, 3.0), dpi=96, layout="tight")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.plot(*reference, color="#999999", linewidth=1, linestyle="--")
+    if reference is not None:
+        axes.plot(*reference, color="#999999", linewidth=1, linestyle="--")
     axes.plot(x, y, color="#1f5fbf", linewidth=1.6, marker="o", markersize=2.5)
     axes.set_xlabel(across)
     axes.set_ylabel(up)

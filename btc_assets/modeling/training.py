@@ -41,8 +41,11 @@ MODEL_KERAS, MODEL_ONNX, CARD = "model.keras", "model.onnx", "card.md"
 
 @dataclass(frozen=True)
 class FitReport:
-    """What came of a fit. ``metrics`` are the manifest's; ``losses`` the mean training loss of each epoch,
-    relative to the anchor's (below 1: better than the anchor on the training origins)."""
+    """What came of a fit.
+
+    ``metrics`` are the manifest's; ``losses`` the training loss of each epoch: pinball relative to the
+    anchor's, plus the penalty on large weights.
+    """
 
     kind: str
     cutoff: dt.date

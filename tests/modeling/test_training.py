@@ -128,4 +128,4 @@ def test_training_starts_at_the_anchor_and_moves_away_from_it(fitted: Fitted) ->
     for folder, report in fitted.values():
         manifest = json.loads((folder / "manifest.json").read_text())
         assert 0.9 < manifest["metrics"]["train_loss"] < 1.01
-        assert report.losses[0] == pytest.approx(1.0, abs=0.05)
+        assert 1.0 < report.losses[-1] <= report.losses[0] < 1.2  # with the penalty on weights
