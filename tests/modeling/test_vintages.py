@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +15,7 @@ from btc_assets.market.calendar import FIRST_DAY
 from btc_assets.modeling import vintages
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecast_origin, forecasts
-from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.inference import at_origin
 from btc_assets.modeling.promotion import Verdict, judge
 from btc_assets.modeling.vintages import VintageBook, grid_cutoff
@@ -27,6 +27,14 @@ EVERY = 20
 ORIGIN = FIRST + 909 * DAY  # cutoffs 900 (newest), 880 (its predecessor)
 NEWEST, BEFORE = FIRST + 900 * DAY, FIRST + 880 * DAY
 Opener = Callable[..., VintageBook]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tuned_early() -> Iterator[None]:
+    """As if tuning had ended before these candles begin, so that the tiny networks may be chosen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vintages, "TUNING_END", FIRST)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +181,14 @@ def test_changed_hyperparameters_make_a_revision_and_leave_the_old_vintage_alone
     assert new.vintage.cutoff == old.vintage.cutoff
     assert FolderRegistry(root).get("mlp", old.vintage).manifest_sha256 == old.manifest_sha256  # type: ignore[union-attr]
     assert opened().in_force("mlp", ORIGIN).ref.manifest_sha256 == old.manifest_sha256
+
+
+def test_tuned_hyperparameters_are_not_used_where_tuning_saw_the_future(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vintages, "TUNING_END", NEWEST)
+    assert opened().chosen("mlp", NEWEST) == DEFAULTS["mlp"]
+    assert opened().chosen("mlp", NEWEST + DAY) == TINY["mlp"]
 
 
 def test_m7_an_origin_without_enough_history_says_how_much_is_needed(opened: Opener) -> None:
