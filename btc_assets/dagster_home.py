@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 
 from btc_assets.settings import Settings
@@ -40,6 +43,27 @@ retention:
   sensor:
     purge_after_days: {skipped: 2, success: 90, failure: 90}
 """
+
+
+INITIALISED = "initialised"
+"""A file in the home that says its databases exist: two processes that create them at once spoil them."""
+
+
+def is_initialised(settings: Settings) -> bool:
+    """Whether Dagster's databases of this data folder have been created."""
+    return (Path(settings.dagster_home) / INITIALISED).exists()
+
+
+@contextlib.contextmanager
+def creating(home: Path) -> Iterator[None]:
+    """Hold the home while its databases are created, the first time; afterwards this costs nothing."""
+    if (home / INITIALISED).exists():
+        yield
+        return
+    with (home / "initialise.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+        (home / INITIALISED).touch()
 
 
 def prepare_home(settings: Settings) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from btc_assets.automation.runs import UNFINISHED, WORKER_TAG, run_tags
-from btc_assets.dagster_home import EVENT_BATCHES, prepare_home
+from btc_assets.dagster_home import EVENT_BATCHES, creating, prepare_home
 from btc_assets.errors import BtcError
 from btc_assets.partitions import Window
 from btc_assets.settings import Settings
@@ -30,7 +30,11 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.update(EVENT_BATCHES)
     _commit_without_waiting_for_the_disk()
-    return dg.DagsterInstance.from_config(str(home))
+    with creating(home):
+        instance = dg.DagsterInstance.from_config(str(home))
+        instance.get_runs_count()
+        instance.all_instigator_state()
+    return instance
 
 
 def _commit_without_waiting_for_the_disk() -> None:

@@ -14,7 +14,7 @@ import typer
 
 from btc_assets.cli.children import Child, Children, require_free_port
 from btc_assets.cli.options import one_of
-from btc_assets.dagster_home import EVENT_BATCHES, prepare_home
+from btc_assets.dagster_home import EVENT_BATCHES, is_initialised, prepare_home
 from btc_assets.errors import BtcError, ConfigurationError, SourceError, StorageError
 from btc_assets.settings import Settings, load
 
@@ -115,6 +115,8 @@ def serve(settings: Settings, children: Children, once: bool) -> None:
         typer.echo(f"web page   http://{settings.web_host}:{settings.web_port}")
     worker = children.start("catch_up", ["btc_assets.cli.catch_up"], environment)
     if not once:
+        while worker.alive and not is_initialised(settings):
+            time.sleep(0.1)
         servers.append(children.start("dagster", dagster_command(settings), environment))
         typer.echo(
             f"Dagster    http://{settings.dagster_host}:{settings.dagster_port}  (a minute on a first start)"
