@@ -146,13 +146,13 @@ def watch_worker(settings: Settings, worker: Child, servers: list[Child]) -> Non
     Raises:
         BtcError: the worker or a server failed; shows its last words.
     """
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     from btc_assets.progress import read
 
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-               TimeElapsedColumn(), TextColumn("{task.fields[detail]}"))  # fmt: skip
+               TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[detail]}"))  # fmt: skip
     with Bars(*columns) as bars:
         tasks: dict[str, int] = {}
         while worker.alive:

@@ -93,6 +93,9 @@ def check_metrics(metrics: Mapping[str, float], manifest: Mapping[str, Any], fol
         StorageError: a metric is not a finite number.
         BadModel: the manifest says otherwise.
     """
+    mangled = sorted(k for k in metrics if "__" in k)
+    if mangled:
+        raise StorageError(f"metric names with two underscores in a row do not survive Hopsworks: {mangled}")
     bad = {k: v for k, v in metrics.items() if not math.isfinite(v)}
     if bad:
         raise StorageError(f"metrics must be finite numbers: {bad}")

@@ -239,7 +239,7 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
         (folder / "model.onnx").write_bytes(content)
         (folder / "card.md").write_text("# A model\n")
         (folder / "pictures" / "loss" / "curve.png").write_bytes(b"\x89PNG" + content[:10])
-        write_manifest(folder, {"metrics": {"pinball": pinball}, **fields})
+        write_manifest(folder, {"metrics": {"pinball": pinball}} | fields)
         return folder
 
     return make

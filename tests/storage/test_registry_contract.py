@@ -36,6 +36,19 @@ def test_a_published_vintage_comes_back_byte_for_byte(registry, make_model) -> N
     verify(fetched, ref.manifest_sha256)
 
 
+def test_a_metric_named_with_a_number_comes_back_under_its_name(registry, make_model) -> None:
+    metrics = {"train_coverage_80": 0.81, "train_loss_h1": 0.97}
+    ref = registry.publish("mlp", JUNE, make_model(metrics=metrics), metrics)
+    assert registry.get("mlp", JUNE) == ref
+    assert dict(ref.metrics) == metrics
+
+
+def test_a_metric_name_that_a_backend_would_mangle_is_refused(registry, make_model) -> None:
+    metrics = {"train__loss": 0.97}
+    with pytest.raises(StorageError, match="train__loss"):
+        registry.publish("mlp", JUNE, make_model(metrics=metrics), metrics)
+
+
 def test_a_model_of_23_megabytes_comes_back_byte_for_byte(registry, make_model) -> None:
     folder = make_model(content=random.Random(1).randbytes(23 * 2**20))
     assert contents(registry.fetch(publish(registry, folder))) == contents(folder)

@@ -122,7 +122,8 @@ def _ref(name: str, model: Any) -> ModelRef:
         raise BadModel(
             f"model {name} {vintage} was not published by this platform: no hash in its description"
         )
-    metrics = {k: float(v) for k, v in (model.training_metrics or {}).items()}
+    # The client decamelises the answer's keys, which doubles the underscore before a number.
+    metrics = {k.replace("__", "_"): float(v) for k, v in (model.training_metrics or {}).items()}
     return ModelRef(name, vintage, match[1], numbers({"metrics": metrics}))
 
 

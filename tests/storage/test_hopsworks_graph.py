@@ -1,0 +1,47 @@
+"""The whole graph with its tables and models in Hopsworks, and nothing else changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from exchange import Exchange
+from world import LAST, World, environment
+
+from btc_assets.contracts import FORECASTS, HORIZONS, MODELS, RAW_KLINES
+from btc_assets.launch import open_instance
+from btc_assets.market.calendar import FIRST_DAY
+from btc_assets.settings import load
+
+pytestmark = pytest.mark.xdist_group("hopsworks")
+
+
+def test_the_graph_runs_on_hopsworks_with_two_settings_changed(
+    hopsworks_server, hopsworks_project, exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange.list_market(FIRST_DAY, LAST)
+    exchange.clock = dt.datetime.now(dt.UTC)
+    environment(monkeypatch, exchange, tmp_path / "data")
+    monkeypatch.setattr("hopsworks_common.util._loading_animation", lambda *_: None)
+    for name, value in {
+        "BTC_STORE": "hopsworks",
+        "BTC_REGISTRY": "hopsworks",
+        "BTC_HOPSWORKS_HOST": hopsworks_server.host,
+        "BTC_HOPSWORKS_PROJECT": hopsworks_server.project,
+        "BTC_HOPSWORKS_API_KEY": hopsworks_server.api_key,
+        "BTC_REFIT_EVERY": "200",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    with open_instance(settings) as instance:
+        world = World(exchange, settings, instance)
+        world.run("market_history", FIRST_DAY, LAST)
+        world.register(LAST, LAST)
+        world.run("walk_forward", LAST, LAST)
+        forecasts = world.table(FORECASTS)
+        assert forecasts.height == HORIZONS * len(MODELS)
+        world.run("walk_forward", LAST, LAST)
+        assert world.table(FORECASTS).equals(forecasts)
+        assert world.table(RAW_KLINES).height == (LAST - FIRST_DAY).days + 1
+    assert not (tmp_path / "data" / "real" / "tables").exists()
