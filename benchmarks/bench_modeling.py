@@ -1,14 +1,11 @@
-"""Seconds to refit both networks and milliseconds to forecast one origin with all models, from ONNX.
+"""Seconds to refit both networks, and milliseconds to forecast one origin with all models from ONNX.
 
-    python benchmarks/bench_modeling.py --klines raw_klines.parquet
-
-``--klines`` is what ``btc export raw_klines`` writes. Printed beside it: the same forecast through Keras, in
-the same run.
+On the simulated market, as long as the real one. Beside it, in the same run: the same call through Keras.
 """
 
 from __future__ import annotations
 
-import argparse
+import datetime as dt
 import resource
 import tempfile
 import time
@@ -19,48 +16,65 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import NETWORKS
+from btc_assets.frames import klines_frame
+from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day
+from btc_assets.market.simulated import Simulated
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecast_origin
 from btc_assets.modeling.hyperparameters import DEFAULTS
 from btc_assets.modeling.inference import Predictor, at_origin
 from btc_assets.modeling.training import fit
 
+Row = tuple[str, str, str]
+"""What, measured, aim."""
 
-def main() -> None:
+
+def run() -> list[Row]:
     """Fit on all history, then forecast its last day again and again."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--klines", type=Path, required=True)
-    klines = pl.read_parquet(parser.parse_args().klines)
+    now = dt.datetime.now(dt.UTC)
+    day = last_closed_day(now)
+    klines = klines_frame(Simulated().klines("BTCUSDT", FIRST_DAY, day + DAY), now)
     began = time.perf_counter()
     features = engineer(klines)
-    print(f"features of {klines.height} days          {time.perf_counter() - began:8.3f} s")
-    day = klines["date"].max()
-    assert day is not None
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        for kind in NETWORKS:
-            fit(kind, klines, features, day, DEFAULTS[kind], Path(folder) / kind)  # type: ignore[arg-type]
-        print(f"refit of both, first in the process  {time.perf_counter() - began:8.1f} s")
-        began = time.perf_counter()
-        for kind in NETWORKS:
-            fit(kind, klines, features, day, DEFAULTS[kind], Path(folder) / f"{kind}2")  # type: ignore[arg-type]
-        print(f"refit of both, later                 {time.perf_counter() - began:8.1f} s")
-        predictors = {kind: Predictor.open(Path(folder) / kind) for kind in NETWORKS}
-        state = at_origin(klines, features, day)  # type: ignore[arg-type]
-        report(
-            "one origin, all models (ONNX)",
-            lambda: forecast_origin(at_origin(klines, features, day), predictors),
-        )  # type: ignore[arg-type]
-        for kind, predictor in predictors.items():
-            report(f"  of which {kind}", lambda p=predictor: p.log_factors(state.features, state.day))  # type: ignore[misc]
-        keras_too(Path(folder), predictors["mlp"], state.features)
+    rows = [(f"features of {klines.height:,} days", f"{time.perf_counter() - began:.3f} s", "")]
+    with tempfile.TemporaryDirectory() as scratch:
+        for what in ("first in the process", "later"):
+            folder = Path(scratch) / what
+            seconds = refit(klines, features, day, folder)
+            rows.append((f"refit of both networks, {what}", f"{seconds:.1f} s", "< 30 s"))
+        rows += inference(klines, features, day, folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"peak memory                          {peak:8.2f} GiB")
+    return [*rows, ("peak memory", f"{peak:.2f} GiB", "< 2 GiB")]
 
 
-def report(what: str, work: Callable[[], object], times: int = 200) -> None:
+def refit(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date, folder: Path) -> float:
+    """Seconds to fit, export and verify both networks."""
+    began = time.perf_counter()
+    for kind in NETWORKS:
+        fit(kind, klines, features, day, DEFAULTS[kind], folder / kind)
+    return time.perf_counter() - began
+
+
+def inference(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date, folder: Path) -> list[Row]:
+    """Milliseconds a forecast takes, its parts, and the same call through Keras."""
+    import keras
+
+    predictors = {kind: Predictor.open(folder / kind) for kind in NETWORKS}
+    state = at_origin(klines, features, day)
+    model = keras.saving.load_model(folder / "mlp" / "model.keras", compile=False)
+    names = predictors["mlp"].manifest["features"]
+    inputs = state.features.tail(1).select(names).to_numpy().astype(np.float32)
+    rows = [
+        timed("one origin, all models", lambda: forecast_origin(at_origin(klines, features, day), predictors))
+    ]
+    for kind in NETWORKS:
+        rows.append(
+            timed(f"of which {kind}, ONNX", lambda k=kind: predictors[k].log_factors(state.features, day))
+        )
+    return [*rows, timed("mlp through Keras predict", lambda: model.predict(inputs, verbose=0), times=30)]
+
+
+def timed(what: str, work: Callable[[], object], times: int = 200) -> Row:
     """Median and 95th percentile of ``times`` runs, in milliseconds."""
     for _ in range(5):
         work()
@@ -69,17 +83,4 @@ def report(what: str, work: Callable[[], object], times: int = 200) -> None:
         began = time.perf_counter()
         work()
         taken.append(1000 * (time.perf_counter() - began))
-    print(f"{what:<36} {np.median(taken):8.2f} ms median {np.quantile(taken, 0.95):8.2f} ms p95")
-
-
-def keras_too(folder: Path, predictor: Predictor, features: pl.DataFrame) -> None:
-    """The MLP's call through ``keras.Model.predict``, for comparison."""
-    import keras
-
-    model = keras.saving.load_model(folder / "mlp" / "model.keras", compile=False)
-    inputs = features.tail(1).select(predictor.manifest["features"]).to_numpy().astype(np.float32)
-    report("  mlp through Keras predict", lambda: model.predict(inputs, verbose=0), times=30)
-
-
-if __name__ == "__main__":
-    main()
+    return what, f"{np.median(taken):.2f} ms, p95 {np.quantile(taken, 0.95):.2f} ms", ""
