@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -98,9 +100,19 @@ def test_a_target_nobody_forecast_is_no_error(world: World) -> None:
 
 
 def test_a_carried_vintage_costs_no_fit_and_no_tensorflow(forecast: World) -> None:
-    rows = forecast.table(VINTAGES_IN_FORCE)
-    assert set(rows["action"]) <= {"fitted", "carried"}
-    assert (rows["vintage"] <= rows["date"]).all()
+    code = f"""
+import datetime as dt, sys
+from btc_assets.launch import open_instance, run_window
+from btc_assets.partitions import Window
+from btc_assets.settings import load
+with open_instance(load()) as instance:
+    start, end = dt.date.fromisoformat("{LAST}"), dt.date.fromisoformat("{LAST + DAY}")
+    run_window(instance, "walk_forward", Window(start, end))
+print("tensorflow" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "False", result.stderr
+    assert set(forecast.table(VINTAGES_IN_FORCE, start=LAST)["action"]) <= {"fitted", "carried"}
 
 
 def test_too_little_history_says_how_much_is_needed(empty: World) -> None:
