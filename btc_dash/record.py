@@ -6,7 +6,6 @@ Sums are taken a year of targets at a time, so that memory does not grow with th
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +21,6 @@ from btc_dash.reader import Reader
 
 COVERAGES = (50, 80, 95)
 BINS = 10
-RECENT = 60
-"""Targets that count as recent, for drift."""
-
 INDEPENDENT = 10
 """Forecasts end to end, without overlap, that a comparison needs."""
 
@@ -134,20 +130,6 @@ def hindsight(reader: Reader, model: str, horizon: int) -> pl.DataFrame:
     columns = ["model", "origin_date", "horizon", "target_date", "q100", "q500", "q900"]
     rows = reader.keep(FORECASTS, ("hindsight", horizon), load)
     return rows.filter(pl.col("model") == model)
-
-
-def drift(reader: Reader, model: str, horizon: int) -> tuple[int, float, bool] | None:
-    """Recent targets, the share of them inside the 80 % range, and whether that is more than chance.
-
-    Forecasts ``horizon`` days ahead overlap, so only every horizon-th counts as independent; the test is
-    the normal approximation to the binomial at the 1 % level. None with fewer than 20 targets.
-    """
-    rows = at_horizon(reader, horizon).filter(pl.col("model") == model).tail(RECENT)
-    if rows.height < 20:
-        return None
-    share = float(rows["inside_80"].mean())  # type: ignore[arg-type]
-    independent = max(rows.height / horizon, 1.0)
-    return rows.height, share, abs(share - 0.8) > 2.58 * math.sqrt(0.8 * 0.2 / independent)
 
 
 def _sums(reader: Reader) -> pl.DataFrame:

@@ -210,11 +210,6 @@ class DeltaTables:
                 f"table {spec.name}: {change.updated} of {frame.height} rows are there with other values; "
                 "another writer was first. Nothing was written"
             )
-        if change.updated and not replace:
-            raise WriteConflict(
-                f"table {spec.name}: {change.updated} of {frame.height} rows are there with other values; "
-                "another writer was first. Nothing was written"
-            )
         replaced = [near[i] for i in change.touched]
         after = self._replace(spec, snapshot, replaced, change.rows.select(spec.key), change.rows)
         return Receipt(change.inserted, change.updated, change.unchanged, after.version), after

@@ -28,6 +28,7 @@ from btc_dash.record import BINS, COVERAGES
 
 _MONEY = "$%{y:,.0f}<extra>%{fullData.name}</extra>"
 _SHARE = "%{y:.1f} %<extra>%{fullData.name}</extra>"
+_CHANCE = "rgba(138,132,124,0.18)"
 _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
 
 
@@ -63,6 +64,17 @@ def coverage_figure(table: pl.DataFrame) -> Figure:
     marks = [0, 25, *COVERAGES]
     axis = _shares(range=[0, 103], tickvals=marks, ticktext=[f"{mark} %" for mark in marks])
     return {"data": traces, "layout": _by_horizon(axis) | {"shapes": wanted}}
+
+
+def drift_figure(path: pl.DataFrame) -> Figure:
+    """The share of recent prices inside the 80 % range, day by day, over the band that chance allows."""
+    days = path["target_date"].to_list()
+    hover = "%{customdata:.0f} to %{y:.0f} %<extra>%{fullData.name}</extra>"
+    chance = band(days, _percent(path["low"]), _percent(path["high"]), "chance", "chance", 0.0, hover)
+    chance[1]["fillcolor"] = _CHANCE
+    held = line(days, _percent(path["share"]), "inside the 80 % range", "median", FORECAST, _SHARE)
+    axes = {"xaxis": day_axis(tickformat="%-d %b %Y", nticks=6), "yaxis": _shares(range=[0, 103])}
+    return {"data": [*chance, held], "layout": layout(**axes, shapes=[_level(80)])}
 
 
 def pit_figure(row: dict[str, float]) -> Figure:

@@ -7,7 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
-from btc_dash import market, record, words
+from btc_dash import drift, market, record, words
 from btc_dash.charts import record as charts
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.controls import Choice, Entry, Table
@@ -95,12 +95,27 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
             ],
             className="pair",
         ),
+        _calibration(site, question),
         _panel(
             f"Scores {words.days(question.days)} ahead",
             "Score: CRPS as a ratio to the random walk's; below 1 is better, ± is a 95 % margin.",
             _scores(site, question),
         ),
     ]
+
+
+def _calibration(site: Site, question: RecordQuestion) -> Component | None:
+    """How the 80 % range held over time; nothing with fewer targets than say something."""
+    path = drift.over_time(site.reader, question.model, question.days)
+    if path.height < 2:
+        return None
+    return _panel(
+        "Do the ranges still hold?",
+        f"Of the last {drift.RECENT} prices up to each day, the share that ended inside the 80 % range, "
+        "live and back-filled. Outside the band it is more than chance.",
+        _graph("drift", charts.drift_figure(path), _LOW),
+        legend=(("median", "Inside the 80 % range"), ("chance", "What chance allows, 99 times in 100")),
+    )
 
 
 def _enough(table: pl.DataFrame) -> pl.DataFrame:
@@ -163,7 +178,7 @@ def _scores(site: Site, question: RecordQuestion) -> Component:
 def _events(site: Site, question: RecordQuestion) -> Component:
     """Drift of the 80 % range, then what happened to vintages, newest first."""
     found: list[Component] = []
-    recent = record.drift(site.reader, question.model, question.days)
+    recent = drift.latest(site.reader, question.model, question.days)
     if recent:
         count, share, drifted = recent
         tone = "more than chance explains: the ranges have drifted" if drifted else "within chance of 80 %"

@@ -117,10 +117,10 @@ def test_D11_a_restated_candle_launches_its_day_again(watch: Watch) -> None:
     assert again.run_key != request.run_key
 
 
-def test_schedule_lambda_and_sensors_together_are_one_run_a_day(
+def test_L1_schedule_lambda_and_sensors_together_are_one_run_a_day(
     watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """L1: the Lambda launched the day; nobody else does, before the run is done or after."""
+    """The Lambda launched the day; nobody else does, before the run is done or after."""
     monkeypatch.setenv("BTC_SOURCE", "landing")
     monkeypatch.setenv("BTC_LANDING", str(tmp_path))
     watch.materialised(D - DAY)

@@ -42,21 +42,19 @@ def test_a_wrong_argument_is_one_clear_sentence(btc: Btc, arguments: list[str], 
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_an_unknown_setting_names_the_nearest(btc: Btc) -> None:
-    """K3."""
+def test_K3_an_unknown_setting_names_the_nearest(btc: Btc) -> None:
     result = btc("settings", BTC_WEB_PROT="1")
     assert result.returncode == 2
     assert "did you mean BTC_WEB_PORT" in result.stderr
 
 
-def test_a_bad_value_names_the_variable(btc: Btc) -> None:
+def test_K3_a_bad_value_names_the_variable(btc: Btc) -> None:
     result = btc("settings", BTC_WEB_PORT="eighty")
     assert result.returncode == 2
     assert "BTC_WEB_PORT" in result.stderr
 
 
-def test_a_secret_is_masked_and_never_in_an_error(btc: Btc) -> None:
-    """K1, K2."""
+def test_K1_K2_a_secret_is_masked_and_never_in_an_error(btc: Btc) -> None:
     canary = "canary-7f3a"
     shown = btc("settings", BTC_HOPSWORKS_API_KEY=canary)
     assert canary not in shown.stdout + shown.stderr
@@ -89,8 +87,7 @@ def dump(root: Path, month: int) -> Path:
 RANGE = ("backfill", "--from", "2018-01-05", "--to", "2018-03-05", "--assets", "raw_klines")
 
 
-def test_a_dump_with_a_bad_checksum_is_refused_and_nothing_is_written(btc: Btc, tmp_path: Path) -> None:
-    """D12."""
+def test_D12_a_dump_with_a_bad_checksum_is_refused_and_nothing_is_written(btc: Btc, tmp_path: Path) -> None:
     for month in (1, 2, 3):
         file = dump(tmp_path / "dumps", month)
     file.write_bytes(file.read_bytes()[:-1] + b"x")
@@ -108,8 +105,8 @@ def test_a_missing_month_is_named(btc: Btc, tmp_path: Path) -> None:
     assert "2018-02" in result.stderr
 
 
-def test_an_unwritable_folder_is_named_with_the_setting_that_changes_it(btc: Btc, tmp_path: Path) -> None:
-    """T3: a file stands where the folder should be, which stops root too."""
+def test_T3_an_unwritable_folder_is_named_with_the_setting_that_changes_it(btc: Btc, tmp_path: Path) -> None:
+    """A file stands where the folder should be, which stops root too."""
     (tmp_path / "blocked").write_text("")
     result = btc("up", "--source", "simulated", BTC_DATA_DIR=str(tmp_path / "blocked"))
     assert result.returncode == 1

@@ -90,7 +90,7 @@ def test_health_says_how_old_the_data_is(client: FlaskClient) -> None:
     assert client.get("/health").data == b"OK"
 
 
-def test_an_empty_store_is_unavailable_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_W5_an_empty_store_is_unavailable_and_says_what_is_missing(tmp_path: Path) -> None:
     client = create_app(site=site_at(load({}, data_dir=str(tmp_path)))).server.test_client()
     assert client.get("/api/v1/health").status_code == 503
     assert client.get("/health").status_code == 200

@@ -29,7 +29,7 @@ def test_every_page_is_flawless(windows: Windows, served: str, path: str, window
 
 @pytest.mark.parametrize(("window", "scheme"), [("desktop", "light"), ("phone", "dark")])
 @pytest.mark.parametrize("state", STATES)
-def test_every_state_is_designed(
+def test_S1_W5_every_state_is_designed(
     windows: Windows, states: States, state: str, window: str, scheme: str
 ) -> None:
     with windows.visit(states.url(state), WINDOWS[window], scheme) as there:

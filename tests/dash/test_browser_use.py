@@ -44,7 +44,7 @@ def test_a_bad_number_keeps_the_chart_and_says_why(desk: Visit) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_w3_script_in_the_address_is_text(desk: Visit) -> None:
+def test_W3_script_in_the_address_is_text(desk: Visit) -> None:
     page = desk.open("/?days=<script>window.hacked=1</script>&model=<img src=x onerror='window.hacked=1'>")
     expect(page.get_by_role("alert").first).to_contain_text("“<script>window")
     assert page.evaluate("window.hacked") is None

@@ -34,7 +34,7 @@ def test_changing_the_days_changes_everything_that_depends_on_them(call: Any) ->
 
 
 @pytest.mark.parametrize("days", ["", "abc", "0", "-1", "1.5", "1e9", None, float("inf"), ["14"], {"x": 1}])
-def test_w1_bad_days_leave_the_page_as_it_is_and_say_why(call: Any, days: object) -> None:
+def test_W1_bad_days_leave_the_page_as_it_is_and_say_why(call: Any, days: object) -> None:
     said = call(ASK, "days.value", FORM | {"days.value": days})
     if days is None:
         assert said["days"]["error"] is None
@@ -92,7 +92,7 @@ def test_an_unknown_address_is_not_repeated(call: Any, pathname: object) -> None
     assert "passwd" not in json.dumps(page)
 
 
-def test_w3_script_in_the_address_comes_back_as_text_only(call: Any) -> None:
+def test_W3_script_in_the_address_comes_back_as_text_only(call: Any) -> None:
     search = "?days=<script>alert(1)</script>&model=<img src=x onerror=alert(1)>"
     page = call("page.children", "url.pathname", {"url.pathname": "/", "url.search": search})
     assert "onerror" not in json.dumps(page["page"]["children"]["props"]["children"][2:])
@@ -113,20 +113,20 @@ FORGED: list[Any] = [
 
 
 @pytest.mark.parametrize("body", FORGED)
-def test_w2_a_forged_payload_is_refused_without_a_traceback(client: FlaskClient, body: Any) -> None:
+def test_W2_a_forged_payload_is_refused_without_a_traceback(client: FlaskClient, body: Any) -> None:
     response = client.post("/_dash-update-component", json=body)
     assert response.status_code == 400
     assert response.mimetype == "application/problem+json"
     assert "Traceback" not in response.get_data(as_text=True)
 
 
-def test_w2_broken_and_deeply_nested_json_is_refused(client: FlaskClient) -> None:
+def test_W2_broken_and_deeply_nested_json_is_refused(client: FlaskClient) -> None:
     for body in (b"{", b"[" * 50_000, b"\xff\xfe", b'{"output": NaN}'):
         response = client.post("/_dash-update-component", data=body, content_type="application/json")
         assert response.status_code == 400
 
 
-def test_w2_outputs_that_are_not_the_callback_s_are_refused(app: Dash, client: FlaskClient) -> None:
+def test_W2_outputs_that_are_not_the_callback_s_are_refused(app: Dash, client: FlaskClient) -> None:
     body = payload(app, "page.children", "url.pathname", {"url.pathname": "/"})
     for outputs in ([], [{"id": "x", "property": "children"}], {"id": "x"}, "page", None, 7):
         response = client.post("/_dash-update-component", json=body | {"outputs": outputs})
@@ -134,7 +134,7 @@ def test_w2_outputs_that_are_not_the_callback_s_are_refused(app: Dash, client: F
         assert "Traceback" not in response.get_data(as_text=True)
 
 
-def test_w4_a_hundred_users_at_once_each_get_their_own_answer(app: Dash) -> None:
+def test_W4_a_hundred_users_at_once_each_get_their_own_answer(app: Dash) -> None:
     def ask(number: int) -> str:
         days = str(1 + number % 90)
         body = payload(app, ASK, "days.value", FORM | {"days.value": days})

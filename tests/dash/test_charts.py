@@ -8,7 +8,7 @@ import pages_data
 import pytest
 from dash._utils import to_json
 
-from btc_dash import market, record
+from btc_dash import drift, market, record
 from btc_dash.answer import Answer, answer
 from btc_dash.charts import record as record_charts
 from btc_dash.charts.fan import LEGEND, fan_figure
@@ -80,6 +80,7 @@ def test_every_figure_is_plain_json(site: Site) -> None:
         record_charts.coverage_figure(table),
         record_charts.pit_figure(table.row(0, named=True)),
         record_charts.hindsight_figure(record.hindsight(site.reader, "mlp", 7), market.history(site.reader)),
+        record_charts.drift_figure(drift.over_time(site.reader, "mlp", 7)),
         staircase(market.vintages(site.reader).filter(model="lstm")),
     ]
     for figure in figures:

@@ -53,7 +53,7 @@ def test_what_is_computed_is_a_forecast(site: Site, settings: Settings) -> None:
         assert forecast.vintage <= ORIGIN
 
 
-def test_later_candles_do_not_change_it(site: Site, settings: Settings, tmp_path: Path) -> None:
+def test_M8_later_candles_do_not_change_it(site: Site, settings: Settings, tmp_path: Path) -> None:
     before = forecaster(site, settings).forecast("mlp", ORIGIN, "a").quantiles
     tables = pages_data.fill(tmp_path / "real", origins=60)
     cut = pages_data.klines().filter(date=ORIGIN + dt.timedelta(days=1)).with_columns(close=1e5, high=2e5)
@@ -97,7 +97,7 @@ def test_a_day_without_a_candle_says_so(site: Site, settings: Settings) -> None:
         forecaster(site, settings).forecast("mlp", dt.date(2018, 2, 8), "a")
 
 
-def test_a_damaged_vintage_is_refused_not_used(tmp_path: Path) -> None:
+def test_T5_a_damaged_vintage_is_refused_not_used(tmp_path: Path) -> None:
     tables = pages_data.fill(tmp_path / "real", origins=8)
     for graph in (tmp_path / "real").glob("models/mlp/*/model.onnx"):
         graph.write_bytes(graph.read_bytes()[:-1] + b"\0")

@@ -20,7 +20,7 @@ EVERYWHERE = [
 
 
 @pytest.mark.parametrize("path", EVERYWHERE)
-def test_w6_every_response_carries_the_security_headers(client: FlaskClient, path: str) -> None:
+def test_W6_every_response_carries_the_security_headers(client: FlaskClient, path: str) -> None:
     headers = client.get(path).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
     assert (
@@ -40,11 +40,11 @@ def test_w6_every_response_carries_the_security_headers(client: FlaskClient, pat
     assert "*" not in headers.get("Access-Control-Allow-Origin", "")
 
 
-def test_w6_hsts_is_sent_over_tls_only(client: FlaskClient) -> None:
+def test_W6_hsts_is_sent_over_tls_only(client: FlaskClient) -> None:
     assert client.get("/health", base_url="https://example.org").headers["Strict-Transport-Security"]
 
 
-def test_w7_an_oversized_body_is_413(client: FlaskClient) -> None:
+def test_W7_an_oversized_body_is_413(client: FlaskClient) -> None:
     response = client.post(
         "/_dash-update-component", data=b"x" * (MAX_BODY + 1), content_type="application/json"
     )
@@ -61,7 +61,7 @@ def test_w7_an_oversized_body_is_413(client: FlaskClient) -> None:
         ("PATCH", "/models"),
     ],
 )
-def test_w7_an_odd_method_is_405_and_says_what_is_allowed(
+def test_W7_an_odd_method_is_405_and_says_what_is_allowed(
     client: FlaskClient, method: str, path: str
 ) -> None:
     response = client.open(path, method=method)

@@ -64,7 +64,7 @@ def test_a_window_of_history_is_half_open(site: Site) -> None:
     assert candles.close_on(end + dt.timedelta(days=1)) is None
 
 
-def test_events_tell_refused_refits_of_both_networks_for_the_ensemble(site: Site) -> None:
+def test_M2_events_tell_refused_refits_of_both_networks_for_the_ensemble(site: Site) -> None:
     events = market.events(site.reader, "ensemble")
     assert events
     assert all(event.model == "lstm" and "not promoted" in event.text for event in events)

@@ -25,7 +25,7 @@ ANYTHING = st.recursive(
 @pytest.mark.parametrize(
     "days", ["", "abc", 0, -1, 1.5, "1.5", 1e9, "1e9", float("nan"), [14], {"a": 1}, True, "９", "91"]
 )
-def test_w1_days_that_are_no_number_from_1_to_90_get_a_message_and_the_default(days: object) -> None:
+def test_W1_days_that_are_no_number_from_1_to_90_get_a_message_and_the_default(days: object) -> None:
     question, wrong = parse({"days": days}, LAST)
     assert question.days == query.DEFAULT_DAYS
     assert "a whole number of days from 1 to 90" in wrong["days"]

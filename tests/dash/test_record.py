@@ -88,15 +88,6 @@ def test_nothing_is_claimed_that_chance_explains(comparison: Comparison | None, 
     assert claim(comparison, "no change") == says
 
 
-def test_drift_is_judged_on_independent_targets(site: Site) -> None:
-    near, far = record.drift(site.reader, "ensemble", 1), record.drift(site.reader, "ensemble", 30)
-    assert near is not None
-    assert far is not None
-    assert near[0] == 59
-    assert 0 <= near[1] <= 1
-    assert record.drift(site.reader, "ensemble", 59) is None
-
-
 def test_since_names_the_origins_of_the_kind(site: Site) -> None:
     every = record.since(site.reader, RecordQuestion(days=1))
     live = record.since(site.reader, RecordQuestion(days=1, kind="live"))

@@ -51,7 +51,7 @@ def test_from_now_starts_at_the_running_price_and_is_provisional(site: Site) -> 
     assert story.provenance(found).startswith("Provisional:")
 
 
-def test_the_running_candle_is_never_stored(site: Site) -> None:
+def test_D1_the_running_candle_is_never_stored(site: Site) -> None:
     before = site.reader.read(RAW_KLINES).height
     answer(site_with(site, RunningDay(candle)), NOW, "a")
     assert site.reader.read(RAW_KLINES).height == before

@@ -78,7 +78,7 @@ def test_a_port_that_is_none_is_one_sentence_and_exit_code_2(filled: Path, port:
         assert said.strip() == f"btc_dash: PORT = {port!r}: a whole number from 1 to 65535 is needed"
 
 
-def test_an_unknown_setting_is_refused_at_start(filled: Path) -> None:
+def test_K3_an_unknown_setting_is_refused_at_start(filled: Path) -> None:
     with process(filled, BTC_WEB_PROT="8050") as server:
         said, _ = server.communicate(timeout=60)
         assert server.returncode == 2

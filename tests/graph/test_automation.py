@@ -66,8 +66,7 @@ def past(*ago: int) -> list[dt.date]:
     return [YESTERDAY - n * DAY for n in ago]
 
 
-def test_a_host_that_was_down_three_days_catches_up_in_one_run(instance: dg.DagsterInstance) -> None:
-    """C2."""
+def test_C2_a_host_that_was_down_three_days_catches_up_in_one_run(instance: dg.DagsterInstance) -> None:
     materialise(instance, past(4, 3))
     requests = tick(instance)
     assert [window(r) for r in requests] == [Window(YESTERDAY - 2 * DAY, YESTERDAY + DAY)]
@@ -104,8 +103,7 @@ def launch(instance: dg.DagsterInstance, days: Window, status: dg.DagsterRunStat
         instance.report_run_failed(run)
 
 
-def test_a_day_that_is_under_way_is_not_asked_for_again(instance: dg.DagsterInstance) -> None:
-    """C1."""
+def test_C1_a_day_that_is_under_way_is_not_asked_for_again(instance: dg.DagsterInstance) -> None:
     materialise(instance, past(2))
     launch(instance, Window(YESTERDAY - DAY, YESTERDAY + DAY), dg.DagsterRunStatus.NOT_STARTED)
     assert days_under_way(instance) == set(past(1, 0))
@@ -135,15 +133,14 @@ def evaluate(stored: dg.DagsterInstance, at: dt.datetime) -> dg.RunRequest | dg.
     return daily_at_0005_utc(context)  # type: ignore[return-value]
 
 
-def test_the_schedule_means_the_day_before_its_tick_even_when_late(stored: dg.DagsterInstance) -> None:
-    """L3."""
+def test_L3_the_schedule_means_the_day_before_its_tick_even_when_late(stored: dg.DagsterInstance) -> None:
     request = evaluate(stored, dt.datetime(2024, 3, 1, 0, 5, tzinfo=dt.UTC))
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2024-02-29"
 
 
-def test_the_schedule_leaves_a_day_that_somebody_else_launched(stored: dg.DagsterInstance) -> None:
-    """L1: the Lambda or a person was first."""
+def test_L1_the_schedule_leaves_a_day_that_somebody_else_launched(stored: dg.DagsterInstance) -> None:
+    """The Lambda or a person was first."""
     at = dt.datetime.combine(YESTERDAY + DAY, dt.time(0, 5), dt.UTC)
     launch(stored, Window(YESTERDAY, YESTERDAY + DAY), dg.DagsterRunStatus.NOT_STARTED)
     assert isinstance(evaluate(stored, at), dg.SkipReason)

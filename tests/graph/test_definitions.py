@@ -78,8 +78,7 @@ def test_importing_the_code_location_loads_nothing_heavy() -> None:
     assert result.stdout.strip() == "[]", result.stderr
 
 
-def test_an_unknown_setting_stops_the_code_location_and_names_the_nearest() -> None:
-    """K3."""
+def test_K3_an_unknown_setting_stops_the_code_location_and_names_the_nearest() -> None:
     result = python("import btc_assets.definitions", BTC_SORCE="archive")
     assert result.returncode != 0
     assert "unknown setting BTC_SORCE; did you mean BTC_SOURCE?" in result.stderr

@@ -47,7 +47,7 @@ def test_every_origin_has_ninety_horizons_of_every_model(forecast: World) -> Non
     assert forecast.table(BASELINE_FORECASTS).height == DAYS * len(BASELINES) * HORIZONS
 
 
-def test_a_range_gives_the_bytes_that_single_days_give(forecast: World) -> None:
+def test_C4_a_range_gives_the_bytes_that_single_days_give(forecast: World) -> None:
     whole = content(forecast)
     from btc_assets.storage.open import open_tables
 
@@ -59,8 +59,7 @@ def test_a_range_gives_the_bytes_that_single_days_give(forecast: World) -> None:
     assert content(forecast).equals(whole)
 
 
-def test_running_a_day_again_changes_nothing(forecast: World) -> None:
-    """C4, T8."""
+def test_C4_T8_running_a_day_again_changes_nothing(forecast: World) -> None:
     before, version = forecast.table(FORECASTS), forecast.version(FORECASTS)
     forecast.run("walk_forward", LAST, LAST)
     assert forecast.table(FORECASTS).equals(before)
@@ -68,8 +67,8 @@ def test_running_a_day_again_changes_nothing(forecast: World) -> None:
     assert "1 unchanged" in forecast.metadata("forecasts", LAST)["ledger"]
 
 
-def test_changing_the_future_changes_no_byte_of_a_forecast(forecast: World) -> None:
-    """M8: every candle after the origins is altered, loaded, and the origins are forecast again."""
+def test_M8_changing_the_future_changes_no_byte_of_a_forecast(forecast: World) -> None:
+    """Every candle after the origins is altered, loaded, and the origins are forecast again."""
     before = content(forecast), forecast.table(VINTAGES_IN_FORCE)
     for day in list(forecast.exchange.rows):
         if day > LAST:
@@ -115,8 +114,7 @@ print("tensorflow" in sys.modules)
     assert set(forecast.table(VINTAGES_IN_FORCE, start=LAST)["action"]) <= {"fitted", "carried"}
 
 
-def test_too_little_history_says_how_much_is_needed(empty: World) -> None:
-    """M7."""
+def test_M7_too_little_history_says_how_much_is_needed(empty: World) -> None:
     day = FIRST_DAY + 100 * DAY
     empty.run("market_history", FIRST_DAY, day)
     with pytest.raises(RunFailed, match=r"needs? \d+"):
@@ -125,8 +123,7 @@ def test_too_little_history_says_how_much_is_needed(empty: World) -> None:
         empty.run("walk_forward", day, day, ["baseline_forecasts"])
 
 
-def test_a_failed_candle_leaves_no_forecast_that_pretends_to_be_fresh(forecast: World) -> None:
-    """C3."""
+def test_C3_a_failed_candle_leaves_no_forecast_that_pretends_to_be_fresh(forecast: World) -> None:
     day = max(forecast.exchange.rows) + DAY
     with pytest.raises(RunFailed):
         forecast.run("daily_partition", day, day)

@@ -23,7 +23,7 @@ def test_the_whole_history_takes_one_request_a_thousand_candles(empty: World) ->
     assert empty.table(ENGINEERED_FEATURES).height == days
 
 
-def test_a_day_run_twice_changes_nothing_not_even_the_version(world: World) -> None:
+def test_T8_a_day_run_twice_changes_nothing_not_even_the_version(world: World) -> None:
     before = world.table(RAW_KLINES), world.table(ENGINEERED_FEATURES)
     versions = world.version(RAW_KLINES), world.version(ENGINEERED_FEATURES)
     world.run("market_history", LAST, LAST)
@@ -40,7 +40,7 @@ def test_single_days_give_the_rows_that_a_range_gives(world: World) -> None:
     assert singly.equals(whole)
 
 
-def test_a_day_the_exchange_does_not_have_fails_and_says_when_it_will_be_there(world: World) -> None:
+def test_C7_a_day_the_exchange_does_not_have_fails_and_says_when_it_will_be_there(world: World) -> None:
     day = max(world.exchange.rows) + DAY
     with pytest.raises(
         RunFailed, match=rf"no closed BTCUSDT candle for {day} yet.*final at {day + DAY} 00:00 UTC"
@@ -56,8 +56,8 @@ def test_days_before_a_missing_one_are_kept(world: World) -> None:
     assert world.table(RAW_KLINES)["date"].max() == newest
 
 
-def test_a_restated_candle_is_found_kept_and_rederived(world: World) -> None:
-    """D11: the exchange changes a candle of last week after the fact."""
+def test_D11_a_restated_candle_is_found_kept_and_rederived(world: World) -> None:
+    """The exchange changes a candle of last week after the fact."""
     restated = LAST - 3 * DAY
     old = world.table(RAW_KLINES, start=restated, end=restated + DAY).row(0, named=True)
     world.exchange.restate(
@@ -76,8 +76,7 @@ def test_a_restated_candle_is_found_kept_and_rederived(world: World) -> None:
     assert world.table(ENGINEERED_FEATURES).equals(engineer(world.table(RAW_KLINES)))
 
 
-def test_a_price_that_jumps_is_held_until_a_person_releases_it(world: World) -> None:
-    """D10."""
+def test_D10_a_price_that_jumps_is_held_until_a_person_releases_it(world: World) -> None:
     day = LAST + DAY
     price = str(float(world.exchange.rows[day][4]) * 10)
     world.exchange.restate(day, open=price, high=price, low=price, close=price)
@@ -89,8 +88,7 @@ def test_a_price_that_jumps_is_held_until_a_person_releases_it(world: World) -> 
     assert world.table(RAW_KLINES)["date"].max() == day
 
 
-def test_a_day_that_never_traded_is_flagged_and_not_invented(empty: World) -> None:
-    """D6."""
+def test_D6_a_day_that_never_traded_is_flagged_and_not_invented(empty: World) -> None:
     gap = FIRST_DAY + 20 * DAY
     del empty.exchange.rows[gap]
     empty.run("market_history", FIRST_DAY, FIRST_DAY + 40 * DAY)

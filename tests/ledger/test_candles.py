@@ -55,7 +55,7 @@ RESTATED = {
 }
 
 
-def test_d11_the_days_binance_restated_stay_readable_in_both_versions(
+def test_D11_the_days_binance_restated_stay_readable_in_both_versions(
     tables: DeltaTables, make_candles: Make
 ) -> None:
     now = make_candles(366, first=dt.date(2021, 1, 1))

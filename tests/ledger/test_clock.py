@@ -42,7 +42,7 @@ def test_files_have_no_clock_and_the_record_says_so() -> None:
     assert "this machine's alone" in clock.note()
 
 
-def test_c6_the_deadline_of_a_leap_day_is_a_calendar_day_later() -> None:
+def test_C6_the_deadline_of_a_leap_day_is_a_calendar_day_later() -> None:
     assert deadline(D) == DEADLINE
 
 

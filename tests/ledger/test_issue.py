@@ -81,7 +81,7 @@ def test_one_call_issues_many_origins_in_one_commit_each(world) -> None:
     assert [r.previous_sha256 for r in records[1:]] == [r.sha256() for r in records[:-1]]
 
 
-def test_c4_the_same_forecast_again_changes_nothing(world) -> None:
+def test_C4_the_same_forecast_again_changes_nothing(world) -> None:
     first = world.issue([D])
     before = {t.name: world.tables.version(t) for t in (FORECASTS, ISSUE_RECORDS)}
     again = world.issue([D], late(world, D))
@@ -90,7 +90,7 @@ def test_c4_the_same_forecast_again_changes_nothing(world) -> None:
     assert {t.name: world.tables.version(t) for t in (FORECASTS, ISSUE_RECORDS)} == before
 
 
-def test_d11_a_live_forecast_is_kept_when_its_candles_are_restated(world) -> None:
+def test_D11_a_live_forecast_is_kept_when_its_candles_are_restated(world) -> None:
     world.issue([D])
     stored = world.stored(D)
     world.land(restated(world, D), world.in_time(D).now + HOUR)
@@ -104,7 +104,7 @@ def test_d11_a_live_forecast_is_kept_when_its_candles_are_restated(world) -> Non
     assert record.candles_sha256 != candle_digests(world.tables.read(RAW_KLINES), [D])[D]
 
 
-def test_d11_a_back_filled_forecast_gives_way_and_stays_readable(world) -> None:
+def test_D11_a_back_filled_forecast_gives_way_and_stays_readable(world) -> None:
     world.issue([D], late(world, D))
     old_rows, old_version = world.stored(D), world.tables.version(FORECASTS)
     world.land(restated(world, D), late(world, D).now + HOUR)
@@ -150,7 +150,7 @@ world.issue([dt.date(2024, 1, 12)])
 """
 
 
-def test_t1_killed_between_the_record_and_the_rows_the_next_run_puts_the_rows_there(world) -> None:
+def test_T1_killed_between_the_record_and_the_rows_the_next_run_puts_the_rows_there(world) -> None:
     command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(world.root)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert [r.kind for r in world.records()] == ["genesis", "live"]
@@ -160,7 +160,7 @@ def test_t1_killed_between_the_record_and_the_rows_the_next_run_puts_the_rows_th
     assert set(world.stored(D)["issued_at"]) == {world.records()[-1].issued_at}
 
 
-def test_two_instances_issuing_the_same_day_agree_on_one_record(world, monkeypatch) -> None:
+def test_T7_two_instances_issuing_the_same_day_agree_on_one_record(world, monkeypatch) -> None:
     world.issue([D - DAY])
     inputs, rows = world.inputs([D]), world.rows([D])
     both_have_read = threading.Barrier(2)
@@ -194,14 +194,14 @@ def test_two_instances_issuing_the_same_day_agree_on_one_record(world, monkeypat
 
 
 @pytest.mark.parametrize(("wrong", "apart"), [(HOUR, "1:00:00"), (-HOUR, "1:00:00"), (365 * DAY, "365 days")])
-def test_c5_a_wrong_clock_refuses_a_live_forecast(world, wrong, apart) -> None:
+def test_C5_a_wrong_clock_refuses_a_live_forecast(world, wrong, apart) -> None:
     right = world.in_time(D).now
     with pytest.raises(LedgerError, match=rf"{apart}.*(set this machine's clock)"):
         world.issue([D], Clock(right + wrong, right))
     assert not world.tables.exists(FORECASTS)
 
 
-def test_c5_a_wrong_clock_does_not_hinder_a_back_fill_but_is_noted(world) -> None:
+def test_C5_a_wrong_clock_does_not_hinder_a_back_fill_but_is_noted(world) -> None:
     right = late(world, D).now
     world.issue([D - DAY], Clock(right + HOUR, right))
     record = world.records()[-1]
@@ -210,14 +210,14 @@ def test_c5_a_wrong_clock_does_not_hinder_a_back_fill_but_is_noted(world) -> Non
     assert "differed by 1:00:00" in record.note
 
 
-def test_c5_clocks_set_back_together_cannot_issue_before_the_newest_record(world) -> None:
+def test_C5_clocks_set_back_together_cannot_issue_before_the_newest_record(world) -> None:
     world.issue([D], late(world, D))
     earlier = world.in_time(D - DAY)
     with pytest.raises(LedgerError, match="a clock was wrong then or is wrong now"):
         world.issue([D - DAY], earlier)
 
 
-def test_c5_clocks_set_back_before_the_candles_were_stored_are_found(world) -> None:
+def test_C5_clocks_set_back_before_the_candles_were_stored_are_found(world) -> None:
     with pytest.raises(LedgerError, match=r"was stored at .* a clock is wrong"):
         world.issue([D - DAY], world.in_time(D - 3 * DAY))
 
@@ -271,7 +271,7 @@ def test_a_candle_restated_while_forecasts_were_computed_is_noticed(world) -> No
         issue(world.tables, world.registry, rows, inputs, clock)
 
 
-def test_m4_a_swapped_model_is_refused(world) -> None:
+def test_M4_a_swapped_model_is_refused(world) -> None:
     inputs, rows = world.inputs([D]), world.rows([D])
     inputs.vintages[0, "manifest_sha256"] = "f" * 64
     with pytest.raises(LedgerError, match="swapped or lost"):

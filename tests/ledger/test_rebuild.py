@@ -99,7 +99,7 @@ def platform(issued_once: Path, tmp_path: Path) -> Platform:
     return platform
 
 
-def test_c4_a_day_computed_again_gives_the_same_bytes(platform: Platform) -> None:
+def test_C4_a_day_computed_again_gives_the_same_bytes(platform: Platform) -> None:
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
     assert rebuilt.ok
     assert (rebuilt.candles, rebuilt.features, rebuilt.restored) == (True, True, False)
@@ -107,7 +107,7 @@ def test_c4_a_day_computed_again_gives_the_same_bytes(platform: Platform) -> Non
     assert "NOT" not in "\n".join(rebuilt.lines())
 
 
-def test_d11_restated_candles_change_nothing_about_what_was_known(platform: Platform) -> None:
+def test_D11_restated_candles_change_nothing_about_what_was_known(platform: Platform) -> None:
     platform.restate(D - 3 * DAY, at(D, 2 * HOUR))
     assert platform.issue(at(D, 3 * HOUR)).outcomes == {D: "kept"}
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
@@ -115,7 +115,7 @@ def test_d11_restated_candles_change_nothing_about_what_was_known(platform: Plat
     assert verify(platform.tables, platform.registry, "BTCUSDT", features=ENGINEERED_FEATURES).ok
 
 
-def test_m8_candles_after_the_origin_change_nothing(platform: Platform) -> None:
+def test_M8_candles_after_the_origin_change_nothing(platform: Platform) -> None:
     future = platform.tables.read(RAW_KLINES).with_columns(
         date=pl.col("date") + dt.timedelta(days=3000), close=pl.col("close") * 7, high=pl.col("high") * 7
     )

@@ -195,7 +195,7 @@ def test_tables_rolled_back_together_contradict_what_was_published(issued, tmp_p
     ("table", "expected"),
     [("forecasts", (7, "rows")), ("raw_klines", (7, "candles")), ("issue_records", (None, "rows"))],
 )
-def test_t4_one_table_rolled_back_is_named(world, tmp_path, table, expected) -> None:
+def test_T4_one_table_rolled_back_is_named(world, tmp_path, table, expected) -> None:
     for n in (6, 5, 4, 3, 2, 1):
         world.issue([D - n * DAY], later(world, D - n * DAY, 5 * DAY))
     world.tables.delete_keys(RAW_KLINES, world.tables.read(RAW_KLINES, ["symbol", "date"], start=D))
@@ -219,7 +219,7 @@ def test_an_altered_candle_is_named_with_the_day_up_to_which_all_is_well(issued)
     assert "up to 2024-01-08 they are" in report.line()
 
 
-def test_d11_restated_candles_leave_every_record_provable(issued) -> None:
+def test_D11_restated_candles_leave_every_record_provable(issued) -> None:
     for hours, n in ((2, 5), (3, 1), (4, 5)):
         day = D - n * DAY
         candle = issued.tables.read(RAW_KLINES, start=day, end=day + DAY)
@@ -260,7 +260,7 @@ def test_an_altered_feature_is_named(issued) -> None:
     assert first(check(issued)) == (6, D - DAY, "features")
 
 
-def test_m4_a_model_file_with_one_flipped_bit_is_named(issued) -> None:
+def test_M4_a_model_file_with_one_flipped_bit_is_named(issued) -> None:
     file = issued.root / "models" / "lstm" / "2024-01-01" / "model.onnx"
     content = bytearray(file.read_bytes())
     content[100] ^= 1
@@ -270,7 +270,7 @@ def test_m4_a_model_file_with_one_flipped_bit_is_named(issued) -> None:
     assert "lstm 2024-01-01" in report.line()
 
 
-def test_m4_a_swapped_model_with_a_sound_manifest_is_named(issued) -> None:
+def test_M4_a_swapped_model_with_a_sound_manifest_is_named(issued) -> None:
     models = issued.root / "models"
     shutil.rmtree(models / "lstm" / "2024-01-01")
     shutil.copytree(models / "mlp" / "2024-01-01", models / "lstm" / "2024-01-01")
@@ -282,7 +282,7 @@ def test_a_lost_model_is_named(issued) -> None:
     assert "not in the registry any more" in check(issued).line()
 
 
-def test_t5_one_flipped_bit_in_a_table_is_refused_before_it_is_decoded(issued) -> None:
+def test_T5_one_flipped_bit_in_a_table_is_refused_before_it_is_decoded(issued) -> None:
     for file in (issued.root / "tables" / "forecasts").rglob("*.parquet"):
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 16
@@ -292,7 +292,7 @@ def test_t5_one_flipped_bit_in_a_table_is_refused_before_it_is_decoded(issued) -
     assert "damaged" in report.line()
 
 
-def test_t6_a_missing_data_file_is_named(issued) -> None:
+def test_T6_a_missing_data_file_is_named(issued) -> None:
     for file in (issued.root / "tables" / "issue_records").rglob("*.parquet"):
         file.unlink()
     report = check(issued)
@@ -314,13 +314,13 @@ def test_t6_a_missing_data_file_is_named(issued) -> None:
         (lambda r: replace(r, began=D - 20 * DAY), "it says that the chain began"),
     ],
 )
-def test_c5_a_record_that_contradicts_itself_is_named(issued, forge, told) -> None:
+def test_C5_a_record_that_contradicts_itself_is_named(issued, forge, told) -> None:
     rewrite(issued, lambda rs: rechained([forge(r) if r.seq == 3 else r for r in rs]))
     report = check(issued)
     assert any(told in str(fault) and fault.seq == 3 for fault in report.faults), report.faults
 
 
-def test_c5_a_live_record_written_with_clocks_set_back_is_named(issued) -> None:
+def test_C5_a_live_record_written_with_clocks_set_back_is_named(issued) -> None:
     origin = D - 8 * DAY
     at = issued.in_time(origin).now
 
@@ -390,7 +390,7 @@ def test_a_broken_link_among_the_newest_records_is_named(issued) -> None:
     assert first(check(issued, newest=2)) == (7, D, "chain")
 
 
-def test_c5_a_record_from_the_future_is_named_until_the_chain_begins_anew(issued) -> None:
+def test_C5_a_record_from_the_future_is_named_until_the_chain_begins_anew(issued) -> None:
     year_ahead = later(issued, D, 365 * DAY)
     now = later(issued, D, DAY).now
     issued.land(issued.make(1, D + DAY), now)

@@ -41,7 +41,7 @@ def test_the_same_bytes_from_the_candles_it_may_read_and_from_all() -> None:
         assert anchor(reach, day).tobytes() == anchor(H, day).tobytes()
 
 
-def test_m8_altering_every_later_candle_leaves_the_anchor_unchanged() -> None:
+def test_M8_altering_every_later_candle_leaves_the_anchor_unchanged() -> None:
     altered = history(altered_after(KLINES, ORIGIN))
     assert anchor(altered, ORIGIN).tobytes() == anchor(H, ORIGIN).tobytes()
 

@@ -102,21 +102,21 @@ def test_an_origin_gives_the_same_bytes_alone_and_in_a_range() -> None:
         assert alone.equals(whole.filter(pl.col("origin_date") == origin))
 
 
-def test_m8_altering_every_later_candle_leaves_baselines_unchanged() -> None:
+def test_M8_altering_every_later_candle_leaves_baselines_unchanged() -> None:
     origin = FIRST + 1200 * DAY
     assert baseline_forecasts(altered_after(KLINES, origin), [origin]).equals(
         baseline_forecasts(KLINES, [origin])
     )
 
 
-def test_m7_too_few_candles_say_how_many_are_needed() -> None:
+def test_M7_too_few_candles_say_how_many_are_needed() -> None:
     with pytest.raises(NotEnoughHistory, match="needs 500 candles before it, there are 300"):
         baseline_forecasts(KLINES, [FIRST + 300 * DAY])
     with pytest.raises(NotEnoughHistory, match="no candle"):
         baseline_forecasts(KLINES, [FIRST + 5000 * DAY])
 
 
-def test_d6_a_missing_day_drops_out_of_the_quantiles() -> None:
+def test_D6_a_missing_day_drops_out_of_the_quantiles() -> None:
     t, gap = 900, 880
     gapped = history(KLINES.filter(pl.col("date") != FIRST + gap * DAY))
     ends = [e for e in range(t - 364, t + 1) if gap not in (e, e - 1)]

@@ -63,14 +63,14 @@ def test_features_have_the_same_bytes_from_any_range_that_holds_their_window(sta
     assert part.select(NAMES).to_numpy().tobytes() == same.select(NAMES).to_numpy().tobytes()
 
 
-def test_m8_altering_every_later_candle_leaves_features_unchanged() -> None:
+def test_M8_altering_every_later_candle_leaves_features_unchanged() -> None:
     day = FIRST + 700 * DAY
     altered = engineer(altered_after(KLINES, day))
     assert altered.filter(pl.col("date") <= day).equals(WHOLE.filter(pl.col("date") <= day))
     assert not altered.filter(pl.col("date") > day).equals(WHOLE.filter(pl.col("date") > day))
 
 
-def test_d6_a_missing_day_has_no_row_and_is_not_invented_for_others() -> None:
+def test_D6_a_missing_day_has_no_row_and_is_not_invented_for_others() -> None:
     gap = FIRST + 600 * DAY
     gapped = engineer(KLINES.filter(pl.col("date") != gap))
     assert gap not in gapped["date"].to_list()

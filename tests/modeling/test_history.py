@@ -15,7 +15,7 @@ from btc_assets.modeling.history import history, window_mean
 DAY = dt.timedelta(days=1)
 
 
-def test_d6_a_day_without_a_candle_stays_empty() -> None:
+def test_D6_a_day_without_a_candle_stays_empty() -> None:
     gap = FIRST + 5 * DAY
     h = history(candles(10).filter(pl.col("date") != gap))
     assert len(h) == 10

@@ -51,7 +51,7 @@ def test_a_forecast_is_ordered_positive_and_centred_on_the_last_close(
 
 
 @pytest.mark.parametrize("kind", ["mlp", "lstm"])
-def test_m8_altering_every_later_candle_leaves_forecast_bytes_unchanged(
+def test_M8_altering_every_later_candle_leaves_forecast_bytes_unchanged(
     fitted: Fitted, klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date, kind: str
 ) -> None:
     predictor = Predictor.open(fitted[kind][0])
@@ -98,19 +98,19 @@ def test_features_that_are_not_there_are_asked_for(
         ({"code_version": 0}, "made for code_version 0"),
     ],
 )
-def test_m3_a_vintage_made_for_other_features_or_code_is_refused(
+def test_M3_a_vintage_made_for_other_features_or_code_is_refused(
     vintage: Path, changes: dict[str, object], said: str
 ) -> None:
     with pytest.raises(BadModel, match=said):
         Predictor.open(resealed(vintage, **changes))
 
 
-def test_m3_a_vintage_whose_recipe_cannot_be_read_is_refused(vintage: Path) -> None:
+def test_M3_a_vintage_whose_recipe_cannot_be_read_is_refused(vintage: Path) -> None:
     with pytest.raises(BadModel):
         Predictor.open(resealed(vintage, hyperparameters={"kind": "gru"}))
 
 
-def test_m4_a_truncated_altered_or_unlisted_file_is_refused(vintage: Path) -> None:
+def test_M4_a_truncated_altered_or_unlisted_file_is_refused(vintage: Path) -> None:
     content = (vintage / "model.onnx").read_bytes()
     (vintage / "model.onnx").write_bytes(content[:-10])
     with pytest.raises(BadModel, match=r"model\.onnx hashes to"):
@@ -121,12 +121,12 @@ def test_m4_a_truncated_altered_or_unlisted_file_is_refused(vintage: Path) -> No
         Predictor.open(vintage)
 
 
-def test_m4_another_manifest_than_the_registrys_is_refused(vintage: Path) -> None:
+def test_M4_another_manifest_than_the_registrys_is_refused(vintage: Path) -> None:
     with pytest.raises(BadModel, match="hashes to"):
         Predictor.open(vintage, "0" * 64)
 
 
-def test_m4_a_sealed_file_that_is_no_graph_is_refused(vintage: Path) -> None:
+def test_M4_a_sealed_file_that_is_no_graph_is_refused(vintage: Path) -> None:
     (vintage / "model.onnx").write_bytes(b"not a graph")
     with pytest.raises(BadModel, match=r"no usable graph|cannot be opened"):
         Predictor.open(resealed(vintage))

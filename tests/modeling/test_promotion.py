@@ -48,7 +48,7 @@ def test_the_same_vintage_twice_is_sound(window: Trial, fitted: dict[str, tuple[
 
 
 @pytest.mark.parametrize("factor", [0.2, 3.0])
-def test_m2_a_vintage_clearly_worse_than_the_random_walk_is_not_sound(
+def test_M2_a_vintage_clearly_worse_than_the_random_walk_is_not_sound(
     window: Trial, cutoff: dt.date, factor: float
 ) -> None:
     verdict = judge(Stretched(factor, cutoff), None, window)  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def test_m2_a_vintage_clearly_worse_than_the_random_walk_is_not_sound(
     assert "against the random walk" in verdict.reason
 
 
-def test_m2_a_vintage_clearly_worse_than_its_predecessor_is_not_sound(window: Trial, cutoff: dt.date) -> None:
+def test_M2_a_vintage_clearly_worse_than_its_predecessor_is_not_sound(window: Trial, cutoff: dt.date) -> None:
     losses = {f: window.losses(Stretched(f, cutoff)).mean() for f in (0.8, 0.9, 1.0, 1.1, 1.25)}  # type: ignore[arg-type]
     best = min(losses, key=lambda f: losses[f])
     good, bad = Stretched(best, cutoff), Stretched(best * 2.2, cutoff)
@@ -66,7 +66,7 @@ def test_m2_a_vintage_clearly_worse_than_its_predecessor_is_not_sound(window: Tr
     assert judge(good, bad, window).sound  # type: ignore[arg-type]
 
 
-def test_m1_a_vintage_that_is_not_finite_is_not_sound(window: Trial, cutoff: dt.date) -> None:
+def test_M1_a_vintage_that_is_not_finite_is_not_sound(window: Trial, cutoff: dt.date) -> None:
     verdict = judge(Stretched(float("nan"), cutoff), None, window)  # type: ignore[arg-type]
     assert not verdict.sound
     assert "no finite" in verdict.reason

@@ -46,7 +46,7 @@ def test_the_same_inputs_give_the_same_bytes(
     assert again.manifest_sha256 == fitted["lstm"][1].manifest_sha256
 
 
-def test_m8_altering_every_later_candle_gives_the_same_vintage(
+def test_M8_altering_every_later_candle_gives_the_same_vintage(
     fitted: Fitted, klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date, tmp_path: Path
 ) -> None:
     later = pl.col("date") > cutoff
@@ -55,7 +55,7 @@ def test_m8_altering_every_later_candle_gives_the_same_vintage(
     assert again.manifest_sha256 == fitted["mlp"][1].manifest_sha256
 
 
-def test_m8_no_outcome_after_the_cutoff_enters_the_loss(
+def test_M8_no_outcome_after_the_cutoff_enters_the_loss(
     klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date
 ) -> None:
     data = samples(Anchors(history(klines)), features, cutoff, 1, "mlp")
@@ -65,7 +65,7 @@ def test_m8_no_outcome_after_the_cutoff_enters_the_loss(
     assert not data.outcomes[-1, 1:].any()
 
 
-def test_m1_a_loss_that_is_not_finite_leaves_nothing_behind(
+def test_M1_a_loss_that_is_not_finite_leaves_nothing_behind(
     klines: pl.DataFrame,
     features: pl.DataFrame,
     cutoff: dt.date,
@@ -100,7 +100,7 @@ def test_an_export_that_differs_from_the_network_is_refused(
     assert not (tmp_path / "broken").exists()
 
 
-def test_m7_too_few_rows_say_how_many_are_needed(
+def test_M7_too_few_rows_say_how_many_are_needed(
     klines: pl.DataFrame, features: pl.DataFrame, tmp_path: Path
 ) -> None:
     with pytest.raises(NotEnoughHistory, match="needs 365 usable origins, there are 200"):

@@ -29,7 +29,7 @@ def market() -> tuple[pl.DataFrame, pl.DataFrame]:
     return klines, engineer(klines)
 
 
-def test_m6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
+def test_M6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
     market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = tmp_path / "study" / "mlp.journal"
@@ -71,7 +71,7 @@ def test_the_first_trial_is_the_default(
     assert all(hp.kind == "lstm" for hp in seen)
 
 
-def test_m8_no_candle_after_the_tuning_slice_enters_a_trial(
+def test_M8_no_candle_after_the_tuning_slice_enters_a_trial(
     market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path
 ) -> None:
     klines, features = market

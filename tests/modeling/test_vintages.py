@@ -85,7 +85,7 @@ def test_the_answer_does_not_depend_on_which_partitions_ran_before(
     assert alone["reason"].item() == first["reason"][1]
 
 
-def test_m8_altering_every_later_candle_leaves_vintage_choice_and_forecasts_unchanged(
+def test_M8_altering_every_later_candle_leaves_vintage_choice_and_forecasts_unchanged(
     opened: Opener, klines: pl.DataFrame, features: pl.DataFrame
 ) -> None:
     altered = altered_after(klines, ORIGIN)
@@ -96,7 +96,7 @@ def test_m8_altering_every_later_candle_leaves_vintage_choice_and_forecasts_unch
     assert forecasts([ORIGIN], altered, engineer(altered), other.predictor).equals(here)
 
 
-def test_c4_an_origin_gives_the_same_bytes_alone_and_in_a_range(
+def test_C4_an_origin_gives_the_same_bytes_alone_and_in_a_range(
     opened: Opener, klines: pl.DataFrame, features: pl.DataFrame
 ) -> None:
     book = opened()
@@ -130,7 +130,7 @@ def test_a_vintage_that_has_seen_the_origins_future_makes_no_forecast(
         forecast_origin(state, {kind: book.predictor(kind, ORIGIN) for kind in TINY})
 
 
-def test_m2_an_unsound_vintage_is_held_back_and_the_old_stays_in_force(
+def test_M2_an_unsound_vintage_is_held_back_and_the_old_stays_in_force(
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def strict(candidate: object, predecessor: object, window: object) -> Verdict:
@@ -145,7 +145,7 @@ def test_m2_an_unsound_vintage_is_held_back_and_the_old_stays_in_force(
     assert row["reason"] == f"{NEWEST} held back: clearly worse; {BEFORE} stays in force"
 
 
-def test_m1_a_fit_that_fails_is_held_back_and_publishes_nothing(
+def test_M1_a_fit_that_fails_is_held_back_and_publishes_nothing(
     klines: pl.DataFrame, features: pl.DataFrame, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object) -> None:
@@ -162,7 +162,7 @@ def test_m1_a_fit_that_fails_is_held_back_and_publishes_nothing(
     assert FolderRegistry(root).get("mlp", VintageId(FIRST + 945 * DAY)) is None
 
 
-def test_m2_no_sound_vintage_at_all_is_an_error_that_says_why(
+def test_M2_no_sound_vintage_at_all_is_an_error_that_says_why(
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vintages, "judge", lambda *_: Verdict(False, "clearly worse"))
@@ -191,6 +191,6 @@ def test_tuned_hyperparameters_are_not_used_where_tuning_saw_the_future(
     assert opened().chosen("mlp", NEWEST + DAY) == TINY["mlp"]
 
 
-def test_m7_an_origin_without_enough_history_says_how_much_is_needed(opened: Opener) -> None:
+def test_M7_an_origin_without_enough_history_says_how_much_is_needed(opened: Opener) -> None:
     with pytest.raises(NotEnoughHistory, match="needs 365 usable origins"):
         opened().in_force("lstm", FIRST + 700 * DAY)

@@ -228,7 +228,7 @@ def test_an_upload_that_was_killed_does_not_block_its_version(
     assert (hopsworks_registry.fetch(ref) / "model.onnx").read_bytes() == b"weights"
 
 
-def test_m5_a_registry_that_is_down_leaves_the_local_copy_in_use(
+def test_M5_a_registry_that_is_down_leaves_the_local_copy_in_use(
     hopsworks_server, hopsworks_registry, make_model
 ) -> None:
     from hopsworks_emulator.server import failing

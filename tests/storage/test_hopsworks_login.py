@@ -62,7 +62,7 @@ def test_logging_and_warnings_are_left_as_they_were(login, hopsworks_settings, c
     assert capsys.readouterr().out == ""
 
 
-def test_k1_a_missing_key_or_project_names_the_setting(login, hopsworks_settings) -> None:
+def test_K1_a_missing_key_or_project_names_the_setting(login, hopsworks_settings) -> None:
     with pytest.raises(ConfigurationError, match="BTC_HOPSWORKS_API_KEY"):
         login.connect(changed(hopsworks_settings, hopsworks_api_key=""))
     with pytest.raises(ConfigurationError, match="BTC_HOPSWORKS_PROJECT"):
@@ -70,7 +70,7 @@ def test_k1_a_missing_key_or_project_names_the_setting(login, hopsworks_settings
 
 
 @pytest.mark.parametrize("key", [f"{SECRET}\n", f" {SECRET}", f"{SECRET}\n{SECRET}", f"{SECRET}\0"])
-def test_k1_a_key_with_a_blank_is_refused_without_showing_it(login, hopsworks_settings, key) -> None:
+def test_K1_a_key_with_a_blank_is_refused_without_showing_it(login, hopsworks_settings, key) -> None:
     with pytest.raises(ConfigurationError, match="BTC_HOPSWORKS_API_KEY holds a blank") as caught:
         login.connect(changed(hopsworks_settings, hopsworks_api_key=key))
     assert SECRET not in str(caught.value)
@@ -93,7 +93,7 @@ def test_the_key_comes_from_the_environment_or_a_secrets_file(
         login.api_key(bare)
 
 
-def test_k2_a_key_that_is_refused_is_not_shown(login, hopsworks_settings, caplog) -> None:
+def test_K2_a_key_that_is_refused_is_not_shown(login, hopsworks_settings, caplog) -> None:
     with pytest.raises(ConfigurationError, match=r"answers 401.*API key") as caught:
         login.connect(changed(hopsworks_settings, hopsworks_api_key=SECRET))
     assert SECRET not in str(caught.value) + caplog.text

@@ -121,7 +121,7 @@ def test_a_folder_that_does_not_match_its_manifest_is_not_published(registry, ma
 
 
 @pytest.mark.parametrize("name", ["model.h5", "scaler.pkl", "a/B.PICKLE", "weights.pt"])
-def test_m4_files_that_can_run_code_are_refused(make_model, name) -> None:
+def test_M4_files_that_can_run_code_are_refused(make_model, name) -> None:
     folder = make_model()
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(b"x")
@@ -180,7 +180,7 @@ def damage(folder: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "unlisted", "truncated", "link", "manifest"])
-def test_m4_a_damaged_model_is_refused_even_after_it_was_verified(tmp_path, make_model, how) -> None:
+def test_M4_a_damaged_model_is_refused_even_after_it_was_verified(tmp_path, make_model, how) -> None:
     from btc_assets.storage.folder import FolderRegistry
 
     registry = FolderRegistry(tmp_path / "store")
@@ -190,7 +190,7 @@ def test_m4_a_damaged_model_is_refused_even_after_it_was_verified(tmp_path, make
         registry.fetch(ref)
 
 
-def test_t5_every_flipped_bit_in_a_model_is_caught(tmp_path, make_model) -> None:
+def test_T5_every_flipped_bit_in_a_model_is_caught(tmp_path, make_model) -> None:
     from btc_assets.storage.folder import FolderRegistry
 
     registry = FolderRegistry(tmp_path / "store")

@@ -48,7 +48,7 @@ def child(script: str, *arguments: object) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_t1_a_publisher_killed_at_any_step_leaves_no_vintage(tmp_path, make_model, step) -> None:
+def test_T1_a_publisher_killed_at_any_step_leaves_no_vintage(tmp_path, make_model, step) -> None:
     root, folder = tmp_path / "store", make_model()
     process = child(PUBLISH.format(step=STEPS[step]), root, folder)
     process.communicate(timeout=60)
@@ -59,7 +59,7 @@ def test_t1_a_publisher_killed_at_any_step_leaves_no_vintage(tmp_path, make_mode
     assert registry.fetch(ref).is_dir()
 
 
-def test_t9_drafts_of_killed_publishers_are_swept_up_after_a_day(tmp_path, make_model) -> None:
+def test_T9_drafts_of_killed_publishers_are_swept_up_after_a_day(tmp_path, make_model) -> None:
     registry = FolderRegistry(tmp_path)
     old, young = registry.folder_for("mlp") / ".draft-old", registry.folder_for("mlp") / ".draft-young"
     for draft in (old, young):
@@ -71,7 +71,7 @@ def test_t9_drafts_of_killed_publishers_are_swept_up_after_a_day(tmp_path, make_
     assert young.exists()
 
 
-def test_of_publishers_at_once_one_wins_whole(tmp_path, make_model) -> None:
+def test_T7_of_publishers_at_once_one_wins_whole(tmp_path, make_model) -> None:
     root, folders = tmp_path / "store", [make_model(bytes([n]) * 100_000) for n in range(3)]
     processes = [child(PUBLISH.format(step=""), root, folder) for folder in folders]
     errors = [process.communicate(timeout=60)[1].decode() for process in processes]
@@ -93,7 +93,7 @@ S3Registry(Bucket(sys.argv[1], sys.argv[2])).publish("mlp", VintageId(dt.date(20
 """
 
 
-def test_of_publishers_to_s3_at_once_one_wins_whole(bucket_url, s3_endpoint, tmp_path, make_model) -> None:
+def test_T7_of_publishers_to_s3_at_once_one_wins_whole(bucket_url, s3_endpoint, tmp_path, make_model) -> None:
     folders = [make_model(bytes([n]) * 1_000) for n in range(3)]
     processes = [child(S3_PUBLISH, bucket_url, s3_endpoint, folder) for folder in folders]
     for process in processes:
@@ -130,7 +130,7 @@ def take_down(registry: CachedRegistry) -> None:
     registry.remote = S3Registry(Bucket("s3://bucket/x", f"http://127.0.0.1:{free_port()}"))
 
 
-def test_m5_while_the_remote_is_down_verified_copies_stay_in_use_marked_so(cached, make_model) -> None:
+def test_M5_while_the_remote_is_down_verified_copies_stay_in_use_marked_so(cached, make_model) -> None:
     ref = cached.publish("mlp", JUNE, make_model(), METRICS)
     later = cached.publish("mlp", VintageId(JUNE.cutoff, 1), make_model(b"b"), METRICS)
     cached.fetch(ref)
@@ -201,7 +201,7 @@ def test_local_copies_are_bounded_and_the_newest_stays(cached, make_model, monke
     assert (cached.fetch(refs[0]) / "card.md").exists()
 
 
-def test_a_full_disk_publishes_nothing(tmp_path, make_model) -> None:
+def test_T2_a_full_disk_publishes_nothing(tmp_path, make_model) -> None:
     script = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))"
     process = child(PUBLISH.format(step=script), tmp_path / "store", make_model(b"x" * 100_000))
     errors = process.communicate(timeout=60)[1].decode()

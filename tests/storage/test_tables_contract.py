@@ -57,7 +57,7 @@ def test_types_and_time_zones_survive_at_their_limits(tables) -> None:
     assert_frame_equal(tables.read(SAMPLES), rows, abs_tol=0, rel_tol=0)
 
 
-def test_t8_writing_the_same_rows_again_changes_nothing(tables) -> None:
+def test_T8_writing_the_same_rows_again_changes_nothing(tables) -> None:
     first = tables.upsert(SAMPLES, samples(0, 1, 2))
     again = tables.upsert(SAMPLES, samples(1, 2))
     assert (again.inserted, again.updated, again.unchanged) == (0, 0, 2)

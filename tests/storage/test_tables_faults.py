@@ -75,7 +75,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_t1_a_writer_killed_at_any_step_leaves_old_or_new(local_tables, step) -> None:
+def test_T1_a_writer_killed_at_any_step_leaves_old_or_new(local_tables, step) -> None:
     old, new = samples(*range(10)), samples(*range(10), close=2.0)
     local_tables.upsert(SAMPLES, old)
     script = f"{STEPS[step]}\ntables.upsert(c.SAMPLES, c.samples(*range(10), close=2.0))\n"
@@ -90,7 +90,7 @@ def test_t1_a_writer_killed_at_any_step_leaves_old_or_new(local_tables, step) ->
     assert_frame_equal(local_tables.read(SAMPLES), new)
 
 
-def test_t1_a_writer_killed_at_random_moments_never_leaves_half(local_tables) -> None:
+def test_T1_a_writer_killed_at_random_moments_never_leaves_half(local_tables) -> None:
     local_tables.upsert(SAMPLES, samples(*range(40)))
     script = "n = 1.0\nprint('go', flush=True)\n"
     script += "while True:\n    n += 1; tables.upsert(c.SAMPLES, c.samples(*range(40), close=n))"
@@ -125,7 +125,7 @@ except StorageError as error:
 """
 
 
-def test_t2_a_disk_that_is_full_for_data_fails_clearly(local_tables) -> None:
+def test_T2_a_disk_that_is_full_for_data_fails_clearly(local_tables) -> None:
     local_tables.upsert(SAMPLES, samples(0, 1))
     script = FULL.replace("int(sys.argv[2])", "2_000") + ATTEMPT
     result = child(script, local_tables.root)
@@ -135,7 +135,7 @@ def test_t2_a_disk_that_is_full_for_data_fails_clearly(local_tables) -> None:
     assert_frame_equal(DeltaTables(local_tables.root).read(SAMPLES), samples(0, 1))
 
 
-def test_t2_a_disk_that_is_full_for_the_log_fails_clearly(local_tables) -> None:
+def test_T2_a_disk_that_is_full_for_the_log_fails_clearly(local_tables) -> None:
     local_tables.upsert(SAMPLES, samples(0, 1))
     script = """
 import resource
@@ -151,7 +151,7 @@ delta_log.DeltaLog.commit = full
     assert local_tables.upsert(SAMPLES, samples(2)).inserted == 1
 
 
-def test_t3_a_read_only_folder_fails_clearly_and_stays_readable() -> None:
+def test_T3_a_read_only_folder_fails_clearly_and_stays_readable() -> None:
     # Permissions do not bind root, so the attempt is made as another user, who must be able to get there.
     with tempfile.TemporaryDirectory() as root:
         tables = DeltaTables(root)
@@ -169,7 +169,7 @@ def test_t3_a_read_only_folder_fails_clearly_and_stays_readable() -> None:
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "zeros"])
-def test_t4_a_torn_log_gives_the_last_good_version_and_an_alarm(local_tables, caplog, damage) -> None:
+def test_T4_a_torn_log_gives_the_last_good_version_and_an_alarm(local_tables, caplog, damage) -> None:
     local_tables.upsert(SAMPLES, samples(0))
     local_tables.upsert(SAMPLES, samples(1))
     last = log_entries(local_tables)[-1]
@@ -186,7 +186,7 @@ def test_t4_a_torn_log_gives_the_last_good_version_and_an_alarm(local_tables, ca
     assert last.name in alarm
 
 
-def test_t4_a_torn_entry_within_the_log_is_refused(local_tables) -> None:
+def test_T4_a_torn_entry_within_the_log_is_refused(local_tables) -> None:
     for n in range(3):
         local_tables.upsert(SAMPLES, samples(n))
     log_entries(local_tables)[2].write_bytes(b"{")
@@ -194,7 +194,7 @@ def test_t4_a_torn_entry_within_the_log_is_refused(local_tables) -> None:
         DeltaTables(local_tables.root).read(SAMPLES)
 
 
-def test_t4_a_commit_of_another_program_is_not_taken_for_damage(local_tables) -> None:
+def test_T4_a_commit_of_another_program_is_not_taken_for_damage(local_tables) -> None:
     from deltalake import write_deltalake
 
     local_tables.upsert(SAMPLES, samples(0))
@@ -205,7 +205,7 @@ def test_t4_a_commit_of_another_program_is_not_taken_for_damage(local_tables) ->
 
 
 @pytest.mark.parametrize("damage", ["flipped", "hash lost"])
-def test_t5_a_damaged_checkpoint_is_dropped_before_it_is_decoded(local_tables, damage) -> None:
+def test_T5_a_damaged_checkpoint_is_dropped_before_it_is_decoded(local_tables, damage) -> None:
     for n in range(3):
         local_tables.upsert(SAMPLES, samples(n))
     local_tables.maintain(SAMPLES)
@@ -220,7 +220,7 @@ def test_t5_a_damaged_checkpoint_is_dropped_before_it_is_decoded(local_tables, d
     assert checkpoint.exists()
 
 
-def test_t5_every_flipped_bit_in_a_data_file_is_caught_before_decoding(local_tables) -> None:
+def test_T5_every_flipped_bit_in_a_data_file_is_caught_before_decoding(local_tables) -> None:
     local_tables.upsert(SAMPLES, samples(*range(50)))
     (path,) = data_files(local_tables)
     chance = random.Random(5)
@@ -232,7 +232,7 @@ def test_t5_every_flipped_bit_in_a_data_file_is_caught_before_decoding(local_tab
     assert local_tables.read(SAMPLES).height == 50
 
 
-def test_t5_damage_that_leaves_the_time_of_change_is_caught_by_the_next_process(local_tables) -> None:
+def test_T5_damage_that_leaves_the_time_of_change_is_caught_by_the_next_process(local_tables) -> None:
     local_tables.upsert(SAMPLES, samples(*range(50)))
     (path,) = data_files(local_tables)
     local_tables.read(SAMPLES)
@@ -245,7 +245,7 @@ def test_t5_damage_that_leaves_the_time_of_change_is_caught_by_the_next_process(
 
 
 @pytest.mark.parametrize("entry", [1, 2])
-def test_t5_no_flipped_bit_in_the_log_gives_wrong_rows(local_tables, caplog, entry) -> None:
+def test_T5_no_flipped_bit_in_the_log_gives_wrong_rows(local_tables, caplog, entry) -> None:
     local_tables.upsert(SAMPLES, samples(0, 1))
     local_tables.upsert(SAMPLES, samples(1, 2, close=3.0))
     right = local_tables.read(SAMPLES)
@@ -269,7 +269,7 @@ def test_t5_no_flipped_bit_in_the_log_gives_wrong_rows(local_tables, caplog, ent
     assert caught > 50
 
 
-def test_t6_a_missing_data_file_is_refused_with_how_to_rebuild(local_tables) -> None:
+def test_T6_a_missing_data_file_is_refused_with_how_to_rebuild(local_tables) -> None:
     local_tables.upsert(SAMPLES, samples(0))
     (path,) = data_files(local_tables)
     path.unlink()
@@ -279,7 +279,7 @@ def test_t6_a_missing_data_file_is_refused_with_how_to_rebuild(local_tables) -> 
         local_tables.upsert(SAMPLES, samples(0, close=2.0))
 
 
-def test_t6_a_missing_old_entry_of_the_log_is_refused(local_tables) -> None:
+def test_T6_a_missing_old_entry_of_the_log_is_refused(local_tables) -> None:
     for n in range(3):
         local_tables.upsert(SAMPLES, samples(n))
     log_entries(local_tables)[1].unlink()
@@ -303,7 +303,7 @@ def writers(root: str, scripts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("backend", ["local", "s3"])
-def test_t7_writers_of_different_days_all_land(request, tmp_path, backend) -> None:
+def test_T7_writers_of_different_days_all_land(request, tmp_path, backend) -> None:
     make = "tables"
     tables = DeltaTables(str(tmp_path / "store"))
     if backend == "s3":
@@ -318,7 +318,7 @@ def test_t7_writers_of_different_days_all_land(request, tmp_path, backend) -> No
     assert_frame_equal(tables.read(SAMPLES), expected)
 
 
-def test_t7_writers_of_the_same_day_leave_one_row_and_no_mixture(local_tables) -> None:
+def test_T7_writers_of_the_same_day_leave_one_row_and_no_mixture(local_tables) -> None:
     script = "for n in range(4): tables.upsert(c.SAMPLES, c.samples(1, 2, close=10.0 * {i} + n))"
     writers(local_tables.root, [script.format(i=i) for i in range(3)])
     rows = local_tables.read(SAMPLES)
@@ -326,7 +326,7 @@ def test_t7_writers_of_the_same_day_leave_one_row_and_no_mixture(local_tables) -
     assert rows["close"].n_unique() == 1
 
 
-def test_t7_of_two_that_insert_the_same_key_one_wins(local_tables) -> None:
+def test_T7_of_two_that_insert_the_same_key_one_wins(local_tables) -> None:
     local_tables.ensure_table(SAMPLES)
     script = """
 from btc_assets.errors import WriteConflict
@@ -351,7 +351,7 @@ for n in range(8):
     assert closes == [1.0 if str(n) in won[0] else 2.0 for n in range(8)]
 
 
-def test_t9_what_a_killed_writer_left_is_swept_up_after_a_day(local_tables) -> None:
+def test_T9_what_a_killed_writer_left_is_swept_up_after_a_day(local_tables) -> None:
     local_tables.upsert(SAMPLES, samples(0))
     local_tables.upsert(SAMPLES, samples(0, close=2.0))
     folder = table_folder(local_tables)
