@@ -98,7 +98,7 @@ def forecasts(
     for origin in origins:
         for name in models:
             width = (
-                0.024
+                0.021
                 * _WIDTH[name]
                 * np.sqrt(horizons)[:, None]
                 * (1 + 0.2 * np.sin(origin.toordinal() / 25))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import tempfile
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +60,8 @@ def facts(kind: str, cutoff: dt.date) -> dict[str, Any]:
         "feature_digest": feature_digest(),
         "code_version": CODE_VERSION,
         "package": "0",
-        "libraries": {"keras": "3", "tensorflow": "2"},
-        "data_sha256": "0" * 64,
+        "libraries": {name: metadata.version(name) for name in ("keras", "onnx")},
+        "data_sha256": hashlib.sha256(cutoff.isoformat().encode()).hexdigest(),
         "first_origin": (cutoff - dt.timedelta(days=900)).isoformat(),
         "last_target": cutoff.isoformat(),
         "metrics": METRICS,
