@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from btc_assets.contracts import BASELINE_FORECASTS, BASELINES, HORIZONS, LEVELS, MEDIAN, QUANTILES
 from btc_assets.errors import NotEnoughHistory
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.history import Floats, History, history, window_mean
+from btc_assets.modeling.history import EPOCH, Floats, History, history, window_mean
 
 YEAR = 365
 MIXTURE = (365, 730, 1095)
@@ -103,17 +103,17 @@ def baseline_forecasts(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.D
 
 def forecast_rows(symbol: str, model: str, origin: dt.date, prices: Floats, vintage: dt.date) -> pl.DataFrame:
     """Rows of the contract FORECASTS without ``issued_at`` from price quantiles [HORIZONS, 21]."""
-    fixed = {"symbol": symbol, "model": model, "origin_date": origin}
+    targets = (origin - EPOCH).days + ALL_HORIZONS
     return pl.DataFrame(
-        {
-            "horizon": pl.Series(ALL_HORIZONS, dtype=pl.Int16),
-            "target_date": pl.date_range(origin + DAY, origin + HORIZONS * DAY, "1d", eager=True),
-            **{name: prices[:, i] for i, name in enumerate(QUANTILES)},
-        }
-    ).select(
-        *(pl.lit(value).alias(name) for name, value in fixed.items()),
-        pl.col("horizon", "target_date", *QUANTILES),
-        pl.lit(vintage).alias("vintage"),
+        [
+            pl.Series("symbol", [symbol] * HORIZONS, dtype=pl.String),
+            pl.Series("model", [model] * HORIZONS, dtype=pl.String),
+            pl.Series("origin_date", [origin] * HORIZONS, dtype=pl.Date),
+            pl.Series("horizon", ALL_HORIZONS.astype(np.int16)),
+            pl.Series("target_date", targets.astype("datetime64[D]")),
+            *(pl.Series(name, prices[:, i]) for i, name in enumerate(QUANTILES)),
+            pl.Series("vintage", [vintage] * HORIZONS, dtype=pl.Date),
+        ]
     )
 
 
@@ -132,8 +132,8 @@ def past_returns(
     windows = np.lib.stride_tricks.sliding_window_view(closes, days)
     past = windows[reach] - windows[reach - horizons]
     if spans is not None:
-        weekday = (h.weekday[t] + np.arange(1 - days, 1)[None, :] - horizons[:, None]) % 7
-        past /= np.take_along_axis(spans, weekday, axis=1)
+        week = (h.weekday[t] + np.arange(1 - days, 8 - days)[None, :] - horizons[:, None]) % 7
+        past /= np.tile(np.take_along_axis(spans, week, axis=1), -(-days // 7))[:, :days]
     return np.asarray(past)
 
 

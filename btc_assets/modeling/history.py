@@ -18,6 +18,8 @@ from btc_assets.market.calendar import DAY
 
 Floats = NDArray[np.float64]
 
+EPOCH = dt.date(1970, 1, 1)
+
 PARKINSON = 1.0 / (4.0 * np.log(2.0))
 """Turns a squared log range into a variance (Parkinson 1980, J. Business 53, 61-65)."""
 
@@ -97,34 +99,52 @@ def history(klines: pl.DataFrame, start: dt.date | None = None, end: dt.date | N
         ModelError: rows of several symbols, or a day twice.
         NotEnoughHistory: no row at all.
     """
-    if start is not None:
-        klines = klines.filter(pl.col("date") >= start)
-    if end is not None:
-        klines = klines.filter(pl.col("date") < end)
-    if klines.height == 0:
+    chosen = rows_between(klines, start, None if end is None else end - DAY)
+    if len(chosen) == 0:
         raise NotEnoughHistory(f"no candle in [{start}, {end}); materialise raw_klines")
-    symbols = klines["symbol"].unique()
-    if len(symbols) != 1:
-        raise ModelError(f"candles of one symbol are needed, not of {sorted(symbols)}")
-    days = klines["date"].cast(pl.Int32).cast(pl.Int64).to_numpy()
+    symbols = klines["symbol"][chosen]
+    if symbols.n_unique() != 1:
+        raise ModelError(f"candles of one symbol are needed, not of {sorted(symbols.unique())}")
+    days = day_numbers(klines)[chosen]
     place = days - days.min()
-    if len(np.unique(place)) != len(place):
+    length = int(place.max()) + 1
+    if np.bincount(place, minlength=length).max() > 1:
         raise ModelError(f"{symbols[0]}: a day has more than one candle")
 
     def column(name: str) -> Floats:
-        values = np.full(int(place.max()) + 1, np.nan)
-        values[place] = klines[name].to_numpy()
+        values = np.full(length, np.nan)
+        values[place] = klines[name].to_numpy()[chosen]
         return values
 
     return History(
         symbol=str(symbols[0]),
-        first=dt.date(1970, 1, 1) + int(days.min()) * DAY,
+        first=EPOCH + int(days.min()) * DAY,
         open=column("open"),
         high=column("high"),
         low=column("low"),
         close=column("close"),
         quote_volume=column("quote_volume"),
     )
+
+
+def day_numbers(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """The ``date`` of each row as days since ``EPOCH``."""
+    return rows["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
+
+
+def rows_between(rows: pl.DataFrame, first: dt.date | None, last: dt.date | None) -> NDArray[np.intp]:
+    """Positions of the rows with ``date`` in [first, last], in their order; None: no limit.
+
+    In NumPy: a web request makes a handful of such choices, and a Polars query each would take longer than
+    the forecast itself.
+    """
+    days = day_numbers(rows)
+    inside = np.ones(len(days), dtype=bool)
+    if first is not None:
+        inside &= days >= (first - EPOCH).days
+    if last is not None:
+        inside &= days <= (last - EPOCH).days
+    return np.flatnonzero(inside)
 
 
 def window_mean(

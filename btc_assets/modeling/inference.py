@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from btc_assets.contracts import HORIZONS
 from btc_assets.errors import BadModel, BtcError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_REACH, anchor
 from btc_assets.modeling.features import NAMES
-from btc_assets.modeling.history import Floats, History, history
+from btc_assets.modeling.history import EPOCH, Floats, History, day_numbers, history, rows_between
 from btc_assets.modeling.hyperparameters import MAX_WINDOW, HyperParameters
 from btc_assets.modeling.identity import CODE_VERSION, feature_digest
 from btc_assets.modeling.samples import SLACK
@@ -38,14 +39,27 @@ class Origin:
         day: the origin.
         close: its close, USDT.
         anchor: log-return quantiles [HORIZONS, 21] that the networks depart from.
-        features: the latest rows of features, oldest first, their ``date`` and ``NAMES`` columns.
+        features: the latest rows of features.
     """
 
     history: History
     day: dt.date
     close: float
     anchor: Floats
-    features: pl.DataFrame
+    features: FeatureRows
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureRows:
+    """The rows of features that a network may read at an origin, oldest first.
+
+    Attributes:
+        days: days since ``EPOCH`` [rows].
+        values: features in the order of ``NAMES`` [rows, features]; NaN where null.
+    """
+
+    days: NDArray[np.int64]
+    values: Floats
 
 
 def at_origin(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date) -> Origin:
@@ -59,13 +73,20 @@ def at_origin(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date) -> Ori
     return Origin(h, day, close, anchor(h, day), feature_rows(features, day))
 
 
-def feature_rows(features: pl.DataFrame, day: dt.date) -> pl.DataFrame:
-    """The rows of ``features`` that a network may read at origin ``day``, oldest first."""
+def feature_rows(features: pl.DataFrame, day: dt.date) -> FeatureRows:
+    """The rows of ``features`` that a network may read at origin ``day``.
+
+    Raises:
+        BadModel: ``features`` lack a column that the networks read.
+    """
     missing = [name for name in NAMES if name not in features.columns]
     if missing:
         raise BadModel(f"features lack the columns {missing}; materialise engineered_features again")
-    recent = features.filter(pl.col("date").is_between(day - (MAX_WINDOW + SLACK - 1) * DAY, day))
-    return recent.select("date", *NAMES).sort("date")
+    recent = rows_between(features, day - (MAX_WINDOW + SLACK - 1) * DAY, day)
+    days = day_numbers(features)[recent]
+    oldest_first = np.argsort(days, kind="stable")
+    values = np.stack([features[name].to_numpy()[recent] for name in NAMES], axis=1)
+    return FeatureRows(days[oldest_first], values[oldest_first])
 
 
 class Predictor:
@@ -111,7 +132,7 @@ class Predictor:
         except Exception as error:  # onnxruntime's own errors share no public base
             raise BadModel(f"{folder}: model.onnx is no usable graph: {error}") from error
 
-    def log_factors(self, features: pl.DataFrame, day: dt.date) -> Floats:
+    def log_factors(self, features: FeatureRows, day: dt.date) -> Floats:
         """Ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS].
 
         Args:
@@ -140,17 +161,16 @@ class Predictor:
         state = at_origin(klines, features, origin)
         return np.asarray(state.close * np.exp(self.returns(state)))
 
-    def _inputs(self, features: pl.DataFrame, day: dt.date) -> np.ndarray[Any, np.dtype[np.float32]]:
-        window = self.hyperparameters.window
-        known = features.filter(pl.all_horizontal(pl.col(*NAMES).is_finite())).tail(window)
-        days = known["date"]
-        if len(days) < window or days[-1] != day or (day - days[0]).days >= window + SLACK:
+    def _inputs(self, features: FeatureRows, day: dt.date) -> np.ndarray[Any, np.dtype[np.float32]]:
+        window, today = self.hyperparameters.window, (day - EPOCH).days
+        read = np.flatnonzero(np.isfinite(features.values).all(axis=1))[-window:]
+        days = features.days[read]
+        if len(days) < window or days[-1] != today or today - days[0] >= window + SLACK:
             raise NotEnoughHistory(
                 f"{self.kind}: a forecast from {day} needs the features of {window} days up to it, of which "
                 f"at most {SLACK} may lie further back; materialise engineered_features"
             )
-        table = known.select(NAMES).to_numpy()
-        inputs = table.astype(np.float32)
+        inputs = features.values[read].astype(np.float32)
         return inputs if self.kind == "mlp" else inputs[None]
 
 

@@ -24,7 +24,7 @@ from btc_assets.errors import ModelError
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.history import Floats
-from btc_assets.modeling.inference import Predictor, feature_rows
+from btc_assets.modeling.inference import FeatureRows, Predictor, feature_rows
 from btc_assets.scoring.metrics import pinball
 from btc_assets.scoring.significance import diebold_mariano
 
@@ -58,7 +58,7 @@ class Trial:
     """
 
     days: list[dt.date]
-    features: list[pl.DataFrame]
+    features: list[FeatureRows]
     anchors: Floats
     outcomes: Floats
 

@@ -15,8 +15,10 @@ from made_candles import altered_after
 from btc_assets.contracts import HORIZONS, MEDIAN
 from btc_assets.errors import BadModel, NotEnoughHistory
 from btc_assets.modeling import inference
-from btc_assets.modeling.features import engineer
-from btc_assets.modeling.inference import Predictor
+from btc_assets.modeling.features import NAMES, engineer
+from btc_assets.modeling.hyperparameters import MAX_WINDOW
+from btc_assets.modeling.inference import Predictor, feature_rows
+from btc_assets.modeling.samples import SLACK
 from btc_assets.modeling.training import FitReport
 from btc_assets.storage.manifest import write_manifest
 
@@ -77,6 +79,21 @@ def test_a_missing_day_within_the_window_is_passed_over(
     gapped = klines.filter(pl.col("date") != cutoff - 2 * DAY)
     prices = Predictor.open(fitted["lstm"][0]).quantiles(gapped, engineer(gapped), cutoff)
     assert np.isfinite(prices).all()
+
+
+def test_the_rows_that_a_network_reads_are_those_that_a_query_would_give(
+    fitted: Fitted, klines: pl.DataFrame, cutoff: dt.date
+) -> None:
+    gapped = engineer(klines.filter(pl.col("date") != cutoff - 2 * DAY))
+    shuffled = gapped.sample(fraction=1.0, shuffle=True, seed=1)
+    rows = feature_rows(shuffled, cutoff)
+    wanted = gapped.filter(pl.col("date").is_between(cutoff - (MAX_WINDOW + SLACK - 1) * DAY, cutoff))
+    assert rows.days.tolist() == wanted["date"].to_physical().to_list()
+    assert rows.values.tobytes() == np.ascontiguousarray(wanted.select(NAMES).to_numpy()).tobytes()
+    predictor = Predictor.open(fitted["lstm"][0])
+    mixed = klines.sample(fraction=1.0, shuffle=True, seed=2)
+    there = predictor.quantiles(mixed, engineer(mixed).reverse(), cutoff)
+    assert there.tobytes() == predictor.quantiles(klines, engineer(klines), cutoff).tobytes()
 
 
 def test_features_that_are_not_there_are_asked_for(

@@ -11,7 +11,7 @@ from btc_assets.contracts import HORIZONS
 from btc_assets.errors import BadModel
 from btc_assets.modeling.anchor import Anchors
 from btc_assets.modeling.history import history
-from btc_assets.modeling.inference import Predictor
+from btc_assets.modeling.inference import FeatureRows, Predictor
 from btc_assets.modeling.promotion import WINDOW, Trial, judge, trial
 from btc_assets.modeling.training import FitReport
 
@@ -24,7 +24,7 @@ class Stretched:
     def __init__(self, factor: float, cutoff: dt.date) -> None:
         self.factor, self.cutoff = factor, cutoff
 
-    def log_factors(self, _features: pl.DataFrame, day: dt.date) -> np.ndarray:
+    def log_factors(self, _features: FeatureRows, day: dt.date) -> np.ndarray:
         if np.isnan(self.factor):
             raise BadModel(f"mlp {self.cutoff}: gives no finite [1, 90] from {day}")
         return np.full(HORIZONS, np.log(self.factor))
