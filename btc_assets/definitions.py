@@ -9,6 +9,7 @@ from btc_assets.assets.forecasts import forecasts
 from btc_assets.assets.hyperparameters import hyperparameters
 from btc_assets.assets.networks import lstm_model, mlp_model
 from btc_assets.assets.raw_klines import raw_klines
+from btc_assets.automation.alarms import failed_runs, late_data
 from btc_assets.automation.ingest import land_with_lambda
 from btc_assets.automation.jobs import JOBS
 from btc_assets.automation.landing import landed_candles
@@ -43,7 +44,7 @@ defs = dg.Definitions(
     ],
     jobs=[*JOBS, land_with_lambda],
     schedules=[daily_at_0005_utc],
-    sensors=[catch_up, landed_candles],
+    sensors=[catch_up, landed_candles, failed_runs, late_data],
     resources={"platform": Platform()},
     executor=dg.in_process_executor,  # a process a step costs 10 s of imports a day and saves nothing
 )

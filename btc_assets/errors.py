@@ -19,7 +19,9 @@ BtcError
 │   ├── NotEnoughHistory    too few rows to fit or forecast; says how many are needed
 │   ├── BadModel            a model folder that must not be used
 │   └── FitFailed           training ended in something that is not a model
-└── LedgerError             the chain of issue records does not hold
+├── LedgerError             the chain of issue records does not hold
+├── NotDelivered            an alarm reached nobody; it is tried again
+└── BackupError             an archive of a store is damaged, or does not belong here
 """
 
 from __future__ import annotations
@@ -109,3 +111,11 @@ class FitFailed(ModelError):
 
 class LedgerError(BtcError):
     """An issue record, or something it vouches for, is not what was recorded."""
+
+
+class NotDelivered(BtcError):
+    """A channel did not take an alarm; names the channel and never shows its secrets."""
+
+
+class BackupError(BtcError):
+    """A backup cannot be made, or an archive is damaged or belongs elsewhere; nothing was changed."""

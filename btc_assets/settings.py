@@ -8,12 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from btc_assets.errors import ConfigurationError
 
 PREFIX = "BTC_"
 SourceName = Literal["binance", "archive", "landing", "simulated"]
+CHANNELS = ("log", "mail", "webhook")
+"""The values that ``notify`` may list."""
 
 
 class Settings(BaseModel):
@@ -56,6 +66,22 @@ class Settings(BaseModel):
     )
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's UI")
     stale_after_hours: float = Field(3.0, gt=0, description="hours after which data counts as stale")
+    notify_smtp: Annotated[str, Field(pattern=r"^(smtps?://[^\s/@]+)?$")] = Field(
+        "",
+        description="mail server for alarms: smtp://host:587 (TLS where it offers that) or smtps://host:465",
+    )
+    notify_smtp_user: str = Field("", description="user name at the mail server; empty: none is needed")
+    notify_smtp_password: SecretStr = Field(SecretStr(""), description="its password")
+    notify_from: str = Field("", description="sender of the mails")
+    notify_to: str = Field("", description="who gets the mails, separated by commas")
+    notify_webhook: SecretStr = Field(
+        SecretStr(""),
+        description="http(s) address that alarms are posted to as JSON; a secret, since such an address "
+        "often holds a token",
+    )
+    notify: str = Field(
+        "log", description="who is told of failed runs and late data: log, mail, webhook; empty: nobody"
+    )
     s3_endpoint: str = Field("", description="endpoint of an S3-compatible store; empty: AWS")
     hopsworks_host: str = Field(
         "", description="address of the Hopsworks server, host or host:port; empty: its own cloud"
@@ -79,6 +105,41 @@ class Settings(BaseModel):
         if "://" in value and not value.startswith(("s3://", "git+file://", "git+ssh://", "git+https://")):
             raise ValueError("is not a file, s3:// or git+file://, git+ssh://, git+https:// address")
         return value
+
+    @field_validator("notify_smtp_user", "notify_from", "notify_to", mode="after")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("holds a line break or another character that no mail header can carry")
+        return value.strip()
+
+    @field_validator("notify_webhook", mode="after")
+    @classmethod
+    def _web_address(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value()
+        if address and not (address.startswith(("http://", "https://")) and address.isprintable()):
+            raise ValueError("is not an http:// or https:// address on one line")
+        return value
+
+    @field_validator("notify", mode="after")
+    @classmethod
+    def _reachable(cls, value: str, info: ValidationInfo) -> str:
+        """Every channel is known and has what it needs; the fields that say so come before this one."""
+        needed = {"mail": ("notify_smtp", "notify_from", "notify_to"), "webhook": ("notify_webhook",)}
+        for name in cls.split(value):
+            if name not in CHANNELS:
+                near = difflib.get_close_matches(name, CHANNELS, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(CHANNELS)}"
+                raise ValueError(f"{name!r} is no way to tell anybody; {hint}")
+            empty = [PREFIX + field.upper() for field in needed.get(name, ()) if _empty(info.data.get(field))]
+            if empty:
+                raise ValueError(f"{name} needs {', '.join(empty)}")
+        return value
+
+    @staticmethod
+    def split(text: str) -> list[str]:
+        """The parts of a list with commas, none twice."""
+        return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
     @property
     def simulated(self) -> bool:
@@ -132,11 +193,20 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         raise ConfigurationError(_explain(error)) from None
 
 
+def _empty(value: object) -> bool:
+    return not (value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _is_secret(name: str) -> bool:
+    field = Settings.model_fields.get(name)
+    return field is None or field.annotation is SecretStr
+
+
 def _explain(error: ValidationError) -> str:
     """One sentence per bad setting: the variable and the rule it breaks, never a secret's value."""
     parts = []
     for item in error.errors():
         name = str(item["loc"][0]) if item["loc"] else "settings"
-        shown = "" if "key" in name or "secret" in name else f" = {item['input']!r}"
+        shown = "" if _is_secret(name) else f" = {item['input']!r}"
         parts.append(f"{PREFIX}{name.upper()}{shown}: {item['msg']}")
     return "; ".join(parts)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from btc_assets.cli import backfill, backtest, doctor, export, forecast, ledger, migrate, settings, up
+from btc_assets.cli import (
+    backfill,
+    backtest,
+    doctor,
+    export,
+    forecast,
+    ledger,
+    migrate,
+    notify,
+    settings,
+    up,
+)
 
 app = typer.Typer(
     name="btc",
@@ -32,4 +43,5 @@ app.command("rebuild")(ledger.rebuild)
 app.add_typer(ledger.ledger, name="ledger")
 app.command("migrate")(migrate.migrate_stores)
 app.command("doctor")(doctor.doctor)
+app.command("notify")(notify.notify)
 app.command("settings")(settings.show_settings)

@@ -1,0 +1,19 @@
+"""`btc notify`: whether an alarm would reach anybody."""
+
+from __future__ import annotations
+
+from btc_command import Btc
+from post_office import hook
+
+
+def test_btc_notify_shows_whether_anybody_is_reached(btc: Btc) -> None:
+    with hook() as web:
+        settings = {"BTC_NOTIFY": "log,webhook", "BTC_NOTIFY_WEBHOOK": web.address}
+        good = btc("notify", **settings)
+        assert (good.returncode, good.stdout) == (0, "log: taken\nwebhook: taken\n")
+        assert "ALARM [BTCUSDT] trial of the alarms" in good.stderr
+        web.status = 500
+        bad = btc("notify", **settings)
+    assert bad.returncode == 1
+    assert "webhook: NOT delivered: webhook at 127.0.0.1: HTTP 500" in bad.stdout
+    assert "canary" not in bad.stdout + bad.stderr
