@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from btc_assets.errors import ModelError, NoDataYet, NotEnoughHistory, SourceError
 from btc_assets.market.calendar import DAY
 from btc_dash import market, words
+from btc_dash.compute import UnknownVintage
 from btc_dash.market import Forecast, History
 from btc_dash.query import SPANS, Question, parse
 from btc_dash.site import Site
@@ -98,9 +99,11 @@ def answer(site: Site, question: Question, client: str) -> Answer | NoAnswer:
     if candles.close_on(origin) is None:
         return NoAnswer("No price on that day", f"There is no candle of {words.long_day(origin)}.")
     forecast = market.issued(site.reader, question.model, origin)
-    if forecast is None:
+    if forecast is None or question.vintage:
         try:
-            forecast = site.forecaster.forecast(question.model, origin, client)
+            forecast = site.forecaster.forecast(question.model, origin, client, question.vintage)
+        except UnknownVintage as error:
+            return NoAnswer("No such vintage", str(error))
         except ModelError as error:
             return _cannot(question.model, origin, error)
     return _answer(question, forecast.first(question.days), candles, travelled=origin != newest)
@@ -110,7 +113,9 @@ def _from_now(site: Site, question: Question, client: str, candles: History) -> 
     """From the running day as it stands: provisional, computed, never part of the record."""
     try:
         glimpse = site.running.look()
-        forecast = site.forecaster.forecast_now(question.model, glimpse, client)
+        forecast = site.forecaster.forecast_now(question.model, glimpse, client, question.vintage)
+    except UnknownVintage as error:
+        return NoAnswer("No such vintage", str(error))
     except NoDataYet as error:
         return NoAnswer("No running day", str(error))
     except SourceError as error:

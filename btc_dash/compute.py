@@ -33,6 +33,13 @@ KEPT = 64
 
 _AT_ONCE = 2
 
+Key = tuple[dt.date, int, float, tuple[str, str] | None]
+"""Origin, version of the candles, the running day's price, and the model and vintage asked for by name."""
+
+
+class UnknownVintage(ModelError):
+    """A vintage was asked for by name that was never in force, or that has seen days after the origin."""
+
 
 class Forecaster:
     """Computes forecasts with the models of a registry, from the candles of a reader."""
@@ -43,34 +50,37 @@ class Forecaster:
         self._registry = open_registry
         self._budget = budget
         self._open = lru_cache(maxsize=32)(self._open_vintage)
-        self._kept: OrderedDict[tuple[dt.date, int, float], dict[str, Forecast]] = OrderedDict()
+        self._kept: OrderedDict[Key, dict[str, Forecast]] = OrderedDict()
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
-    def forecast(self, model: str, origin: dt.date, client: str) -> Forecast:
+    def forecast(self, model: str, origin: dt.date, client: str, vintage: str | None = None) -> Forecast:
         """What ``model`` says from the close of ``origin``, with the vintage in force on that day.
 
+        ``vintage`` names another one to ask (of both networks, for the ensemble), older than the origin.
+
         Raises:
+            UnknownVintage: there is no such vintage, or it has seen days after the origin.
             NotEnoughHistory: no candle of the day, or too few before it.
             ModelError: no vintage was in force on that day, or its files are not sound.
             TooManyRequests: ``client`` has used its budget up.
             StorageError: the store fails.
         """
-        key = (origin, self._reader.version(RAW_KLINES), 0.0)
-        return self._answer(key, client, lambda: self._from_close(origin))[model]
+        named = (model, vintage) if vintage else None
+        key = (origin, self._reader.version(RAW_KLINES), 0.0, named)
+        return self._answer(key, client, lambda: self._from_close(origin, named))[model]
 
-    def forecast_now(self, model: str, glimpse: Glimpse, client: str) -> Forecast:
+    def forecast_now(self, model: str, glimpse: Glimpse, client: str, vintage: str | None = None) -> Forecast:
         """The same from the running day as it was seen; provisional, like its candle.
 
         Raises:
             As ``forecast``; NotEnoughHistory also where days before the running one are missing.
         """
-        key = (glimpse.candle.date, self._reader.version(RAW_KLINES), glimpse.candle.close)
-        return self._answer(key, client, lambda: self._from_now(glimpse))[model]
+        named = (model, vintage) if vintage else None
+        key = (glimpse.candle.date, self._reader.version(RAW_KLINES), glimpse.candle.close, named)
+        return self._answer(key, client, lambda: self._from_now(glimpse, named))[model]
 
-    def _answer(
-        self, key: tuple[dt.date, int, float], client: str, make: Callable[[], dict[str, Forecast]]
-    ) -> dict[str, Forecast]:
+    def _answer(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
         """What is kept under ``key``, or what ``make`` gives, on ``client``'s budget."""
         with self._lock:
             if key in self._kept:
@@ -85,12 +95,12 @@ class Forecaster:
                 self._kept.popitem(last=False)
         return made
 
-    def _from_close(self, origin: dt.date) -> dict[str, Forecast]:
+    def _from_close(self, origin: dt.date, named: tuple[str, str] | None = None) -> dict[str, Forecast]:
         if market.history(self._reader).close_on(origin) is None:
             raise NotEnoughHistory(f"there is no candle of {origin}")
-        return self._compute(market.candles(self._reader), market.features(self._reader), origin)
+        return self._compute(market.candles(self._reader), market.features(self._reader), origin, named)
 
-    def _from_now(self, glimpse: Glimpse) -> dict[str, Forecast]:
+    def _from_now(self, glimpse: Glimpse, named: tuple[str, str] | None) -> dict[str, Forecast]:
         from btc_assets.frames import klines_frame
         from btc_assets.modeling.features import LOOKBACK, engineer
         from btc_assets.modeling.hyperparameters import MAX_WINDOW
@@ -98,13 +108,19 @@ class Forecaster:
         day = glimpse.candle.date
         closed = market.candles(self._reader).filter(pl.col("date") < day)
         candles = closed.vstack(klines_frame([glimpse.candle], glimpse.at).select(closed.columns))
-        return self._compute(candles, engineer(candles.tail(LOOKBACK + 2 * MAX_WINDOW)), day)
+        return self._compute(candles, engineer(candles.tail(LOOKBACK + 2 * MAX_WINDOW)), day, named)
 
-    def _compute(self, candles: pl.DataFrame, features: pl.DataFrame, origin: dt.date) -> dict[str, Forecast]:
+    def _compute(
+        self, candles: pl.DataFrame, features: pl.DataFrame, origin: dt.date, named: tuple[str, str] | None
+    ) -> dict[str, Forecast]:
         from btc_assets.modeling.forecast import quantiles
         from btc_assets.modeling.inference import at_origin
 
         predictors = {kind: self._in_force(kind, origin) for kind in NETWORKS}
+        if named:
+            model, vintage = named
+            asked = [model] if model in NETWORKS else NETWORKS
+            predictors |= {kind: self._named(kind, vintage, origin) for kind in asked}
         vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
         oldest = min(vintages.values())
         targets = [origin + (h + 1) * DAY for h in range(HORIZONS)]
@@ -121,6 +137,16 @@ class Forecaster:
         if at == 0:
             raise ModelError(f"no {kind} model was in force on {origin}")
         return self._open(kind, *vintages[at - 1])
+
+    def _named(self, kind: str, name: str, origin: dt.date) -> Predictor:
+        """The predictor of ``kind`` whose vintage is called ``name``, if it has not seen past ``origin``."""
+        _, vintages = market.in_force(self._reader).get(kind, ([], []))
+        found = next((known for known in reversed(vintages) if str(known[0]) == name), None)
+        if found is None:
+            raise UnknownVintage(f"the {kind} never had a vintage {name} in force.")
+        if found[0].cutoff > origin:
+            raise UnknownVintage(f"the vintage {name} has seen prices after {origin}: it knows what came.")
+        return self._open(kind, *found)
 
     def _open_vintage(self, kind: str, vintage: VintageId, sha256: str) -> Predictor:
         from btc_assets.modeling.inference import Predictor

@@ -29,7 +29,10 @@ Q = TypeVar("Q")
 _LONGEST = 32
 _LONGEST_SEARCH = 2000
 _DIGITS = re.compile(r"[0-9]{1,4}", re.ASCII)
-_VINTAGE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-r[1-9][0-9]?)?", re.ASCII)
+VINTAGE_NAME = "[0-9]{4}-[0-9]{2}-[0-9]{2}(-r[1-9][0-9]?)?"
+"""How vintages are called: their cutoff and, after changed hyper-parameters, a revision."""
+
+_VINTAGE = re.compile(VINTAGE_NAME, re.ASCII)
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -38,8 +41,8 @@ class Question:
     """One question to the forecast page.
 
     ``days`` ahead (1 to 90), ``model``, ``as_of`` (the origin to travel back to; None is the newest),
-    ``span`` (a key of SPANS), ``view`` (line or candles) and ``start`` (from the last close, or from the
-    running day as it stands now).
+    ``span`` (a key of SPANS), ``view`` (line or candles), ``start`` (from the last close, or from the
+    running day as it stands now) and ``vintage`` (the name of the one to ask; None is the one in force).
     """
 
     days: int = DEFAULT_DAYS
@@ -48,6 +51,7 @@ class Question:
     span: str = "50"
     view: str = "line"
     start: str = "close"
+    vintage: str | None = None
 
     @property
     def search(self) -> str:
@@ -61,6 +65,8 @@ class Question:
             parts["view"] = self.view
         if self.start != "close":
             parts["start"] = self.start
+        if self.vintage:
+            parts["vintage"] = self.vintage
         return "?" + urlencode(parts)
 
 
@@ -104,6 +110,7 @@ def parse(values: Mapping[str, object], last: dt.date | None) -> tuple[Question,
         "span": lambda value: choice(value, "span", tuple(SPANS)),
         "view": lambda value: choice(value, "view", VIEWS),
         "start": lambda value: choice(value, "start", STARTS),
+        "vintage": parse_vintage,
     }
     return _parse(Question, values, parsers)
 

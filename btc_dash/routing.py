@@ -33,10 +33,11 @@ def render(site: Site, pathname: object, search: object) -> Component:
 
 def _forecast(site: Site, search: str) -> Component:
     question, complaints = understand(site, arguments(search))
+    plain = replace(question, as_of=None, start="close", vintage=None)
     found = answer(site, question, client())
-    if isinstance(found, NoAnswer) and question.search != replace(question, as_of=None, start="close").search:
+    if isinstance(found, NoAnswer) and question.search != plain.search:
         complaints |= {"as_of": found.text}
-        question = replace(question, as_of=None, start="close")
+        question = plain
         found = answer(site, question, client())
     if isinstance(found, NoAnswer):
         return states.waiting(site, found)

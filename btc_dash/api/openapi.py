@@ -7,7 +7,7 @@ from typing import Any
 
 from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
 from btc_assets.market.calendar import FIRST_DAY
-from btc_dash.query import DEFAULT_DAYS, DEFAULT_MODEL, KINDS, STARTS
+from btc_dash.query import DEFAULT_DAYS, DEFAULT_MODEL, KINDS, STARTS, VINTAGE_NAME
 
 Schema = dict[str, Any]
 
@@ -17,6 +17,7 @@ _TIME: Schema = {"type": "string", "format": "date-time"}
 _FLAG: Schema = {"type": "boolean"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_VINTAGE: Schema = {"type": "string", "pattern": f"^{VINTAGE_NAME}$"}
 _HORIZON: Schema = {"type": "integer", "minimum": 1, "maximum": HORIZONS}
 
 
@@ -71,6 +72,11 @@ def _forecast() -> Schema:
             _parameter("as_of", _DATE, f"the day to forecast from, {FIRST_DAY} or later; else the newest"),
             _parameter(
                 "start", {"enum": list(STARTS), "default": "close"}, "from the last close, or from now"
+            ),
+            _parameter(
+                "vintage",
+                _VINTAGE,
+                "a vintage trained no later than the origin; else the one in force",
             ),
             _parameter("format", {"enum": ["json", "csv"], "default": "json"}, "json or csv"),
         ],

@@ -22,7 +22,7 @@ from btc_dash.query import arguments, as_day, parse, parse_record, unknown
 from btc_dash.shell import freshness
 from btc_dash.site import Site
 
-FORECAST_FIELDS = ("days", "model", "as_of", "start", "format")
+FORECAST_FIELDS = ("days", "model", "as_of", "start", "vintage", "format")
 SCORE_FIELDS = ("days", "model", "kind")
 
 

@@ -37,6 +37,7 @@ _SAID = {
     "figure": Output("fan", "figure"),
     "table_head": Output("table", "head"),
     "table_rows": Output("table", "rows"),
+    "named": Output("named", "children"),
     "csv": Output("csv", "href"),
     "search": Output("address", "search"),
     "days_error": Output("days", "error"),
@@ -58,6 +59,7 @@ def register(app: Dash, site: Site) -> None:
         from_address = ctx.triggered_id == "address"
         if ctx.triggered_id == "as-of":
             form["start"] = "close"
+        form["vintage"] = arguments(search).get("vintage")
         return respond(site, arguments(search) if from_address else form, search, from_address)
 
     app.clientside_callback(
@@ -75,7 +77,7 @@ def respond(site: Site, values: Mapping[str, object], search: object, from_addre
     nothing = dict.fromkeys([*_SAID, *_FORM], no_update)
     try:
         question, complaints = understand(site, values)
-        errors = {"days_error": complaints.get("days"), "as_of_error": complaints.get("as_of")}
+        errors = {"days_error": complaints.get("days"), "as_of_error": forecast.origin_error(complaints)}
         if complaints and not from_address:
             return nothing | errors
         found = answer(site, question, client())
@@ -106,6 +108,7 @@ def _shown(site: Site, found: Answer) -> dict[str, Any]:
         "figure": forecast.figure(found),
         "table_head": head,
         "table_rows": rows,
+        "named": forecast.named_vintage(found.question),
         "csv": forecast.csv_address(found.question),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -68,7 +70,7 @@ def _controls(site: Site, a: Answer, complaints: dict[str, str]) -> Component:
                      className="" if site.running.offered else "hidden"),
             Entry("as-of", "date", "Forecast made on", made_on(a),
                   (FIRST_DAY.isoformat(), last.isoformat()), ("One day earlier", "One day later"),
-                  error=complaints.get("as_of")),
+                  error=origin_error(complaints)),
         ],
         className="controls",
         **{"aria-label": "The question"},
@@ -78,6 +80,19 @@ def _controls(site: Site, a: Answer, complaints: dict[str, str]) -> Component:
 def made_on(a: Answer) -> str:
     """The date in the form: the origin, or the last closed day before a running one."""
     return (a.forecast.origin - DAY if a.seen_at else a.forecast.origin).isoformat()
+
+
+def origin_error(complaints: dict[str, str]) -> str | None:
+    """What is wrong with where the forecast starts: its day or its vintage."""
+    return complaints.get("as_of") or complaints.get("vintage")
+
+
+def named_vintage(question: Question) -> list[Component | str]:
+    """Where a vintage was asked for by name: that it was, and the way back to the one in force."""
+    if not question.vintage:
+        return []
+    plain = replace(question, vintage=None).search
+    return [f"Asked of the vintage {question.vintage}. ", html.A("Use the one in force", href=f"/{plain}")]
 
 
 def tiles(a: Answer) -> list[Component]:
@@ -125,6 +140,7 @@ def _chart(a: Answer) -> Component:
             html.Div(legend(a), id="legend", className="legend", **{"aria-hidden": "true"}),
             dcc.Graph(id="fan", figure=figure(a), config=CONFIG, style=_TALL),
             html.P(story.provenance(a), id="provenance", className="hint"),
+            html.P(named_vintage(a.question), id="named", className="hint"),
             html.Div(
                 [
                     html.A(

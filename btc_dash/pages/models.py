@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 import polars as pl
@@ -14,7 +13,7 @@ from btc_dash import market, words
 from btc_dash.cards import Card, Reign
 from btc_dash.charts.base import CONFIG
 from btc_dash.charts.vintages import staircase
-from btc_dash.query import ModelQuestion
+from btc_dash.query import ModelQuestion, Question
 from btc_dash.site import Site
 
 _ABOUT = {
@@ -96,6 +95,7 @@ def _card(site: Site, reign: Reign) -> Component:
         [
             html.Div([html.H2(title), html.P(_ABOUT.get(reign.model, ""), className="hint")]),
             html.Div([_facts(card), html.Div(pictures, className="pictures")], className="card"),
+            html.P(html.A("Forecast with this vintage", href=_forecast_address(reign), className="button")),
             html.P(
                 "In-sample numbers say that training worked, not how good forecasts are: for that, see the "
                 "track record.",
@@ -104,6 +104,10 @@ def _card(site: Site, reign: Reign) -> Component:
         ],
         className="panel",
     )
+
+
+def _forecast_address(reign: Reign) -> str:
+    return f"/{Question(model=reign.model, vintage=str(reign.vintage)).search}"
 
 
 def _facts(card: Card) -> Component:
@@ -125,10 +129,6 @@ def _facts(card: Card) -> Component:
     }
     pairs = [part for name, text in known.items() if text for part in (html.Dt(name), html.Dd(str(text)))]
     return html.Dl(pairs)
-
-
-def _pairs(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items() if name != "kind")
 
 
 def _against_walk(loss: float | None) -> str:

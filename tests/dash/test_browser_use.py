@@ -79,6 +79,18 @@ def test_travelling_back_shows_what_happened(desk: Visit) -> None:
     expect(page.locator("#provenance")).to_contain_text("Computed now for you")
 
 
+def test_an_older_vintage_can_be_asked_from_its_card_and_left_again(desk: Visit) -> None:
+    page = desk.open("/models?model=mlp&vintage=2026-10-11")
+    page.get_by_role("link", name="Forecast with this vintage").click()
+    expect(page.locator("#provenance")).to_contain_text("fitted on prices to 11 Oct 2026")
+    page.get_by_role("button", name="One day more").click()
+    expect(page).to_have_url(re.compile("days=15&model=mlp&vintage=2026-10-11"))
+    expect(page.locator("#provenance")).to_contain_text("Computed now for you by the MLP")
+    page.get_by_role("link", name="Use the one in force").click()
+    expect(page.locator("#provenance")).to_contain_text("Issued on 22 Nov 2026")
+    assert "vintage" not in page.url
+
+
 def test_the_chart_tells_its_numbers(desk: Visit) -> None:
     page = desk.open("/")
     page.locator("#fan .nsewdrag").first.hover(position={"x": 300, "y": 150})

@@ -11,7 +11,7 @@ from btc_assets.contracts import FORECASTS, HORIZONS, LEVELS
 from btc_assets.errors import ModelError, NotEnoughHistory
 from btc_assets.settings import Settings, load
 from btc_assets.storage.folder import FolderRegistry
-from btc_dash import story
+from btc_dash import story, words
 from btc_dash.answer import Answer, NoAnswer, answer
 from btc_dash.compute import KEPT, Forecaster
 from btc_dash.limits import Budget, TooManyRequests
@@ -90,6 +90,38 @@ def test_a_day_without_a_model_in_force_says_so_without_paths(site: Site, settin
     assert isinstance(found, NoAnswer)
     assert "no sound model was in force then" in found.text
     assert settings.root not in found.text
+
+
+def test_another_vintage_can_be_asked_and_is_never_taken_for_the_record(site: Site) -> None:
+    older = pages_data.week_of(pages_data.NEWEST - dt.timedelta(days=21))
+    found = answer(site, Question(model="mlp", vintage=str(older)), "a")
+    assert isinstance(found, Answer)
+    assert found.forecast.vintage == older
+    assert found.forecast.computed
+    assert f"fitted on prices to {words.day(older)}" in story.provenance(found)
+    again = answer(site, Question(model="mlp"), "a")
+    assert isinstance(again, Answer)
+    assert not again.forecast.computed
+
+
+def test_both_networks_of_the_ensemble_are_asked_for_the_vintage(site: Site) -> None:
+    never_lstm = next(
+        week
+        for week in (pages_data.week_of(pages_data.NEWEST) - dt.timedelta(weeks=n) for n in range(8))
+        if (week.toordinal() // 7) % 5 == 0
+    )
+    found = answer(site, Question(model="ensemble", vintage=str(never_lstm)), "a")
+    assert isinstance(found, NoAnswer)
+    assert found.text == f"the lstm never had a vintage {never_lstm} in force."
+    assert isinstance(answer(site, Question(model="mlp", vintage=str(never_lstm)), "a"), Answer)
+
+
+def test_a_vintage_never_forecasts_what_it_has_seen(site: Site) -> None:
+    newer = pages_data.week_of(pages_data.NEWEST)
+    origin = newer - dt.timedelta(days=1)
+    found = answer(site, Question(model="mlp", as_of=origin, vintage=str(newer)), "a")
+    assert isinstance(found, NoAnswer)
+    assert f"has seen prices after {origin}" in found.text
 
 
 def test_a_day_without_a_candle_says_so(site: Site, settings: Settings) -> None:
