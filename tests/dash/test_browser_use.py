@@ -129,6 +129,7 @@ def test_the_scheme_can_be_switched_and_is_remembered(windows: Windows, served: 
 def switch_the_scheme(there: Visit) -> None:
     """Without asking the server, and still so after a reload."""
     page = there.open("/")
+    page.wait_for_load_state("networkidle")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     paper = "getComputedStyle(document.body).backgroundColor"
