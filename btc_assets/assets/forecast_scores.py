@@ -31,9 +31,15 @@ MONTHS = 31
     tags={"domain": "forecasting"},
 )
 def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
-    """Score the forecasts whose target lies in the window; a target nobody forecast yet is no error."""
+    """Score the forecasts whose target lies in the window; a target nobody forecast yet is no error.
+
+    Forecasts from the window's days may be of targets that closed since and were scored without them: after
+    an outage the newest day is run first. They are scored now, so that the order of runs does not matter.
+    """
     window = window_of(context)
-    scores = pl.concat([score_targets(platform, part) for part in parts(window)])
+    scores = pl.concat(
+        [score_targets(platform, part) for part in parts(window)] + overtaken(platform, window)
+    )
     platform.tables.ensure_table(FORECAST_SCORES)
     receipt = platform.tables.upsert(FORECAST_SCORES, scores)
     last_day_only(context, window, {"scores of the last day": by_model(scores, window)})
@@ -49,20 +55,32 @@ def parts(window: Window) -> list[Window]:
     return [Window(start, min(start + MONTHS * DAY, window.end)) for start in starts]
 
 
-def score_targets(platform: Platform, window: Window) -> pl.DataFrame:
-    """Scores of every stored forecast whose target day is in ``window``."""
-    report(platform.settings.root, "scoring", 0.0, f"targets {window}")
-    first = window.start - HORIZONS * DAY
-    klines = platform.tables.read(RAW_KLINES, start=first - REACH * DAY, end=window.end)
-    issued = [due(platform, spec, first, window) for spec in (FORECASTS, BASELINE_FORECASTS)]
+def score_targets(platform: Platform, targets: Window, origins: Window | None = None) -> pl.DataFrame:
+    """Scores of every stored forecast whose target day is in ``targets``, from ``origins`` or from any day."""
+    report(platform.settings.root, "scoring", 0.0, f"targets {targets}")
+    origins = origins or Window(targets.start - HORIZONS * DAY, targets.end)
+    klines = platform.tables.read(RAW_KLINES, start=origins.start - REACH * DAY, end=targets.end)
+    issued = [due(platform, spec, origins, targets) for spec in (FORECASTS, BASELINE_FORECASTS)]
     return score(pl.concat(issued), klines)
 
 
-def due(platform: Platform, spec: TableSpec, first: object, window: Window) -> pl.DataFrame:
-    """Forecasts of one table with a target in ``window``, if the table exists."""
+def overtaken(platform: Platform, window: Window) -> list[pl.DataFrame]:
+    """Scores of the forecasts from ``window`` whose targets lie after it and have closed; mostly none."""
+    reach = Window(window.end, window.end + HORIZONS * DAY)
+    closed = platform.tables.read(RAW_KLINES, ["date"], start=reach.start, end=reach.end)["date"]
+    if closed.is_empty():
+        return []
+    targets = Window(reach.start, max(closed.to_list()) + DAY)
+    return [
+        score_targets(platform, targets, Window(max(window.start, window.end - HORIZONS * DAY), window.end))
+    ]
+
+
+def due(platform: Platform, spec: TableSpec, origins: Window, targets: Window) -> pl.DataFrame:
+    """Forecasts of one table from ``origins`` with a target in ``targets``, if the table exists."""
     platform.tables.ensure_table(spec)
-    rows = platform.tables.read(spec, start=first, end=window.end)  # type: ignore[arg-type]
-    return rows.filter(pl.col("target_date").is_between(window.start, window.last))
+    rows = platform.tables.read(spec, start=origins.start, end=origins.end)
+    return rows.filter(pl.col("target_date").is_between(targets.start, targets.last))
 
 
 def by_model(scores: pl.DataFrame, window: Window) -> dg.MarkdownMetadataValue:

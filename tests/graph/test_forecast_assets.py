@@ -93,6 +93,23 @@ def test_scores_fill_in_as_targets_mature(forecast: World) -> None:
     assert not scores["live"].any()
 
 
+def test_C2_days_run_in_any_order_give_the_same_scores(forecast: World) -> None:
+    """After an outage the schedule runs the newest day first, and the sensor the days before it."""
+    days = [LAST + n * DAY for n in range(1, 4)]
+    forecast.register(FIRST, days[-1])
+    for day in (days[2], days[0], days[1]):
+        forecast.run("daily_partition", day, day)
+    scored = forecast.table(FORECAST_SCORES, start=days[0]).drop("live")
+    pairs = scored.filter(pl.col("model") == "ensemble").select("origin_date", "target_date").rows()
+    assert len(pairs) == 3 * DAYS + 3
+    from btc_assets.storage.open import open_tables
+
+    keys = forecast.table(FORECAST_SCORES).select(FORECAST_SCORES.key)
+    open_tables(forecast.settings).delete_keys(FORECAST_SCORES, keys)
+    forecast.run("walk_forward", days[0], days[2], ["forecast_scores"])
+    assert forecast.table(FORECAST_SCORES, start=days[0]).drop("live").equals(scored)
+
+
 def test_a_target_nobody_forecast_is_no_error(world: World) -> None:
     world.run("walk_forward", LAST, LAST, ["forecast_scores"])
     assert world.table(FORECAST_SCORES).is_empty()
