@@ -56,7 +56,7 @@ def parts(window: Window) -> list[Window]:
 
 
 def score_targets(platform: Platform, targets: Window, origins: Window | None = None) -> pl.DataFrame:
-    """Scores of every stored forecast whose target day is in ``targets``, from ``origins`` or from any day."""
+    """Scores of every stored forecast of a day in ``targets``, made on a day of ``origins`` or on any."""
     report(platform.settings.root, "scoring", 0.0, f"targets {targets}")
     origins = origins or Window(targets.start - HORIZONS * DAY, targets.end)
     klines = platform.tables.read(RAW_KLINES, start=origins.start - REACH * DAY, end=targets.end)
