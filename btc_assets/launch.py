@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Callable, Sequence
@@ -72,21 +73,56 @@ def run_window(
     """
     from btc_assets.definitions import defs
 
-    definition = defs.resolve_job_def(job)
-    run_id = str(uuid.uuid4())
+    listener = None
     if watch is not None:
-        count = len(assets or list(definition.asset_layer.executable_asset_keys))
-        instance.add_event_listener(run_id, _Meter(2 * count * len(window.days), watch))
-    result = definition.execute_in_process(
+        count = len(assets or list(defs.resolve_job_def(job).asset_layer.executable_asset_keys))
+        listener = _Meter(2 * count * len(window.days), watch)
+    _run(instance, job, f"{job} over {window}", run_tags(window), listener, assets, config)
+
+
+def run_job(
+    instance: dg.DagsterInstance,
+    job: str,
+    config: dict[str, Any] | None = None,
+    hear: Callable[[str], None] | None = None,
+) -> None:
+    """Run ``job``, which has no partitions, in this process; ``hear`` is told what its assets log.
+
+    Raises:
+        RunFailed: a step failed.
+    """
+
+    def listener(entry: dg.EventLogEntry) -> None:
+        if hear is not None and entry.dagster_event is None and entry.level == logging.INFO:
+            hear(entry.user_message)
+
+    _run(instance, job, job, {}, listener, None, config)
+
+
+def _run(
+    instance: dg.DagsterInstance,
+    job: str,
+    what: str,
+    tags: dict[str, str],
+    listener: Callable[[dg.EventLogEntry], None] | None,
+    assets: Sequence[str] | None,
+    config: dict[str, Any] | None,
+) -> None:
+    from btc_assets.definitions import defs
+
+    run_id = str(uuid.uuid4())
+    if listener is not None:
+        instance.add_event_listener(run_id, listener)
+    result = defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         run_id=run_id,
-        tags={**run_tags(window), WORKER_TAG: this_process()},
+        tags={**tags, WORKER_TAG: this_process()},
         run_config={"loggers": QUIET, **(config or {})},
         asset_selection=[dg.AssetKey([a]) for a in assets] if assets else None,
         raise_on_error=False,
     )
     if not result.success:
-        raise RunFailed(f"{job} over {window} failed: {_first_error(result)}")
+        raise RunFailed(f"{what} failed: {_first_error(result)}")
 
 
 class _Meter:

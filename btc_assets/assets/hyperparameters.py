@@ -40,7 +40,9 @@ class Search(dg.Config):
     },
     tags={"domain": "forecasting"},
 )
-def hyperparameters(config: Search, platform: Platform) -> dg.MaterializeResult[None]:
+def hyperparameters(
+    context: dg.AssetExecutionContext, config: Search, platform: Platform
+) -> dg.MaterializeResult[None]:
     """Search for each network's hyper-parameters and keep the best with the reason."""
     klines = platform.tables.read(RAW_KLINES)
     features = platform.tables.read(ENGINEERED_FEATURES)
@@ -52,6 +54,7 @@ def hyperparameters(config: Search, platform: Platform) -> dg.MaterializeResult[
         def told(number: int, value: float, kind: str = kind) -> None:
             done = (number + 1) / config.trials
             report(platform.settings.root, f"tuning the {kind.upper()}", min(1.0, done), f"{value:.5f}")
+            context.log.info(f"{kind}, trial {number}: loss {value:.5f} of the anchor's")
 
         found = tune(kind, klines, features, folder / f"{kind}.journal", config.trials, on_trial=told)
         rows.append(row(platform.settings.symbol, kind, found))

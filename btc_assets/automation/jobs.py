@@ -30,4 +30,11 @@ walk_forward = dg.define_asset_job(
     tags={"btc/job": "walk_forward"},
 )
 
-JOBS = [daily_partition, market_history, walk_forward]
+tuning = dg.define_asset_job(
+    "tuning",
+    selection=dg.AssetSelection.assets("hyperparameters"),
+    description="Searches hyper-parameters on history before 2021; on demand, minutes to hours.",
+    tags={"btc/job": "tuning"},
+)
+
+JOBS = [daily_partition, market_history, walk_forward, tuning]

@@ -6,11 +6,19 @@ import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import polars as pl
+import pytest
+from world import World
 
+from btc_assets.assets import hyperparameters
 from btc_assets.assets.hyperparameters import in_use, row
+from btc_assets.automation.runs import WORKER_TAG
+from btc_assets.cli import tune as command
 from btc_assets.contracts import HYPERPARAMETERS
+from btc_assets.launch import this_process
 from btc_assets.modeling.hyperparameters import DEFAULTS
 from btc_assets.modeling.tuning import TUNING_END, Tuned
 from btc_assets.modeling.vintages import VintageBook
@@ -56,3 +64,38 @@ def test_a_vintage_before_the_end_of_tuning_never_uses_what_tuning_saw() -> None
     book = VintageBook(None, klines, engineer(klines), 7, {**DEFAULTS, "mlp": OTHER})  # type: ignore[arg-type]
     assert book.chosen("mlp", TUNING_END) == DEFAULTS["mlp"]
     assert book.chosen("mlp", TUNING_END + dt.timedelta(days=1)) == OTHER
+
+
+def searching(kind: str, _klines: Any, _features: Any, _journal: Path, trials: int, **more: Any) -> Tuned:
+    """Stands for a search of two trials."""
+    assert trials == 2
+    more["on_trial"](0, 0.99)
+    more["on_trial"](1, 0.98)
+    return Tuned(dataclasses.replace(DEFAULTS[kind], units=24), 0.98, 0.99, TRIALS)
+
+
+def killed_while_it_fitted(instance: dg.DagsterInstance) -> None:
+    """A run of ``tuning`` whose process is gone and that still holds the only slot of the pool."""
+    from btc_assets.definitions import defs
+
+    dead = this_process().rpartition(":")[0] + ":1"
+    run = instance.create_run_for_job(
+        defs.resolve_job_def("tuning"), tags={WORKER_TAG: dead}, status=dg.DagsterRunStatus.STARTED
+    )
+    storage = instance.event_log_storage
+    storage.initialize_concurrency_limit_to_default("fit")
+    assert storage.claim_concurrency_slot("fit", run.run_id, HYPERPARAMETERS.name).is_claimed
+
+
+def test_M6_a_search_goes_on_after_a_kill_tells_each_trial_and_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed_while_it_fitted(world.instance)
+    monkeypatch.setattr(hyperparameters, "tune", searching)
+    command.tune(trials=2)
+    said = capsys.readouterr().out
+    assert "lstm, trial 1: loss 0.98000 of the anchor's" in said
+    assert "mlp: best of 2 trials" in said
+    found = world.table(HYPERPARAMETERS)
+    assert found["model"].to_list() == ["lstm", "mlp"]
+    assert all(json.loads(parameters)["units"] == 24 for parameters in found["parameters"])

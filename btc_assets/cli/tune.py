@@ -1,0 +1,42 @@
+"""``btc tune``: search the networks' hyper-parameters, as materialising their asset in Dagster's UI would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from btc_assets.settings import load
+
+
+def tune(
+    trials: Annotated[
+        int, typer.Option(min=1, max=1000, help="Complete trials that each study shall have at the end.")
+    ] = 20,
+    studies: Annotated[
+        Path | None, typer.Option(help="Folder of the studies; share it to search on several machines.")
+    ] = None,
+) -> None:
+    """Search hyper-parameters on history before 2021; later vintages take up what is better than the default.
+
+    It can be interrupted, also by kill -9: the next start goes on from the trials that are complete.
+    """
+    from btc_assets.contracts import HYPERPARAMETERS
+    from btc_assets.launch import bury_dead_runs, open_instance, run_job
+    from btc_assets.progress import done
+    from btc_assets.storage.open import open_tables
+
+    settings = load()
+    search: dict[str, Any] = {"trials": trials}
+    if studies is not None:
+        search["studies"] = str(studies.absolute())
+    config = {"ops": {HYPERPARAMETERS.name: {"config": search}}}
+    with open_instance(settings) as instance:
+        bury_dead_runs(instance)
+        try:
+            run_job(instance, "tuning", config, hear=typer.echo)
+        finally:
+            done(settings.root)
+    for found in open_tables(settings).read(HYPERPARAMETERS).to_dicts():
+        typer.echo(f"{found['model']}: {found['reason']}\n  {found['parameters']}")
