@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from urllib.parse import urlsplit
 
-from btc_assets.alarms.channels import TIMEOUT, Message
+from btc_assets.alarms.message import TIMEOUT, Message
 from btc_assets.errors import NotDelivered
 from btc_assets.settings import Settings
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from btc_assets.alarms.channels import Channel, Message
+from btc_assets.alarms.message import Channel, Message
 from btc_assets.errors import NotDelivered
 from btc_assets.settings import Settings
 

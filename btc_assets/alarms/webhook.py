@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from btc_assets.alarms.channels import TIMEOUT, Message
+from btc_assets.alarms.message import TIMEOUT, Message
 from btc_assets.errors import NotDelivered
 
 

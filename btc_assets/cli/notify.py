@@ -15,7 +15,8 @@ def notify() -> None:
     import logging
     import sys
 
-    from btc_assets.alarms.channels import Message, open_channels
+    from btc_assets.alarms.channels import open_channels
+    from btc_assets.alarms.message import Message
 
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     settings = load()

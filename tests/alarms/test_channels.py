@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from post_office import free_port, hook, mailbox, takes_password
 
-from btc_assets.alarms.channels import Message, open_channels
+from btc_assets.alarms.channels import open_channels
+from btc_assets.alarms.message import Message
 from btc_assets.errors import ConfigurationError, NotDelivered
 from btc_assets.settings import load
 
