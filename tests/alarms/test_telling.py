@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btc_assets.alarms.message import Message
 from btc_assets.alarms.lateness import late
+from btc_assets.alarms.message import Message
 from btc_assets.alarms.telling import MOST, Memory, Problem, Teller
 from btc_assets.contracts import FORECASTS, RAW_KLINES
 from btc_assets.errors import NotDelivered
