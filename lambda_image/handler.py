@@ -105,6 +105,23 @@ def _secret(name: str) -> str:
     return str(boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]).strip()
 
 
+def _get_ready() -> None:
+    """Do at the start of an environment what every invocation would else wait for: the slow imports.
+
+    Lambda gives an invocation a share of a processor that goes with its memory, at 256 MB a seventh; the
+    start of an environment is not held to that. Errors in the settings are left to the invocations.
+    """
+    import binance.spot  # noqa: F401
+    import stamina  # noqa: F401
+
+    import btc_assets.market.transport  # noqa: F401
+
+    if os.environ.get("BTC_LANDING", "").startswith("s3://"):
+        import boto3
+
+        boto3.client("s3")  # reads S3's protocol, which later clients share
+
+
 def _record(config: Config, message: str, figures: dict[str, int], level: int = logging.INFO) -> None:
     """One line that is log and metrics at once (CloudWatch's embedded metric format)."""
     metric = {
@@ -114,3 +131,7 @@ def _record(config: Config, message: str, figures: dict[str, int], level: int = 
     }
     extra = {"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]}}
     _log.log(level, message, extra=extra | figures | {"Symbol": config.symbol})
+
+
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    _get_ready()

@@ -6,7 +6,6 @@ Nothing here invents or repairs a candle; it refuses, or it says what a person s
 from __future__ import annotations
 
 import datetime as dt
-import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -94,11 +93,13 @@ def hold_jumps(
 
 def _unusual(kline: Kline, before: Sequence[Kline]) -> list[Flag]:
     """The flags of one candle, given up to 30 candles before it."""
+    from statistics import median  # not at the top: the Lambda, which needs none of it, would wait for it
+
     found = []
     if kline.close_time < closes_at(kline.date) - _FULL_BAR:
         found.append(Flag(kline.date, "cut_short", f"the bar ends at {kline.close_time:%H:%M:%S} UTC"))
     if len(before) >= _ENOUGH:
-        usual = statistics.median(earlier.trades for earlier in before)
+        usual = median(earlier.trades for earlier in before)
         if kline.trades < THIN * usual:
             found.append(Flag(kline.date, "thin", f"{kline.trades} trades; the median before is {usual:.0f}"))
     low, high = kline.low * kline.volume, kline.high * kline.volume

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -210,3 +211,12 @@ def test_the_function_imports_nothing_heavy(stage: Stage) -> None:
     assert "btc_assets.market.binance" in imported
     for heavy in ("polars", "numpy", "dagster", "tensorflow", "pydantic", "dash", "structlog"):
         assert f"| {heavy}\n" not in imported.replace("  ", "")
+
+
+def test_the_slow_imports_are_made_at_the_start_not_in_an_invocation(stage: Stage) -> None:
+    """An event that is refused at once shows what was there before it came."""
+    function = stage.function(PYTHONPROFILEIMPORTTIME="1")
+    assert function.invoke({}).error == "EventError"
+    imported = "\n".join(function.output)
+    for slow in ("binance.spot", "boto3", "stamina", "btc_assets.market.transport"):
+        assert re.search(rf"\| +{re.escape(slow)}\n", imported), slow

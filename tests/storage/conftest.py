@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,25 +83,15 @@ def reopen(tables):
 def s3_endpoint() -> Iterator[str]:
     """An S3-compatible server on loopback, with credentials for it in the environment.
 
-    In a process of its own: deltalake holds Python's lock during some requests.
+    See `tests/support/s3_server.py`.
     """
-    fakes = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
-    fakes |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for_port(port, server)
-        with pytest.MonkeyPatch.context() as environment:
-            for name, value in fakes.items():
-                environment.setenv(name, value)
-            yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
+    # Not at the top: children of tests import this file without tests/support on their path.
+    from s3_server import CREDENTIALS, s3_server
+
+    with s3_server() as endpoint, pytest.MonkeyPatch.context() as environment:
+        for name, value in CREDENTIALS.items():
+            environment.setenv(name, value)
+        yield endpoint
 
 
 @pytest.fixture
@@ -243,23 +229,3 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
-    """Return once ``server`` listens on ``port``."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(f"no server on port {port}")

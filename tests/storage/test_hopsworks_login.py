@@ -10,11 +10,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+from s3_server import free_port
 
 from btc_assets.errors import BtcError, ConfigurationError, StorageUnavailable, Unsupported
 from btc_assets.settings import Settings, load
-
-from .conftest import free_port
 
 pytestmark = pytest.mark.xdist_group("hopsworks")
 SECRET = "canary-0123456789"

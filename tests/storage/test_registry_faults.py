@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from s3_server import free_port
 
 from btc_assets.errors import BadModel, ConfigurationError, StorageError, StorageUnavailable
 from btc_assets.storage.cached import CachedRegistry
@@ -18,8 +19,6 @@ from btc_assets.storage.folder import FolderRegistry
 from btc_assets.storage.registry import VintageId
 from btc_assets.storage.s3 import Bucket
 from btc_assets.storage.s3_registry import S3Registry
-
-from .conftest import free_port
 
 JUNE = VintageId(dt.date(2024, 6, 1))
 METRICS = {"pinball": 0.97}

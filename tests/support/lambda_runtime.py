@@ -52,11 +52,13 @@ class Function:
     ) -> None:
         self.timeout = timeout
         self.output: list[str] = []
+        self.init_seconds = 0.0
+        """From the start of the newest process until it asked for its first event."""
         self._command = command or [sys.executable, "-m", "awslambdaric", handler]
         self._environ = environ
         self._events: SimpleQueue[tuple[str, bytes, int]] = SimpleQueue()
         self._answers: SimpleQueue[tuple[str, str, bytes]] = SimpleQueue()
-        self._ready = threading.Event()
+        self._started: float | None = None
         self._process: subprocess.Popen[str] | None = None
         self._server = Server(("127.0.0.1", 0), self._routes())
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -124,6 +126,7 @@ class Function:
             "PYTHONPATH": str(ROOT),
             "TZ": ":UTC",
         }
+        self._started = time.perf_counter()
         self._process = subprocess.Popen(
             [part.replace("{runtime_api}", self.address) for part in self._command],
             env=environ | self._environ,
@@ -154,6 +157,9 @@ class Function:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                if function._started is not None:
+                    function.init_seconds = time.perf_counter() - function._started
+                    function._started = None
                 process = function._process
                 while process is not None and process is function._process and process.poll() is None:
                     try:
