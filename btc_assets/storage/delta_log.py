@@ -14,8 +14,9 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
@@ -30,6 +31,9 @@ from btc_assets.storage.data_files import DataFile
 from btc_assets.storage.hashing import sync
 from btc_assets.storage.sweep import sweep
 from btc_assets.storage.tables import TableVersion
+
+if TYPE_CHECKING:
+    from btc_assets.storage.s3 import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -114,14 +118,19 @@ class DeltaLog:
         self.lock = threading.RLock()
         self._kept: tuple[DeltaTable, object] | None = None
 
+    @cached_property
+    def _bucket(self) -> Bucket:
+        """The table's folder on S3, as we reach it ourselves."""
+        from btc_assets.storage.s3 import Bucket
+
+        return Bucket(self.uri, self.options.get("aws_endpoint_url", ""))
+
     def exists(self) -> bool:
         """Whether the table was created."""
         try:
             return DeltaTable.is_deltatable(self.uri, storage_options=self.options)
         except OSError as error:
-            raise StorageError(
-                f"cannot look for table {self.spec.name} at {self.uri}: {first_line(error)}"
-            ) from error
+            raise self._failure("looked for", error) from error
 
     def create(self) -> None:
         """Create the table without rows; another process doing so at once is fine."""
@@ -207,8 +216,7 @@ class DeltaLog:
                 f"table {self.spec.name} was never written; materialise its asset first ({self.uri})"
             ) from error
         except OSError as error:
-            kind = StorageError if self.folder else StorageUnavailable
-            raise kind(f"table {self.spec.name} at {self.uri} cannot be read: {first_line(error)}") from error
+            raise self._failure("read", error) from error
         except (DeltaError, ValueError, IndexError) as error:
             raise CorruptData(
                 f"the log of table {self.spec.name} at {self.uri} cannot be read: {first_line(error)}"
@@ -243,13 +251,26 @@ class DeltaLog:
         if self.folder is not None:
             content: bytes | None = (self.folder / key).read_bytes()
         else:
-            from btc_assets.storage.s3 import Bucket
-
-            content = Bucket(self.uri, self.options.get("aws_endpoint_url", "")).get(key)
+            content = self._bucket.get(key)
         for line in (content or b"").splitlines():
             if info := json.loads(line).get("commitInfo"):
                 return dict(info)
         raise ValueError(f"{key} says nothing about its commit")
+
+    def _failure(self, action: str, error: OSError) -> StorageError:
+        """What ``error``, of a folder or of deltalake's own S3 client, means.
+
+        The client words a missing bucket, missing rights and a line that is down alike, so S3 is asked once
+        more in a way that tells them apart.
+        """
+        said = f"table {self.spec.name} at {self.uri} cannot be {action}: {first_line(error)}"
+        if self.folder is not None:
+            return StorageError(said)
+        try:
+            self._bucket.get("_delta_log/_last_checkpoint")
+        except StorageError as reason:
+            return type(reason)(f"table {self.spec.name} cannot be {action}: {reason}")
+        return StorageUnavailable(said)
 
     def _fresh(self, version: int | None) -> DeltaTable:
         if self.folder is not None:

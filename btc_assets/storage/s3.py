@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import stamina
+
 from btc_assets.errors import ConfigurationError, StorageError, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -32,11 +34,17 @@ class Bucket:
 
     def get(self, key: str) -> bytes | None:
         """The object's bytes, or None if there is none."""
+        from botocore.exceptions import IncompleteReadError, ResponseStreamingError
+
+        # boto3 asks again when no answer comes, but not when one breaks off in the middle.
+        broken = (IncompleteReadError, ResponseStreamingError)
         with self._errors(f"read {key}"):
-            try:
-                return self._client.get_object(Bucket=self.name, Key=self.prefix + key)["Body"].read()
-            except self._client.exceptions.NoSuchKey:
-                return None
+            for attempt in stamina.retry_context(on=broken, attempts=3, wait_initial=0.1, wait_max=1.0):
+                with attempt:
+                    try:
+                        return self._client.get_object(Bucket=self.name, Key=self.prefix + key)["Body"].read()
+                    except self._client.exceptions.NoSuchKey:
+                        return None
         raise AssertionError("unreachable: _errors never swallows")
 
     def put(self, key: str, content: bytes) -> None:
@@ -80,8 +88,9 @@ class Bucket:
         except NoCredentialsError as error:
             raise ConfigurationError(f"{where}: no AWS credentials in the environment") from error
         except ClientError as error:
-            passing = _status(error) >= 500 or _status(error) == 429
-            raise (StorageUnavailable if passing else StorageError)(f"{where}: {error}") from error
+            if _status(error) >= 500 or _status(error) == 429:
+                raise StorageUnavailable(f"{where}: {error}") from error
+            raise StorageError(f"{where}: {error}; check the bucket's name and this role's rights") from error
         except BotoCoreError as error:
             raise StorageUnavailable(f"{where}: {error}") from error
 
