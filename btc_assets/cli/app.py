@@ -7,6 +7,7 @@ import typer
 from btc_assets.cli import (
     backfill,
     backtest,
+    backup,
     doctor,
     export,
     forecast,
@@ -41,6 +42,8 @@ app.command("export")(export.export)
 app.command("verify")(ledger.verify)
 app.command("rebuild")(ledger.rebuild)
 app.add_typer(ledger.ledger, name="ledger")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("migrate")(migrate.migrate_stores)
 app.command("doctor")(doctor.doctor)
 app.command("notify")(notify.notify)

@@ -1,0 +1,1 @@
+"""One consistent copy of tables, models, ledger and Dagster's records, taken while runs are writing."""
