@@ -69,13 +69,11 @@ def hyperparameters(
 
 
 def row(symbol: str, kind: str, found: Tuned) -> tuple[object, ...]:
-    """One row of the table; the default stays where the search found nothing better."""
-    better = found.value < found.default_value
-    best = found.best if better else DEFAULTS[kind]
-    reason = found.reason if better else f"nothing better than the default found: {found.reason}"
+    """One row of the table; the default stays where the search found nothing that beats it on every fold."""
+    best = found.best if found.taken_up else DEFAULTS[kind]
     done = found.trials.filter(pl.col("state") == "COMPLETE").height
     parameters = json.dumps(best.as_dict(), sort_keys=True)
-    return symbol, kind, TUNING_END, parameters, found.value, found.default_value, done, reason
+    return symbol, kind, TUNING_END, parameters, found.value, found.default_value, done, found.reason
 
 
 def in_use(platform: Platform) -> Mapping[str, HyperParameters]:

@@ -3,6 +3,10 @@
 Nothing from 2021 on enters a choice: not a target, not a feature, not an anchor. Each trial fits at every
 fold's cutoff and is scored on the origins up to the next cutoff, out of sample; its value is the mean loss
 over the trained horizons up to 30 days, relative to the anchor's (below 1: better than the anchor).
+
+The best of many trials is partly the luckiest, so it is taken up only if it beats the default on every
+fold. On the real candles the LSTM that won the study (0.30 % better than the default, by two folds of four)
+was 0.5 % worse than the default on the two years that followed.
 """
 
 from __future__ import annotations
@@ -33,6 +37,9 @@ TUNING_END = dt.date(2020, 12, 31)
 FOLDS = tuple(dt.date(2020, month, 1) for month in (1, 4, 7, 10))
 """Cutoffs of the folds; each is scored on the origins after it, up to the next."""
 
+FOLD_LOSSES = "fold_losses"
+"""Attribute of a trial: its loss on each fold."""
+
 MOST_HORIZON = 30
 
 SCORED = TRAINED_HORIZONS <= MOST_HORIZON
@@ -42,20 +49,37 @@ SCORED = TRAINED_HORIZONS <= MOST_HORIZON
 class Tuned:
     """Outcome of a study: the best hyper-parameters, their value, the default's, and a row a trial.
 
-    ``trials`` has number, value (loss relative to the anchor), state and one column a hyper-parameter.
+    Attributes:
+        best: hyper-parameters of the best trial.
+        value: its loss relative to the anchor's, mean of the folds.
+        default_value: the same of the default.
+        won: on how many of the ``folds`` it is better than the default.
+        folds: how many there are.
+        trials: number, value, state and one column a hyper-parameter.
     """
 
     best: HyperParameters
     value: float
     default_value: float
+    won: int
+    folds: int
     trials: pl.DataFrame
 
     @property
+    def taken_up(self) -> bool:
+        """Whether the best trial beats the default on every fold."""
+        return 0 < self.won == self.folds
+
+    @property
     def reason(self) -> str:
-        """Why these are taken up, in words."""
+        """Why the best trial is taken up, or is not, in words."""
         done = self.trials.filter(pl.col("state") == "COMPLETE").height
         gain = 100 * (self.value / self.default_value - 1)
-        return f"best of {done} trials: loss {self.value:.5f} of the anchor's, {gain:+.2f} % on the default's"
+        said = (
+            f"best of {done} trials: loss {self.value:.5f} of the anchor's, {gain:+.2f} % on the default's, "
+            f"better on {self.won} of {self.folds} folds"
+        )
+        return said if self.taken_up else f"the default stays; {said}"
 
 
 def tune(
@@ -101,10 +125,12 @@ def tune(
     while len(study.get_trials(deepcopy=False, states=complete)) < trials:
         trial = study.ask()
         try:
-            value = evaluate(anchors, features, make(trial, kind), folds)
+            losses = evaluate(anchors, features, make(trial, kind), folds)
         except FitFailed:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             continue
+        trial.set_user_attr(FOLD_LOSSES, losses)
+        value = float(np.mean(losses))
         study.tell(trial, value)
         if on_trial is not None:
             on_trial(trial.number, value)
@@ -127,8 +153,8 @@ def search_space(trial: Any, kind: str) -> HyperParameters:
 
 def evaluate(
     anchors: Anchors, features: pl.DataFrame, hyperparameters: HyperParameters, folds: Sequence[dt.date]
-) -> float:
-    """Out-of-sample loss of the folds relative to the anchor's, mean over the horizons up to 30 days.
+) -> list[float]:
+    """Out-of-sample loss of each fold relative to the anchor's, mean over the horizons up to 30 days.
 
     Raises:
         FitFailed: a fold's training did not end in finite numbers.
@@ -142,11 +168,11 @@ def evaluate(
         ahead = _ahead(anchors, features, cutoff, end, hyperparameters)
         factors = np.exp(trained.predict(ahead)[:, TRAINED_HORIZONS - 1])[..., None]
         loss = pinball(ahead.anchors * factors, ahead.outcomes) * ahead.weights
-        ratios.append(loss.sum(axis=0) / (pinball(ahead.anchors, ahead.outcomes) * ahead.weights).sum(axis=0))
-    value = float(np.mean(np.stack(ratios)[:, SCORED]))
-    if not np.isfinite(value):
-        raise FitFailed(f"{hyperparameters.kind}: a fold's loss is {value}")
-    return value
+        ratio = loss.sum(axis=0) / (pinball(ahead.anchors, ahead.outcomes) * ahead.weights).sum(axis=0)
+        ratios.append(float(ratio[SCORED].mean()))
+    if not np.isfinite(ratios).all():
+        raise FitFailed(f"{hyperparameters.kind}: the folds' losses are {ratios}")
+    return ratios
 
 
 def _ahead(
@@ -200,7 +226,10 @@ def _outcome(study: Any, kind: str, make: Callable[[Any, str], HyperParameters])
         for t in study.get_trials(deepcopy=False)
     ]
     best = make(optuna.trial.FixedTrial(study.best_trial.params), kind)
+    losses = study.best_trial.user_attrs.get(FOLD_LOSSES, [])
+    default = study.get_trials(deepcopy=False)[0]
+    default_losses = default.user_attrs.get(FOLD_LOSSES, [])
+    won = sum(mine < other for mine, other in zip(losses, default_losses, strict=False))
+    default_value = float("nan") if default.value is None else float(default.value)
     table = pl.DataFrame(rows, infer_schema_length=None)
-    default = table.filter((pl.col("number") == 0) & pl.col("value").is_not_null())["value"]
-    default_value = float(default[0]) if len(default) else float("nan")
-    return Tuned(best, float(study.best_value), default_value, table)
+    return Tuned(best, float(study.best_value), default_value, won, len(losses), table)

@@ -37,17 +37,20 @@ def platform(folder: Path, found: Tuned) -> Platform:
 
 
 def test_a_better_trial_is_taken_up_with_its_reason(tmp_path: Path) -> None:
-    made = platform(tmp_path, Tuned(OTHER, 0.98, 0.99, TRIALS))
+    made = platform(tmp_path, Tuned(OTHER, 0.98, 0.99, 4, 4, TRIALS))
     assert in_use(made) == {**DEFAULTS, "mlp": OTHER}
     stored = made.tables.read(HYPERPARAMETERS).row(0, named=True)
     assert json.loads(stored["parameters"])["units"] == 24
     assert "best of 2 trials" in stored["reason"]
 
 
-def test_the_default_stays_where_nothing_better_was_found(tmp_path: Path) -> None:
-    made = platform(tmp_path, Tuned(OTHER, 0.99, 0.99, TRIALS))
+@pytest.mark.parametrize(("value", "won"), [(0.99, 0), (0.98, 3)])
+def test_the_default_stays_unless_it_is_beaten_on_every_fold(tmp_path: Path, value: float, won: int) -> None:
+    made = platform(tmp_path, Tuned(OTHER, value, 0.99, won, 4, TRIALS))
     assert in_use(made) == dict(DEFAULTS)
-    assert "nothing better" in made.tables.read(HYPERPARAMETERS)["reason"][0]
+    reason = made.tables.read(HYPERPARAMETERS)["reason"][0]
+    assert reason.startswith("the default stays")
+    assert f"better on {won} of 4 folds" in reason
 
 
 def test_without_tuning_the_defaults_are_in_use(tmp_path: Path) -> None:
@@ -71,7 +74,7 @@ def searching(kind: str, _klines: Any, _features: Any, _journal: Path, trials: i
     assert trials == 2
     more["on_trial"](0, 0.99)
     more["on_trial"](1, 0.98)
-    return Tuned(dataclasses.replace(DEFAULTS[kind], units=24), 0.98, 0.99, TRIALS)
+    return Tuned(dataclasses.replace(DEFAULTS[kind], units=24), 0.98, 0.99, 4, 4, TRIALS)
 
 
 def killed_while_it_fitted(instance: dg.DagsterInstance) -> None:

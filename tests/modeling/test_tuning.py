@@ -33,9 +33,9 @@ def test_M6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
     market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = tmp_path / "study" / "mlp.journal"
-    values = iter([0.99, 0.98])
+    values = iter([[0.99, 0.99], [0.985, 0.975]])
 
-    def killed_on_the_third(*_: Any) -> float:
+    def killed_on_the_third(*_: Any) -> list[float]:
         try:
             return next(values)
         except StopIteration:
@@ -45,14 +45,15 @@ def test_M6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
     with pytest.raises(KeyboardInterrupt):
         tune("mlp", *market, journal, 4)
     told: list[int] = []
-    monkeypatch.setattr(tuning, "evaluate", lambda *_: 0.97)
+    monkeypatch.setattr(tuning, "evaluate", lambda *_: [0.995, 0.945])
     tuned = tune("mlp", *market, journal, 4, on_trial=lambda number, _: told.append(number))
     assert len(told) == 2
     done = tuned.trials.filter(pl.col("state") == "COMPLETE")
-    assert sorted(done["value"].to_list()) == [0.97, 0.97, 0.98, 0.99]
-    assert tuned.value == 0.97
+    assert sorted(done["value"].to_list()) == pytest.approx([0.97, 0.97, 0.98, 0.99])
+    assert tuned.value == pytest.approx(0.97)
     assert tuned.default_value == 0.99
     assert "best of 4 trials" in tuned.reason
+    assert (tuned.won, tuned.folds, tuned.taken_up) == (1, 2, False)
     assert tune("mlp", *market, journal, 4).trials.equals(tuned.trials)
 
 
@@ -61,9 +62,9 @@ def test_the_first_trial_is_the_default(
 ) -> None:
     seen: list[HyperParameters] = []
 
-    def record(_anchors: Any, _features: Any, hyperparameters: HyperParameters, _folds: Any) -> float:
+    def record(_anchors: Any, _features: Any, hyperparameters: HyperParameters, _folds: Any) -> list[float]:
         seen.append(hyperparameters)
-        return 1.0
+        return [1.0]
 
     monkeypatch.setattr(tuning, "evaluate", record)
     tune("lstm", *market, tmp_path / "lstm.journal", 3)
@@ -94,4 +95,4 @@ def test_a_trial_is_scored_out_of_sample_on_the_days_after_each_cutoff(
     assert (ahead.origins[0], ahead.origins[-1]) == (FOLD[0], TUNING_END - dt.timedelta(days=1))
     assert ahead.weights[-1].tolist() == [1.0] + [0.0] * 12
     untrained = dataclasses.replace(TINY["mlp"], epochs=1, learning_rate=1e-12)
-    assert evaluate(anchors, features, untrained, FOLD) == pytest.approx(1.0, abs=1e-6)
+    assert evaluate(anchors, features, untrained, FOLD) == pytest.approx([1.0], abs=1e-6)
