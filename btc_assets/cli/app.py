@@ -15,6 +15,7 @@ from btc_assets.cli import (
     migrate,
     notify,
     settings,
+    tune,
     up,
 )
 
@@ -38,6 +39,7 @@ app.command("up")(up.up)
 app.command("backfill")(backfill.backfill)
 app.command("forecast")(forecast.forecast)
 app.command("backtest")(backtest.backtest)
+app.command("tune")(tune.tune)
 app.command("export")(export.export)
 app.command("verify")(ledger.verify)
 app.command("rebuild")(ledger.rebuild)

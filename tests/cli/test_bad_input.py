@@ -32,6 +32,7 @@ TOMORROW = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)).isoformat()
         (["up", "--source", "binanse"], "did you mean binance"),
         (["migrate", "--from", "local", "--to", "local"], "nothing to copy"),
         (["backtest", "--from", "2024-01-01", "--to", "2023-01-01"], "runs backwards"),
+        (["tune"], "materialise"),
     ],
 )
 def test_a_wrong_argument_is_one_clear_sentence(btc: Btc, arguments: list[str], says: str) -> None:
