@@ -55,7 +55,7 @@ def read(root: str) -> Progress | None:
         return None
     try:
         progress = Progress(**json.loads(path.read_text()))
-        updated_at = dt.datetime.fromisoformat(progress.updated_at)
+        age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(progress.updated_at)
     except (OSError, ValueError, TypeError):
         return None
-    return progress if dt.datetime.now(dt.UTC) - updated_at < STALE_AFTER else None
+    return progress if age < STALE_AFTER else None

@@ -120,14 +120,13 @@ class Record:
         """The inverse of ``as_json``; what is no record begins a day before ``now``."""
         try:
             assert isinstance(kept, dict)
-            found = cls(
-                dt.datetime.fromisoformat(kept["until"]), {str(k): str(v) for k, v in kept["seen"].items()}
-            )
+            seen = {str(k): dt.datetime.fromisoformat(v).isoformat() for k, v in kept["seen"].items()}
+            found = cls(dt.datetime.fromisoformat(kept["until"]), seen)
             for each in kept["failures"]:
                 windows = [Window(*map(dt.date.fromisoformat, pair)) for pair in each["windows"]]
                 failure = Failure(**{**each, "windows": windows})
                 found.failures[failure.cause] = failure
-            assert found.until.tzinfo is not None
+            assert all(dt.datetime.fromisoformat(at).tzinfo for at in (kept["until"], *seen.values()))
         except (AssertionError, KeyError, TypeError, ValueError, AttributeError):
             return cls(now - FIRST_LOOK)
         return found

@@ -59,7 +59,7 @@ class Cooldown:
             hold = Hold(float(body["until"]), int(body["status"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             _log.warning("%s is not a readable hold (%s); it is ignored", self._path, error)
             return None
         # A clock that was wrong when the file was written must not lock us out for years.

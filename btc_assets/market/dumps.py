@@ -49,9 +49,13 @@ def read_dump(
     name = path.rsplit("/", 1)[-1]
     _verify(path, name, packed, checksum)
     text = _unpack(path, name.removesuffix(".zip") + ".csv", packed)
+    try:
+        rows = list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise BadCandle(f"{path}: not lines of comma-separated values ({error})") from error
     klines = [
         parse_row(row, symbol=symbol, source="archive", where=f"{path} line {number}")
-        for number, row in enumerate(csv.reader(io.StringIO(text)), start=1)
+        for number, row in enumerate(rows, start=1)
     ]
     for kline in klines:
         if not start <= kline.date < end:
@@ -71,17 +75,30 @@ def _verify(path: str, name: str, packed: bytes, checksum: bytes) -> None:
 def _unpack(path: str, member: str, packed: bytes) -> str:
     """The text of the one file that may be in the zip, never more than `LARGEST_CSV` of it."""
     try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            names = archive.namelist()
-            if names != [member]:
-                raise SourceRefused(f"{path}: holds {names[:3]!r} instead of only {member}; not unpacked")
-            with archive.open(member) as file:
-                body = file.read(LARGEST_CSV + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        names, body = _contents(packed)
+    except Exception as error:  # zipfile lets errors of a dozen kinds out of a damaged file
         raise SourceRefused(f"{path}: not a readable zip file ({error}); download it again") from error
+    if names != [member]:
+        raise SourceRefused(f"{path}: holds {names[:3]!r:.200} instead of only {member}; not unpacked")
     if len(body) > LARGEST_CSV:
         raise SourceRefused(f"{path}: unpacks to more than {LARGEST_CSV >> 20} MiB; refused")
     try:
         return body.decode("ascii")
     except UnicodeDecodeError as error:
         raise SourceRefused(f"{path}: {member} is not plain text ({error})") from error
+
+
+def _contents(packed: bytes) -> tuple[list[str], bytes]:
+    """The names in the zip, and the beginning of its first file.
+
+    Only what Binance uses is unpacked: an LZMA member says itself how much memory unpacking it takes.
+    """
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        names = archive.namelist()
+        if len(names) != 1:
+            return names, b""
+        method = archive.infolist()[0].compress_type
+        if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise zipfile.BadZipFile(f"compression method {method} is not used by Binance")
+        with archive.open(names[0]) as file:
+            return names, file.read(LARGEST_CSV + 1)

@@ -93,10 +93,9 @@ class Landing:
     def versions(self, symbol: str, start: dt.date, end: dt.date) -> Iterator[Landed]:
         """All versions of the days in [start, end), in order of day and version."""
         for key in self._objects.keys(f"{symbol}/", after=f"{symbol}/{start}/"):
-            match = _KEY.fullmatch(key)
-            if match is None:
+            landed = _landed(key)
+            if landed is None:
                 continue
-            landed = Landed(match[1], dt.date.fromisoformat(match[2]), int(match[3]), match[4])
             if landed.date >= end:
                 return
             yield landed
@@ -142,6 +141,15 @@ class Landing:
         """The end of the newest landed day: what is landed is closed, nothing after it is known."""
         last = self.last_day(self._symbol)
         return opens_at(FIRST_DAY) if last is None else closes_at(last)
+
+
+def _landed(key: str) -> Landed | None:
+    """What the object called ``key`` is; None: nothing that was landed."""
+    match = _KEY.fullmatch(key)
+    try:
+        return match and Landed(match[1], dt.date.fromisoformat(match[2]), int(match[3]), match[4])
+    except ValueError:
+        return None  # a day that there is not
 
 
 def _encode(kline: Kline) -> bytes:

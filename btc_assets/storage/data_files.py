@@ -27,7 +27,8 @@ MAX_ROWS = 65_536
 """Rows in one file at most: what one changed row can cost in rewriting."""
 
 _NAME = re.compile(
-    r"(?P<first>\d{4}-\d\d-\d\d)_(?P<last>\d{4}-\d\d-\d\d)_(?P<rows>\d+)_[0-9a-f]{8}_(?P<sha>[0-9a-f]{64})\.parquet"
+    r"(?P<first>\d{4}-\d\d-\d\d)_(?P<last>\d{4}-\d\d-\d\d)_(?P<rows>\d+)_[0-9a-f]{8}_(?P<sha>[0-9a-f]{64})\.parquet",
+    re.ASCII,
 )
 
 
@@ -49,10 +50,13 @@ class DataFile:
             CorruptData: not a name this store gives.
         """
         match = _NAME.fullmatch(name)
-        if match is None:
-            raise CorruptData(f"{name} is not a data file that this store wrote; {REMEDY}")
-        first, last = (dt.date.fromisoformat(match[part]) for part in ("first", "last"))
-        return cls(name, first, last, int(match["rows"]), match["sha"])
+        try:
+            if match is not None:
+                first, last = (dt.date.fromisoformat(match[part]) for part in ("first", "last"))
+                return cls(name, first, last, int(match["rows"]), match["sha"])
+        except ValueError:  # a day or a number that there is not
+            pass
+        raise CorruptData(f"{name} is not a data file that this store wrote; {REMEDY}")
 
     def overlaps(self, start: dt.date | None, end: dt.date | None) -> bool:
         """Whether a row with a day in [start, end) can be in it."""
