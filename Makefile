@@ -4,10 +4,12 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 PY = .venv/bin/python
 ARGS ?=
+# A whole run leaves a report for `make reliability`; a part of one does not.
+report = $(if $(ARGS),,--junitxml=build/reports/$(1).xml)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/all.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots space lock clean
+.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots space reliability lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -28,13 +30,16 @@ types:  ## mypy, strict
 	.venv/bin/mypy
 
 unit:  ## the tests alone; ARGS="tests/market -k simulated"
-	$(PY) -m pytest -n 2 --dist loadfile -m "not faults and not images" $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile -m "not faults and not images" $(call report,unit) $(ARGS)
 
 test-faults: setup-dev  ## the long trials of the fault matrix
-	$(PY) -m pytest -m faults $(ARGS)
+	$(PY) -m pytest -m faults $(call report,faults) $(ARGS)
 
 test-images: setup-dev .venv/.debian-images  ## build, start and probe the container images
-	$(PY) -m pytest -m images $(ARGS)
+	$(PY) -m pytest -m images $(call report,images) $(ARGS)
+
+reliability: setup-dev  ## write docs/reliability.md from the reports of the last test, test-faults, test-images
+	$(PY) scripts/write_reliability.py
 
 bench: setup-dev  ## print every benchmark as a table
 	$(PY) -m benchmarks $(ARGS)

@@ -1,0 +1,106 @@
+"""The fault matrix: what can go wrong, and what must happen then. Each row has tests named for its id.
+
+``python scripts/write_reliability.py`` makes docs/reliability.md of it, of the tests, and of how they ended.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One promise: the ``fault`` and what must come of it."""
+
+    id: str
+    fault: str
+    outcome: str
+
+
+GROUPS: dict[str, list[Row]] = {
+    "Source": [
+        Row("S1", "The exchange's name does not resolve, or it refuses connections",
+            "Retries with jitter and a deadline; nothing is written; the page says how old its data is"),
+        Row("S2", "The server accepts and never answers", "Timeouts and the deadline end it"),
+        Row("S3", "The server sends a byte at a time", "The deadline ends it, though no timeout would"),
+        Row("S4", "The body breaks off", "Asked again"),
+        Row("S5", "429, with any or no Retry-After", "A bounded wait without a call"),
+        Row("S6", "418, a ban", "No call until it ends, in this process and any other"),
+        Row("S7", "451, not served to this country", "No retry; names the market-data host and the archive"),
+        Row("S8", "403 with a firewall's page", "A typed error"),
+        Row("S9", "4xx whose JSON is not Binance's error", "A typed error"),
+        Row("S10", "5xx", "Asked again, then a typed error"),
+        Row("S11", "200 with a page, nothing, or an object", "Refused"),
+        Row("S12", "An empty list for a day that is over", "Not published yet; nothing is overwritten"),
+        Row("S13", "A redirect to another host", "Refused and not followed"),
+        Row("S14", "A trading pair that does not exist", "One call, then a configuration error"),
+        Row("S15", "NaN or absurdly large JSON", "Refused"),
+    ],
+    "Data": [
+        Row("D1", "The candle of the day that still runs", "Never final"),
+        Row("D2", "A candle that closed seconds ago", "Not final yet, by the server's clock"),
+        Row("D3", "Times in microseconds", "The same rows as from milliseconds"),
+        Row("D4", "A candle of another day or off the day's grid", "Refused"),
+        Row("D5", "A day twice", "One row if equal, refused if not"),
+        Row("D6", "A day without a candle", "Recorded and flagged, never invented"),
+        Row("D7", "A day with an outage of the exchange", "Kept and flagged"),
+        Row("D8", "A candle that cannot be true", "Refused, with the row"),
+        Row("D9", "A column too few or too many", "An error that names the column"),
+        Row("D10", "A price ten times the day before's", "Held until a person releases the day"),
+        Row("D11", "A candle restated after the fact",
+            "A new version beside the old; issued forecasts stay as they were"),
+        Row("D12", "A dump with a bad checksum, a zip bomb, a path that leads out", "Refused"),
+    ],
+    "Storage": [
+        Row("T1", "kill -9 at any step of a write", "The old state or the new one, never half"),
+        Row("T2", "The disk is full, or fails", "A clear error; old data stays readable"),
+        Row("T3", "The folder is read-only", "A clear error; old data stays readable"),
+        Row("T4", "A torn transaction log", "The last good version, and an alarm"),
+        Row("T5", "One flipped bit in any stored file", "Caught by its hash before it is decoded"),
+        Row("T6", "A data file is missing", "Refused, with how to rebuild"),
+        Row("T7", "Several writers at once", "One row a key; nobody's other days are lost"),
+        Row("T8", "The same write again", "The same row, no new version"),
+        Row("T9", "What a killed process left: locks, drafts, orphans", "Recovered and swept up"),
+    ],
+    "Runs": [
+        Row("C1", "A backfill and the daily run at once", "What one of them alone would give"),
+        Row("C2", "The host or the source was down for days", "Everything is caught up with, unasked"),
+        Row("C3", "A candle could not be had", "No forecast that pretends to be fresh"),
+        Row("C4", "A day is run again later, or within a range", "The same bytes of forecast"),
+        Row("C5", "A wrong clock", "The server's time decides, or nothing is issued"),
+        Row("C6", "Other time zones, change of the clocks, a leap day", "The same bytes"),
+        Row("C7", "A day to come, or before the first candle", "Refused"),
+    ],
+    "Models": [
+        Row("M1", "Training ends in NaN", "Not promoted; the old vintage stays in force"),
+        Row("M2", "A new vintage is clearly worse", "Held back; the page shows why"),
+        Row("M3", "Features, scaling or code do not fit the model", "Refused"),
+        Row("M4", "A truncated or swapped model, or a file that could run code", "Refused"),
+        Row("M5", "The registry is down", "The last verified copy stays in use, marked so"),
+        Row("M6", "Killed while tuning", "Goes on where it was"),
+        Row("M7", "Too few rows", "Says how many are needed"),
+        Row("M8", "Every later candle altered", "Not one byte of a forecast changes"),
+    ],
+    "Web": [
+        Row("W1", "Days that are no whole number from 1 to 90", "A message at the field; no model is asked"),
+        Row("W2", "A forged callback", "4xx without a traceback"),
+        Row("W3", "Script in an input or address", "Shown as text"),
+        Row("W4", "A hundred users at once", "Each gets the right answer; no error"),
+        Row("W5", "No data or no model yet", "A page that says what to run"),
+        Row("W6", "Security headers", "On every response"),
+        Row("W7", "An oversized body, an odd method", "413, 405"),
+    ],
+    "Configuration": [
+        Row("K1", "A blank key or one with a line break", "Names the variable, never the value"),
+        Row("K2", "A secret in the environment", "In no log, repr, table or image"),
+        Row("K3", "An unknown setting or a bad value", "Refused at start, with the nearest known"),
+    ],
+    "Lambda": [
+        Row("L1", "The same event three times", "One row, one run"),
+        Row("L2", "Time nearly out", "A clean stop; nothing half-written"),
+        Row("L3", "A late event", "The day is the event's, not the clock's"),
+        Row("L4", "A garbage event", "Fails, so that the dead-letter queue has it"),
+        Row("L5", "Every retry spent", "An alarm; the next run heals"),
+    ],
+}  # fmt: skip
+
+ROWS: list[Row] = [row for rows in GROUPS.values() for row in rows]
