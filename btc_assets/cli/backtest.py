@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from typing import Annotated
 
 import typer
@@ -29,6 +30,7 @@ def backtest(
     """
     first, after = day_range(start, end)
     settings = load(refit_every=refit_every)
+    os.environ["BTC_REFIT_EVERY"] = str(settings.refit_every)  # where the assets of the run read it
     run_with_progress(settings, "walk_forward", first, after, list(STEPS))
     typer.echo(table(settings, first, after))
 
