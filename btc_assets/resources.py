@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import dagster as dg
@@ -28,9 +28,7 @@ class Platform(dg.ConfigurableResource[Any]):
     @cached_property
     def tables(self) -> TableStore:
         """The table store."""
-        from btc_assets.storage.open import open_tables
-
-        return open_tables(self.settings)
+        return _tables(self.settings)
 
     @cached_property
     def registry(self) -> ModelRegistry:
@@ -49,3 +47,14 @@ class Platform(dg.ConfigurableResource[Any]):
     def now(self) -> dt.datetime:
         """The wall clock (UTC)."""
         return dt.datetime.now(dt.UTC)
+
+
+@lru_cache(maxsize=4)
+def _tables(settings: Settings) -> TableStore:
+    """The table store of ``settings``, opened once a process, though Dagster makes a resource a step.
+
+    It keeps the state of each table that it has read, which on S3 takes some requests to get.
+    """
+    from btc_assets.storage.open import open_tables
+
+    return open_tables(settings)

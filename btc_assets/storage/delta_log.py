@@ -51,6 +51,7 @@ _TYPES: dict[Any, str] = {
 _FILES = "btcFiles"
 """Under which name each entry of a log carries the hash of the names of all files after it."""
 
+ENTRY = "_delta_log/{:020}.json"
 TORN = "_torn_log_entries"
 
 
@@ -117,6 +118,7 @@ class DeltaLog:
         self.folder = None if "://" in uri else Path(uri)
         self.lock = threading.RLock()
         self._kept: tuple[DeltaTable, object] | None = None
+        self._last_entry_read: tuple[int, dict[str, Any]] | None = None
 
     @cached_property
     def _bucket(self) -> Bucket:
@@ -246,16 +248,14 @@ class DeltaLog:
         return table
 
     def _entry(self, version: int) -> dict[str, Any]:
-        """What the commit of ``version`` says about itself."""
-        key = f"_delta_log/{version:020}.json"
+        """What the commit of ``version`` says about itself; on S3, where it takes a request, asked once."""
         if self.folder is not None:
-            content: bytes | None = (self.folder / key).read_bytes()
-        else:
-            content = self._bucket.get(key)
-        for line in (content or b"").splitlines():
-            if info := json.loads(line).get("commitInfo"):
-                return dict(info)
-        raise ValueError(f"{key} says nothing about its commit")
+            path = self.folder / ENTRY.format(version)
+            return _commit_info(str(path), path.read_bytes())
+        if self._last_entry_read is None or self._last_entry_read[0] != version:
+            key = ENTRY.format(version)
+            self._last_entry_read = version, _commit_info(key, self._bucket.get(key) or b"")
+        return self._last_entry_read[1]
 
     def _failure(self, action: str, error: OSError) -> StorageError:
         """What ``error``, of a folder or of deltalake's own S3 client, means.
@@ -282,7 +282,7 @@ class DeltaLog:
         if self.folder is None:
             return None
         try:
-            stat = (self.folder / "_delta_log" / f"{version:020}.json").stat()
+            stat = (self.folder / ENTRY.format(version)).stat()
         except OSError:
             return time.monotonic_ns()  # equal to nothing: read afresh
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
@@ -339,7 +339,7 @@ class DeltaLog:
 
     def _make_durable(self, version: int) -> None:
         if self.folder is not None:
-            sync(self.folder / "_delta_log" / f"{version:020}.json")
+            sync(self.folder / ENTRY.format(version))
 
     def _statistics(self, file: DataFile) -> str:
         day = self.spec.day
@@ -368,6 +368,14 @@ class DeltaLog:
 def first_line(error: Exception) -> str:
     """The message of ``error`` without the traces that native libraries append."""
     return str(error).partition("\n")[0]
+
+
+def _commit_info(name: str, content: bytes) -> dict[str, Any]:
+    """What the entry ``name`` of a log says about the commit it is."""
+    for line in content.splitlines():
+        if info := json.loads(line).get("commitInfo"):
+            return dict(info)
+    raise ValueError(f"{name} says nothing about its commit")
 
 
 def _vouching_for(names: Collection[str]) -> CommitProperties:

@@ -55,7 +55,7 @@ class World:
         cutoff = grid_cutoff(first, self.settings.refit_every) - self.settings.refit_every * DAY
         while cutoff <= last:
             for kind in NETWORKS:
-                folder = Path(self.settings.data_dir) / "scratch" / f"{kind}-{cutoff}"
+                folder = self.settings.cache_dir / "scratch" / f"{kind}-{cutoff}"
                 write_vintage(folder, kind, cutoff)
                 registry.publish(kind, VintageId(cutoff), folder, METRICS)
             cutoff += self.settings.refit_every * DAY
