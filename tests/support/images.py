@@ -7,10 +7,13 @@ conventions for Lambda's. Everything after ``FROM`` is built as it ships.
 
 from __future__ import annotations
 
+import fcntl
+import importlib.metadata
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -56,8 +59,12 @@ def build(name: str, dockerfile: str, base: str, *arguments: str, context: Path 
 
 def python_base() -> str:
     """A stand-in for ``python:3.x-slim``: Debian stable with its Python, made once."""
+    with _one_at_a_time():
+        return _python_base()
+
+
+def _python_base() -> str:
     if not _exists(PYTHON_BASE):
-        CACHE.mkdir(parents=True, exist_ok=True)
         root = CACHE / "debian.tar"
         if not root.exists():
             part = CACHE / "debian.part.tar"
@@ -71,17 +78,23 @@ def python_base() -> str:
 
 def lambda_base() -> str:
     """A stand-in for AWS's base for Lambda: its folder, its entry point, its runtime client."""
+    with _one_at_a_time():
+        return _lambda_base()
+
+
+def _lambda_base() -> str:
     if not _exists(LAMBDA_BASE):
+        client = f"awslambdaric=={importlib.metadata.version('awslambdaric')}"
         text = (
-            f"FROM {python_base()}\n"
-            "RUN python3 -m pip install --quiet --break-system-packages awslambdaric\n"
+            f"FROM {_python_base()}\n"
+            f"RUN python3 -m pip install --quiet --break-system-packages {client}\n"
             "ENV LAMBDA_TASK_ROOT=/var/task PYTHONPATH=/var/task\n"
             "WORKDIR /var/task\n"
             'ENTRYPOINT ["python3", "-m", "awslambdaric"]\n'
         )
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "Dockerfile").write_text(text)
-            build(LAMBDA_BASE, "Dockerfile", python_base(), context=Path(folder))
+            build(LAMBDA_BASE, "Dockerfile", PYTHON_BASE, context=Path(folder))
     return LAMBDA_BASE
 
 
@@ -152,13 +165,25 @@ def _exists(image: str) -> bool:
 
 
 @contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Bases are made by one of several test processes; the others wait and find them made."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _pip_settings() -> Iterator[Path]:
     """This machine's pip settings for the build alone, so that it reaches what pip reaches here."""
-    listed = subprocess.run(["python3", "-m", "pip", "config", "list"], capture_output=True, text=True)
-    index = [line for line in listed.stdout.splitlines() if line.startswith("global.index-url=")]
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True)
     lines = ["[global]", f"cert = {CERTIFICATES}", "timeout = 120"]
-    lines += [f"index-url = {line.partition('=')[2]}".replace("'", "") for line in index]
+    for line in listed.stdout.splitlines():
+        name, _, value = line.partition("=")
+        if name in ("global.index-url", ":env:.index-url"):
+            lines.append(f"index-url = {value.strip(chr(39))}")
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write("\n".join(dict.fromkeys(lines)) + "\n")
         file.flush()
         yield Path(file.name)
