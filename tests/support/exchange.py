@@ -101,6 +101,11 @@ class Exchange:
         with self._lock:
             self._faults += [(path, fault)] * times
 
+    def behave(self) -> None:
+        """Forget every fault that no request has run into yet."""
+        with self._lock:
+            self._faults.clear()
+
     def asked(self, path: str = "/api/v3/klines") -> list[Request]:
         """The requests seen for ``path``."""
         return [request for request in self.requests if request.path == path]
