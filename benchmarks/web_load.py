@@ -39,23 +39,27 @@ class Client:
         Raises:
             AssertionError: the answer is not a forecast.
         """
+        body = self.body(days, model)
+        began = time.perf_counter()
+        answer = self.request("POST", "/_dash-update-component", json.dumps(body))
+        took = time.perf_counter() - began
+        assert f"Bitcoin in {days} day".encode() in answer, answer[:200]
+        return took
+
+    def body(self, days: int, model: str) -> dict[str, Any]:
+        """What the form posts."""
         values = FORM | {"days": str(days), "model": model}
         inputs = [
             {"id": i["id"], "property": i["property"], "value": values.get(i["id"], "")}
             for i in self._callback["inputs"]
         ]
-        body = {
+        return {
             "output": self._callback["output"],
             "outputs": self._outputs(),
             "inputs": inputs,
             "state": [],
             "changedPropIds": ["days.value"],
         }
-        began = time.perf_counter()
-        answer = self.request("POST", "/_dash-update-component", json.dumps(body))
-        took = time.perf_counter() - began
-        assert f"Bitcoin in {days} day".encode() in answer, answer[:200]
-        return took
 
     def request(self, method: str, path: str, body: str | None = None) -> bytes:
         """One request on the kept connection; the body of its answer."""

@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from btc_dash.crowd import Crowded, Gate
 from btc_dash.limits import TooManyRequests
 from btc_dash.problems import problem
 
@@ -23,6 +24,8 @@ MAX_BODY = 64 * 1024
 
 MAX_QUERY = 2000
 CALLBACK = "/_dash-update-component"
+HEALTH = "/health"
+"""Answered however many wait: a load balancer must not take a busy process for a dead one."""
 
 _FILES = ("/assets/", "/_dash-component-suites/")
 """Addresses whose every request is not worth a line in the log."""
@@ -42,17 +45,20 @@ _CSP = (
 )
 
 
-def protect(app: Dash, proxies: int) -> None:
+def protect(app: Dash, proxies: int, gate: Gate | None = None) -> None:
     """Put the limits and headers on ``app``'s server, which trusts ``proxies`` reverse proxies in front."""
+    gate = gate or Gate()
     server: Flask = app.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     if proxies:
         server.wsgi_app = ProxyFix(server.wsgi_app, proxies, proxies, proxies)  # type: ignore[method-assign]
     csp = _CSP.format(hashes=" ".join(app.csp_hashes()))
-    server.before_request(lambda: _admit(app))
+    server.before_request(lambda: _admit(app, gate))
+    server.teardown_request(lambda _error: gate.leave() if g.pop("inside", False) else None)
     server.after_request(lambda response: _finish(response, csp))
     server.register_error_handler(HTTPException, _refused)
     server.register_error_handler(TooManyRequests, _too_many)
+    server.register_error_handler(Crowded, _crowded)
     server.register_error_handler(Exception, _failed)
 
 
@@ -61,12 +67,15 @@ def client() -> str:
     return request.remote_addr or "unknown"
 
 
-def _admit(app: Dash) -> Response | None:
+def _admit(app: Dash, gate: Gate) -> Response | None:
     g.began, g.request_id = time.perf_counter(), secrets.token_hex(8)
     if len(request.query_string) > MAX_QUERY:
         return problem(414, "Address too long", f"The query string may have {MAX_QUERY} bytes.")
     if (request.content_length or 0) > MAX_BODY:
         return problem(413, "Request too large", f"A request may carry {MAX_BODY} bytes.")
+    if request.path != HEALTH:
+        gate.enter()
+        g.inside = True
     if request.path == CALLBACK and request.method == "POST" and not _is_ours(app, request.get_data()):
         return problem(400, "Bad callback", "This request was not made by a page of this site.")
     return None
@@ -135,6 +144,12 @@ def _plain(error: HTTPException) -> str:
 
 def _too_many(error: TooManyRequests) -> Response:
     answer = problem(429, "Too many requests", str(error))
+    answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _crowded(error: Crowded) -> Response:
+    answer = problem(503, "Too many visitors", str(error))
     answer.headers["Retry-After"] = str(error.retry_after)
     return answer
 

@@ -1,4 +1,4 @@
-"""How the web app is served: two processes of four threads, each of which answers from memory.
+"""How the web app is served: two processes, each of which answers from memory.
 
 Read by gunicorn (``python -m btc_dash`` starts it so). ``BTC_WEB_HOST`` and ``BTC_WEB_PORT`` say where
 to listen, ``PORT`` (as hosting platforms set it) goes before the latter, ``WEB_CONCURRENCY`` counts
@@ -15,6 +15,7 @@ from typing import Any
 
 from btc_assets import settings as configuration
 from btc_assets.errors import ConfigurationError
+from btc_dash import crowd
 
 
 def _port(default: int) -> int:
@@ -32,7 +33,8 @@ wsgi_app = "btc_dash.wsgi:server"
 bind = f"{_settings.web_host}:{_port(_settings.web_port)}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
-threads = 4
+threads = crowd.AT_ONCE + crowd.WAITING + 28
+"""Threads wait for their turn (btc_dash.crowd); some are always left to send away who finds no room."""
 timeout = 60
 graceful_timeout = 15
 keepalive = 5
