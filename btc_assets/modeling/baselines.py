@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -95,24 +95,35 @@ def baseline_forecasts(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.D
     for origin in origins:
         h = history(klines, start=origin - REACH * DAY, end=origin + DAY)
         close = h.close[h.index(origin)]
-        for name, make in makers.items():
-            parts.append(forecast_rows(h.symbol, name, origin, close * np.exp(make(h, origin)), origin))
+        prices = {name: close * np.exp(make(h, origin)) for name, make in makers.items()}
+        parts.append(forecast_rows(h.symbol, origin, prices, dict.fromkeys(prices, origin)))
     names = [c for c in BASELINE_FORECASTS.schema if c != "issued_at"]
     return pl.concat(parts) if parts else BASELINE_FORECASTS.empty().select(names)
 
 
-def forecast_rows(symbol: str, model: str, origin: dt.date, prices: Floats, vintage: dt.date) -> pl.DataFrame:
-    """Rows of the contract FORECASTS without ``issued_at`` from price quantiles [HORIZONS, 21]."""
-    targets = (origin - EPOCH).days + ALL_HORIZONS
+def forecast_rows(
+    symbol: str, origin: dt.date, prices: Mapping[str, Floats], vintages: Mapping[str, dt.date]
+) -> pl.DataFrame:
+    """Rows of the contract FORECASTS without ``issued_at``, model by model in the order of ``prices``.
+
+    Args:
+        symbol: trading pair.
+        origin: the last day whose candle was known.
+        prices: by model, quantiles of the close [HORIZONS, 21].
+        vintages: by model, the cutoff of what made them.
+    """
+    count = len(prices) * HORIZONS
+    targets = np.tile((origin - EPOCH).days + ALL_HORIZONS, len(prices))
+    table = np.concatenate(list(prices.values()))
     return pl.DataFrame(
         [
-            pl.Series("symbol", [symbol] * HORIZONS, dtype=pl.String),
-            pl.Series("model", [model] * HORIZONS, dtype=pl.String),
-            pl.Series("origin_date", [origin] * HORIZONS, dtype=pl.Date),
-            pl.Series("horizon", ALL_HORIZONS.astype(np.int16)),
+            pl.Series("symbol", [symbol] * count, dtype=pl.String),
+            pl.Series("model", [model for model in prices for _ in ALL_HORIZONS], dtype=pl.String),
+            pl.Series("origin_date", [origin] * count, dtype=pl.Date),
+            pl.Series("horizon", np.tile(ALL_HORIZONS.astype(np.int16), len(prices))),
             pl.Series("target_date", targets.astype("datetime64[D]")),
-            *(pl.Series(name, prices[:, i]) for i, name in enumerate(QUANTILES)),
-            pl.Series("vintage", [vintage] * HORIZONS, dtype=pl.Date),
+            *(pl.Series(name, table[:, i]) for i, name in enumerate(QUANTILES)),
+            pl.Series("vintage", [vintages[model] for model in prices for _ in ALL_HORIZONS], dtype=pl.Date),
         ]
     )
 

@@ -42,10 +42,7 @@ def forecast_origin(state: Origin, predictors: Mapping[str, Predictor]) -> pl.Da
     """The same for one origin and given vintages; ``predictors`` by kind."""
     vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
     vintages["ensemble"] = min(vintages.values())
-    return pl.concat(
-        forecast_rows(state.history.symbol, model, state.day, prices, vintages[model])
-        for model, prices in quantiles(state, predictors).items()
-    )
+    return forecast_rows(state.history.symbol, state.day, quantiles(state, predictors), vintages)
 
 
 def quantiles(state: Origin, predictors: Mapping[str, Predictor]) -> dict[str, Floats]:
