@@ -9,7 +9,7 @@ report = $(if $(ARGS),,--junitxml=build/reports/$(1).xml)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/all.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots space reliability lock clean
+.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots space reliability lock clean audit sbom
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -59,6 +59,17 @@ lock:  ## resolve the dependencies again, with hashes
 	$(COMPILE) --extra graph --extra train --extra aws pyproject.toml -o requirements/image-dagster.txt
 	$(COMPILE) --extra web pyproject.toml requirements/image-dash.in -o requirements/image-dash.txt
 	$(COMPILE) lambda_image/requirements.in -o lambda_image/requirements.txt
+
+audit: setup-dev  ## look the locked packages up in the PyPI advisory database (needs the network)
+	for lock in requirements/all.txt lambda_image/requirements.txt; do \
+	  .venv/bin/pip-audit --strict --require-hashes --disable-pip -r $$lock $(ARGS) || exit 1; done
+
+sbom: setup-dev  ## write the bill of materials of each lock to build/sbom, as CycloneDX
+	mkdir -p build/sbom
+	for lock in runtime image-dagster image-dash; do \
+	  .venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible requirements/$$lock.txt \
+	    -o build/sbom/$$lock.json || exit 1; done
+	.venv/bin/cyclonedx-py requirements --output-reproducible lambda_image/requirements.txt -o build/sbom/lambda.json
 
 clean:  ## remove the environment and caches; never your data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

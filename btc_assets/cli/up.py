@@ -47,12 +47,31 @@ def up(
     if not once:
         require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")
         require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")
+        warn_of_open_door(settings)
     with single(settings) as home, Children(home / "logs") as children:
         signal.signal(signal.SIGTERM, _as_interrupt)
         with contextlib.suppress(KeyboardInterrupt):
             serve(settings, children, once)
         typer.echo("stopping ...")
     typer.echo("stopped.")
+
+
+def warn_of_open_door(settings: Settings) -> None:
+    """Say what it means that Dagster's UI listens beyond this machine."""
+    import ipaddress
+
+    host = settings.dagster_host
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        typer.secho(
+            f"BTC_DAGSTER_HOST={host}: Dagster's UI has no login, and who reaches it can start runs and read "
+            "what runs were given. Put a proxy with a login in front (docs/security.md).",
+            fg="yellow",
+            err=True,
+        )
 
 
 def choose(source: str | None, **ports: int | None) -> Settings:
