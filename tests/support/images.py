@@ -39,9 +39,14 @@ def run(*command: str, timeout: float = 1800, **given: str) -> str:
     return done.stdout
 
 
+def missing_tools() -> list[str]:
+    """The tools that are needed and not installed."""
+    return [tool for tool in ("buildah", "podman", "runc", "mmdebstrap") if shutil.which(tool) is None]
+
+
 def require_tools() -> None:
     """Fail, with the command that helps, where the tools are not installed."""
-    missing = [tool for tool in ("buildah", "podman", "runc", "mmdebstrap") if shutil.which(tool) is None]
+    missing = missing_tools()
     assert not missing, f"{', '.join(missing)} not found; install them with: make test-images"
 
 
