@@ -55,6 +55,14 @@ def test_the_template_is_clean() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_page_s_command_can_take_the_template() -> None:
+    """CloudFormation takes 51,200 bytes without a bucket; SAM's own CLI would insist on a repository."""
+    assert len(TEMPLATE.read_bytes()) <= 51_200
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    assert page.count("aws cloudformation deploy --template-file lambda_image/template.yaml") == 2
+    assert "sam deploy" not in page
+
+
 def test_the_function_is_an_image_with_what_it_needs(resources: dict[str, Any]) -> None:
     (function,) = of_type(resources, "AWS::Lambda::Function").values()
     assert function["PackageType"] == "Image"
