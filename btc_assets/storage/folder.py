@@ -55,7 +55,7 @@ class FolderRegistry:
             sync(draft.parent)
         except OSError as error:
             raise StorageError(
-                f"cannot publish {name} {vintage} below {self.root}: {error.strerror}; nothing was published"
+                f"cannot publish {name} {vintage} below {self.root}: {_reason(error)}; nothing was published"
             ) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -147,6 +147,13 @@ def _fingerprint(folder: Path) -> Fingerprint:
         return tuple((name, s.st_size, s.st_mtime_ns, s.st_ino) for name, s in stats)
     except OSError as error:
         raise BadModel(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _reason(error: OSError) -> str:
+    """In words; an error of copying a folder is a list of those of its files."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        return str(error.args[0][0][2])
+    return error.strerror or str(error)
 
 
 def _copy_durably(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ import datetime as dt
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ from tests.ledger.conftest import World
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 D = dt.date(2024, 1, 12)
+Recorder = Callable[[str, object], None]
 CUTOFF = VintageId(dt.date(2024, 6, 1))
 
 SETUP = """
@@ -158,7 +159,7 @@ def flip(path: Path, bit: int) -> None:
 
 @pytest.mark.parametrize(("kind", "file"), TRIALS)
 def test_T5_no_flipped_bit_is_believed(
-    nursery: Nursery, store: Path, tmp_path: Path, kind: str, file: str
+    nursery: Nursery, store: Path, tmp_path: Path, record_property: Recorder, kind: str, file: str
 ) -> None:
     pattern, trials = TRIALS[kind, file]
     pristine = Path(shutil.copytree(store, tmp_path / "pristine"))
@@ -184,4 +185,5 @@ def test_T5_no_flipped_bit_is_believed(
         assert end.said[1] != "WRONG", f"bit {bit} of {path}"
     print(f"\n{file}: {sum(outcomes.values())} trials, {dict(outcomes)}")
     assert sum(outcomes.values()) == trials
+    record_property("trials", trials)
     assert outcomes["refused"] + outcomes["an older version, with an alarm"] > 0 or "checkpoint" in file

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +27,7 @@ from tests.storage.conftest import SAMPLES, day, samples
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 DAY = dt.timedelta(days=1)
+Recorder = Callable[[str, object], None]
 IMPORTS = """
 import datetime as dt, pathlib
 import tests.storage.conftest as c
@@ -46,12 +47,13 @@ def nursery(tmp_path: Path) -> Iterator[Nursery]:
         yield ready
 
 
-def kills(ends: list[End], at_least: int) -> None:
+def kills(ends: list[End], at_least: int, record: Recorder) -> None:
     """Count what happened; a child that ended otherwise has found a bug."""
     others = [end for end in ends if not end.killed]
     assert others == []
     print(f"\n{len(ends)} kills, {sum(len(end.said) - 1 for end in ends)} writes finished between them")
     assert len(ends) >= at_least
+    record("trials", len(ends))
 
 
 TABLE = """
@@ -65,7 +67,9 @@ while True:
 """
 
 
-def test_T1_150_kills_at_random_moments_of_writing_a_table(nursery: Nursery, tmp_path: Path) -> None:
+def test_T1_150_kills_at_random_moments_of_writing_a_table(
+    nursery: Nursery, tmp_path: Path, record_property: Recorder
+) -> None:
     """Old or new, never half; and what was said to be written is there. Merging and checkpoints are hit."""
     root, chance, n = str(tmp_path / "store"), random.Random(1), 0
     DeltaTables(root).upsert(SAMPLES, samples(*range(40), close=0.0))
@@ -83,7 +87,7 @@ def test_T1_150_kills_at_random_moments_of_writing_a_table(nursery: Nursery, tmp
         assert added.height in (n, n - 1)
         if added.height < n:
             DeltaTables(root).upsert(SAMPLES, samples(100 + n))
-    kills(ends, 150)
+    kills(ends, 150, record_property)
     folder = Path(root) / "tables" / SAMPLES.name
     age(folder)
     tables = DeltaTables(root)
@@ -112,7 +116,9 @@ while True:
 """
 
 
-def test_T1_T9_100_kills_at_random_moments_of_publishing_a_model(nursery: Nursery, tmp_path: Path) -> None:
+def test_T1_T9_100_kills_at_random_moments_of_publishing_a_model(
+    nursery: Nursery, tmp_path: Path, record_property: Recorder
+) -> None:
     root, chance, n, ends = tmp_path / "store", random.Random(2), 0, []
     write_vintage(tmp_path / "made", "mlp", dt.date(2024, 6, 1))
     names = {"root": str(root), "folder": str(tmp_path / "made"), "metrics": METRICS}
@@ -127,7 +133,7 @@ def test_T1_T9_100_kills_at_random_moments_of_publishing_a_model(nursery: Nurser
         assert n - 1 in (said, said + 1)
     for ref in FolderRegistry(root).versions("mlp"):
         assert FolderRegistry(root).fetch(ref).is_dir()
-    kills(ends, 100)
+    kills(ends, 100, record_property)
     drafts = list(root.glob("models/mlp/.*"))
     assert drafts
     age(root)
@@ -146,7 +152,9 @@ while True:
 """
 
 
-def test_T1_100_kills_at_random_moments_of_issuing_forecasts(nursery: Nursery, tmp_path: Path) -> None:
+def test_T1_100_kills_at_random_moments_of_issuing_forecasts(
+    nursery: Nursery, tmp_path: Path, record_property: Recorder
+) -> None:
     """Every forecast that was issued has its record, every record its rows once the day is run again."""
     world = World(tmp_path / "store", days_known=900)
     last, chance, ends = dt.date(2024, 1, 12), random.Random(3), []
@@ -163,7 +171,7 @@ def test_T1_100_kills_at_random_moments_of_issuing_forecasts(nursery: Nursery, t
             now = again.in_time(last).now
             report = verify(again.tables, again.registry, again.symbol, features=again.features, now=now)
             assert report.ok, report.line()
-    kills(ends, 100)
+    kills(ends, 100, record_property)
     report = verify(again.tables, again.registry, again.symbol, features=again.features, now=now)
     assert report.ok, report.line()
     origins = [record.origin_date for record in again.records()[1:]]
@@ -180,7 +188,9 @@ while True:
 """
 
 
-def test_T1_50_kills_at_random_moments_of_landing_a_candle(nursery: Nursery, tmp_path: Path) -> None:
+def test_T1_50_kills_at_random_moments_of_landing_a_candle(
+    nursery: Nursery, tmp_path: Path, record_property: Recorder
+) -> None:
     root, chance, n, ends = tmp_path / "landing", random.Random(4), 0, []
     for _ in range(50):
         end = nursery.run(LANDING, {"root": str(root), "n": n}, kill_after=chance.uniform(0, 0.05))
@@ -194,4 +204,4 @@ def test_T1_50_kills_at_random_moments_of_landing_a_candle(nursery: Nursery, tmp
     assert zone.klines("BTCUSDT", *week)[0] == candle(
         week[0], trades=1000 + (n - 1) // 7 * 7, source="landing"
     )
-    kills(ends, 50)
+    kills(ends, 50, record_property)

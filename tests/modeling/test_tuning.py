@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,37 @@ def test_M6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
     assert "best of 4 trials" in tuned.reason
     assert (tuned.won, tuned.folds, tuned.taken_up) == (1, 2, False)
     assert tune("mlp", *market, journal, 4).trials.equals(tuned.trials)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from made_candles import candles
+from btc_assets.modeling import tuning
+from btc_assets.modeling.features import engineer
+values = [[0.99, 0.99], [0.985, 0.975]]
+def evaluate(*_):
+    if not values:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return values.pop(0)
+tuning.evaluate = evaluate
+klines = candles(1300)
+tuning.tune("mlp", klines, engineer(klines), Path(sys.argv[1]), 4)
+"""
+
+
+def test_M6_a_process_that_is_killed_in_a_trial_leaves_a_study_to_go_on_with(
+    market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "mlp.journal"
+    support = str(Path(__file__).parents[1] / "support")
+    command = [sys.executable, "-c", KILLED, str(journal)]
+    killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": support}, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    monkeypatch.setattr(tuning, "evaluate", lambda *_: [0.97, 0.97])
+    tuned = tune("mlp", *market, journal, 4)
+    done = tuned.trials.filter(pl.col("state") == "COMPLETE")
+    assert sorted(done["value"].to_list()) == pytest.approx([0.97, 0.97, 0.98, 0.99])
 
 
 def test_the_first_trial_is_the_default(

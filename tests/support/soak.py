@@ -129,6 +129,12 @@ class Year:
         self.restated = {self.first + n * DAY for n in range(20, self.count, 90)}
 
     @property
+    def faults(self) -> int:
+        """How many faults there were: kills, full disks, faults of the source, absences."""
+        effects = ("runs that failed", "died of a full disk")
+        return sum(count for what, count in self.happened.items() if what not in effects)
+
+    @property
     def exchange(self) -> Exchange:
         return self.operator.exchange
 
