@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.scheduler.instigation import TickStatus
 from exchange import Exchange, status
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,6 +198,40 @@ def test_a_late_day_is_told_at_the_set_time_and_when_it_is_there(world: World, w
     world.run("market_history", LAST + DAY, LAST + DAY)
     daemon.tick(due + dt.timedelta(hours=10))
     assert titles(web) == [f"problem: {title}", f"over: {title}"]
+
+
+def ticks(world: World) -> int:
+    """Finished evaluations of `failed_runs` by a real daemon."""
+    states = [s for s in world.instance.all_instigator_state() if s.name == "failed_runs"]
+    found = [t for s in states for t in world.instance.get_ticks(s.instigator_origin_id, s.selector_id)]
+    return len([t for t in found if t.status == TickStatus.SKIPPED])
+
+
+@pytest.mark.faults
+def test_dagsters_own_daemon_tells_once_though_it_is_killed_and_started_again(
+    fragile: World, web: Hook
+) -> None:
+    fail(fragile, FIRST_DAY, FIRST_DAY)
+    environment = (
+        os.environ | fragile.settings.environment() | {"DAGSTER_HOME": fragile.settings.dagster_home}
+    )
+    for number in (1, 2):
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "dagster._daemon", "run", "-m", "btc_assets.definitions"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + 130
+            while ticks(fragile) < number and time.monotonic() < deadline:
+                time.sleep(0.5)
+        finally:
+            os.killpg(daemon.pid, signal.SIGKILL)
+            daemon.wait()
+        assert ticks(fragile) >= number
+        assert titles(web) == [f"problem: {TITLE}"]
 
 
 def test_both_sensors_run_from_the_start() -> None:
