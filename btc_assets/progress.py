@@ -5,6 +5,7 @@ The worker writes a small file beside the tables; readers poll it. A reader neve
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -30,22 +31,28 @@ def _path(root: str) -> Path | None:
 
 
 def report(root: str, stage: str, fraction: float, detail: str = "") -> None:
-    """Publish where the work under ``root`` stands; does nothing where ``root`` is not a folder."""
+    """Publish where the work under ``root`` stands; does nothing where ``root`` is not a folder.
+
+    A courtesy to whoever watches: a disk that is full fails the work where it writes what counts, not here.
+    """
     path = _path(root)
     if path is None:
         return
     now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(asdict(Progress(stage, round(fraction, 4), detail, now))))
-    temporary.replace(path)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(asdict(Progress(stage, round(fraction, 4), detail, now))))
+        temporary.replace(path)
 
 
 def done(root: str) -> None:
-    """Say that nothing is being worked on."""
+    """Say that nothing is being worked on; drafts of workers that were killed go too."""
     path = _path(root)
     if path is not None:
-        path.unlink(missing_ok=True)
+        for old in (path, *path.parent.glob("progress.*.tmp")):
+            with contextlib.suppress(OSError):
+                old.unlink(missing_ok=True)
 
 
 def read(root: str) -> Progress | None:

@@ -7,8 +7,11 @@ before it that is. Vintages that do not exist yet are fitted and published; none
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +34,9 @@ from btc_assets.storage.registry import ModelRef, ModelRegistry, VintageId
 
 LOOK_BACK = 8
 """Cutoffs that are tried, newest first, before an origin counts as without a sound vintage."""
+
+SCRATCH = "btc-assets-fit-"
+"""How folders begin in which a vintage is made before it is published."""
 
 FITTED, CARRIED, HELD_BACK = "fitted", "carried", "held_back"
 
@@ -185,7 +191,8 @@ class VintageBook:
             if self._is_ours(kind, cutoff, ref):
                 return ref
             revision += 1
-        with tempfile.TemporaryDirectory(prefix=f"{kind}-{cutoff}-") as scratch:
+        _sweep_scratch()
+        with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
             folder = Path(scratch) / "model"
             hyperparameters = self.chosen(kind, cutoff)
             try:
@@ -202,6 +209,14 @@ class VintageBook:
             and facts.get("feature_digest") == feature_digest()
             and facts.get("code_version") == CODE_VERSION
         )
+
+
+def _sweep_scratch() -> None:
+    """Remove what fits that were killed more than a day ago left in the folder of temporary files."""
+    for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError):  # of another user, or just gone
+            if time.time() - path.stat().st_mtime > DAY.total_seconds():
+                shutil.rmtree(path)
 
 
 def _identity(ref: ModelRef) -> tuple[dt.date, int, str]:
