@@ -100,7 +100,7 @@ def test_a_line_that_is_down_is_unavailable_whatever_is_asked(open_tables: Open,
         open_tables().upsert(SAMPLES, samples(2))
 
 
-def test_K1_a_bucket_that_forbids_is_not_taken_for_one_that_is_down(
+def test_a_bucket_that_forbids_is_not_taken_for_one_that_is_down(
     open_tables: Open, line: FaultyS3
 ) -> None:
     line.spoil("forbidden")
@@ -110,7 +110,7 @@ def test_K1_a_bucket_that_forbids_is_not_taken_for_one_that_is_down(
         assert not isinstance(caught.value, StorageUnavailable)
 
 
-def test_K1_a_bucket_that_does_not_exist_is_named(s3_endpoint: str, tmp_path: Path) -> None:
+def test_a_bucket_that_does_not_exist_is_named(s3_endpoint: str, tmp_path: Path) -> None:
     tables = DeltaTables("s3://no-such-bucket-here/x", delta_options(s3_endpoint), tmp_path)
     for ask in (DeltaTables.read, DeltaTables.exists, lambda t, s: t.upsert(s, samples(1))):
         with pytest.raises(StorageError, match=r"no-such-bucket-here.*check the bucket's name") as caught:
