@@ -40,7 +40,7 @@ def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRe
         if now < retry_at:
             waits.append(f"{window} failed {len(failed)} times, next attempt at {retry_at:%H:%M} UTC")
             continue
-        requests.append(request(window, missing, len(failed)))
+        requests.append(request(window, missing, failed))
     if not requests:
         return dg.SkipReason("; ".join(waits))
     return dg.SensorResult(run_requests=requests)
@@ -50,17 +50,19 @@ def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
     """When a failed window may be tried again: in 15 minutes, then ever later, at most 6 hours on."""
     if not records:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (len(records) - 1))
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(len(records) - 1, 10))
     newest: float = max(r.update_timestamp.timestamp() for r in records)
     return dt.datetime.fromtimestamp(newest, dt.UTC) + wait
 
 
-def request(window: Window, missing: dict[str, set[dt.date]], attempt: int) -> dg.RunRequest:
+def request(
+    window: Window, missing: dict[str, set[dt.date]], failed: Sequence[dg.RunRecord] = ()
+) -> dg.RunRequest:
     """One run over ``window`` for the assets that lack a day of it; each attempt has a run key of its own."""
     days = set(window.days)
     assets = [asset for asset, lacking in missing.items() if lacking & days]
     return dg.RunRequest(
-        run_key=f"{window.start}..{window.last}#{attempt}",
+        run_key=f"{window.start}..{window.last}#{failed[0].dagster_run.run_id if failed else 'first'}",
         asset_selection=[dg.AssetKey([a]) for a in assets],
         tags=run_tags(window)
         | {"btc/launched_by": "catch_up", "btc/closed_at": closes_at(window.last).isoformat()},

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
+import time_machine
 
 from btc_assets.automation.runs import days_under_way, missing_days, run_tags, windows
 from btc_assets.automation.schedules import daily_at_0005_utc
@@ -118,6 +119,19 @@ def test_a_failed_window_waits_before_the_next_attempt(instance: dg.DagsterInsta
     soon, later = next_attempt(records[:1]), next_attempt(records[:1] * 9)
     assert later - soon > dt.timedelta(hours=1)
     assert later - records[0].update_timestamp.astimezone(dt.UTC) == LONGEST_WAIT
+
+
+def test_C2_a_window_that_failed_for_weeks_is_still_tried(instance: dg.DagsterInstance) -> None:
+    """Dagster launches a run key once, so each attempt needs one of its own, however many there were."""
+    materialise(instance, past(1))
+    keys = []
+    for failures in (52, 1):
+        for _ in range(failures):
+            launch(instance, Window(YESTERDAY, YESTERDAY + DAY), dg.DagsterRunStatus.FAILURE)
+        with time_machine.travel(dt.datetime.now(dt.UTC) + LONGEST_WAIT, tick=True):
+            requests = tick(instance)
+        keys += [request.run_key for request in requests if window(request).start == YESTERDAY]
+    assert len(set(keys)) == 2
 
 
 def test_missing_days_begin_at_the_first_materialised_one(instance: dg.DagsterInstance) -> None:
