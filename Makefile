@@ -36,7 +36,7 @@ test-faults: setup-dev  ## the long trials of the fault matrix
 	$(PY) -m pytest -m faults $(call report,faults) $(ARGS)
 
 test-images: setup-dev .venv/.debian-images  ## build, start and probe the container images
-	$(PY) -m pytest -n 2 --dist loadgroup -m images $(call report,images) $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile -m images $(call report,images) $(ARGS)
 
 reliability: setup-dev  ## write docs/reliability.md from the reports of the last test, test-faults, test-images
 	$(PY) scripts/write_reliability.py

@@ -15,7 +15,7 @@ from lambda_runtime import ROOT
 from postgres import postgres
 from processes import end_session
 
-pytestmark = [pytest.mark.images, pytest.mark.timeout(1800), pytest.mark.xdist_group("postgres")]
+pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 GRAPH = """
 import dagster as dg

@@ -12,7 +12,7 @@ from exchange import Exchange
 from fake_dagster import LAUNCHED, GraphQL, state
 from lambda_runtime import Function
 
-pytestmark = [pytest.mark.images, pytest.mark.timeout(1800), pytest.mark.xdist_group("images")]
+pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 EVENT = {"source": "aws.scheduler", "time": "2018-03-01T00:05:00Z"}
 AWS_PYTHON = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")

@@ -12,7 +12,7 @@ import images
 import pytest
 from postgres import postgres
 
-pytestmark = [pytest.mark.images, pytest.mark.timeout(1800), pytest.mark.xdist_group("images")]
+pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 HEALTHY = ("--tmpfs", "/cache:rw,mode=1777", "--no-healthcheck")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import images
 import pytest
 
-pytestmark = [pytest.mark.images, pytest.mark.timeout(1800), pytest.mark.xdist_group("images")]
+pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
