@@ -37,6 +37,8 @@ run_monitoring:
 run_retries:
   enabled: true
   max_retries: 2
+  # A run whose process died is run again; steps retry by themselves what can pass, and nothing else can.
+  retry_on_asset_or_op_failure: false
 retention:
   schedule:
     purge_after_days: {skipped: 7, success: 90, failure: 90}

@@ -50,7 +50,7 @@ def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
     """When a failed window may be tried again: in 15 minutes, then ever later, at most 6 hours on."""
     if not records:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(len(records) - 1, 10))
+    wait = min(LONGEST_WAIT, FIRST_WAIT * (1 << min(len(records) - 1, 10)))
     newest: float = max(r.update_timestamp.timestamp() for r in records)
     return dt.datetime.fromtimestamp(newest, dt.UTC) + wait
 

@@ -35,6 +35,13 @@ def test_processes_that_create_the_instance_at_once_do_not_spoil_it(settings: Se
     assert is_initialised(settings)
 
 
+def test_S7_S14_a_run_that_failed_by_itself_is_not_run_again_at_once(settings: Settings) -> None:
+    """Only one whose process died is: a geo-block or a bad candle is the same a second later."""
+    with open_instance(settings) as instance:
+        retries = instance.get_settings("run_retries")
+    assert (retries["enabled"], retries["retry_on_asset_or_op_failure"]) == (True, False)
+
+
 def started(instance: dg.DagsterInstance, worker: str) -> dg.DagsterRun:
     from btc_assets.definitions import defs
 
