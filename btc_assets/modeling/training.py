@@ -17,7 +17,7 @@ from btc_assets import __version__
 from btc_assets.contracts import HORIZONS, LEVELS
 from btc_assets.errors import FitFailed
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling import networks
+from btc_assets.modeling import networks, traces
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.card import write_card
 from btc_assets.modeling.features import NAMES
@@ -130,10 +130,28 @@ def train(data: Samples, hyperparameters: HyperParameters, seed: int = SEED) -> 
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
-    keras.backend.clear_session()  # layers are numbered from here, so that files do not differ by it
-    keras.utils.set_random_seed(seed)
     rows = data.inputs.reshape(-1, data.inputs.shape[-1])
     mean, deviation = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-6)
+    with traces.released():
+        weights, losses = _learn(data, hyperparameters, mean, deviation, seed)
+    if not np.isfinite(losses).all():
+        raise FitFailed(
+            f"{hyperparameters.kind}: the training loss became {losses[-1]} (learning rate, data?)"
+        )
+    keras.backend.clear_session()
+    averaged = networks.build(hyperparameters, mean, deviation, seed)
+    averaged.set_weights(weights)
+    return Trained(averaged, mean, deviation, losses)
+
+
+def _learn(
+    data: Samples, hyperparameters: HyperParameters, mean: Floats, deviation: Floats, seed: int
+) -> tuple[list[Floats], list[float]]:
+    """The weights of all seeds after the last epoch, and the loss of each epoch."""
+    import keras
+
+    keras.backend.clear_session()  # layers are numbered from here, so that files do not differ by it
+    keras.utils.set_random_seed(seed)
     model = networks.build(hyperparameters, mean, deviation, seed, training=True)
     steps = hyperparameters.epochs * -(-len(data) // hyperparameters.batch)
     rate = keras.optimizers.schedules.CosineDecay(hyperparameters.learning_rate, steps)
@@ -148,16 +166,7 @@ def train(data: Samples, hyperparameters: HyperParameters, seed: int = SEED) -> 
         shuffle=True,
         verbose=0,
     )
-    losses = [float(loss) for loss in outcome.history["loss"]]
-    if not np.isfinite(losses).all():
-        raise FitFailed(
-            f"{hyperparameters.kind}: the training loss became {losses[-1]} (learning rate, data?)"
-        )
-    weights = model.get_weights()
-    keras.backend.clear_session()
-    averaged = networks.build(hyperparameters, mean, deviation, seed)
-    averaged.set_weights(weights)
-    return Trained(averaged, mean, deviation, losses)
+    return model.get_weights(), [float(loss) for loss in outcome.history["loss"]]
 
 
 def _loss(l2: float, penalised: list[Any]) -> Any:

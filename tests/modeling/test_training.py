@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,20 @@ def test_training_starts_at_the_anchor_and_moves_away_from_it(fitted: Fitted) ->
         manifest = json.loads((folder / "manifest.json").read_text())
         assert 0.9 < manifest["metrics"]["train_loss"] < 1.01
         assert 1.0 < report.losses[-1] <= report.losses[0] < 1.2  # with the penalty on weights
+
+
+@pytest.mark.parametrize("kind", ["mlp", "lstm"])
+def test_fits_do_not_pile_up_in_memory(
+    klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date, kind: str
+) -> None:
+    data = samples(Anchors(history(klines)), features, cutoff, TINY[kind].window, kind)
+    training.train(data, TINY[kind])
+    left = _graphs()
+    for _ in range(2):
+        training.train(data, TINY[kind])
+    assert _graphs() <= left
+
+
+def _graphs() -> int:
+    gc.collect()
+    return sum(type(thing).__name__.endswith("FuncGraph") for thing in gc.get_objects())
