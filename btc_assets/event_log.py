@@ -9,6 +9,8 @@ If a batch fails, Dagster itself falls back to one event at a time.
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +19,12 @@ from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
+
+KEPT_DAYS = 90
+"""How long the log of a run's steps is kept, as long as ticks are: half a megabyte a day."""
+
+
+_RUN_LOG = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.db(-wal|-shm|-journal)?")
 
 
 class BatchingEventLog(SqliteEventLogStorage):
@@ -48,3 +56,22 @@ class BatchingEventLog(SqliteEventLogStorage):
             self._store_asset_event_tags(connection, events, ids)
             for i in newest.values():
                 self._store_asset_event(connection, events[i], ids[i])
+
+    def run_connection(self, run_id: str | None = None) -> Any:
+        """As the parent; a log that was forgotten, perhaps by another process, is an empty one."""
+        if run_id is not None and not Path(self.path_for_shard(run_id)).exists():
+            self._initialized_dbs.discard(run_id)
+        return super().run_connection(run_id)
+
+    def forget_old_logs(self) -> int:
+        """Delete the logs of runs that ended more than ``KEPT_DAYS`` ago; returns how many files.
+
+        What was materialised, when and with which metadata, is in the index and stays.
+        """
+        cutoff = time.time() - KEPT_DAYS * 86_400
+        # The same folder holds index.db and runs.db; the log of a run is named by its id.
+        logs = [path for path in Path(self._base_dir).glob("*.db*") if _RUN_LOG.fullmatch(path.name)]
+        old = [path for path in logs if path.stat().st_mtime < cutoff]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)

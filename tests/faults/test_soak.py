@@ -1,6 +1,6 @@
 """A year of days through the real daily job with faults at random, against the same year undisturbed.
 
-Sixty days unless told otherwise: ``SOAK_DAYS=365 make test-faults ARGS=tests/faults/test_soak.py``;
+Forty days unless told otherwise: ``SOAK_DAYS=365 make test-faults ARGS=tests/faults/test_soak.py``;
 ``SOAK_SEED`` chooses other faults. The same seed gives the same plan; where exactly a kill hits is up to
 the machine.
 """
@@ -42,10 +42,10 @@ from btc_assets.settings import Settings, load
 from btc_assets.storage.data_files import names_in
 from btc_assets.storage.delta import DeltaTables
 
-DAYS = int(os.environ.get("SOAK_DAYS", "60"))
+DAYS = int(os.environ.get("SOAK_DAYS", "40"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 FIRST = dt.date(2024, 2, 1)
-"""With a leap day and a change to summer time within sixty days."""
+"""With a leap day and a change to summer time within forty days."""
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120 + 30 * DAYS)]
 

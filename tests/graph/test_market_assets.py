@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
+import dagster as dg
 import polars as pl
 import pytest
 from world import LAST, World
@@ -94,6 +99,28 @@ def test_D6_a_day_that_never_traded_is_flagged_and_not_invented(empty: World) ->
     empty.run("market_history", FIRST_DAY, FIRST_DAY + 40 * DAY)
     assert gap not in empty.table(RAW_KLINES)["date"].to_list()
     assert empty.metadata("raw_klines", FIRST_DAY)["days without a candle"] == [gap.isoformat()]
+
+
+def test_T9_old_logs_of_runs_go_and_what_was_materialised_stays(empty: World) -> None:
+    from btc_assets.automation.runs import materialised_days
+    from btc_assets.automation.sensors import catch_up
+
+    day = FIRST_DAY + 40 * DAY
+    empty.run("market_history", FIRST_DAY, day)
+    (run,) = empty.instance.get_runs()
+    days, said = materialised_days(empty.instance, "raw_klines"), empty.metadata("raw_klines", day)
+    log = Path(empty.settings.dagster_home) / "history" / f"{run.run_id}.db"
+    catch_up(dg.build_sensor_context(instance=empty.instance))
+    assert log.exists()
+    long_ago = time.time() - 91 * 86_400
+    for path in log.parent.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    catch_up(dg.build_sensor_context(instance=empty.instance))
+    assert not log.exists()
+    assert materialised_days(empty.instance, "raw_klines") == days
+    assert empty.metadata("raw_klines", day) == said
+    assert empty.instance.all_logs(run.run_id) == []
+    empty.run("market_history", day + DAY, day + DAY)
 
 
 def test_features_without_enough_history_are_null_and_counted(empty: World) -> None:
