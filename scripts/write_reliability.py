@@ -84,8 +84,7 @@ def results(reports: Iterable[Path]) -> dict[tuple[str, str], Result]:
     for report in reports:
         for suite in ET.parse(report).getroot().iter("testsuite"):  # noqa: S314 - our own report
             for case in suite.iter("testcase"):
-                path = case.get("classname", "").replace(".", "/") + ".py"
-                result = found[path, case.get("name", "").partition("[")[0]]
+                result = found[_path_of(case.get("classname", "")), case.get("name", "").partition("[")[0]]
                 result.days.add(suite.get("timestamp", "")[:10])
                 if case.find("failure") is not None or case.find("error") is not None:
                     result.failed += 1
@@ -96,6 +95,13 @@ def results(reports: Iterable[Path]) -> dict[tuple[str, str], Result]:
                 trials = case.findall("properties/property[@name='trials']")
                 result.trials += sum(int(p.get("value", "0")) for p in trials)
     return found
+
+
+def _path_of(classname: str) -> str:
+    """The file of a report's ``tests.market.test_archive.TestWeb``."""
+    parts = classname.split(".")
+    module = next((i for i, part in enumerate(parts) if part.startswith("test_")), len(parts) - 1)
+    return "/".join(parts[: module + 1]) + ".py"
 
 
 def page(found: list[Test], ended: Mapping[tuple[str, str], Result]) -> str:

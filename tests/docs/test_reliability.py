@@ -45,7 +45,7 @@ def test_a_row_passes_only_if_all_its_cases_did(tmp_path: Path) -> None:
         <testcase classname="tests.x.test_y" name="test_T1_a[one]">
           <properties><property name="trials" value="150"/></properties></testcase>
         <testcase classname="tests.x.test_y" name="test_T1_a[two]"><failure/></testcase>
-        <testcase classname="tests.x.test_y" name="test_T2_T3_b"/>
+        <testcase classname="tests.x.test_y.TestOnTheWeb" name="test_T2_T3_b"/>
         <testcase classname="tests.x.test_y" name="test_T3_c"><skipped/></testcase>
         </testsuite></testsuites>"""
     )
