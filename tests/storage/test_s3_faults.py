@@ -100,9 +100,7 @@ def test_a_line_that_is_down_is_unavailable_whatever_is_asked(open_tables: Open,
         open_tables().upsert(SAMPLES, samples(2))
 
 
-def test_a_bucket_that_forbids_is_not_taken_for_one_that_is_down(
-    open_tables: Open, line: FaultyS3
-) -> None:
+def test_a_bucket_that_forbids_is_not_taken_for_one_that_is_down(open_tables: Open, line: FaultyS3) -> None:
     line.spoil("forbidden")
     for ask in (DeltaTables.read, DeltaTables.exists, lambda t, s: t.upsert(s, samples(1))):
         with pytest.raises(StorageError, match=r"AccessDenied.*this role's rights") as caught:
