@@ -96,6 +96,15 @@ def fail(world: World, first: dt.date, last: dt.date) -> None:
         world.run("market_history", first, last)
 
 
+def die(world: World) -> None:
+    """A run whose process is gone."""
+    from btc_assets.definitions import defs
+
+    job = defs.resolve_job_def("daily_partition")
+    run = world.instance.create_run_for_job(job, tags=run_tags(Window(LAST, LAST + DAY)))
+    world.instance.report_run_failed(run, "the process that ran it is gone")
+
+
 def titles(web: Hook) -> list[str]:
     return [f"{post['state']}: {post['title']}" for post in web.posts]
 
@@ -163,18 +172,14 @@ def test_mail_and_webhook_both_get_it(fragile: World, web: Hook, monkeypatch: py
 
 def test_a_run_that_dagster_will_try_again_is_not_told_yet(empty: World, web: Hook) -> None:
     daemon = Daemon(empty, failed_runs)
-    fail(empty, FIRST_DAY, FIRST_DAY)
+    die(empty)
     assert empty.instance.get_runs()[0].tags["dagster/will_retry"] == "true"
     assert daemon.tick() == "no new failure"
     assert web.posts == []
 
 
 def test_a_process_that_was_killed_is_a_cause_too(fragile: World, web: Hook) -> None:
-    from btc_assets.definitions import defs
-
-    job = defs.resolve_job_def("daily_partition")
-    run = fragile.instance.create_run_for_job(job, tags=run_tags(Window(LAST, LAST + DAY)))
-    fragile.instance.report_run_failed(run, "the process that ran it is gone")
+    die(fragile)
     Daemon(fragile, failed_runs).tick()
     assert titles(web) == ["problem: daily_partition failed at the run itself (RunFailure)"]
     assert "the process that ran it is gone" in web.posts[0]["text"]
