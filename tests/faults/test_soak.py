@@ -190,8 +190,8 @@ def test_T9_no_file_is_orphaned_after_all_kills(soaked: Soaked) -> None:
     too_old = [p for p in orphans(root) if now - p.stat().st_mtime > 25 * 86_400]
     assert too_old == []
     assert len(orphans(root)) < 40
-    hidden = [p for p in soaked.scratch.iterdir() if now - p.stat().st_mtime > 35 * 86_400]
-    assert hidden == []
+    # A killed fit's folder goes with the next fit, at most 28 days later.
+    assert [p for p in soaked.scratch.iterdir() if now - p.stat().st_mtime > 35 * 86_400] == []
 
 
 def orphans(root: Path) -> list[Path]:
@@ -215,7 +215,7 @@ def test_T9_disk_use_is_bounded_and_old_versions_stay(soaked: Soaked) -> None:
         size = sum((folder / file.name).stat().st_size for file in live)
         kept = sum(path.stat().st_size for path in folder.glob("*.parquet"))
         print(f"{spec.name}: {len(live)} files, {size / 1e6:.1f} MB; every version: {kept / 1e6:.1f} MB")
-        assert kept < 8 * size, spec.name
+        assert kept < 8 * size + 20_000 * tables.version(spec), spec.name
         assert tables.read(spec, version=tables.version(spec) // 2).height > 0
     home = Path(soaked.disturbed.settings.root) / "dagster"
     print(f"Dagster's records: {sum(p.stat().st_size for p in home.rglob('*') if p.is_file()) / 1e6:.0f} MB")

@@ -223,7 +223,8 @@ class Year:
 
     def _date_files(self, now: dt.datetime) -> None:
         """Files bear the machine's time; give new ones the time that it is in the year."""
-        for path in Path(self.settings.data_dir).rglob("*"):
+        scratch = Path(self.operator.environment["TMPDIR"])
+        for path in (*Path(self.settings.data_dir).rglob("*"), *scratch.iterdir()):
             try:
                 if path.lstat().st_mtime > now.timestamp() + 86_400:
                     os.utime(path, (now.timestamp(), now.timestamp()))
