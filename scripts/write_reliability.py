@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fault_matrix import GROUPS, ROWS, Row
+from fault_matrix import GROUPS, ROWS, YEAR, Row
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "reports"
@@ -118,6 +118,8 @@ def page(found: list[Test], ended: Mapping[tuple[str, str], Result]) -> str:
         "",
         f"**{passing} of {len(ROWS)} rows pass**; reports of {_span(days)}, commit {_commit()}. A test that "
         "injects many faults counts its trials.",
+        "",
+        YEAR,
         "",
     ]
     for group, rows in GROUPS.items():
