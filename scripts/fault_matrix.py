@@ -110,7 +110,7 @@ test-faults` does forty days. A whole year (`SOAK_DAYS=365 make test-faults ARGS
 seed 1) was last run on 2026-11-24, in 49 minutes on two busy cores: 62 kills at work and 93 between two
 pieces of work, 58 full disks, 108 faults of the exchange, 34 days of the host down, 257 processes in six
 time zones. All tables and records were those of the undisturbed year, `btc verify` found all well, and no
-orphan was left; tables took 155 MB with every version."""
+orphan was left in the store; tables took 178 MB with every version."""
 """What the long soak did when it was last run as a whole."""
 
 ROWS: list[Row] = [row for rows in GROUPS.values() for row in rows]
