@@ -8,7 +8,6 @@ import dagster as dg
 from btc_assets.automation.jobs import DAY_OF_DATA, daily_partition
 from btc_assets.automation.landing import landed_until
 from btc_assets.automation.runs import days_under_way, failures, missing_days, run_tags, windows
-from btc_assets.event_log import BatchingEventLog
 from btc_assets.market.calendar import closes_at, last_closed_day
 from btc_assets.partitions import Window
 
@@ -26,6 +25,9 @@ LONGEST_WAIT = dt.timedelta(hours=6)
 )
 def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Request every missing day that nobody is working on; wait longer after each failure."""
+    # Imported here: Dagster has loaded SQLAlchemy by now, and the code location must not.
+    from btc_assets.event_log import BatchingEventLog
+
     if isinstance(context.instance.event_log_storage, BatchingEventLog):
         context.instance.event_log_storage.forget_old_logs()
     now = dt.datetime.now(dt.UTC)

@@ -14,7 +14,7 @@ from btc_assets.definitions import defs
 from btc_assets.market.calendar import FIRST_DAY
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("tensorflow", "keras", "hopsworks", "boto3", "matplotlib", "optuna", "pandas")
+HEAVY = ("tensorflow", "keras", "hopsworks", "boto3", "matplotlib", "optuna", "pandas", "sqlalchemy")
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
