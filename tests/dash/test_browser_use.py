@@ -135,7 +135,7 @@ def switch_the_scheme(there: Visit) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(paper)
     page.get_by_role("button", name="Switch between light and dark").click()
-    page.wait_for_function(f"{paper} !== '{light}'")
+    expect(page.locator("body")).not_to_have_css("background-color", light)
     assert asked == []
     page.reload()
     page.wait_for_selector("#fan .main-svg")
