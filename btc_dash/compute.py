@@ -116,11 +116,13 @@ class Forecaster:
         from btc_assets.modeling.forecast import quantiles
         from btc_assets.modeling.inference import at_origin
 
-        predictors = {kind: self._in_force(kind, origin) for kind in NETWORKS}
-        if named:
-            model, vintage = named
-            asked = [model] if model in NETWORKS else NETWORKS
-            predictors |= {kind: self._named(kind, vintage, origin) for kind in asked}
+        asked, vintage = named or ("", "")
+        predictors = {
+            kind: self._named(kind, vintage, origin)
+            if asked in (kind, "ensemble")
+            else self._in_force(kind, origin)
+            for kind in NETWORKS
+        }
         vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
         oldest = min(vintages.values())
         targets = [origin + (h + 1) * DAY for h in range(HORIZONS)]

@@ -20,13 +20,11 @@ _Z = 2.58
 """Of the two-sided 1 % level."""
 
 
-def latest(reader: Reader, model: str, horizon: int) -> tuple[int, float, bool] | None:
-    """Recent targets, the share of them inside the 80 % range, and whether that is more than chance.
+def latest(path: pl.DataFrame) -> tuple[int, float, bool] | None:
+    """Of ``over_time``'s last row: targets, the share inside the range, whether that is more than chance.
 
-    Forecasts ``horizon`` days ahead overlap, so only every horizon-th counts as independent; the test is
-    the normal approximation to the binomial at the 1 % level. None with fewer than ``FEWEST`` targets.
+    None with fewer than ``FEWEST`` targets.
     """
-    path = over_time(reader, model, horizon)
     if path.is_empty():
         return None
     count, share, low, high = path.select("count", "share", "low", "high").row(-1)
@@ -37,7 +35,8 @@ def over_time(reader: Reader, model: str, horizon: int) -> pl.DataFrame:
     """One row a target with ``FEWEST`` or more up to it: target_date, count, share, low, high.
 
     ``share`` of the last ``RECENT`` prices ended inside the 80 % range; ``low`` to ``high`` is where it lies
-    99 times in 100 if the ranges are right.
+    99 times in 100 if the ranges are right, by the normal approximation to the binomial. Forecasts
+    ``horizon`` days ahead overlap, so only every horizon-th counts as independent.
     """
     rows = record.at_horizon(reader, horizon).filter(pl.col("model") == model)
     inside = pl.col("inside_80").cast(pl.Float64).rolling_mean(RECENT, min_samples=FEWEST)

@@ -8,7 +8,6 @@ that dies between sending and storing tells once more: an alarm too many rather 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -66,14 +65,6 @@ class Memory:
             except (TypeError, KeyError):
                 log.warning("forgot whether %.80r was told", cause)
         return cls(found)
-
-    @classmethod
-    def parse(cls, text: str | None) -> Memory:
-        """The memory in ``text``."""
-        try:
-            return cls.from_json(json.loads(text or "{}"))
-        except (ValueError, RecursionError):
-            return cls()
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from btc_assets.errors import BackupError, CorruptData, StorageError, TableMissi
 from btc_assets.ledger.verify import verify
 from btc_assets.storage.data_files import DataFile
 from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta_log import ENTRY
 from btc_assets.storage.folder import FolderRegistry
 from btc_assets.storage.hashing import file_sha256
 
@@ -113,7 +114,7 @@ def copy_table(root: Path, spec: TableSpec, version: int, target: Path, taken: T
     live: set[str] = set()
     named: set[str] = set()
     for number in range(version + 1):
-        entry = f"_delta_log/{number:020}.json"
+        entry = ENTRY.format(number)
         try:
             content = (source / entry).read_bytes()
         except OSError as error:

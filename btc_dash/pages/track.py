@@ -58,6 +58,7 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
     enough = _enough(table)
     said = record.hindsight(site.reader, question.model, question.days)
     name = words.model(question.model)
+    held = drift.over_time(site.reader, question.model, question.days)
     return [
         _verdict(site, question),
         _panel(
@@ -91,11 +92,11 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
                     "In tenths. Level is honest, a hump too cautious, a valley too bold.",
                     _graph("pit", charts.pit_figure(row.row(0, named=True)), _LOW),
                 ),
-                _panel("Changes", "Refits that were refused, and drift.", _events(site, question)),
+                _panel("Changes", "Refits that were refused, and drift.", _events(site, question, held)),
             ],
             className="pair",
         ),
-        _calibration(site, question),
+        _calibration(held),
         _panel(
             f"Scores {words.days(question.days)} ahead",
             "Score: CRPS as a ratio to the random walk's; below 1 is better, ± is a 95 % margin.",
@@ -104,9 +105,8 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
     ]
 
 
-def _calibration(site: Site, question: RecordQuestion) -> Component | None:
+def _calibration(path: pl.DataFrame) -> Component | None:
     """How the 80 % range held over time; nothing with fewer targets than say something."""
-    path = drift.over_time(site.reader, question.model, question.days)
     if path.height < 2:
         return None
     return _panel(
@@ -175,10 +175,10 @@ def _scores(site: Site, question: RecordQuestion) -> Component:
     return Table("scores", "Scores", _HEAD, lines, chosen=words.model(question.model))
 
 
-def _events(site: Site, question: RecordQuestion) -> Component:
+def _events(site: Site, question: RecordQuestion, path: pl.DataFrame) -> Component:
     """Drift of the 80 % range, then what happened to vintages, newest first."""
     found: list[Component] = []
-    recent = drift.latest(site.reader, question.model, question.days)
+    recent = drift.latest(path)
     if recent:
         count, share, drifted = recent
         tone = "more than chance explains: the ranges have drifted" if drifted else "within chance of 80 %"

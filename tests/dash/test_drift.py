@@ -29,8 +29,9 @@ def test_chance_allows_less_as_targets_come_in_and_more_where_they_overlap(site:
 
 
 def test_too_few_targets_say_nothing(site: Site) -> None:
-    assert drift.latest(site.reader, "ensemble", 59) is None
-    assert drift.over_time(site.reader, "ensemble", 59).is_empty()
+    path = drift.over_time(site.reader, "ensemble", 59)
+    assert path.is_empty()
+    assert drift.latest(path) is None
 
 
 @pytest.mark.parametrize(("inside", "drifted"), [(0.8, False), (0.5, True), (1.0, True)])
@@ -42,7 +43,7 @@ def test_ranges_that_hold_too_rarely_or_too_often_are_called_drift(
     tables = DeltaTables(str(tmp_path))
     tables.upsert(FORECAST_SCORES, scores.with_columns(inside_80=holds))
     tables.upsert(pages_data.RAW_KLINES, pages_data.klines(count=90))
-    latest = drift.latest(Reader(tables, pages_data.SYMBOL), "mlp", 1)
+    latest = drift.latest(drift.over_time(Reader(tables, pages_data.SYMBOL), "mlp", 1))
     assert latest is not None
     count, share, verdict = latest
     assert count == scores.height

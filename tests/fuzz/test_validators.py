@@ -29,6 +29,14 @@ from btc_dash import guard
 NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
 
 
+def is_day(text: str) -> bool:
+    """Whether the calendar has a day of that name."""
+    try:
+        return bool(dt.date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
 def tree(*names: str) -> st.SearchStrategy[Any]:
     """Any JSON, with keys that the reader looks for."""
     leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
@@ -117,7 +125,10 @@ def test_S6_a_file_of_a_ban_never_locks_us_out_for_longer_than_a_ban(content: by
 def test_a_file_of_progress_is_progress_or_nothing(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "progress.json").write_bytes(content)
-        progress.read(folder)
+        found = progress.read(folder)
+    if found is not None:
+        assert isinstance(json.loads(content), dict)
+        assert dt.datetime.fromisoformat(found.updated_at).tzinfo is not None
 
 
 @given(documents("symbol", "row") | filled("symbol", "row"))
@@ -140,12 +151,13 @@ def test_a_landing_zone_with_a_day_that_is_none_can_still_be_listed(day: str) ->
         path = Path(folder) / "BTCUSDT" / day / f"0001-{'0' * 64}.json"
         path.parent.mkdir(parents=True)
         path.write_bytes(b"")
-        Landing(folder, "BTCUSDT").newest("BTCUSDT", dt.date.min, dt.date.max)
+        found = Landing(folder, "BTCUSDT").newest("BTCUSDT", dt.date.min, dt.date.max)
+    assert [str(landed.date) for landed in found] == ([day] if is_day(day) else [])
 
 
 @given(documents("2025-06-30", "sha256", "since", "settled", "restated").map(lambda b: b.decode("latin-1")))
 def test_any_cursor_of_the_landing_sensor_is_a_memory(cursor: str) -> None:
-    recall(cursor)
+    assert all(isinstance(day, dt.date) for day in recall(cursor))
 
 
 @given(tree("until", "seen", "failures", "windows", "job", "step", "kind", "message", "run_id"))

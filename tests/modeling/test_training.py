@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from made_candles import FIRST, TINY, altered_after
 
+from btc_assets.contracts import HORIZONS
 from btc_assets.errors import FitFailed, NotEnoughHistory
 from btc_assets.modeling import training
 from btc_assets.modeling.anchor import Anchors
@@ -122,7 +123,8 @@ def test_the_keras_file_opens_without_code_of_ours(fitted: Fitted) -> None:
     import keras
 
     for folder, _ in fitted.values():
-        keras.saving.load_model(folder / "model.keras", safe_mode=True, compile=False)
+        opened = keras.saving.load_model(folder / "model.keras", safe_mode=True, compile=False)
+        assert opened.output_shape == (None, HORIZONS)
 
 
 def test_training_starts_at_the_anchor_and_moves_away_from_it(fitted: Fitted) -> None:
