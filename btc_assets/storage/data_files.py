@@ -73,7 +73,7 @@ class DataFolder(Protocol):
         """Store ``content`` under ``name``, all or nothing, durably."""
 
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
-        """The rows of at least one file, each file verified before it is decoded.
+        """The rows of at least one file, in the contract's columns, each file verified before it is decoded.
 
         Raises:
             CorruptData: a file is missing or does not hash to its name.
@@ -106,13 +106,19 @@ def encode(spec: TableSpec, frame: pl.DataFrame) -> Iterator[tuple[DataFile, byt
 
 
 class LocalFolder:
-    """Files on this machine's disk."""
+    """Files on this machine's disk.
+
+    Args:
+        path: the folder.
+        schema: the contract's; a column that a file lacks, for an older release wrote it, is null.
+    """
 
     _verified: ClassVar[dict[Path, tuple[int, int, int]]] = {}
     """Files whose hash this process has seen to be right, by size, time of change and inode."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: pl.Schema) -> None:
         self.path = path
+        self.schema = schema
 
     def write(self, name: str, content: bytes) -> None:
         """Store ``content``; a full or read-only disk leaves nothing behind."""
@@ -125,7 +131,8 @@ class LocalFolder:
 
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
         """The rows of ``files``; a file is hashed again only after it was touched."""
-        return pl.scan_parquet([self._verify(file) for file in files], glob=False)
+        paths = [self._verify(file) for file in files]
+        return pl.scan_parquet(paths, glob=False, schema=self.schema, missing_columns="insert")
 
     def _verify(self, file: DataFile) -> Path:
         path = self.path / file.name

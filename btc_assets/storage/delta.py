@@ -60,11 +60,11 @@ class DeltaTables:
         self._remote: dict[TableSpec, DataFolder] = {}
 
     def ensure_table(self, spec: TableSpec) -> None:
-        """Create the table, empty, unless it exists with this schema."""
+        """Create the table, empty, unless it exists; add the columns that only a newer contract has."""
         table = self._log(spec)
         if not table.exists():
             table.create()
-        table.open()
+        self._upgrade(spec)
 
     def exists(self, spec: TableSpec) -> bool:
         """Whether the table was ever created."""
@@ -119,9 +119,15 @@ class DeltaTables:
         Runs by itself after writes, as often as it pays; calling it more often does no harm.
         """
         table = self._log(spec)
+        self._upgrade(spec)
         with table.lock:
             self._merge(spec, table.open(heal=True))
             table.tidy()
+
+    def _upgrade(self, spec: TableSpec) -> None:
+        """Add the columns that the table lacks; who adds them at the same time does the same."""
+        if self._log(spec).open().missing:
+            self._until_won(spec, lambda snapshot: (Receipt(0, 0, 0, snapshot.version), snapshot))
 
     def _tidy(self, spec: TableSpec, before: int, snapshot: Snapshot) -> None:
         """Keep the table quick to open and read."""
@@ -155,9 +161,9 @@ class DeltaTables:
 
             if spec not in self._remote:
                 bucket = Bucket(where, self.options.get("aws_endpoint_url", ""))
-                self._remote[spec] = S3Folder(bucket, self.cache / "tables")
+                self._remote[spec] = S3Folder(bucket, self.cache / "tables", spec.schema)
             return self._remote[spec]
-        return LocalFolder(Path(where))
+        return LocalFolder(Path(where), spec.schema)
 
     def _write(self, spec: TableSpec, frame: pl.DataFrame, *, replace: bool) -> Receipt:
         frame = conform(spec, frame)
@@ -172,7 +178,10 @@ class DeltaTables:
         return self._until_won(spec, once)
 
     def _until_won(self, spec: TableSpec, write: Callable[[Snapshot], _Outcome]) -> Receipt:
-        """Run ``write`` against the newest version until no one else commits in between."""
+        """Run ``write`` against the newest version until no one else commits in between.
+
+        A table of an older release first gets the columns it lacks, in a commit of their own.
+        """
         table = self._log(spec)
         try:
             for attempt in stamina.retry_context(
@@ -185,8 +194,8 @@ class DeltaTables:
             ):
                 with attempt, table.lock:
                     before = table.open(heal=True)
-                    receipt, after = write(before)
-                    if receipt.changed:
+                    receipt, after = write(table.add_missing(before))
+                    if after.version > before.version:
                         self._tidy(spec, before.version, after)
         except Lost as error:
             raise WriteConflict(

@@ -12,8 +12,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from btc_assets.storage.checkpoints import Checkpoints
 from btc_assets.storage.data_files import DataFile
 from btc_assets.storage.hashing import sync
 from btc_assets.storage.sweep import sweep
-from btc_assets.storage.tables import TableVersion
+from btc_assets.storage.tables import TableVersion, columns_to_add
 
 if TYPE_CHECKING:
     from btc_assets.storage.s3 import Bucket
@@ -80,11 +81,15 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One version of a table and the files that make it up."""
+    """One version of a table and the files that make it up.
+
+    ``missing`` are the contract's columns that an older release, which made the table, did not know.
+    """
 
     table: DeltaTable
     version: int
     files: tuple[DataFile, ...]
+    missing: tuple[str, ...] = ()
 
 
 def delta_schema(spec: TableSpec) -> Schema:
@@ -235,8 +240,8 @@ class DeltaLog:
                 f"the log of table {self.spec.name} at {self.uri} does not agree with itself at version "
                 f"{table.version()}: an entry was altered or lost; restore it from a copy"
             )
-        self._check_schema(table)
-        return Snapshot(table, table.version(), tuple(sorted(map(DataFile.parse, names), key=_order)))
+        files = tuple(sorted(map(DataFile.parse, names), key=_order))
+        return Snapshot(table, table.version(), files, self._missing(table))
 
     def _newest(self) -> DeltaTable:
         if self._kept is not None and self._kept[1] == self._identity(self._kept[0].version()):
@@ -318,24 +323,46 @@ class DeltaLog:
             AddAction(f.name, size, {}, now, data_change=True, stats=self._statistics(f)) for f, size in added
         ]
         actions += [RemoveAction(f.name, True, now, None, {}) for f in removed]
-        try:
+        with self._committing(snapshot.version + 1):
             snapshot.table.create_write_transaction(
                 actions,
                 "append",
                 delta_schema(self.spec),
-                commit_properties=CommitProperties(
-                    {_FILES: _digest({f.name for f in left})}, max_commit_retries=0
-                ),
+                commit_properties=_vouching_for({f.name for f in left}),
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),
             )
+        return replace(snapshot, version=snapshot.version + 1, files=tuple(sorted(left, key=_order)))
+
+    def add_missing(self, snapshot: Snapshot) -> Snapshot:
+        """Add the columns that ``snapshot`` lacks, if any, by a commit; its files stay as they are.
+
+        Raises:
+            Lost, StorageError: as ``commit``.
+        """
+        if not snapshot.missing:
+            return snapshot
+        fields = [field for field in delta_schema(self.spec).fields if field.name in snapshot.missing]
+        with self._committing(snapshot.version + 1):
+            snapshot.table.alter.add_columns(
+                fields,
+                commit_properties=_vouching_for({f.name for f in snapshot.files}),
+                post_commithook_properties=PostCommitHookProperties(create_checkpoint=False),
+            )
+        log.info("table %s: added the new columns %s", self.spec.name, list(snapshot.missing))
+        return replace(snapshot, version=snapshot.version + 1, missing=())
+
+    @contextmanager
+    def _committing(self, version: int) -> Iterator[None]:
+        """Say in our words why the commit of ``version`` failed; if it did not, make it durable."""
+        try:
+            yield
         except CommitFailedError as error:
             raise Lost(str(error)) from error
         except (DeltaError, OSError) as error:
             raise StorageError(
                 f"cannot commit to table {self.spec.name} at {self.uri}: {first_line(error)}; it is unchanged"
             ) from error
-        self._make_durable(snapshot.version + 1)
-        return Snapshot(snapshot.table, snapshot.version + 1, tuple(sorted(left, key=_order)))
+        self._make_durable(version)
 
     def _make_durable(self, version: int) -> None:
         if self.folder is not None:
@@ -352,17 +379,13 @@ class DeltaLog:
             }
         )
 
-    def _check_schema(self, table: DeltaTable) -> None:
+    def _missing(self, table: DeltaTable) -> tuple[str, ...]:
         def shape(schema: Schema) -> dict[str, str]:
             return {field.name: str(field.type) for field in schema.fields}
 
         there, wanted = shape(table.schema()), shape(delta_schema(self.spec))
-        if there != wanted:
-            differ = sorted(dict(there.items() ^ wanted.items()))
-            raise StorageError(
-                f"table {self.spec.name} exists with another schema; columns that differ: {differ}. "
-                f"Move {self.uri} away and materialise its asset again"
-            )
+        remedy = f"Move {self.uri} away and materialise its asset again"
+        return tuple(columns_to_add(self.spec, f"table {self.spec.name}", there, wanted, remedy))
 
 
 def first_line(error: Exception) -> str:

@@ -16,10 +16,10 @@ from btc_assets.storage.s3 import Bucket
 class S3Folder:
     """The files below a bucket's prefix. They never change, so a copy in ``cache`` is good for ever."""
 
-    def __init__(self, bucket: Bucket, cache: Path) -> None:
+    def __init__(self, bucket: Bucket, cache: Path, schema: pl.Schema) -> None:
         self.bucket = bucket
         self.cache = cache
-        self.local = LocalFolder(cache)
+        self.local = LocalFolder(cache, schema)
 
     def write(self, name: str, content: bytes) -> None:
         """Store ``content`` in the bucket."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,10 +44,13 @@ class TableStore(Protocol):
     """A keyed table store. Each method names the table by its contract."""
 
     def ensure_table(self, spec: TableSpec) -> None:
-        """Create the table, empty, unless it exists with this schema.
+        """Create the table, empty, unless it exists; add the columns that only a newer contract has.
+
+        Every write does so as well. Rows written before have null in such a column, before and after.
 
         Raises:
-            StorageError: it exists with another schema.
+            StorageError: it exists with another schema: a column that the contract does not have, or has with
+                another type, or without one of the key.
         """
 
     def exists(self, spec: TableSpec) -> bool:
@@ -117,6 +120,29 @@ def conform(spec: TableSpec, frame: pl.DataFrame) -> pl.DataFrame:
             f"table {spec.name}: key twice in one write: {keys.filter(twice).row(0, named=True)}"
         )
     return frame.sort(sort_columns(spec))
+
+
+def columns_to_add(
+    spec: TableSpec, what: str, there: Mapping[str, str], wanted: Mapping[str, str], remedy: str
+) -> list[str]:
+    """The columns of the contract that ``what``, which an older release made, does not have yet.
+
+    Args:
+        there: its columns and their types, as the backend names types.
+        wanted: the same of the contract.
+        remedy: what to do about another difference.
+
+    Raises:
+        StorageError: there is another difference.
+    """
+    missing = [name for name in wanted if name not in there]
+    if there.items() <= wanted.items() and not {*spec.key, spec.day} & set(missing):
+        return missing
+    if there.items() > wanted.items():
+        # What this release does not know it would drop from every row it writes again.
+        remedy = "It was written by a newer release: update this one"
+    differ = sorted(dict(there.items() ^ wanted.items()))
+    raise StorageError(f"{what} exists with another schema; columns that differ: {differ}. {remedy}")
 
 
 def chosen_columns(spec: TableSpec, columns: Sequence[str] | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
 import uuid
@@ -65,6 +66,16 @@ def samples(*days: int, symbol: str = "BTC", close: float = 1.0) -> pl.DataFrame
         for d in days
     ]
     return pl.DataFrame(rows, schema=SAMPLES.schema)
+
+
+def older(*unknown: str) -> TableSpec:
+    """SAMPLES as a release knew it that had no columns ``unknown``."""
+    return dataclasses.replace(SAMPLES, columns=tuple(c for c in SAMPLES.columns if c.name not in unknown))
+
+
+def nulled(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """``rows`` with nothing in ``columns``."""
+    return rows.with_columns(pl.lit(None, rows.schema[name]).alias(name) for name in columns)
 
 
 def day(n: int) -> dt.date:

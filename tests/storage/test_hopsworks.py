@@ -6,6 +6,7 @@ import datetime as dt
 import json
 
 import pytest
+from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from btc_assets.errors import ConfigurationError, StorageUnavailable, Unsupported
@@ -15,7 +16,7 @@ from btc_assets.storage.hopsworks.registry import HopsworksRegistry
 from btc_assets.storage.hopsworks.tables import HopsworksTables
 from btc_assets.storage.registry import VintageId
 
-from .conftest import REAL_HOPSWORKS, SAMPLES, TEST_PREFIX, day, samples
+from .conftest import REAL_HOPSWORKS, SAMPLES, TEST_PREFIX, day, nulled, older, reopen, samples
 
 pytestmark = pytest.mark.xdist_group("hopsworks")
 VINTAGE = VintageId(day(600))
@@ -88,6 +89,68 @@ def test_windows_are_filtered_by_the_server(hopsworks_server, hopsworks_tables, 
     (body,) = sent
     assert json.dumps(body["filter"]).count(str(day(3))) == 1
     assert {f["name"] for f in body["leftFeatures"]} == {"close", "date", "symbol"}
+
+
+def delta_types(server) -> dict[str, str]:
+    """The columns of the group's Delta table."""
+    fields = DeltaTable(group(server)["location"]).schema().fields
+    return {field.name: str(field.type) for field in fields}
+
+
+@pytest.mark.parametrize("column", [c for c in SAMPLES.schema if c not in SAMPLES.key])
+def test_a_column_that_was_added_later_is_like_one_from_the_start(
+    hopsworks_server, hopsworks_tables, column
+) -> None:
+    hopsworks_tables.ensure_table(SAMPLES)
+    types, described = delta_types(hopsworks_server), group(hopsworks_server)["features"]
+    hopsworks_server.reset()
+    reopen(hopsworks_tables).upsert(older(column), samples(0).drop(column))
+    newer = reopen(hopsworks_tables)
+    hopsworks_server.calls.clear()
+    newer.upsert(SAMPLES, samples(1))
+    newer.upsert(SAMPLES, samples(2))
+    puts = [path for method, path in hopsworks_server.calls if method == "PUT" and "/featuregroups/" in path]
+    assert len(puts) == 1
+    assert delta_types(hopsworks_server) == types
+    by_name = {feature["name"]: feature for feature in group(hopsworks_server)["features"]}
+    assert by_name.keys() == types.keys()
+    for feature in described:
+        same = ("type", "description", "primary", "partition")
+        assert [by_name[feature["name"]][part] for part in same] == [feature[part] for part in same]
+
+
+def test_an_upgrade_that_was_cut_short_is_made_good_by_the_next_write(
+    hopsworks_server, hopsworks_tables
+) -> None:
+    from hopsworks_emulator.server import failing
+
+    hopsworks_tables.upsert(older("close"), samples(0).drop("close"))
+
+    def lose_puts(handler) -> bool:
+        hopsworks_server.faults.append(lose_puts)
+        return handler.command == "PUT" and "/featuregroups/" in handler.path and failing(500)(handler)
+
+    hopsworks_server.faults[:] = [lose_puts]
+    newer = reopen(hopsworks_tables)
+    with pytest.raises(StorageUnavailable, match=r"add \['close'\] to feature group"):
+        newer.upsert(SAMPLES, samples(1))
+    hopsworks_server.faults.clear()
+    assert "close" in delta_types(hopsworks_server)
+    assert_frame_equal(newer.read(SAMPLES), nulled(samples(0), "close"))
+    newer.upsert(SAMPLES, samples(1))
+    assert newer.read(SAMPLES)["close"].to_list() == [None, 1.0]
+
+
+def test_a_feature_view_from_before_an_upgrade_still_names_what_it_had(
+    hopsworks_server, hopsworks_tables
+) -> None:
+    hopsworks_tables.upsert(older("close"), samples(*range(700)).drop("close"))
+    TrainingView(hopsworks_tables, older("close")).training_set(VINTAGE)
+    newer = reopen(hopsworks_tables)
+    newer.upsert(SAMPLES, samples(700))
+    assert TrainingView(newer, SAMPLES).training_set(VintageId(day(650))) is not None
+    (view,) = hopsworks_server.features.views.values()
+    assert "close" not in {feature["name"] for feature in view["features"]}
 
 
 def test_simulated_and_real_tables_never_share_a_group(hopsworks_project, hopsworks_tables) -> None:

@@ -19,7 +19,7 @@ from btc_assets.storage.registry import VintageId
 from btc_assets.storage.s3 import Bucket, delta_options
 from btc_assets.storage.s3_registry import S3Registry
 
-from .conftest import SAMPLES, samples
+from .conftest import SAMPLES, nulled, older, samples
 
 METRICS = {"pinball": 0.97}
 VINTAGES = [VintageId(dt.date(2024, 6, 1), n) for n in range(3)]
@@ -71,6 +71,16 @@ def test_and_back_again_without_loss(source, destination, tmp_path) -> None:
     run((tables, registry), *home)
     assert_frame_equal(home[0].read(SAMPLES), source[0].read(SAMPLES))
     assert home[1].versions("mlp") == source[1].versions("mlp")
+
+
+def test_tables_of_an_older_release_arrive_with_the_new_columns_null(source, destination, tmp_path) -> None:
+    tables, registry = DeltaTables(str(tmp_path / "older")), source[1]
+    tables.upsert(older("close"), samples(*range(400)).drop("close"))
+    before = tables.version(SAMPLES)
+    destination[0].ensure_table(older("close"))
+    run((tables, registry), *destination)
+    assert_frame_equal(destination[0].read(SAMPLES), nulled(samples(*range(400)), "close"))
+    assert tables.version(SAMPLES) == before
 
 
 def test_a_migration_that_was_cut_short_goes_on_where_it_stopped(source, tmp_path) -> None:

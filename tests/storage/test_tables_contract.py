@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from btc_assets.contracts import FORECASTS, UTC_US, Column
 from btc_assets.errors import StorageError, TableMissing, Unsupported, WriteConflict
 from btc_assets.storage.delta import DeltaTables
 
-from .conftest import SAMPLES, day, reopen, samples
+from .conftest import SAMPLES, day, nulled, older, reopen, samples
 
 
 def test_a_table_that_was_never_written_says_so(tables) -> None:
@@ -169,6 +170,83 @@ def test_a_table_with_another_schema_is_not_touched(tables) -> None:
     with pytest.raises(StorageError, match=r"another schema.*note"):
         tables.ensure_table(other)
     assert_frame_equal(tables.read(SAMPLES), samples(0))
+
+
+@pytest.mark.parametrize("column", [c for c in SAMPLES.schema if c not in SAMPLES.key])
+def test_a_table_of_an_older_release_gains_a_column_that_is_null_in_its_rows(tables, column) -> None:
+    tables.upsert(older(column), samples(0, 1, 2).drop(column))
+    newer = reopen(tables)
+    assert_frame_equal(newer.read(SAMPLES), nulled(samples(0, 1, 2), column))
+    assert newer.read(SAMPLES, columns=[column], start=day(2))[column].to_list() == [None]
+    receipt = newer.upsert(SAMPLES, pl.concat([nulled(samples(0), column), samples(1, 5)]))
+    assert (receipt.inserted, receipt.updated, receipt.unchanged) == (1, 1, 1)
+    expected = pl.concat([nulled(samples(0), column), samples(1), nulled(samples(2), column), samples(5)])
+    assert_frame_equal(reopen(tables).read(SAMPLES), expected)
+    assert not newer.upsert(SAMPLES, expected).changed
+    assert newer.version(SAMPLES) == receipt.version
+
+
+def test_an_upgrade_can_add_several_columns_and_replace_values_by_null_again(tables) -> None:
+    tables.upsert(older("note", "trades"), samples(1, 2).drop("note", "trades"))
+    newer = reopen(tables)
+    newer.ensure_table(SAMPLES)
+    assert_frame_equal(newer.read(SAMPLES), nulled(samples(1, 2), "note", "trades"))
+    assert newer.insert(SAMPLES, samples(4)).inserted == 1
+    with pytest.raises(WriteConflict, match="other values"):
+        newer.insert(SAMPLES, samples(1))
+    assert newer.upsert(SAMPLES, samples(1)).updated == 1
+    assert newer.upsert(SAMPLES, nulled(samples(1, 4), "note")).updated == 2
+    assert reopen(tables).read(SAMPLES)["note"].null_count() == 3
+    assert newer.delete_keys(SAMPLES, samples(2).select("symbol", "date")).updated == 1
+    assert_frame_equal(newer.read(SAMPLES), nulled(samples(1, 4), "note"))
+
+
+def test_a_store_that_read_a_table_before_its_upgrade_sees_what_is_written_after(tables) -> None:
+    tables.upsert(older("close"), samples(0).drop("close"))
+    reader, writer = reopen(tables), reopen(tables)
+    assert reader.read(SAMPLES)["close"].to_list() == [None]
+    writer.upsert(SAMPLES, samples(0, 1))
+    assert_frame_equal(reader.read(SAMPLES), samples(0, 1))
+    assert not reader.upsert(SAMPLES, samples(0, 1)).changed
+
+
+def test_several_may_upgrade_a_table_at_once(tables) -> None:
+    tables.upsert(older("close"), samples(0).drop("close"))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda store: store.ensure_table(SAMPLES), [reopen(tables) for _ in range(4)]))
+    tables.upsert(SAMPLES, samples(1))
+    expected = pl.concat([nulled(samples(0), "close"), samples(1)])
+    assert_frame_equal(reopen(tables).read(SAMPLES), expected)
+
+
+def test_a_table_of_a_newer_release_is_refused_and_says_so(tables) -> None:
+    tables.upsert(SAMPLES, samples(0))
+    old = reopen(tables)
+    said = r"another schema; columns that differ: \['close', 'note'\]\. It was written by a newer release"
+    with pytest.raises(StorageError, match=said):
+        old.ensure_table(older("close", "note"))
+    with pytest.raises(StorageError, match=said):
+        old.upsert(older("close", "note"), samples(1).drop("close", "note"))
+    assert_frame_equal(tables.read(SAMPLES), samples(0))
+
+
+@pytest.mark.parametrize("also", ["another type", "an unknown column", "a key column"])
+def test_an_upgrade_that_is_more_than_new_columns_is_refused(tables, also) -> None:
+    there = older("close")
+    if also == "another type":
+        columns = (*there.columns[:-1], Column("note", pl.Float64, "not yet words"))
+        there = dataclasses.replace(there, columns=columns)
+    elif also == "an unknown column":
+        there = dataclasses.replace(there, columns=(*there.columns, Column("gone", pl.Float64, "given up")))
+    else:
+        there = dataclasses.replace(older("symbol"), key=("date",))
+    tables.ensure_table(there)
+    newer = reopen(tables)
+    with pytest.raises(StorageError, match=r"another schema.*materialise its asset again"):
+        newer.ensure_table(SAMPLES)
+    with pytest.raises(StorageError, match=r"another schema.*materialise its asset again"):
+        newer.upsert(SAMPLES, samples(0))
+    assert_frame_equal(tables.read(there), there.empty())
 
 
 def test_an_empty_write_is_no_write(tables) -> None:

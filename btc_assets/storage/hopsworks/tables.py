@@ -14,22 +14,24 @@ import polars as pl
 import stamina
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import ConfigurationError, StorageError, TableMissing, Unsupported, WriteConflict
+from btc_assets.errors import ConfigurationError, TableMissing, Unsupported, WriteConflict
 from btc_assets.storage.data_files import first_and_last
 from btc_assets.storage.hopsworks.errors import errors
 from btc_assets.storage.hopsworks.schema import features, restored
+from btc_assets.storage.hopsworks.upgrade import append
 from btc_assets.storage.rows import diff
 from btc_assets.storage.tables import (
     Receipt,
     TableVersion,
     chosen_columns,
+    columns_to_add,
     conform,
     conform_keys,
     sort_columns,
 )
 
 VERSION = 1
-"""The version of every feature group; a table whose contract changes becomes another table."""
+"""The version of every feature group: a newer contract only ever adds columns to it."""
 
 
 class HopsworksTables:
@@ -50,18 +52,17 @@ class HopsworksTables:
         self._groups: dict[str, Any] = {}
 
     def ensure_table(self, spec: TableSpec) -> None:
-        """Create the feature group, with a description for it and each column, unless it is there."""
+        """Create the feature group, with a description for it and each column; add the columns it lacks."""
         wanted = {name: kind for name, kind, _ in features(spec)}
         group = self._find(spec)
         if group is None:
             self._create(spec)
             return
-        there = {feature.name: feature.type for feature in group.features}
-        if there != wanted:
-            raise StorageError(
-                f"feature group {self.name(spec)} exists with another schema; columns that differ: "
-                f"{sorted(dict(there.items() ^ wanted.items()))}. Delete it and materialise its asset again"
-            )
+        there = {feature.name: feature.type for feature in group.columns}
+        remedy = "Delete it and materialise its asset again"
+        missing = columns_to_add(spec, f"feature group {self.name(spec)}", there, wanted, remedy)
+        if missing:
+            append(spec, group, missing)
 
     def exists(self, spec: TableSpec) -> bool:
         """Whether the feature group was ever created."""
@@ -94,12 +95,14 @@ class HopsworksTables:
         if empty or not self._commits(spec, group):
             return spec.empty().select(chosen)
         needed = list(dict.fromkeys([*chosen, *sort_columns(spec)]))
-        query = group.select(needed)
+        there = _column_names(group)
+        query = group.select([name for name in needed if name in there])
         for condition in _window(group.get_feature(spec.day), start, end):
             query = query.filter(condition)
         with errors(f"read feature group {self.name(spec)}"):
             rows = query.read(dataframe_type="polars")
-        return restored(spec, rows).sort(sort_columns(spec)).select(chosen)
+        unknown = [pl.lit(None, spec.schema[name]).alias(name) for name in needed if name not in there]
+        return restored(spec, rows).with_columns(unknown).sort(sort_columns(spec)).select(chosen)
 
     def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
         """Delete the rows whose key is in ``keys``."""
@@ -207,7 +210,8 @@ class HopsworksTables:
             )
 
     def _find(self, spec: TableSpec) -> Any:
-        if spec.name not in self._groups:
+        if spec.name not in self._groups or not _column_names(self._groups[spec.name]) >= {*spec.schema}:
+            # Not known yet, or lacking columns that another process may have added since.
             with errors(f"look for feature group {self.name(spec)}"):
                 group = self.store.get_feature_group(self.name(spec), VERSION)
             if group is None:
@@ -226,6 +230,10 @@ class HopsworksTables:
     def _commits(self, spec: TableSpec, group: Any) -> dict[Any, Any]:
         with errors(f"list the commits of feature group {self.name(spec)}"):
             return dict(group.commit_details() or {})
+
+
+def _column_names(group: Any) -> set[str]:
+    return {feature.name for feature in group.columns}
 
 
 def _is_on_hopsfs(group: Any) -> bool:

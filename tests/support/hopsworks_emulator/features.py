@@ -91,6 +91,8 @@ class Features:
                 return {"count": 0, "type": "expectationSuiteDTO"}
             case "GET", (key,):
                 return self._by_id(key)
+            case "PUT", (key,) if request.query == {"updateMetadata": "True"}:
+                return self._update_metadata(self._by_id(key), request.json)
             case "DELETE", (key,):
                 group = self.groups.pop(self._by_id(key)["id"])
                 shutil.rmtree(group["location"], ignore_errors=True)
@@ -115,6 +117,20 @@ class Features:
         group |= {"id": key, "location": where, "created": CREATED, "featurestoreName": self.store}
         group["statisticsConfig"] = group.get("statisticsConfig") or {"enabled": False, "columns": []}
         self.groups[key], self.commits[key] = group, []
+        return group
+
+    def _update_metadata(self, group: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
+        """Descriptions may change and features be appended; those there are stay, and so does the key."""
+        features = {feature["name"]: feature for feature in update["features"]}
+        if len(features) != len(update["features"]):
+            raise Refused(400, 270043, "Duplicate feature in the feature group")
+        for there in group["features"]:
+            new = features.pop(there["name"], None)
+            if new is None or any(new[part] != there[part] for part in ("type", "primary", "partition")):
+                raise Refused(400, 270014, "Illegal feature group update: existing features must be kept")
+        if any(feature["primary"] or feature["partition"] for feature in features.values()):
+            raise Refused(400, 270014, "Illegal feature group update: the key cannot grow")
+        group |= {"features": update["features"], "description": update["description"]}
         return group
 
     def _commit(self, group: dict[str, Any], commit: dict[str, Any]) -> dict[str, Any]:
