@@ -64,20 +64,22 @@ _INGESTED = Column("ingested_at", UTC_US, "when this version of the candle was s
 _CANDLE = (
     _SYMBOL,
     Column("date", pl.Date, "the UTC day of the candle"),
-    Column("open", pl.Float64, "first price of the day, USDT"),
-    Column("high", pl.Float64, "highest price of the day, USDT"),
-    Column("low", pl.Float64, "lowest price of the day, USDT"),
-    Column("close", pl.Float64, "last price of the day, USDT"),
+    Column("open", pl.Float64, "first price, USDT"),
+    Column("high", pl.Float64, "highest price, USDT"),
+    Column("low", pl.Float64, "lowest price, USDT"),
+    Column("close", pl.Float64, "last price, USDT"),
     Column("volume", pl.Float64, "traded volume, BTC"),
     Column("quote_volume", pl.Float64, "traded volume, USDT"),
     Column("trades", pl.Int64, "number of trades"),
     Column("taker_buy_base", pl.Float64, "volume bought by takers, BTC"),
     Column("taker_buy_quote", pl.Float64, "volume bought by takers, USDT"),
-    Column("open_time", UTC_US, "the bar's first instant (UTC midnight)"),
+    Column("open_time", UTC_US, "the bar's first instant (UTC; of a day midnight)"),
     Column("close_time", UTC_US, "the bar's last instant (UTC)"),
     Column("source", pl.String, "where it came from: binance, archive, landing or simulated"),
     _INGESTED,
 )
+
+_SUPERSEDED = Column("superseded_at", UTC_US, "when the next version replaced this one (UTC)")
 
 RAW_KLINES = TableSpec(
     "raw_klines",
@@ -92,10 +94,23 @@ SUPERSEDED_KLINES = TableSpec(
     "Earlier versions of restated candles: with raw_klines, the candles as known at any time.",
     key=("symbol", "date", "ingested_at"),
     day="date",
-    columns=(
-        *_CANDLE,
-        Column("superseded_at", UTC_US, "when the next version replaced this one (UTC)"),
-    ),
+    columns=(*_CANDLE, _SUPERSEDED),
+)
+
+RAW_KLINES_4H = TableSpec(
+    "raw_klines_4h",
+    "Closed 4-hour candles of the days in raw_klines, up to six a day, in their newest version.",
+    key=("symbol", "date", "open_time"),
+    day="date",
+    columns=_CANDLE,
+)
+
+SUPERSEDED_KLINES_4H = TableSpec(
+    "superseded_klines_4h",
+    "Earlier versions of restated 4-hour candles.",
+    key=("symbol", "date", "open_time", "ingested_at"),
+    day="date",
+    columns=(*_CANDLE, _SUPERSEDED),
 )
 
 VINTAGES_IN_FORCE = TableSpec(

@@ -9,6 +9,7 @@ from btc_assets.assets.forecasts import forecasts
 from btc_assets.assets.hyperparameters import hyperparameters
 from btc_assets.assets.networks import lstm_model, mlp_model
 from btc_assets.assets.raw_klines import raw_klines
+from btc_assets.assets.raw_klines_4h import raw_klines_4h
 from btc_assets.automation.alarms import failed_runs, late_data
 from btc_assets.automation.ingest import land_with_lambda
 from btc_assets.automation.jobs import JOBS
@@ -17,7 +18,11 @@ from btc_assets.automation.schedules import daily_at_0005_utc
 from btc_assets.automation.sensors import catch_up
 from btc_assets.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
 from btc_assets.checks.ledger import LEDGER_CHECKS
-from btc_assets.checks.market import engineered_features_checks, raw_klines_checks
+from btc_assets.checks.market import (
+    engineered_features_checks,
+    raw_klines_4h_checks,
+    raw_klines_checks,
+)
 from btc_assets.resources import Platform
 from btc_assets.settings import load
 
@@ -26,6 +31,7 @@ load()  # a wrong setting stops the code location from loading, with one sentenc
 defs = dg.Definitions(
     assets=[
         raw_klines,
+        raw_klines_4h,
         engineered_features,
         hyperparameters,
         mlp_model,
@@ -36,6 +42,7 @@ defs = dg.Definitions(
     ],
     asset_checks=[
         raw_klines_checks,
+        raw_klines_4h_checks,
         engineered_features_checks,
         *NETWORK_CHECKS,
         forecasts_checks,

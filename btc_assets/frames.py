@@ -8,13 +8,15 @@ from dataclasses import asdict
 
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES
+from btc_assets.contracts import RAW_KLINES, TableSpec
 from btc_assets.market.kline import Kline
 
 
-def klines_frame(klines: Sequence[Kline], ingested_at: dt.datetime) -> pl.DataFrame:
-    """Rows of ``raw_klines`` for ``klines``, all marked as stored at ``ingested_at`` (UTC)."""
+def klines_frame(
+    klines: Sequence[Kline], ingested_at: dt.datetime, spec: TableSpec = RAW_KLINES
+) -> pl.DataFrame:
+    """Rows of ``raw_klines``, or of ``raw_klines_4h``, all marked as stored at ``ingested_at`` (UTC)."""
     if not klines:
-        return RAW_KLINES.empty()
+        return spec.empty()
     rows = [{**asdict(k), "ingested_at": ingested_at} for k in klines]
-    return pl.DataFrame(rows, schema=RAW_KLINES.schema)
+    return pl.DataFrame(rows, schema=spec.schema)

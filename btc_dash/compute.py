@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from btc_assets.contracts import HORIZONS, NETWORKS, RAW_KLINES
+from btc_assets.contracts import HORIZONS, NETWORKS, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.errors import ModelError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry import ModelRef, ModelRegistry, VintageId
@@ -33,8 +33,8 @@ KEPT = 64
 
 _AT_ONCE = 2
 
-Key = tuple[dt.date, int, float, tuple[str, str] | None]
-"""Origin, version of the candles, the running day's price, and the model and vintage asked for by name."""
+Key = tuple[dt.date, tuple[int, int], float, tuple[str, str] | None]
+"""Origin, versions of candles and features, the running day's price, model and vintage asked for by name."""
 
 
 class UnknownVintage(ModelError):
@@ -67,7 +67,7 @@ class Forecaster:
             StorageError: the store fails.
         """
         named = (model, vintage) if vintage else None
-        key = (origin, self._reader.version(RAW_KLINES), 0.0, named)
+        key = (origin, self._versions(), 0.0, named)
         return self._answer(key, client, lambda: self._from_close(origin, named))[model]
 
     def forecast_now(self, model: str, glimpse: Glimpse, client: str, vintage: str | None = None) -> Forecast:
@@ -77,7 +77,7 @@ class Forecaster:
             As ``forecast``; NotEnoughHistory also where days before the running one are missing.
         """
         named = (model, vintage) if vintage else None
-        key = (glimpse.candle.date, self._reader.version(RAW_KLINES), glimpse.candle.close, named)
+        key = (glimpse.candle.date, self._versions(), glimpse.candle.close, named)
         return self._answer(key, client, lambda: self._from_now(glimpse, named))[model]
 
     def _answer(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
@@ -95,6 +95,12 @@ class Forecaster:
                 self._kept.popitem(last=False)
         return made
 
+    def _versions(self) -> tuple[int, int]:
+        """Of the tables that a forecast is computed from."""
+        from btc_assets.modeling.features import ENGINEERED_FEATURES
+
+        return self._reader.version(RAW_KLINES), self._reader.version(ENGINEERED_FEATURES)
+
     def _from_close(self, origin: dt.date, named: tuple[str, str] | None = None) -> dict[str, Forecast]:
         if market.history(self._reader).close_on(origin) is None:
             raise NotEnoughHistory(f"there is no candle of {origin}")
@@ -103,12 +109,17 @@ class Forecaster:
     def _from_now(self, glimpse: Glimpse, named: tuple[str, str] | None) -> dict[str, Forecast]:
         from btc_assets.frames import klines_frame
         from btc_assets.modeling.features import LOOKBACK, engineer
-        from btc_assets.modeling.hyperparameters import MAX_WINDOW
 
         day = glimpse.candle.date
-        closed = market.candles(self._reader).filter(pl.col("date") < day)
+        before = pl.col("date") < day
+        closed, known = (
+            market.candles(self._reader).filter(before),
+            market.features(self._reader).filter(before),
+        )
         candles = closed.vstack(klines_frame([glimpse.candle], glimpse.at).select(closed.columns))
-        return self._compute(candles, engineer(candles.tail(LOOKBACK + 2 * MAX_WINDOW)), day, named)
+        # The 4-hour candles of a day that is not over are not asked for: it goes by its range so far.
+        running = engineer(candles.tail(LOOKBACK + 1), RAW_KLINES_4H.empty()).tail(1)
+        return self._compute(candles, known.vstack(running.select(known.columns)), day, named)
 
     def _compute(
         self, candles: pl.DataFrame, features: pl.DataFrame, origin: dt.date, named: tuple[str, str] | None

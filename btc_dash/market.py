@@ -133,10 +133,10 @@ def candles(reader: Reader) -> pl.DataFrame:
 
 
 def features(reader: Reader) -> pl.DataFrame:
-    """Features of all days, computed from the candles."""
-    from btc_assets.modeling.features import engineer
+    """Features of all days, as the graph derived them."""
+    from btc_assets.modeling.features import ENGINEERED_FEATURES
 
-    return reader.keep(RAW_KLINES, "features", lambda: engineer(candles(reader)))
+    return reader.keep(ENGINEERED_FEATURES, "features", lambda: reader.read(ENGINEERED_FEATURES))
 
 
 def origins(reader: Reader) -> dict[str, list[dt.date]]:

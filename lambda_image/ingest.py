@@ -1,4 +1,4 @@
-"""Landing candles: the day that was asked for, the days missed before it, and what was restated."""
+"""Landing candles with their 4-hour bars: the day asked for, those missed before it, what was restated."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from btc_assets.errors import SourceUnavailable
-from btc_assets.market.calendar import DAY, FIRST_DAY
+from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS
 from btc_assets.market.fetch import fetch
+from btc_assets.market.kline import Kline
 from btc_assets.market.landing import Landing
 from btc_assets.market.source import KlineSource
 
@@ -52,18 +53,23 @@ def land(
     first = day if last is None else min(last + DAY, day)
     start = first if last is None else max(FIRST_DAY, first - RECHECKED_DAYS * DAY)
     klines = fetch(source, symbol, start, day + DAY)
+    bars: dict[dt.date, list[Kline]] = {kline.date: [] for kline in klines}
+    for bar in source.klines(symbol, start, day + DAY, FOUR_HOURS):
+        bars.setdefault(bar.date, []).append(bar)
     known = {landed.date: landed.sha256 for landed in zone.newest(symbol, start, day + DAY)}
     zone_begins = min(known, default=first)
     fresh: list[dt.date] = []
     restated: list[dt.date] = []
     for kline in klines:
-        if kline.date < min(zone_begins, first) or known.get(kline.date) == zone.digest(kline):
+        if kline.date < min(zone_begins, first) or known.get(kline.date) == zone.digest(
+            kline, bars[kline.date]
+        ):
             continue
         if seconds_left() < SPARE_SECONDS:
             raise OutOfTime(
                 f"time is nearly up before {kline.date}; {len(fresh)} days up to {day} were landed"
             )
-        _, wrote = zone.put(kline)
+        _, wrote = zone.put(kline, bars[kline.date])
         if wrote:
             (restated if kline.date in known else fresh).append(kline.date)
     unchanged = len(klines) - len(fresh) - len(restated)

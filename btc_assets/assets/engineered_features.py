@@ -12,20 +12,26 @@ from btc_assets.assets.describe import (
     written,
 )
 from btc_assets.assets.raw_klines import RECHECKED_DAYS
-from btc_assets.contracts import RAW_KLINES
+from btc_assets.assets.raw_klines_4h import bars_between
+from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES, FEATURES, LOOKBACK, engineer
+from btc_assets.modeling.history import LOG_REALISED
 from btc_assets.partitions import window_of
 from btc_assets.resources import Platform
 
 LINEAGE = {
     feature.name: [(RAW_KLINES.name, column.strip()) for column in feature.source.split(",")]
     for feature in FEATURES
-}
+} | {LOG_REALISED: [(RAW_KLINES_4H.name, column) for column in ("high", "low")]}
 
 
 @table_asset(
-    ENGINEERED_FEATURES, group="features", kinds=set(), deps=[RAW_KLINES.name], tags={"domain": "features"}
+    ENGINEERED_FEATURES,
+    group="features",
+    kinds=set(),
+    deps=[RAW_KLINES.name, RAW_KLINES_4H.name],
+    tags={"domain": "features"},
 )
 def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Derive the window's features, and again those of days whose candles may have been restated.
@@ -35,8 +41,9 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     """
     window = window_of(context)
     start = window.start - RECHECKED_DAYS * DAY
-    klines = platform.tables.read(RAW_KLINES, start=start - LOOKBACK * DAY, end=window.end + LOOKBACK * DAY)
-    derived = engineer(klines).filter(pl.col("date") >= start)
+    end = window.end + LOOKBACK * DAY
+    klines = platform.tables.read(RAW_KLINES, start=start - LOOKBACK * DAY, end=end)
+    derived = engineer(klines, bars_between(platform, start, end)).filter(pl.col("date") >= start)
     platform.tables.ensure_table(ENGINEERED_FEATURES)
     receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
     rows = derived.filter(pl.col("date").is_between(window.start, window.last))
@@ -48,5 +55,9 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     )
     return dg.MaterializeResult(
         metadata=written(platform, ENGINEERED_FEATURES, window, receipt, rows.height)
-        | {"known at": known_at(window), "days with a null (too little history)": lacking.height}
+        | {
+            "known at": known_at(window),
+            "days with a null (too little history)": lacking.height,
+            "days without 4-hour candles": rows[LOG_REALISED].null_count(),
+        }
     )

@@ -1,6 +1,8 @@
 """Partition D: the closed candle of day D, as the exchange gives it."""
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
@@ -33,6 +35,10 @@ RECHECKED_DAYS = 7
 LASTING = (BadCandle, NoDataYet, SourceRefused)
 """What a retry a few minutes later cannot mend."""
 
+SOURCE_RETRIES = dg.RetryPolicy(
+    max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
 
 class Release(dg.Config):
     """Days whose price jump a person has looked at and lets pass (YYYY-MM-DD)."""
@@ -46,23 +52,15 @@ class Release(dg.Config):
     kinds={"binance"},
     tags={"domain": "market"},
     freshness_policy=DAILY_FRESH,
-    retry_policy=dg.RetryPolicy(
-        max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-    ),
+    retry_policy=SOURCE_RETRIES,
 )
 def raw_klines(
     context: dg.AssetExecutionContext, config: Release, platform: Platform
 ) -> dg.MaterializeResult[None]:
     """Fetch the window's candles, keep what is new, record what the exchange restated."""
     window = window_of(context)
-    try:
+    with asking(context):
         fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
-    except SourceError as error:
-        # A person who waits at a terminal has seen the source's own retries; Dagster's may come later.
-        patient = WORKER_TAG not in context.run.tags and not isinstance(error, LASTING)
-        raise dg.Failure(str(error), allow_retries=patient) from error
-    except ConfigurationError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
     landing = land(platform.tables, fetched, platform.now())
     rows = fetched.filter(pl.col("date") >= window.start)
     absent = sorted(set(window.days) - set(rows["date"]))
@@ -84,6 +82,19 @@ def raw_klines(
             "restated candles": [d.isoformat() for d in sorted(landing.restated["date"])],
         }
     )
+
+
+@contextlib.contextmanager
+def asking(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Turn what a source raises into a failure that Dagster tries again only where that can help."""
+    try:
+        yield
+    except SourceError as error:
+        # A person who waits at a terminal has seen the source's own retries; Dagster's may come later.
+        patient = WORKER_TAG not in context.run.tags and not isinstance(error, LASTING)
+        raise dg.Failure(str(error), allow_retries=patient) from error
+    except ConfigurationError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def fetch(platform: Platform, window: Window, released: list[dt.date]) -> pl.DataFrame:

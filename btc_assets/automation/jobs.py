@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-MARKET = ("raw_klines", "engineered_features")
+MARKET = ("raw_klines", "raw_klines_4h", "engineered_features")
 FORECASTING = ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores")
 DAY_OF_DATA = MARKET + FORECASTING
 """The assets that one day of data goes through, in order."""
@@ -19,7 +19,7 @@ daily_partition = dg.define_asset_job(
 market_history = dg.define_asset_job(
     "market_history",
     selection=dg.AssetSelection.assets(*MARKET),
-    description="Candles and features alone; over all days this is a few requests and two writes.",
+    description="Candles and features alone; over all days this is some two dozen requests and three writes.",
     tags={"btc/job": "market_history"},
 )
 

@@ -7,14 +7,15 @@ import dagster as dg
 import polars as pl
 
 from btc_assets.checks.results import breaches_of_contract, result, spec
-from btc_assets.contracts import RAW_KLINES
+from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
 from btc_assets.market.calendar import DAY, closes_at, days, last_closed_day
 from btc_assets.market.compare import flags
 from btc_assets.market.kline import Kline
 from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES
+from btc_assets.modeling.history import LOG_REALISED
 from btc_assets.resources import Platform
 
-CANDLES, FEATURES = RAW_KLINES.name, ENGINEERED_FEATURES.name
+CANDLES, BARS, FEATURES = RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name
 LATE = dt.timedelta(days=1, hours=1)
 """How long after its day's close a candle may be the newest before the data counts as stale."""
 RECENT = 400 * DAY
@@ -97,6 +98,53 @@ def fresh(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
 
 
 @dg.multi_asset_check(
+    name="raw_klines_4h_checks",
+    specs=[
+        spec(
+            BARS,
+            "follows_its_contract",
+            "Columns, types and keys are those of the contract.",
+            blocking=True,
+        ),
+        spec(
+            BARS,
+            "no_impossible_candle",
+            "high >= open, close >= low > 0; takers bought no more than was traded.",
+            blocking=True,
+        ),
+        spec(
+            BARS,
+            "every_day_has_its_bars",
+            "Every daily candle has 4-hour candles; without them its volatility is that of the day's range.",
+        ),
+        spec(BARS, "within_their_day", "No bar of the last 400 days reaches beyond its day's candle."),
+    ],
+)
+def raw_klines_4h_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """What must hold of the stored 4-hour candles."""
+    bars, candles = platform.tables.read(RAW_KLINES_4H), platform.tables.read(RAW_KLINES)
+    yield result(BARS, "follows_its_contract", breaches_of_contract(RAW_KLINES_4H, bars))
+    yield result(BARS, "no_impossible_candle", impossible(bars))
+    lacking = candles.join(bars, on=["symbol", "date"], how="anti")["date"].to_list()
+    yield result(BARS, "every_day_has_its_bars", [f"none on {d}" for d in reversed(lacking)], warn=True)
+    yield result(BARS, "within_their_day", beyond(bars, candles), warn=True)
+
+
+def beyond(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str]:
+    """Recent days whose 4-hour candles reach beyond the day's own extremes: one of the two was restated."""
+    if bars.is_empty():
+        return []
+    recent = bars.filter(pl.col("date") > bars["date"][-1] - RECENT)
+    reach = recent.group_by("symbol", "date").agg(pl.col("high").max(), pl.col("low").min())
+    both = reach.join(candles, on=["symbol", "date"], suffix="_day").sort("date")
+    wrong = both.filter((pl.col("high") > pl.col("high_day")) | (pl.col("low") < pl.col("low_day")))
+    return [
+        f"{r['date']}: {r['low']} to {r['high']}, the day {r['low_day']} to {r['high_day']}"
+        for r in wrong.to_dicts()
+    ]
+
+
+@dg.multi_asset_check(
     name="engineered_features_checks",
     specs=[
         spec(
@@ -118,7 +166,7 @@ def engineered_features_checks(platform: Platform) -> Iterator[dg.AssetCheckResu
     """What must hold of the stored features."""
     features = platform.tables.read(ENGINEERED_FEATURES)
     yield result(FEATURES, "follows_its_contract", breaches_of_contract(ENGINEERED_FEATURES, features))
-    bad = features.filter(pl.any_horizontal(~pl.col(name).is_finite() for name in NAMES))
+    bad = features.filter(pl.any_horizontal(~pl.col(name).is_finite() for name in (*NAMES, LOG_REALISED)))
     yield result(FEATURES, "finite_or_null", [f"{d}: a feature is not finite" for d in bad["date"]])
     candles = platform.tables.read(RAW_KLINES, columns=["symbol", "date"])
     lacking = candles.join(features, on=["symbol", "date"], how="anti")["date"].to_list()

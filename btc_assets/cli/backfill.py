@@ -12,6 +12,7 @@ from btc_assets.settings import Settings, load
 
 ASSETS = (
     "raw_klines",
+    "raw_klines_4h",
     "engineered_features",
     "mlp_model",
     "lstm_model",

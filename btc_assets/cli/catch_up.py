@@ -56,13 +56,14 @@ def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
 
 def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
     """Candles and features of every day up to ``newest`` that is not there yet."""
+    from btc_assets.automation.jobs import MARKET
     from btc_assets.automation.runs import materialised_days, windows
     from btc_assets.launch import run_window
     from btc_assets.partitions import Window
     from btc_assets.progress import report
 
     everything = set(days(FIRST_DAY, newest + DAY))
-    have = materialised_days(instance, "raw_klines") & materialised_days(instance, "engineered_features")  # type: ignore[arg-type]
+    have = set.intersection(*(materialised_days(instance, asset) for asset in MARKET))  # type: ignore[arg-type]
     missing = everything - have
     done = 0
     for window in windows(missing):

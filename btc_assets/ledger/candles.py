@@ -1,7 +1,8 @@
 """Bitemporal candles: a restated candle is a new version, and "as known at T" can be read for any T.
 
 ``raw_klines`` holds the newest version of each candle and ``superseded_klines`` every older one, so
-that a forecast which was issued keeps pointing at the candles that it saw.
+that a forecast which was issued keeps pointing at the candles that it saw. 4-hour candles have the same two
+tables of their own.
 """
 
 from __future__ import annotations
@@ -11,14 +12,36 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES, SUPERSEDED_KLINES
+from btc_assets.contracts import (
+    RAW_KLINES,
+    RAW_KLINES_4H,
+    SUPERSEDED_KLINES,
+    SUPERSEDED_KLINES_4H,
+    TableSpec,
+)
 from btc_assets.errors import LedgerError
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.tables import Receipt, TableStore, conform
 
-_KEY = list(RAW_KLINES.key)
-CONTENT = [c for c in RAW_KLINES.schema.names() if c not in (*_KEY, "source", "ingested_at")]
+CONTENT = [c for c in RAW_KLINES.schema.names() if c not in (*RAW_KLINES.key, "source", "ingested_at")]
 """The columns that make two versions of a candle different; where it came from does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The two tables that keep candles of one length: their newest versions, and the earlier ones."""
+
+    newest: TableSpec
+    superseded: TableSpec
+
+    @property
+    def key(self) -> list[str]:
+        """What names a candle, whatever its version."""
+        return list(self.newest.key)
+
+
+DAYS = Kept(RAW_KLINES, SUPERSEDED_KLINES)
+BARS = Kept(RAW_KLINES_4H, SUPERSEDED_KLINES_4H)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +57,7 @@ class Landing:
     restated: pl.DataFrame
 
 
-def land(tables: TableStore, candles: pl.DataFrame, now: dt.datetime) -> Landing:
+def land(tables: TableStore, candles: pl.DataFrame, now: dt.datetime, kept: Kept = DAYS) -> Landing:
     """Store what is new or restated in ``candles`` as known from ``now`` on; keep what is equal as it is.
 
     The old version of a restated candle is put aside before the new one is stored: a process that dies
@@ -42,28 +65,31 @@ def land(tables: TableStore, candles: pl.DataFrame, now: dt.datetime) -> Landing
 
     Args:
         tables: where candles are kept.
-        candles: rows of ``raw_klines``; their ``ingested_at`` is replaced by ``now``.
+        candles: rows of ``kept.newest``; their ``ingested_at`` is replaced by ``now``.
         now: the current time (time zone aware).
+        kept: where candles of their length are kept.
 
     Raises:
         StorageError: ``candles`` is not what the contract says.
         LedgerError: ``now`` lies before a stored version of a restated candle, so that the clock is wrong.
     """
-    incoming = conform(RAW_KLINES, candles.with_columns(ingested_at=_utc(now)))
-    tables.ensure_table(RAW_KLINES)
-    tables.ensure_table(SUPERSEDED_KLINES)
-    stored = _stored(tables, incoming)
-    beside = incoming.join(stored, on=_KEY, how="left", suffix="_stored", maintain_order="left")
+    newest, superseded = kept.newest, kept.superseded
+    incoming = conform(newest, candles.with_columns(ingested_at=_utc(now)))
+    tables.ensure_table(newest)
+    tables.ensure_table(superseded)
+    stored = _stored(tables, newest, incoming)
+    beside = incoming.join(stored, on=kept.key, how="left", suffix="_stored", maintain_order="left")
     is_new = beside["ingested_at_stored"].is_null()
-    differs = pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_stored")) for c in CONTENT)
+    content = [c for c in CONTENT if c not in newest.key]
+    differs = pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_stored")) for c in content)
     is_restated = beside.select(differs).to_series() & ~is_new
-    old = stored.join(incoming.filter(is_restated), on=_KEY, how="semi", maintain_order="left")
+    old = stored.join(incoming.filter(is_restated), on=kept.key, how="semi", maintain_order="left")
     _refuse_time_going_back(old, now)
-    restated = old.with_columns(superseded_at=_utc(now)).select(SUPERSEDED_KLINES.schema.names())
+    restated = old.with_columns(superseded_at=_utc(now)).select(superseded.schema.names())
     if not restated.is_empty():
-        tables.upsert(SUPERSEDED_KLINES, restated)
+        tables.upsert(superseded, restated)
     changed = incoming.filter(is_new | is_restated)
-    version = tables.version(RAW_KLINES) if changed.is_empty() else tables.upsert(RAW_KLINES, changed).version
+    version = tables.version(newest) if changed.is_empty() else tables.upsert(newest, changed).version
     unchanged = incoming.height - changed.height
     return Landing(Receipt(int(is_new.sum()), restated.height, unchanged, version), restated)
 
@@ -87,34 +113,45 @@ def as_known_at(
 
 
 def versions(
-    tables: TableStore, symbol: str, start: dt.date | None = None, end: dt.date | None = None
+    tables: TableStore,
+    symbol: str,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    kept: Kept = DAYS,
 ) -> pl.DataFrame:
-    """Every version of every candle of ``symbol``: rows of ``raw_klines``, by day, then ``ingested_at``.
+    """Every version of every candle of ``symbol``: rows of ``kept.newest``, in order and by ``ingested_at``.
 
     The newest versions are read first. A writer puts the old version aside before it stores the new one,
-    so whatever leaves ``raw_klines`` during the two reads is found in the second.
+    so whatever leaves the table during the two reads is found in the second.
     """
-    newest = tables.read(RAW_KLINES, start=start, end=end)
+    newest = tables.read(kept.newest, start=start, end=end)
     frames = [newest]
-    if tables.exists(SUPERSEDED_KLINES):
-        older = tables.read(SUPERSEDED_KLINES, start=start, end=end)
+    if tables.exists(kept.superseded):
+        older = tables.read(kept.superseded, start=start, end=end)
         frames.append(older.select(newest.columns))
     both = pl.concat(frames).filter(pl.col("symbol") == symbol)
-    return both.unique([*_KEY, "ingested_at"], keep="first").sort("date", "ingested_at")
+    return both.unique([*kept.key, "ingested_at"], keep="first").sort("date", "open_time", "ingested_at")
+
+
+def bar_versions(tables: TableStore, symbol: str, end: dt.date | None = None) -> pl.DataFrame:
+    """Every version of every 4-hour candle of ``symbol``; none where they were never stored."""
+    if not tables.exists(RAW_KLINES_4H):
+        return RAW_KLINES_4H.empty()
+    return versions(tables, symbol, end=end, kept=BARS)
 
 
 def known(all_versions: pl.DataFrame, t: dt.datetime) -> pl.DataFrame:
-    """Of ``versions(...)``, the one of each day that was the newest at ``t``."""
+    """Of ``versions(...)``, the one of each candle that was the newest at ``t``."""
     until = all_versions.filter(pl.col("ingested_at") <= _utc(t))
-    return until.unique(_KEY, keep="last", maintain_order=True).sort("date")
+    return until.unique(BARS.key, keep="last", maintain_order=True).sort("date", "open_time")
 
 
-def _stored(tables: TableStore, incoming: pl.DataFrame) -> pl.DataFrame:
+def _stored(tables: TableStore, spec: TableSpec, incoming: pl.DataFrame) -> pl.DataFrame:
     """The stored newest versions of the days that ``incoming`` spans."""
     if incoming.is_empty():
-        return RAW_KLINES.empty()
+        return spec.empty()
     first, last = incoming["date"][0], incoming["date"][-1]
-    return tables.read(RAW_KLINES, start=first, end=last + DAY)
+    return tables.read(spec, start=first, end=last + DAY)
 
 
 def _refuse_time_going_back(old: pl.DataFrame, now: dt.datetime) -> None:

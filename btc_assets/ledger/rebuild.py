@@ -10,7 +10,7 @@ import polars as pl
 
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.candles import known, versions
+from btc_assets.ledger.candles import bar_versions, known, versions
 from btc_assets.ledger.code import code_version
 from btc_assets.ledger.digest import FORECAST_COLUMNS, candle_digests, forecast_digests, prefix_digests
 from btc_assets.ledger.records import IssueRecord, read_records
@@ -97,8 +97,9 @@ def rebuild(
     record = _record(tables, symbol, origin)
     refs = [ModelRef(*model) for model in record.models()]
     everything = versions(tables, symbol, end=origin + DAY)
+    bars = bar_versions(tables, symbol, end=origin + DAY)
     candles = known(everything, record.issued_at)
-    features = engineer(candles)
+    features = engineer(candles, known(bars, record.issued_at))
     predictors = {ref.name: Predictor.open(registry.fetch(ref), ref.manifest_sha256) for ref in refs}
     rows = forecasts([origin], candles, features, lambda kind, _: predictors[kind])
     rows = rows.select(FORECAST_COLUMNS)
@@ -116,7 +117,7 @@ def rebuild(
         stored=intact or restored,
         restored=restored,
         farthest=farthest(rows, stored),
-        refits=[fit_again(registry, ref, everything, record, rows) for ref in refs] if refit else [],
+        refits=[fit_again(registry, ref, everything, bars, record, rows) for ref in refs] if refit else [],
     )
 
 

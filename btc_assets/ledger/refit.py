@@ -16,6 +16,7 @@ from btc_assets.ledger.candles import known
 from btc_assets.ledger.records import IssueRecord
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecasts
+from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.samples import data_digest
@@ -45,6 +46,7 @@ def fit_again(
     registry: ModelRegistry,
     ref: ModelRef,
     everything: pl.DataFrame,
+    bars: pl.DataFrame,
     record: IssueRecord,
     rows: pl.DataFrame,
 ) -> Refit:
@@ -54,6 +56,7 @@ def fit_again(
         registry: where the vintage is.
         ref: the vintage as the record names it.
         everything: all versions of all candles (``candles.versions``).
+        bars: the same of 4-hour candles.
         record: of the forecast.
         rows: the forecast from the stored vintage.
 
@@ -62,15 +65,16 @@ def fit_again(
     """
     stored = registry.fetch(ref)
     facts = read_manifest(stored, ref.manifest_sha256)
-    candles = _candles_of_fit(everything, ref.vintage.cutoff, str(facts["data_sha256"]), record)
+    candles, features = _data_of_fit(everything, bars, ref.vintage.cutoff, str(facts["data_sha256"]), record)
     hyperparameters = HyperParameters.from_dict(facts["hyperparameters"])
     with tempfile.TemporaryDirectory(prefix="refit-") as scratch:
         folder = Path(scratch) / "vintage"
-        fit(ref.name, candles, engineer(candles), ref.vintage.cutoff, hyperparameters, folder)
+        fit(ref.name, candles, features, ref.vintage.cutoff, hyperparameters, folder)
         differing = _differing(stored, folder)
         predictor = Predictor.open(folder)
     seen = known(everything, record.issued_at)
-    again = forecasts([record.origin_date], seen, engineer(seen), lambda *_: predictor)
+    derived = engineer(seen, known(bars, record.issued_at))
+    again = forecasts([record.origin_date], seen, derived, lambda *_: predictor)
     mine = again.filter(pl.col("model") == ref.name)
     return Refit(ref.name, str(ref.vintage), differing, farthest(mine, rows) or 0.0)
 
@@ -84,15 +88,19 @@ def farthest(rows: pl.DataFrame, other: pl.DataFrame) -> float | None:
     return float(both.select(apart.max()).item())
 
 
-def _candles_of_fit(
-    everything: pl.DataFrame, cutoff: dt.date, sha256: str, record: IssueRecord
-) -> pl.DataFrame:
-    """The candles up to ``cutoff`` as they were when they hashed to ``sha256``; the newest such moment."""
-    until = everything.filter((pl.col("ingested_at") <= record.issued_at) & (pl.col("date") <= cutoff))
-    for moment in until["ingested_at"].unique().sort(descending=True):
+def _data_of_fit(
+    everything: pl.DataFrame, bars: pl.DataFrame, cutoff: dt.date, sha256: str, record: IssueRecord
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Candles up to ``cutoff``, and their features, as of the newest moment at which they hash to it."""
+    early = (pl.col("ingested_at") <= record.issued_at) & (pl.col("date") <= cutoff)
+    until, parts = everything.filter(early), bars.filter(early)
+    for moment in pl.concat([until["ingested_at"], parts["ingested_at"]]).unique().sort(descending=True):
         candles = known(until, moment)
-        if candles["date"].max() == cutoff and data_digest(candles, cutoff) == sha256:
-            return candles
+        if candles["date"].max() != cutoff:
+            continue
+        features = engineer(candles, known(parts, moment))
+        if data_digest(history(candles, features=features), cutoff) == sha256:
+            return candles, features
     raise LedgerError(
         f"no state of the candles up to {cutoff} hashes to {sha256}, which the vintage was fitted on; "
         "`btc verify` tells whether one was altered"

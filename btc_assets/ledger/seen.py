@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from btc_assets.contracts import RAW_KLINES, TableSpec
-from btc_assets.ledger.candles import known, versions
+from btc_assets.ledger.candles import bar_versions, known, versions
 from btc_assets.ledger.digest import candle_digests, prefix_digests
 from btc_assets.ledger.records import IssueRecord
 from btc_assets.ledger.report import Fault
@@ -61,20 +61,26 @@ def check_features(
 ) -> Iterator[Fault | str]:
     """Features hash to what the records say, where their candles and code are still those of now.
 
-    Features follow from candles: a restated candle or other code changes them, and then they cannot be
-    compared (a note says how many; ``btc rebuild`` derives them again).
+    Features follow from candles: a candle of a day or of 4 hours that was restated or came late changes
+    them, and so does other code; then they cannot be compared (a note says how many; ``btc rebuild``
+    derives them again).
     """
     vouched = [r for r in records if r.features_sha256]
     origins = [r.origin_date for r in vouched]
     mine = pl.col("symbol") == symbol
     features = prefix_digests("features", tables.read(spec).filter(mine), origins)
     candles = candle_digests(tables.read(RAW_KLINES).filter(mine), origins)
+    bars = bar_versions(tables, symbol)
     code, incomparable = vouched[-1].code_version if vouched else "", 0
     for record in sorted(vouched, key=lambda r: (r.origin_date, r.seq)):
         origin = record.origin_date
         if features[origin] == record.features_sha256:
             continue
-        if candles[origin] == record.candles_sha256 and record.code_version == code:
+        same = candles[origin] == record.candles_sha256 and record.code_version == code
+        if (
+            same
+            and bars.filter(pl.col("ingested_at") > record.issued_at, pl.col("date") <= origin).is_empty()
+        ):
             message = (
                 f"features up to {origin} are not those that were read, though their candles are: one was "
                 f"altered, or {spec.name} was rolled back"

@@ -1,7 +1,8 @@
 """Candles from Binance's public dumps, in a folder or at a URL (``https://data.binance.vision/data``).
 
 A month is read from its monthly file or, where there is none, from daily files. What lies after the
-newest file does not exist yet; a file missing before that is an error that names it.
+newest file does not exist yet; a file of daily candles missing before that is an error that names it. A
+file of shorter bars may be missing: its days then have none, which whoever reads them must say.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from btc_assets.errors import ConfigurationError, SourceRefused, SourceUnavailable
-from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at, days
+from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_at, days
 from btc_assets.market.dumps import daily, monthly, next_month, read_dump
 from btc_assets.market.kline import Kline
 from btc_assets.market.patience import Patience, persist
@@ -49,7 +50,7 @@ class Archive:
             else _Folder(location)
         )
 
-    def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
+    def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
         """The candles of [start, end) that the dumps hold."""
         self._shelf.begin()
         found: list[Kline] = []
@@ -58,11 +59,11 @@ class Archive:
         month = start.replace(day=1)
         while month < end and last is not None and month <= last:
             until = next_month(month)
-            klines = self._read(monthly(symbol, month), symbol, month, until)
+            klines = self._read(monthly(symbol, month, interval), symbol, month, until, interval)
             if klines is None:
                 first, stop = max(month, start), min(until, end, last + DAY)
-                klines, missing = self._days(symbol, first, stop)
-            if missing is not None:
+                klines, missing = self._days(symbol, first, stop, interval)
+            if missing is not None and interval == DAILY:
                 raise SourceRefused(
                     f"{self._shelf.location}: {monthly(symbol, month)} and {missing} are missing, though "
                     f"the archive goes on until {last}; download one of them"
@@ -82,17 +83,26 @@ class Archive:
             )
         return closes_at(last)
 
-    def _days(self, symbol: str, start: dt.date, end: dt.date) -> tuple[list[Kline], str | None]:
-        """The candles of daily files, and the first file that is missing."""
+    def _days(
+        self, symbol: str, start: dt.date, end: dt.date, interval: Interval
+    ) -> tuple[list[Kline], str | None]:
+        """The candles of daily files, up to the first that is missing, and which that is.
+
+        What lies behind a missing file of bars is not looked for: at a URL each look is a request, and an
+        archive may have no bars at all.
+        """
         found: list[Kline] = []
         for day in days(start, end):
-            klines = self._read(daily(symbol, day), symbol, day, day + DAY)
+            path = daily(symbol, day, interval)
+            klines = self._read(path, symbol, day, day + DAY, interval)
             if klines is None:
-                return found, daily(symbol, day)
+                return found, path
             found += klines
         return found, None
 
-    def _read(self, path: str, symbol: str, start: dt.date, end: dt.date) -> list[Kline] | None:
+    def _read(
+        self, path: str, symbol: str, start: dt.date, end: dt.date, interval: Interval
+    ) -> list[Kline] | None:
         """The candles of the file at ``path``; None if there is no such file."""
         packed = self._shelf.get(path)
         if packed is None:
@@ -100,7 +110,7 @@ class Archive:
         checksum = self._shelf.get(path + ".CHECKSUM")
         if checksum is None:
             raise SourceRefused(f"{self._shelf.location}: {path}.CHECKSUM is missing; download it too")
-        return read_dump(path, packed, checksum, symbol=symbol, start=start, end=end)
+        return read_dump(path, packed, checksum, symbol=symbol, start=start, end=end, interval=interval)
 
 
 class _Shelf(Protocol):

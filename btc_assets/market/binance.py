@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btc_assets.errors import BadCandle, SourceBanned, SourceError
-from btc_assets.market.calendar import closes_at, opens_at
+from btc_assets.market.calendar import DAILY, DAY, Interval, closes_at, opens_at
 from btc_assets.market.compare import distinct
 from btc_assets.market.cooldown import Cooldown, Hold
 from btc_assets.market.kline import Kline
@@ -62,14 +62,14 @@ class Binance:
         self._cooldown = Cooldown(hold_file)
         self._clock: tuple[dt.datetime, float] | None = None
 
-    def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
-        """The closed candles of [start, end): ``ceil(days / 1000)`` requests, and one for the time."""
+    def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
+        """The closed candles of [start, end): ``ceil(candles / 1000)`` requests, and one for the time."""
         deadline = self._patience.begin()
         found: list[Kline] = []
         page = start
         while page < end:
-            until = min(end, page + dt.timedelta(days=ROWS))
-            found += self._page(symbol, page, until, deadline)
+            until = min(end, page + ROWS // interval.bars_a_day * DAY)
+            found += self._page(symbol, page, until, deadline, interval)
             page = until
         return self._closed(distinct(found), deadline)
 
@@ -84,15 +84,17 @@ class Binance:
         """
         deadline = self._patience.begin()
         today = self._ask_time(deadline).date()
-        found = self._page(symbol, today, today + dt.timedelta(days=1), deadline)
+        found = self._page(symbol, today, today + DAY, deadline)
         return found[-1] if found else None
 
-    def _page(self, symbol: str, start: dt.date, end: dt.date, deadline: float) -> list[Kline]:
+    def _page(
+        self, symbol: str, start: dt.date, end: dt.date, deadline: float, interval: Interval = DAILY
+    ) -> list[Kline]:
         """At most a thousand candles of [start, end), the running one included."""
         rows = self._ask(
             lambda api: api.klines(
                 symbol,
-                "1d",
+                interval.name,
                 startTime=milliseconds(opens_at(start)),
                 endTime=milliseconds(opens_at(end)) - 1,
                 limit=ROWS,
@@ -102,7 +104,9 @@ class Binance:
         where = f"{self.base_url}/api/v3/klines"
         if not isinstance(rows, list):
             raise BadCandle(f"{where}: expected a list of candles, got {type(rows).__name__} {rows!r:.200}")
-        klines = [parse_row(row, symbol=symbol, source=self.name, where=where) for row in rows]
+        klines = [
+            parse_row(row, symbol=symbol, source=self.name, where=where, interval=interval) for row in rows
+        ]
         for kline in klines:
             if not start <= kline.date < end:
                 raise BadCandle(f"{where}: asked for {start} up to {end}, got a candle of {kline.date}")

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 FIRST_DAY = dt.date(2017, 8, 17)
 """The first BTCUSDT candle on Binance; no partition lies before it."""
 
 DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """How long a bar is: Binance's name for it, and its length, of which a day is a multiple."""
+
+    name: str
+    step: dt.timedelta
+
+    @property
+    def bars_a_day(self) -> int:
+        """How many of them a whole day has."""
+        return DAY // self.step
+
+
+DAILY = Interval("1d", DAY)
+FOUR_HOURS = Interval("4h", dt.timedelta(hours=4))
 
 
 def opens_at(day: dt.date) -> dt.datetime:

@@ -39,17 +39,17 @@ class Flag:
 
 
 def distinct(klines: Iterable[Kline]) -> list[Kline]:
-    """The candles in order of days, equal duplicates once.
+    """The candles in order of time, equal duplicates once.
 
     Raises:
-        BadCandle: two different candles for one day.
+        BadCandle: two different candles that begin at one instant.
     """
-    by_day: dict[tuple[str, dt.date], Kline] = {}
+    by_start: dict[tuple[str, dt.datetime], Kline] = {}
     for kline in klines:
-        known = by_day.setdefault((kline.symbol, kline.date), kline)
+        known = by_start.setdefault((kline.symbol, kline.open_time), kline)
         if known != kline:
             raise BadCandle(f"two different candles for {kline.symbol} {kline.date}: {known} and {kline}")
-    return [by_day[key] for key in sorted(by_day)]
+    return [by_start[key] for key in sorted(by_start)]
 
 
 def flags(klines: Sequence[Kline], start: dt.date, end: dt.date) -> list[Flag]:

@@ -13,23 +13,25 @@ import io
 import zipfile
 
 from btc_assets.errors import BadCandle, SourceRefused
-from btc_assets.market.calendar import DAY
+from btc_assets.market.calendar import DAILY, DAY, Interval
 from btc_assets.market.compare import distinct
 from btc_assets.market.kline import Kline
 from btc_assets.market.rows import parse_row
 
 LARGEST_CSV = 2**20
-"""Bytes of an unpacked file; a month of daily candles is about 5 kB."""
+"""Bytes of an unpacked file; a month of daily candles is about 5 kB, of 4-hour bars 30 kB."""
 
 
-def monthly(symbol: str, month: dt.date) -> str:
-    """Path of the file with the daily candles of ``month`` (any day of it)."""
-    return f"spot/monthly/klines/{symbol}/1d/{symbol}-1d-{month:%Y-%m}.zip"
+def monthly(symbol: str, month: dt.date, interval: Interval = DAILY) -> str:
+    """Path of the file with the candles of ``month`` (any day of it)."""
+    name = interval.name
+    return f"spot/monthly/klines/{symbol}/{name}/{symbol}-{name}-{month:%Y-%m}.zip"
 
 
-def daily(symbol: str, day: dt.date) -> str:
-    """Path of the file with the one daily candle of ``day``."""
-    return f"spot/daily/klines/{symbol}/1d/{symbol}-1d-{day:%Y-%m-%d}.zip"
+def daily(symbol: str, day: dt.date, interval: Interval = DAILY) -> str:
+    """Path of the file with the candles of ``day`` alone."""
+    name = interval.name
+    return f"spot/daily/klines/{symbol}/{name}/{symbol}-{name}-{day:%Y-%m-%d}.zip"
 
 
 def next_month(day: dt.date) -> dt.date:
@@ -38,9 +40,16 @@ def next_month(day: dt.date) -> dt.date:
 
 
 def read_dump(
-    path: str, packed: bytes, checksum: bytes, *, symbol: str, start: dt.date, end: dt.date
+    path: str,
+    packed: bytes,
+    checksum: bytes,
+    *,
+    symbol: str,
+    start: dt.date,
+    end: dt.date,
+    interval: Interval = DAILY,
 ) -> list[Kline]:
-    """The candles in a dump whose bytes are ``packed``; all must lie in [start, end).
+    """The candles of length ``interval`` in a dump of bytes ``packed``; all must lie in [start, end).
 
     Raises:
         SourceRefused: the file does not hash to its checksum, or is not the zip it should be.
@@ -54,7 +63,7 @@ def read_dump(
     except csv.Error as error:
         raise BadCandle(f"{path}: not lines of comma-separated values ({error})") from error
     klines = [
-        parse_row(row, symbol=symbol, source="archive", where=f"{path} line {number}")
+        parse_row(row, symbol=symbol, source="archive", where=f"{path} line {number}", interval=interval)
         for number, row in enumerate(rows, start=1)
     ]
     for kline in klines:

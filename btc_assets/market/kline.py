@@ -1,4 +1,4 @@
-"""One daily candle, and what must hold for it to be believed."""
+"""One candle, of a day or of a part of it, and what must hold for it to be believed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from btc_assets.errors import BadCandle
-from btc_assets.market.calendar import DAY, opens_at
+from btc_assets.market.calendar import DAILY, DAY, Interval, opens_at
 
 LARGEST = 1e15
 """No price, volume or count of a day reaches this (Binance's busiest days trade 1e11 USDT)."""
@@ -15,12 +15,12 @@ LARGEST = 1e15
 
 @dataclass(frozen=True, slots=True)
 class Kline:
-    """A closed daily candle of one symbol.
+    """A closed candle of one symbol: of ``date``, a UTC day, or of the part of it from ``open_time`` on.
 
     Prices are in the quote currency (USDT), ``volume`` and ``taker_buy_base`` in the base
     currency (BTC), ``quote_volume`` and ``taker_buy_quote`` in USDT; times are UTC.
-    ``open_time`` is the day's midnight and ``close_time`` the exchange's last instant of the bar
-    (23:59:59.999 or, when it was cut short by an outage, earlier).
+    ``open_time`` of a daily candle is the day's midnight, and ``close_time`` the exchange's last instant
+    of the bar (23:59:59.999 or, when it was cut short by an outage, earlier).
     """
 
     symbol: str
@@ -39,13 +39,13 @@ class Kline:
     source: str
 
 
-def check(kline: Kline) -> Kline:
-    """Return ``kline`` if it can be true.
+def check(kline: Kline, interval: Interval = DAILY) -> Kline:
+    """Return ``kline``, a bar of length ``interval``, if it can be true.
 
     Raises:
         BadCandle: a price is not finite and positive, high < max(open, close, low), low > min(...),
             a volume is negative or not finite, takers bought more than was traded, a number is
-            absurdly large, or the bar does not lie on the day's grid. The message names the day,
+            absurdly large, or the bar does not lie on its day's grid. The message names the day,
             the field and the value.
     """
     where = f"{kline.symbol} {kline.date} from {kline.source}"
@@ -63,8 +63,24 @@ def check(kline: Kline) -> Kline:
         raise BadCandle(f"{where}: low {kline.low} is above open or close")
     if kline.taker_buy_base > kline.volume or kline.taker_buy_quote > kline.quote_volume:
         raise BadCandle(f"{where}: takers bought more than was traded")
-    if kline.open_time != opens_at(kline.date):
-        raise BadCandle(f"{where}: opens at {kline.open_time.isoformat()}, not at the day's midnight UTC")
-    if not kline.open_time < kline.close_time < kline.open_time + DAY:
-        raise BadCandle(f"{where}: closes at {kline.close_time.isoformat()}, outside its day")
+    _check_times(kline, interval, where)
     return kline
+
+
+def _check_times(kline: Kline, interval: Interval, where: str) -> None:
+    """Raise unless the bar lies on the grid of its day, and ends in itself.
+
+    A part of a day may end on the instant at which the next begins: Binance's 4-hour bar of 2017-09-06
+    12:00 does, after an outage.
+    """
+    since = kline.open_time - opens_at(kline.date)
+    if since % interval.step or not dt.timedelta(0) <= since < DAY:
+        grid = (
+            "at the day's midnight UTC" if interval == DAILY else f"on the day's {interval.name} grid (UTC)"
+        )
+        raise BadCandle(f"{where}: opens at {kline.open_time.isoformat()}, not {grid}")
+    end = kline.open_time + interval.step
+    ends_in_itself = kline.close_time < end or (kline.close_time == end and interval != DAILY)
+    if not (kline.open_time < kline.close_time and ends_in_itself):
+        its = "its day" if interval == DAILY else f"the {interval.name} that begin at {kline.open_time:%H:%M}"
+        raise BadCandle(f"{where}: closes at {kline.close_time.isoformat()}, outside {its}")

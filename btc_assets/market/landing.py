@@ -1,8 +1,9 @@
 """Where the Lambda lands candles and the graph picks them up: a folder or an S3 prefix.
 
-One small JSON object a version of a day: ``BTCUSDT/2025-06-30/0001-<sha256>.json``. The hash is of the
-object's bytes, so that a damaged object is refused; a number counts the versions, so that the newest
-is known, also when the exchange goes back to earlier figures. Nothing is ever overwritten.
+One small JSON object a version of a day: ``BTCUSDT/2025-06-30/0001-<sha256>.json``, with the day's candle
+and its 4-hour bars. The hash is of the object's bytes, so that a damaged object is refused; a number counts
+the versions, so that the newest is known, also when the exchange goes back to earlier figures. Nothing is
+ever overwritten. Objects that were landed without bars stay readable: their days have none.
 """
 
 from __future__ import annotations
@@ -11,11 +12,20 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from btc_assets.errors import BadCandle, WriteConflict
-from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at, opens_at
+from btc_assets.market.calendar import (
+    DAILY,
+    DAY,
+    FIRST_DAY,
+    FOUR_HOURS,
+    Interval,
+    closes_at,
+    opens_at,
+)
+from btc_assets.market.compare import distinct
 from btc_assets.market.kline import Kline
 from btc_assets.market.objects import ObjectStore, open_objects
 from btc_assets.market.rows import parse_row, to_row
@@ -64,16 +74,16 @@ class Landing:
         self._symbol = symbol
         self._objects: ObjectStore = open_objects(location, s3_endpoint)
 
-    def put(self, kline: Kline) -> tuple[Landed, bool]:
-        """Land ``kline``; returns its newest version, and whether this call wrote it.
+    def put(self, kline: Kline, bars: Sequence[Kline] = ()) -> tuple[Landed, bool]:
+        """Land ``kline`` with its 4-hour ``bars``; returns its newest version, and whether that is new.
 
         The same content again changes nothing; different content becomes the next version.
 
         Raises:
             WriteConflict: other writers kept landing different content for the same day.
         """
-        body = _encode(kline)
-        sha256 = self.digest(kline)
+        body = _encode(kline, bars)
+        sha256 = self.digest(kline, bars)
         for _ in range(_ATTEMPTS):
             newest = max(self.versions(kline.symbol, kline.date, kline.date + DAY), default=None)
             if newest is not None and newest.sha256 == sha256:
@@ -86,9 +96,9 @@ class Landing:
         )
 
     @staticmethod
-    def digest(kline: Kline) -> str:
-        """The hash that names ``kline``'s content: the same for equal figures from any source."""
-        return hashlib.sha256(_encode(kline)).hexdigest()
+    def digest(kline: Kline, bars: Sequence[Kline] = ()) -> str:
+        """The hash that names the content: the same for equal figures from any source."""
+        return hashlib.sha256(_encode(kline, bars)).hexdigest()
 
     def versions(self, symbol: str, start: dt.date, end: dt.date) -> Iterator[Landed]:
         """All versions of the days in [start, end), in order of day and version."""
@@ -104,15 +114,15 @@ class Landing:
         """The version in force of each landed day in [start, end), in order."""
         return list({landed.date: landed for landed in self.versions(symbol, start, end)}.values())
 
-    def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
-        """The landed candles of [start, end), each in its newest version."""
-        return [self.read(landed) for landed in self.newest(symbol, start, end)]
+    def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
+        """The landed candles of [start, end), each day in its newest version; of days or of 4 hours."""
+        return [kline for landed in self.newest(symbol, start, end) for kline in self.read(landed, interval)]
 
-    def read(self, landed: Landed) -> Kline:
-        """The candle in one landed object.
+    def read(self, landed: Landed, interval: Interval = DAILY) -> list[Kline]:
+        """The candle in one landed object, or with another ``interval`` its bars.
 
         Raises:
-            BadCandle: the object is damaged, or is not a candle of the day in its key.
+            BadCandle: the object is damaged, or is not of the day in its key.
         """
         where = f"{self._objects.location}/{landed.key}"
         body = self._objects.get(landed.key)
@@ -120,13 +130,21 @@ class Landing:
             raise BadCandle(f"{where}: does not hash to its name; restore the object or land the day again")
         try:
             content = json.loads(body)
-            symbol, row = content["symbol"], content["row"]
-        except (ValueError, KeyError, TypeError) as error:
+            symbol, rows = content["symbol"], [content["row"]]
+            if interval != DAILY:
+                rows = list(content.get("bars", ())) if interval == FOUR_HOURS else []
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadCandle(f"{where}: not a landed candle ({error!r})") from error
-        kline = parse_row(row, symbol=landed.symbol, source=self.name, where=where)
-        if (symbol, kline.date) != (landed.symbol, landed.date):
-            raise BadCandle(f"{where}: holds {symbol!r} {kline.date}")
-        return kline
+        klines = distinct(
+            parse_row(row, symbol=landed.symbol, source=self.name, where=where, interval=interval)
+            for row in rows
+        )
+        for kline in klines:
+            if kline.date != landed.date:
+                raise BadCandle(f"{where}: holds {symbol!r} {kline.date}")
+        if symbol != landed.symbol:
+            raise BadCandle(f"{where}: holds {symbol!r}")
+        return klines
 
     def last_day(self, symbol: str) -> dt.date | None:
         """The newest landed day; looked for among recent days first, for a long list is read in pages."""
@@ -152,7 +170,9 @@ def _landed(key: str) -> Landed | None:
         return None  # a day that there is not
 
 
-def _encode(kline: Kline) -> bytes:
+def _encode(kline: Kline, bars: Sequence[Kline] = ()) -> bytes:
     """The bytes that are landed: equal candles give equal bytes, whatever source they came from."""
-    content = {"symbol": kline.symbol, "row": to_row(kline)}
+    content: dict[str, object] = {"symbol": kline.symbol, "row": to_row(kline)}
+    if bars:
+        content["bars"] = [to_row(bar) for bar in bars]
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()

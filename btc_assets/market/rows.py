@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from btc_assets.errors import BadCandle
+from btc_assets.market.calendar import DAILY, Interval
 from btc_assets.market.kline import Kline, check
 
 COLUMNS = (
@@ -33,8 +34,8 @@ _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,400})?", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
-def parse_row(row: object, *, symbol: str, source: str, where: str) -> Kline:
-    """The checked daily candle in ``row``, a list of twelve fields; numbers may be text, as sent.
+def parse_row(row: object, *, symbol: str, source: str, where: str, interval: Interval = DAILY) -> Kline:
+    """The checked candle of length ``interval`` in ``row``, twelve fields; numbers may be text, as sent.
 
     Time stamps in milliseconds and in microseconds give the same candle: the close time keeps whole
     milliseconds. ``where`` says in errors where the row came from (an address, or file and line).
@@ -70,7 +71,7 @@ def parse_row(row: object, *, symbol: str, source: str, where: str) -> Kline:
         source=source,
     )
     try:
-        return check(kline)
+        return check(kline, interval)
     except BadCandle as error:
         raise BadCandle(f"{error} ({where}: {_shown(row)})") from None
 

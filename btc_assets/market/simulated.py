@@ -2,7 +2,8 @@
 
 Day by day from 2017-08-17: volatility clusters, moves have fat tails, volume follows volatility and
 weekends are quiet. Every day consumes the same count of random numbers, so a date's candle never
-depends on the range that is asked for. Levels wander around a fixed trend and stay plausible.
+depends on the range that is asked for. Levels wander around a fixed trend and stay plausible. Shorter
+bars are drawn into the day's candle: together they are it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,19 @@ import math
 import random
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from statistics import NormalDist
 
-from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at, last_closed_day, opens_at
+from btc_assets.market.calendar import (
+    DAILY,
+    DAY,
+    FIRST_DAY,
+    Interval,
+    closes_at,
+    last_closed_day,
+    opens_at,
+)
 from btc_assets.market.kline import Kline, check
 
 _USUAL_VOLATILITY = 0.028
@@ -43,13 +54,14 @@ class Simulated:
         """A market that has closed every day up to ``clock``'s yesterday (default: this machine's)."""
         self._clock = clock or (lambda: dt.datetime.now(dt.UTC))
 
-    def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
+    def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
         """The candles of [start, end) that lie between 2017-08-17 and yesterday."""
         start, end = max(start, FIRST_DAY), min(end, last_closed_day(self.now()) + DAY)
         if start >= end:
             return []
         history = _path(symbol).up_to(end)
-        return history[(start - FIRST_DAY).days : (end - FIRST_DAY).days]
+        days = history[(start - FIRST_DAY).days : (end - FIRST_DAY).days]
+        return days if interval == DAILY else [bar for day in days for bar in _bars(day, interval)]
 
     def now(self) -> dt.datetime:
         """The simulated exchange's clock, which is this machine's."""
@@ -149,3 +161,60 @@ def _candle(
             source="simulated",
         )
     )
+
+
+def _bars(day: Kline, interval: Interval) -> list[Kline]:
+    """Bars of ``interval`` that make up ``day``.
+
+    Prices walk from open to close and stay within the day's range; the bar that came nearest to an extreme
+    has it. The numbers are drawn from the day's own seed.
+    """
+    count = interval.bars_a_day
+    seed = hashlib.sha256(f"{day.symbol} {day.date} {interval.name}".encode()).hexdigest()
+    uniform = random.Random(int(seed, 16)).random  # noqa: S311
+    room = math.log(day.high / day.low)
+
+    def normal() -> float:
+        return _normal(min(max(uniform(), 1e-12), 1 - 1e-12))
+
+    walk = [0.0]
+    for _ in range(count):
+        walk.append(walk[-1] + 0.35 * room * normal())
+    drift = (math.log(day.close / day.open) - walk[-1]) / count
+    path = [day.open * math.exp(w + i * drift) for i, w in enumerate(walk)]
+    ends = [day.open, *(round(min(max(p, day.low), day.high), 2) for p in path[1:-1]), day.close]
+    highs = [
+        min(day.high, round(max(pair) * math.exp(0.1 * room * abs(normal())), 2)) for pair in pairwise(ends)
+    ]
+    lows = [
+        max(day.low, round(min(pair) * math.exp(-0.1 * room * abs(normal())), 2)) for pair in pairwise(ends)
+    ]
+    highs[highs.index(max(highs))] = day.high
+    lows[lows.index(min(lows))] = day.low
+    weights = [0.5 + uniform() for _ in range(count)]
+    return [
+        _part(day, interval, i, ends[i : i + 2], highs[i], lows[i], weights[i] / sum(weights))
+        for i in range(count)
+    ]
+
+
+def _part(
+    day: Kline, interval: Interval, place: int, ends: list[float], high: float, low: float, share: float
+) -> Kline:
+    """The bar at ``place`` of ``day``, with ``share`` of what was traded."""
+    opens = day.open_time + place * interval.step
+    bar = replace(
+        day,
+        open=ends[0],
+        high=high,
+        low=low,
+        close=ends[1],
+        volume=round(day.volume * share, 5),
+        quote_volume=round(day.quote_volume * share, 2),
+        trades=max(1, round(day.trades * share)),
+        taker_buy_base=round(day.taker_buy_base * share, 5),
+        taker_buy_quote=round(day.taker_buy_quote * share, 2),
+        open_time=opens,
+        close_time=opens + interval.step - dt.timedelta(milliseconds=1),
+    )
+    return check(bar, interval)

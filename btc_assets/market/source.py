@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Protocol
 
+from btc_assets.market.calendar import DAILY, Interval
 from btc_assets.market.kline import Kline
 
 
@@ -20,10 +21,12 @@ class KlineSource(Protocol):
     def simulated(self) -> bool:
         """Whether the candles are made up; such data is labelled and kept apart everywhere."""
 
-    def klines(self, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
+    def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
         """The closed candles of the days in [start, end), in order, each checked.
 
-        A day without a candle (not closed yet, or never traded) is absent from the result.
+        A day without a candle (not closed yet, or never traded) is absent from the result. With another
+        ``interval`` the bars of the days that are closed; a bar that was never traded, or that the source
+        does not hold, is absent.
 
         Raises:
             SourceUnavailable, SourceBanned, SourceRefused, BadCandle: see ``btc_assets.errors``.

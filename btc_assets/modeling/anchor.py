@@ -10,7 +10,8 @@ It is the weighted mean, level by level, of two distributions without drift:
 The filtered walk counts most at short horizons, where volatility can be told, and fades with the horizon.
 The expected volatility is a weighted geometric mean of the volatility of 1 to 365 days (the cascade of Corsi
 2009, J. Financial Econometrics 7, 174-196); its weights are constants, from a regression on the candles of
-2018 to 2020 alone, so an anchor needs no fit and is a function of a fixed window of candles. Both walks
+2018 to 2020 alone, so an anchor needs no fit and is a function of a fixed window of candles. A day's
+volatility comes from its 4-hour candles or, where it has none, from its own range. Both walks
 divide by the weekday's share of variance; the filtered one also by what the weekday of the origin still
 explains of the absolute returns that are left, fully at 1 day ahead and by 1/h of it at h.
 """
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btc_assets.contracts import HORIZONS, LEVELS, MEDIAN
+from btc_assets.errors import ModelError
 from btc_assets.modeling.baselines import (
     MIN_HISTORY,
     MIXTURE,
@@ -61,6 +63,10 @@ LEAST_SHARE = 0.10
 
 FILTERED_DAYS = 1460
 """Days of past returns that the filtered walk takes its quantiles from."""
+
+RANGE_TO_REALISED = -0.09
+"""What brings the log variance from a day's own range to the level of that from its 4-hour candles, for days
+without these: median of the difference on Binance's candles up to November 2020, rounded."""
 
 WARM_UP = 30
 """First days of a history whose expected volatility is not used to standardise what followed."""
@@ -185,11 +191,22 @@ def _month(h: History, start: int) -> _Month:
     known = _months.setdefault(h, {})
     if start not in known:
         factors = weekday_factors(h, start)
-        log_volatility = 0.5 * (h.log_variance - np.log(factors)[h.weekday])
+        log_volatility = 0.5 * (_log_variance(h) - np.log(factors)[h.weekday])
         volatility = np.stack([window_mean(log_volatility, days, whole=False) for days in CASCADE])
         volatility[:, :WARM_UP] = np.nan
         known[start] = _Month(weekday_spans(factors), volatility)
     return known[start]
+
+
+def _log_variance(h: History) -> Floats:
+    """Log variance of each day, at one level whichever candles tell it.
+
+    Raises:
+        ModelError: the history was built without features, which say what the 4-hour candles tell.
+    """
+    if h.log_realised is None:
+        raise ModelError(f"{h.symbol}: an anchor needs a history built with features; pass them to history()")
+    return np.where(np.isnan(h.log_realised), h.log_variance + RANGE_TO_REALISED, h.log_realised)
 
 
 _LOG_HORIZON, _LOG_COMPUTED = np.log(np.arange(1, HORIZONS + 1)), np.log(COMPUTED)

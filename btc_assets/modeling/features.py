@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import Column, TableSpec
-from btc_assets.modeling.history import Floats, History, history, window_mean
+from btc_assets.modeling.history import LOG_REALISED, Floats, History, history, window_mean
+from btc_assets.modeling.realised import log_realised
 
 YEAR = 365
 
@@ -102,12 +103,20 @@ ENGINEERED_FEATURES = TableSpec(
         Column("symbol", pl.String, "trading pair, e.g. BTCUSDT"),
         Column("date", pl.Date, "the UTC day whose closed candle is the newest that was read"),
         *(Column(f.name, pl.Float64, f"{f.meaning}: {f.formula}") for f in FEATURES),
+        Column(
+            LOG_REALISED,
+            pl.Float64,
+            "log of the day's variance from its 4-hour candles, which no network reads but the anchor that "
+            "they depart from: ln 6 + mean(ln v), v = ln(high / low)^2 / (4 ln 2) of each bar",
+        ),
     ),
 )
 
 
-def engineer(klines: pl.DataFrame) -> pl.DataFrame:
+def engineer(klines: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """Features of every day in ``klines`` (RAW_KLINES rows of one symbol), in ENGINEERED_FEATURES' schema.
+
+    ``bars`` are the 4-hour candles of these days (RAW_KLINES_4H), none if there are none.
 
     The value at a day depends on the ``LOOKBACK`` candles before it and its own, to the last bit, wherever
     the range begins. A feature is null where its window reaches before the first candle, and where more
@@ -124,6 +133,7 @@ def engineer(klines: pl.DataFrame) -> pl.DataFrame:
             "symbol": pl.Series([h.symbol] * len(h), dtype=pl.String),
             "date": pl.date_range(h.first, h.last, "1d", eager=True),
             **{f.name: pl.Series(f.compute(h)).fill_nan(None) for f in FEATURES},
+            LOG_REALISED: pl.Series(log_realised(bars, h)).fill_nan(None),
         },
         schema=ENGINEERED_FEATURES.schema,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from btc_assets.errors import ModelError, NotEnoughHistory
+from btc_assets.errors import BadModel, ModelError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 
 Floats = NDArray[np.float64]
@@ -29,6 +29,9 @@ MOST_MISSING = 0.34
 VARIANCE_FLOOR = 1e-7
 """A day whose high equals its low still has this range variance, so that its log is finite."""
 
+LOG_REALISED = "log_realised_variance"
+"""The feature that says how much the price moved within the day."""
+
 
 @dataclass(frozen=True, eq=False)
 class History:
@@ -41,6 +44,9 @@ class History:
     low: Floats
     close: Floats
     quote_volume: Floats
+    log_realised: Floats | None = None
+    """Natural log of the day's variance from its 4-hour ranges (the feature ``log_realised_variance``), NaN
+    where there are no bars; None where nobody gave it, for what needs no volatility from within the day."""
 
     def __len__(self) -> int:
         return len(self.close)
@@ -58,7 +64,7 @@ class History:
     @cached_property
     def range_variance(self) -> Floats:
         """Parkinson's variance of the day from its log range, floored."""
-        return np.asarray(np.maximum(np.log(self.high / self.low) ** 2 * PARKINSON, VARIANCE_FLOOR))
+        return parkinson(self.high, self.low)
 
     @cached_property
     def log_variance(self) -> Floats:
@@ -92,11 +98,22 @@ class History:
         return max(0, i - (self.first + i * DAY).day + 1)
 
 
-def history(klines: pl.DataFrame, start: dt.date | None = None, end: dt.date | None = None) -> History:
+def history(
+    klines: pl.DataFrame,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    features: pl.DataFrame | None = None,
+) -> History:
     """Arrays of the candles with ``date`` in [start, end); ``klines`` follow the contract RAW_KLINES.
 
+    Args:
+        klines: candles.
+        start: first day, or the first there is.
+        end: the day after the last, or the last there is.
+        features: rows of ENGINEERED_FEATURES, for what reads volatility from within the day.
+
     Raises:
-        ModelError: rows of several symbols, or a day twice.
+        ModelError: rows of several symbols, or a day twice; features of an older contract.
         NotEnoughHistory: no row at all.
     """
     chosen = rows_between(klines, start, None if end is None else end - DAY)
@@ -124,7 +141,24 @@ def history(klines: pl.DataFrame, start: dt.date | None = None, end: dt.date | N
         low=column("low"),
         close=column("close"),
         quote_volume=column("quote_volume"),
+        log_realised=None if features is None else _log_realised(features, int(days.min()), length),
     )
+
+
+def _log_realised(features: pl.DataFrame, first: int, length: int) -> Floats:
+    """The feature's values on the days from ``first`` (since ``EPOCH``) on; NaN where there are none."""
+    if LOG_REALISED not in features.columns:
+        raise BadModel(f"features lack the column {LOG_REALISED}; materialise engineered_features again")
+    place = day_numbers(features) - first
+    inside = (place >= 0) & (place < length)
+    values = np.full(length, np.nan)
+    values[place[inside]] = features[LOG_REALISED].to_numpy()[inside]
+    return values
+
+
+def parkinson(high: Floats, low: Floats) -> Floats:
+    """Variance of the log return over a bar from its log range, floored at ``VARIANCE_FLOOR``."""
+    return np.asarray(np.maximum(np.log(high / low) ** 2 * PARKINSON, VARIANCE_FLOOR))
 
 
 def day_numbers(rows: pl.DataFrame) -> NDArray[np.int64]:

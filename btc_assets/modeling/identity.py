@@ -6,7 +6,7 @@ import hashlib
 
 from btc_assets.modeling.features import FEATURES
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raised by hand whenever anchors, inputs or outputs of the networks change their meaning."""
 
 

@@ -68,7 +68,7 @@ def at_origin(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date) -> Ori
     Raises:
         NotEnoughHistory: no candle of the day, or too few before it; says how many are needed.
     """
-    h = history(klines, start=day - ANCHOR_REACH * DAY, end=day + DAY)
+    h = history(klines, start=day - ANCHOR_REACH * DAY, end=day + DAY, features=features)
     close = float(h.close[h.index(day)])
     return Origin(h, day, close, anchor(h, day), feature_rows(features, day))
 

@@ -14,7 +14,7 @@ from btc_assets.errors import BadModel, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_MIN_HISTORY, TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.features import LOOKBACK, NAMES
-from btc_assets.modeling.history import Floats, History, history
+from btc_assets.modeling.history import Floats, History
 from btc_assets.scoring.metrics import pinball
 
 MIN_SAMPLES = 365
@@ -103,12 +103,13 @@ def read_days(table: Floats, t: int, window: int) -> NDArray[np.int64] | None:
     return known[-window:] if len(known) >= window and known[-1] == t else None
 
 
-def data_digest(klines: pl.DataFrame, cutoff: dt.date) -> str:
-    """SHA-256 of the candles' values up to ``cutoff``: which data a vintage was made from."""
-    h = history(klines, end=cutoff + DAY)
-    digest = hashlib.sha256(f"{h.symbol} {h.first} {len(h)}".encode())
-    for values in (h.open, h.high, h.low, h.close, h.quote_volume):
-        digest.update(values.astype("<f8").tobytes())
+def data_digest(h: History, cutoff: dt.date) -> str:
+    """SHA-256 of what daily and 4-hour candles say up to ``cutoff``: which data a vintage was made from."""
+    count = h.index(cutoff) + 1
+    digest = hashlib.sha256(f"{h.symbol} {h.first} {count}".encode())
+    for values in (h.open, h.high, h.low, h.close, h.quote_volume, h.log_realised):
+        if values is not None:
+            digest.update(values[:count].astype("<f8").tobytes())
     return digest.hexdigest()
 
 

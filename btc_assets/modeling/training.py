@@ -21,7 +21,7 @@ from btc_assets.modeling import networks, traces
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.card import write_card
 from btc_assets.modeling.features import NAMES
-from btc_assets.modeling.history import Floats, history
+from btc_assets.modeling.history import Floats, History, history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.identity import CODE_VERSION, feature_digest
 from btc_assets.modeling.keras_file import save_keras
@@ -86,7 +86,7 @@ def fit(
         raise FitFailed(f"hyper-parameters of {hyperparameters.kind} cannot fit {kind}")
     klines = klines.filter(pl.col("date") <= cutoff)
     if anchors is None:
-        anchors = Anchors(history(klines))
+        anchors = Anchors(history(klines, features=features))
     data = samples(anchors, features, cutoff, hyperparameters.window, kind)
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -95,7 +95,7 @@ def fit(
         trained = train(data, hyperparameters)
         difference = _export(trained, data, hyperparameters, folder)
         metrics = _metrics(trained, data) | {"export_difference": difference}
-        facts = _facts(klines, data, hyperparameters, cutoff) | {"metrics": metrics}
+        facts = _facts(anchors.history, data, hyperparameters, cutoff) | {"metrics": metrics}
         write_card(folder, facts, trained.losses, calibration(trained.predict(data), data))
         digest = write_manifest(folder, facts)
     except BaseException:
@@ -239,14 +239,14 @@ def _metrics(trained: Trained, data: Samples) -> dict[str, float]:
     }
 
 
-def _facts(klines: pl.DataFrame, data: Samples, hp: HyperParameters, cutoff: dt.date) -> dict[str, Any]:
+def _facts(h: History, data: Samples, hp: HyperParameters, cutoff: dt.date) -> dict[str, Any]:
     """The manifest's fields beside files and metrics; nothing in them depends on when they were written."""
     import keras
     import tensorflow as tf
 
     return {
         "kind": hp.kind,
-        "symbol": str(klines["symbol"][0]),
+        "symbol": h.symbol,
         "cutoff": str(cutoff),
         "seed": SEED,
         "seeds": hp.seeds,
@@ -256,7 +256,7 @@ def _facts(klines: pl.DataFrame, data: Samples, hp: HyperParameters, cutoff: dt.
         "code_version": CODE_VERSION,
         "package": __version__,
         "libraries": {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__},
-        "data_sha256": data_digest(klines, cutoff),
+        "data_sha256": data_digest(h, cutoff),
         "first_origin": str(data.origins[0]),
         "last_target": str(min(cutoff, data.origins[-1] + int(TRAINED_HORIZONS.max()) * DAY)),
     }

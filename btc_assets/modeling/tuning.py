@@ -116,7 +116,7 @@ def tune(
 
     klines = klines.filter(pl.col("date") <= TUNING_END)
     features = features.filter(pl.col("date") <= TUNING_END)
-    anchors = Anchors(history(klines))
+    anchors = Anchors(history(klines, features=features))
     study = _study(kind, journal)
     make = suggest or search_space
     complete = (optuna.trial.TrialState.COMPLETE,)

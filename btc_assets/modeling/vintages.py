@@ -96,7 +96,7 @@ class VintageBook:
         self.refit_every = refit_every
         self.hyperparameters = hyperparameters
         self.known_sound = known_sound or {}
-        self._anchors = Anchors(history(klines))
+        self._anchors = Anchors(history(klines, features=features))
         self._refs: dict[tuple[str, dt.date], ModelRef | FitFailed] = {}
         self._verdicts: dict[tuple[str, dt.date], Verdict] = {}
         self._trials: dict[dt.date, Trial] = {}

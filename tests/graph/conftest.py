@@ -37,7 +37,8 @@ def world(
     """A copy of the loaded folder to change at will, beside an exchange of its own."""
     folder, source = loaded
     shutil.copytree(folder, tmp_path / "data")
-    exchange.rows, exchange.clock = dict(source.rows), dt.datetime.now(dt.UTC)
+    exchange.rows, exchange.bars = dict(source.rows), dict(source.bars)
+    exchange.clock = dt.datetime.now(dt.UTC)
     settings = environment(monkeypatch, exchange, tmp_path / "data")
     with open_instance(settings) as instance:
         yield World(exchange, settings, instance)
@@ -47,6 +48,7 @@ def world(
 def empty(tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Nothing loaded yet; the exchange knows the first 200 days."""
     exchange.rows.clear()
+    exchange.bars.clear()
     exchange.list_market(FIRST_DAY, FIRST_DAY + 199 * DAY)
     exchange.clock = dt.datetime.now(dt.UTC)
     settings = environment(monkeypatch, exchange, tmp_path)

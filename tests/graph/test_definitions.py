@@ -52,6 +52,7 @@ def test_all_assets_share_the_daily_partitions() -> None:
     ("upstream", "downstream"),
     [
         ("raw_klines", "engineered_features"),
+        ("raw_klines_4h", "engineered_features"),
         ("engineered_features", "mlp_model"),
         ("engineered_features", "lstm_model"),
         ("mlp_model", "forecasts"),
@@ -68,6 +69,7 @@ def test_bad_data_is_stopped_by_blocking_checks() -> None:
     specs = [s for checks in defs.asset_checks or [] for s in checks.check_specs]  # type: ignore[union-attr]
     blocking = {(s.asset_key.to_user_string(), s.name) for s in specs if s.blocking}
     assert ("raw_klines", "no_impossible_candle") in blocking
+    assert ("raw_klines_4h", "no_impossible_candle") in blocking
     assert ("forecasts", "quantiles_ordered") in blocking
     assert ("mlp_model", "verified") in blocking
 

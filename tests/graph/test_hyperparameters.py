@@ -59,12 +59,10 @@ def test_without_tuning_the_defaults_are_in_use(tmp_path: Path) -> None:
 
 def test_a_vintage_before_the_end_of_tuning_never_uses_what_tuning_saw() -> None:
     """No look-ahead: a cutoff of 2019 must not profit from a choice made on 2020."""
-    from made_candles import candles
-
-    from btc_assets.modeling.features import engineer
+    from made_candles import candles, features_of
 
     klines = candles(30)
-    book = VintageBook(None, klines, engineer(klines), 7, {**DEFAULTS, "mlp": OTHER})  # type: ignore[arg-type]
+    book = VintageBook(None, klines, features_of(klines), 7, {**DEFAULTS, "mlp": OTHER})  # type: ignore[arg-type]
     assert book.chosen("mlp", TUNING_END) == DEFAULTS["mlp"]
     assert book.chosen("mlp", TUNING_END + dt.timedelta(days=1)) == OTHER
 

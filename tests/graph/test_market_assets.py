@@ -11,37 +11,48 @@ import polars as pl
 import pytest
 from world import LAST, World
 
-from btc_assets.contracts import RAW_KLINES, SUPERSEDED_KLINES
+from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, SUPERSEDED_KLINES, SUPERSEDED_KLINES_4H, TableSpec
 from btc_assets.launch import RunFailed
-from btc_assets.market.calendar import DAY, FIRST_DAY
+from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, opens_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, LOOKBACK, engineer
+from btc_assets.modeling.history import LOG_REALISED
 
-MARKET = ["raw_klines", "engineered_features"]
+TABLES = (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES)
+
+
+def derived(world: World) -> pl.DataFrame:
+    """The features that the stored candles give."""
+    return engineer(world.table(RAW_KLINES), world.table(RAW_KLINES_4H))
 
 
 def test_the_whole_history_takes_one_request_a_thousand_candles(empty: World) -> None:
     empty.exchange.list_market(FIRST_DAY, LAST)
     days = (LAST - FIRST_DAY).days + 1
     empty.run("market_history", FIRST_DAY, LAST)
-    assert len(empty.exchange.asked()) == -(-days // 1000)
+    asked = [request.params["interval"] for request in empty.exchange.asked()]
+    assert asked.count("1d") == -(-days // 1000)
+    assert asked.count("4h") == -(-days // (1000 // 6))
     assert empty.table(RAW_KLINES)["date"].to_list() == [FIRST_DAY + i * DAY for i in range(days)]
-    assert empty.table(ENGINEERED_FEATURES).height == days
+    assert empty.table(RAW_KLINES_4H).height == 6 * days
+    features = empty.table(ENGINEERED_FEATURES)
+    assert features.height == days
+    assert features[LOG_REALISED].null_count() == 0
 
 
 def test_T8_a_day_run_twice_changes_nothing_not_even_the_version(world: World) -> None:
-    before = world.table(RAW_KLINES), world.table(ENGINEERED_FEATURES)
-    versions = world.version(RAW_KLINES), world.version(ENGINEERED_FEATURES)
+    def state() -> list[tuple[int, str]]:
+        return [(world.version(spec), world.table(spec).write_json()) for spec in TABLES]
+
+    before = state()
     world.run("market_history", LAST, LAST)
-    assert (world.version(RAW_KLINES), world.version(ENGINEERED_FEATURES)) == versions
-    assert world.table(RAW_KLINES).equals(before[0])
-    assert world.table(ENGINEERED_FEATURES).equals(before[1])
+    assert state() == before
 
 
 def test_single_days_give_the_rows_that_a_range_gives(world: World) -> None:
     for day in (LAST + DAY, LAST + 2 * DAY):
         world.run("market_history", day, day)
     singly = world.table(ENGINEERED_FEATURES, start=LAST + DAY)
-    whole = engineer(world.table(RAW_KLINES)).filter(pl.col("date") > LAST)
+    whole = derived(world).filter(pl.col("date") > LAST)
     assert singly.equals(whole)
 
 
@@ -78,7 +89,78 @@ def test_D11_a_restated_candle_is_found_kept_and_rederived(world: World) -> None
         old["ingested_at"],
     )
     assert world.metadata("raw_klines", LAST + DAY)["restated candles"] == [restated.isoformat()]
-    assert world.table(ENGINEERED_FEATURES).equals(engineer(world.table(RAW_KLINES)))
+    assert world.table(ENGINEERED_FEATURES).equals(derived(world))
+
+
+def test_D11_a_restated_4_hour_candle_is_found_kept_and_rederived(world: World) -> None:
+    day = LAST - 3 * DAY
+    opens = opens_at(day) + FOUR_HOURS.step
+    before = world.table(ENGINEERED_FEATURES, start=day, end=day + DAY)[LOG_REALISED].item()
+    old = world.table(RAW_KLINES_4H, start=day, end=day + DAY).row(1, named=True)
+    world.exchange.restate_bar(opens, high=repr(old["high"] * 1.02))
+    world.run("market_history", LAST + DAY, LAST + DAY)
+    assert (
+        world.table(RAW_KLINES_4H, start=day, end=day + DAY).row(1, named=True)["high"] == old["high"] * 1.02
+    )
+    kept = world.table(SUPERSEDED_KLINES_4H).row(0, named=True)
+    assert (kept["open_time"], kept["high"]) == (opens, old["high"])
+    assert world.metadata("raw_klines_4h", LAST + DAY)["restated candles"] == [opens.isoformat()]
+    assert world.table(ENGINEERED_FEATURES, start=day, end=day + DAY)[LOG_REALISED].item() > before
+    assert world.table(ENGINEERED_FEATURES).equals(derived(world))
+
+
+def test_D6_a_day_without_4_hour_candles_is_counted_and_its_features_say_so(world: World) -> None:
+    day = LAST + DAY
+    for opens in [opens for opens in world.exchange.bars if opens.date() == day]:
+        del world.exchange.bars[opens]
+    world.run("market_history", day, day)
+    assert world.metadata("raw_klines_4h", day)["days without 4-hour candles"] == 1
+    assert world.metadata("raw_klines_4h", day)["the last of them"] == [day.isoformat()]
+    assert world.metadata("engineered_features", day)["days without 4-hour candles"] == 1
+    features = world.table(ENGINEERED_FEATURES, start=day, end=day + DAY)
+    assert features[LOG_REALISED].to_list() == [None]
+    assert features["volatility_1"].is_not_null().all()
+    assert failed_checks(world) == {"raw_klines: is_fresh", "raw_klines_4h: every_day_has_its_bars"}
+    world.exchange.list_market(day, day)
+    world.run("market_history", day + DAY, day + DAY)
+    assert world.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].null_count() == 0, (
+        "the next run heals it"
+    )
+
+
+def failed_checks(world: World) -> set[str]:
+    """The checks of the newest run that did not pass."""
+    (run,) = world.instance.get_runs(limit=1)
+    events = world.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = [e.dagster_event.event_specific_data for e in events if e.dagster_event]
+    return {f"{c.asset_key.to_user_string()}: {c.check_name}" for c in found if not c.passed}  # type: ignore[union-attr]
+
+
+def test_a_bar_beyond_its_day_s_candle_is_pointed_out(world: World) -> None:
+    day = LAST + DAY
+    opens = opens_at(day)
+    world.exchange.restate_bar(opens, high=repr(float(world.exchange.rows[day][2]) * 1.5))
+    world.run("market_history", day, day)
+    assert failed_checks(world) == {"raw_klines: is_fresh", "raw_klines_4h: within_their_day"}
+
+
+def test_D8_an_impossible_4_hour_candle_fails_and_nothing_of_the_day_is_derived(world: World) -> None:
+    day = LAST + DAY
+    world.exchange.restate_bar(opens_at(day), high="1.0")
+    with pytest.raises(RunFailed, match=r"high 1\.0 is below open, close or low"):
+        world.run("market_history", day, day)
+    assert world.table(RAW_KLINES_4H)["date"].max() == LAST
+    assert world.table(ENGINEERED_FEATURES)["date"].max() == LAST
+
+
+@pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)
+def test_M8_what_comes_later_leaves_the_rows_of_a_day_as_they_are(world: World, spec: TableSpec) -> None:
+    before = world.table(spec, end=LAST - 6 * DAY)
+    for opens, row in world.exchange.bars.items():
+        if opens.date() > LAST:
+            world.exchange.bars[opens] = [row[0], *(str(float(x) * 3) for x in row[1:5]), *row[5:]]
+    world.run("market_history", LAST + DAY, LAST + DAY)
+    assert world.table(spec, end=LAST - 6 * DAY).equals(before)
 
 
 def test_D10_a_price_that_jumps_is_held_until_a_person_releases_it(world: World) -> None:
@@ -87,7 +169,8 @@ def test_D10_a_price_that_jumps_is_held_until_a_person_releases_it(world: World)
     world.exchange.restate(day, open=price, high=price, low=price, close=price)
     with pytest.raises(RunFailed, match=str(day)):
         world.run("market_history", day, day)
-    assert world.table(RAW_KLINES)["date"].max() == LAST
+    for spec in TABLES:
+        assert world.table(spec)["date"].max() == LAST, f"{spec.name} waits for the person too"
     release = {"ops": {"raw_klines": {"config": {"released_days": [day.isoformat()]}}}}
     world.run("market_history", day, day, ["raw_klines"], config=release)
     assert world.table(RAW_KLINES)["date"].max() == day

@@ -10,6 +10,7 @@ from exchange import Exchange
 
 from btc_assets.errors import NoDataYet
 from btc_assets.market.binance import Binance
+from btc_assets.market.calendar import FOUR_HOURS, opens_at
 from btc_assets.market.landing import Landing
 from lambda_image.ingest import OutOfTime, land
 
@@ -34,6 +35,30 @@ def test_an_empty_zone_begins_with_the_day(exchange: Exchange, zone: Landing) ->
     assert [kline.date for kline in zone.klines("BTCUSDT", dt.date(2017, 1, 1), dt.date.max)] == [LAST]
 
 
+def test_the_day_s_4_hour_candles_are_landed_with_it(exchange: Exchange, zone: Landing) -> None:
+    landed(exchange, zone)
+    bars = zone.klines("BTCUSDT", LAST, LAST + DAY, FOUR_HOURS)
+    assert [bar.open_time.hour for bar in bars] == [0, 4, 8, 12, 16, 20]
+    assert [request.params["interval"] for request in exchange.asked()] == ["1d", "4h"]
+
+
+def test_D11_a_restated_4_hour_candle_becomes_a_new_version_of_its_day(
+    exchange: Exchange, zone: Landing
+) -> None:
+    landed(exchange, zone, LAST - 6 * DAY)
+    landed(exchange, zone)
+    exchange.restate_bar(opens_at(LAST - 3 * DAY), high="99999.0")
+    assert landed(exchange, zone).restated == (LAST - 3 * DAY,)
+
+
+def test_an_object_from_before_there_were_4_hour_candles_gains_them(
+    exchange: Exchange, zone: Landing
+) -> None:
+    zone.put(Binance(exchange.url).klines("BTCUSDT", LAST - DAY, LAST)[0])
+    assert landed(exchange, zone).restated == (LAST - DAY,)
+    assert len(zone.klines("BTCUSDT", LAST - DAY, LAST, FOUR_HOURS)) == 6
+
+
 def test_L1_landing_again_changes_nothing(exchange: Exchange, zone: Landing) -> None:
     landed(exchange, zone)
     again = landed(exchange, zone)
@@ -49,7 +74,9 @@ def test_L5_days_missed_before_are_landed_oldest_first(exchange: Exchange, zone:
 
 def test_L5_a_gap_among_the_last_days_is_healed(exchange: Exchange, zone: Landing) -> None:
     for back in (5, 4, 2, 1):
-        zone.put(Binance(exchange.url).klines("BTCUSDT", LAST - back * DAY, LAST - (back - 1) * DAY)[0])
+        source, day = Binance(exchange.url), LAST - back * DAY
+        bars = source.klines("BTCUSDT", day, day + DAY, FOUR_HOURS)
+        zone.put(source.klines("BTCUSDT", day, day + DAY)[0], bars)
     assert landed(exchange, zone).fresh == (LAST - 3 * DAY, LAST)
 
 

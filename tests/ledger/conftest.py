@@ -17,6 +17,7 @@ from btc_assets.contracts import (
     NETWORKS,
     QUANTILES,
     RAW_KLINES,
+    RAW_KLINES_4H,
     VINTAGES_IN_FORCE,
 )
 from btc_assets.ledger.candles import land
@@ -95,7 +96,7 @@ class World:
         self._derive()
 
     def _derive(self) -> None:
-        features = engineer(self.tables.read(RAW_KLINES))
+        features = engineer(self.tables.read(RAW_KLINES), RAW_KLINES_4H.empty())
         self.tables.ensure_table(ENGINEERED_FEATURES)
         self.tables.upsert(ENGINEERED_FEATURES, features)
 

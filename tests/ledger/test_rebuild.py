@@ -10,16 +10,16 @@ import polars as pl
 import pytest
 from tiny_vintage import METRICS, write_vintage
 
-from btc_assets.contracts import FORECASTS, NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
+from btc_assets.contracts import FORECASTS, NETWORKS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, LedgerError
 from btc_assets.frames import klines_frame
-from btc_assets.ledger.candles import land
+from btc_assets.ledger.candles import BARS, DAYS, Kept, land
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import read_inputs
 from btc_assets.ledger.issue import Issued, issue
 from btc_assets.ledger.rebuild import rebuild
 from btc_assets.ledger.verify import verify
-from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, closes_at
 from btc_assets.market.simulated import Simulated
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.forecast import forecasts
@@ -45,10 +45,17 @@ class Platform:
 
     def __init__(self, root: Path) -> None:
         self.tables, self.registry = DeltaTables(str(root)), FolderRegistry(root)
-        klines = Simulated().klines("BTCUSDT", dt.date(2017, 8, 17), D + DAY)
-        candles = klines_frame(klines, at(D).now)
-        land(self.tables, candles, closes_at(D))
-        self.tables.upsert(ENGINEERED_FEATURES, engineer(candles))
+        klines = Simulated().klines("BTCUSDT", FIRST_DAY, D + DAY)
+        land(self.tables, klines_frame(klines, at(D).now), closes_at(D))
+        bars = Simulated().klines("BTCUSDT", FIRST_DAY, D + DAY, FOUR_HOURS)
+        land(self.tables, klines_frame(bars, at(D).now, RAW_KLINES_4H), closes_at(D), BARS)
+        self.derive()
+
+    def derive(self) -> pl.DataFrame:
+        """Derive the features from what is stored now, and store them."""
+        features = engineer(self.tables.read(RAW_KLINES), self.tables.read(RAW_KLINES_4H))
+        self.tables.upsert(ENGINEERED_FEATURES, features)
+        return features
 
     def put_in_force(self, refs: list[ModelRef]) -> None:
         rows = [
@@ -68,10 +75,10 @@ class Platform:
     def stored(self) -> pl.DataFrame:
         return self.tables.read(FORECASTS)
 
-    def restate(self, day: dt.date, clock: Clock) -> None:
-        candle = self.tables.read(RAW_KLINES, start=day, end=day + DAY)
-        land(self.tables, candle.with_columns(high=pl.col("high") * 1.02), clock.now)
-        self.tables.upsert(ENGINEERED_FEATURES, engineer(self.tables.read(RAW_KLINES)))
+    def restate(self, day: dt.date, clock: Clock, kept: Kept = DAYS) -> None:
+        candles = self.tables.read(kept.newest, start=day, end=day + DAY)
+        land(self.tables, candles.with_columns(pl.col("high", "close") * 1.02), clock.now, kept)
+        self.derive()
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +114,11 @@ def test_C4_a_day_computed_again_gives_the_same_bytes(platform: Platform) -> Non
     assert "NOT" not in "\n".join(rebuilt.lines())
 
 
-def test_D11_restated_candles_change_nothing_about_what_was_known(platform: Platform) -> None:
-    platform.restate(D - 3 * DAY, at(D, 2 * HOUR))
+@pytest.mark.parametrize("kept", [DAYS, BARS], ids=["days", "4 hours"])
+def test_D11_restated_candles_change_nothing_about_what_was_known(platform: Platform, kept: Kept) -> None:
+    before = platform.tables.version(ENGINEERED_FEATURES)
+    platform.restate(D - 3 * DAY, at(D, 2 * HOUR), kept)
+    assert platform.tables.version(ENGINEERED_FEATURES) > before
     assert platform.issue(at(D, 3 * HOUR)).outcomes == {D: "kept"}
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
     assert rebuilt.ok
@@ -120,7 +130,20 @@ def test_M8_candles_after_the_origin_change_nothing(platform: Platform) -> None:
         date=pl.col("date") + dt.timedelta(days=3000), close=pl.col("close") * 7, high=pl.col("high") * 7
     )
     platform.tables.upsert(RAW_KLINES, future.filter(pl.col("date") > D))
+    bars = platform.tables.read(RAW_KLINES_4H)
+    later = bars.filter(pl.col("date") > D - 9 * DAY).with_columns(
+        pl.col("date", "open_time").dt.offset_by("9d")
+    )
+    platform.tables.upsert(RAW_KLINES_4H, later.with_columns(pl.col("high") * 7))
     assert rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True).ok
+
+
+def test_an_altered_4_hour_candle_shows_when_features_are_derived_again(platform: Platform) -> None:
+    bar = platform.tables.read(RAW_KLINES_4H, start=D, end=D + DAY).head(1)
+    platform.tables.upsert(RAW_KLINES_4H, bar.with_columns(pl.col("high") * 1.5))
+    rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
+    assert (rebuilt.candles, rebuilt.features, rebuilt.rows) == (True, False, False)
+    assert "features derived from them: NOT as recorded" in "\n".join(rebuilt.lines())
 
 
 def test_lost_rows_are_put_back_only_when_asked(platform: Platform) -> None:
@@ -146,7 +169,7 @@ def test_altered_rows_and_rows_that_were_added_are_put_right(platform: Platform)
 
 def test_an_altered_candle_is_told_with_how_far_the_forecast_is(platform: Platform) -> None:
     candle = platform.tables.read(RAW_KLINES, start=D - DAY, end=D)
-    platform.tables.upsert(RAW_KLINES, candle.with_columns(high=pl.col("high") * 1.02))
+    platform.tables.upsert(RAW_KLINES, candle.with_columns(pl.col("high", "close") * 1.02))
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D)
     assert (rebuilt.candles, rebuilt.features, rebuilt.rows) == (False, False, False)
     assert rebuilt.stored, "the stored forecast is what was issued and stays"
@@ -172,16 +195,17 @@ def test_a_day_without_a_record_is_refused(platform: Platform) -> None:
 @pytest.mark.slow
 def test_a_refit_gives_the_same_bytes_on_the_same_machine(tmp_path: Path) -> None:
     platform = Platform(tmp_path / "store")
-    candles = platform.tables.read(RAW_KLINES)
+    candles, features = platform.tables.read(RAW_KLINES), platform.derive()
     refs = []
     for name in NETWORKS:
         folder = tmp_path / name
         small = HyperParameters(name, units=2, epochs=1, seeds=1)
-        report = fit(name, candles, engineer(candles), CUTOFF, small, folder)
+        report = fit(name, candles, features, CUTOFF, small, folder)
         refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder, report.metrics))
     platform.put_in_force(refs)
     platform.issue(at(D))
-    platform.restate(CUTOFF - 9 * DAY, at(D, 2 * HOUR))  # The fit saw the candles as they were before.
+    platform.restate(CUTOFF - 9 * DAY, at(D, 2 * HOUR))  # The fit saw the candles as they were before,
+    platform.restate(CUTOFF - 5 * DAY, at(D, 3 * HOUR), BARS)  # of a day and of 4 hours.
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True, refit=True)
     assert rebuilt.ok
     told = [(r.model, list(r.differing), r.farthest) for r in rebuilt.refits]

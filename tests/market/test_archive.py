@@ -7,18 +7,23 @@ import io
 import shutil
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import exchange as faults
 import pytest
 from candles import DAY, checksum, csv_line, write_dump
+from dumps import write_dumps
 from exchange import Exchange
 
 from btc_assets.errors import BadCandle, ConfigurationError, SourceRefused, SourceUnavailable
 from btc_assets.market.archive import Archive
-from btc_assets.market.calendar import days
+from btc_assets.market.calendar import DAILY, FOUR_HOURS, days
 from btc_assets.market.dumps import LARGEST_CSV, daily, monthly, next_month
+from btc_assets.market.kline import Kline
 from btc_assets.market.patience import Patience
+from btc_assets.market.rows import to_row
+from btc_assets.market.simulated import Simulated
 
 NOVEMBER, JANUARY, APRIL = dt.date(2024, 11, 1), dt.date(2025, 1, 1), dt.date(2025, 4, 1)
 QUICK = Patience(deadline=20.0, first_wait=0.001, longest_wait=0.01)
@@ -81,6 +86,40 @@ def test_a_month_may_come_as_daily_files(dumps: Path) -> None:
     for day in days(JANUARY, dt.date(2025, 2, 1)):
         write_dump(dumps, daily("BTCUSDT", day), [csv_line(day, micro=True)])
     assert read(dumps) == list(days(NOVEMBER, dt.date(2025, 3, 4)))
+
+
+def test_4_hour_dumps_are_read_beside_daily_ones(tmp_path: Path) -> None:
+    first, last = dt.date(2018, 1, 1), dt.date(2018, 2, 28)
+    write_dumps(tmp_path, last, first=first)
+    bars = Archive(str(tmp_path)).klines("BTCUSDT", first, last + DAY, FOUR_HOURS)
+    assert bars == [replace(bar, source="archive") for bar in made(first, last)]
+
+
+def test_days_whose_4_hour_dumps_are_missing_have_no_bars_and_are_no_error(tmp_path: Path) -> None:
+    first, last = dt.date(2018, 1, 1), dt.date(2018, 2, 28)
+    write_dumps(tmp_path, last, [DAILY], first)
+    archive = Archive(str(tmp_path))
+    assert archive.klines("BTCUSDT", first, last + DAY, FOUR_HOURS) == []
+    for day in (dt.date(2018, 2, 1), dt.date(2018, 2, 2), dt.date(2018, 2, 4)):
+        lines = [",".join(to_row(bar)) for bar in made(day, day)]
+        write_dump(tmp_path, daily("BTCUSDT", day, FOUR_HOURS), lines)
+    days_read = {bar.date.day for bar in archive.klines("BTCUSDT", first, last + DAY, FOUR_HOURS)}
+    assert days_read == {1, 2}, "up to the first file that is missing"
+
+
+def test_D12_a_4_hour_dump_that_does_not_hash_to_its_checksum_is_refused(tmp_path: Path) -> None:
+    first, last = dt.date(2018, 1, 1), dt.date(2018, 1, 31)
+    write_dumps(tmp_path, last, first=first)
+    file = tmp_path / monthly("BTCUSDT", first, FOUR_HOURS)
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(SourceRefused, match=r"BTCUSDT-4h-2018-01\.zip: does not hash"):
+        Archive(str(tmp_path)).klines("BTCUSDT", first, last, FOUR_HOURS)
+
+
+def made(first: dt.date, last: dt.date) -> list[Kline]:
+    """The simulated market's 4-hour candles."""
+    late = Simulated(lambda: dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
+    return late.klines("BTCUSDT", first, last + DAY, FOUR_HOURS)
 
 
 def test_a_day_the_exchange_lost_is_absent_not_an_error(dumps: Path) -> None:

@@ -23,6 +23,7 @@ from btc_assets.errors import (
     SourceUnavailable,
 )
 from btc_assets.market.binance import Binance
+from btc_assets.market.calendar import FOUR_HOURS, opens_at
 from btc_assets.market.patience import Patience
 
 FIRST, LAST = dt.date(2017, 8, 17), dt.date(2018, 2, 28)
@@ -49,6 +50,25 @@ def test_the_whole_history_takes_a_request_for_every_thousand_days(exchange: Exc
     assert len(exchange.asked("/api/v3/klines")) == -(-days // 1000) == 3
     assert len(exchange.asked("/api/v3/time")) == 1
     assert all(request.params["limit"] == "1000" for request in exchange.asked())
+
+
+def test_4_hour_candles_come_a_thousand_a_request_and_of_closed_days_only(
+    exchange: Exchange, source: Binance
+) -> None:
+    bars = source.klines("BTCUSDT", FIRST, LAST + 2 * DAY, FOUR_HOURS)
+    days = (LAST + DAY - FIRST).days
+    assert [bar.open_time for bar in bars] == [opens_at(FIRST) + i * FOUR_HOURS.step for i in range(6 * days)]
+    assert exchange.clock.date() == LAST + DAY, "and of the day that runs there are bars already"
+    asked = exchange.asked()
+    assert {request.params["interval"] for request in asked} == {"4h"}
+    assert len(asked) == -(-(days + 1) // (1000 // 6))
+
+
+def test_D4_a_bar_off_the_grid_is_refused(exchange: Exchange, source: Binance) -> None:
+    opens = opens_at(LAST) + FOUR_HOURS.step
+    exchange.bars[opens][0] += 60_000
+    with pytest.raises(BadCandle, match=r"opens at .*04:01.*not on the day's 4h grid"):
+        source.klines("BTCUSDT", LAST, LAST + DAY, FOUR_HOURS)
 
 
 def test_the_time_zone_parameter_is_never_sent(exchange: Exchange, source: Binance) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from candles import DAY, candle
+from candles import DAY, bars_of, candle
 
 from btc_assets.errors import BadCandle, ConfigurationError, SourceUnavailable
+from btc_assets.market.calendar import FOUR_HOURS
 from btc_assets.market.landing import Landed, Landing
+from btc_assets.market.rows import to_row
 
 START = dt.date(2025, 6, 1)
 END = START + 30 * DAY
@@ -30,6 +34,41 @@ def test_a_landed_candle_comes_back_labelled(zone: Landing) -> None:
     assert zone.klines("BTCUSDT", START, END) == [candle(START, source="landing")]
 
 
+def test_its_4_hour_candles_are_landed_with_a_day(zone: Landing) -> None:
+    day, bars = candle(START), bars_of(START)
+    first, _ = zone.put(day, bars)
+    assert zone.put(day, bars) == (first, False)
+    assert zone.klines("BTCUSDT", START, END, FOUR_HOURS) == [replace(b, source="landing") for b in bars]
+    assert zone.klines("BTCUSDT", START, END) == [candle(START, source="landing")]
+    restated = [replace(bars[0], high=bars[0].high * 1.01), *bars[1:]]
+    second, wrote = zone.put(day, restated)
+    assert (second.version, wrote) == (2, True)
+
+
+def test_a_day_that_was_landed_without_them_has_none(zone: Landing) -> None:
+    zone.put(candle(START))
+    zone.put(candle(START + DAY), bars_of(START + DAY))
+    found = zone.klines("BTCUSDT", START, END, FOUR_HOURS)
+    assert {bar.date for bar in found} == {START + DAY}
+
+
+@pytest.mark.parametrize("bars", [5, "abc", [1], [["x"] * 12], {"a": 1}], ids=repr)
+def test_bars_that_are_none_are_refused(zone: Landing, tmp_path: Path, bars: object) -> None:
+    body = json.dumps({"symbol": "BTCUSDT", "row": to_row(candle(START)), "bars": bars}).encode()
+    landed = Landed("BTCUSDT", START, 1, hashlib.sha256(body).hexdigest())
+    file = tmp_path / "landing" / landed.key
+    file.parent.mkdir(parents=True)
+    file.write_bytes(body)
+    with pytest.raises(BadCandle, match=str(START)):
+        zone.klines("BTCUSDT", START, END, FOUR_HOURS)
+
+
+def test_bars_of_another_day_are_refused(zone: Landing) -> None:
+    zone.put(candle(START), bars_of(START + DAY))
+    with pytest.raises(BadCandle, match="holds 'BTCUSDT' 2025-06-02"):
+        zone.klines("BTCUSDT", START, END, FOUR_HOURS)
+
+
 def test_L1_the_same_candle_three_times_is_one_object(zone: Landing) -> None:
     wrote = [zone.put(candle(START, source=source))[1] for source in ("binance", "archive", "binance")]
     assert wrote == [True, False, False]
@@ -41,7 +80,7 @@ def test_D11_a_restated_candle_is_a_new_version_and_the_old_stays(zone: Landing)
     second, wrote = zone.put(candle(START, trades=2))
     assert (second.version, wrote) == (2, True)
     assert zone.klines("BTCUSDT", START, END)[0].trades == 2
-    assert zone.read(first).trades == 1
+    assert zone.read(first)[0].trades == 1
 
 
 def test_D11_going_back_to_earlier_figures_is_the_newest_version(zone: Landing) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btc_assets.errors import BadCandle
-from btc_assets.market.calendar import FIRST_DAY
+from btc_assets.market.calendar import FIRST_DAY, FOUR_HOURS
 from btc_assets.market.kline import Kline
 from btc_assets.market.rows import COLUMNS, parse_row, to_row
 
@@ -50,6 +50,42 @@ def klines(draw: st.DrawFn) -> Kline:
 def test_a_candle_survives_being_written_as_a_row(kline: Kline) -> None:
     assert parse(to_row(kline)) == kline
     assert parse(json.loads(json.dumps(to_row(kline)))) == kline
+
+
+BAR = ["1504699200000", "10", "12", "9", "11", "5", "1504713600000", "52", "7", "2", "21", "0"]
+"""Of 2017-09-06 12:00, which on Binance ends on the instant at which the next bar begins."""
+
+
+def bar(**times: int) -> Kline:
+    row: list[Any] = list(BAR)
+    for name, value in times.items():
+        row[COLUMNS.index(name.replace("_", " "))] = value
+    return parse_row(row, symbol="BTCUSDT", source="archive", where="line 3", interval=FOUR_HOURS)
+
+
+def test_a_4_hour_candle_belongs_to_the_day_it_begins_in() -> None:
+    kline = bar()
+    assert kline.date == dt.date(2017, 9, 6)
+    assert kline.open_time == dt.datetime(2017, 9, 6, 12, tzinfo=dt.UTC)
+    assert kline.close_time == dt.datetime(2017, 9, 6, 16, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({"open_time": 1504702800000}, "not on the day's 4h grid"),
+        ({"close_time": 1504713600001}, "outside the 4h that begin at 12:00"),
+        ({"close_time": 1504699200000}, "outside the 4h that begin at 12:00"),
+    ],
+)
+def test_D4_a_4_hour_candle_off_its_grid_is_refused(times: dict[str, int], said: str) -> None:
+    with pytest.raises(BadCandle, match=said):
+        bar(**times)
+
+
+def test_D4_a_daily_candle_must_end_before_the_next_begins() -> None:
+    with pytest.raises(BadCandle, match="outside its day"):
+        parse(changed("close time", 1519862400000))
 
 
 @given(klines())

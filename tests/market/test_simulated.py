@@ -14,7 +14,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btc_assets.market.calendar import DAY, FIRST_DAY, days
+from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days
 from btc_assets.market.compare import flags, hold_jumps
 from btc_assets.market.kline import Kline, check
 from btc_assets.market.simulated import Simulated
@@ -68,6 +68,26 @@ def test_every_candle_is_believable_and_labelled() -> None:
     assert flags(HISTORY, FIRST_DAY, TODAY.date()) == []
     hold_jumps(HISTORY)
     assert all(before.close == after.open for before, after in pairwise(HISTORY))
+
+
+BARS = MARKET.klines("BTCUSDT", FIRST_DAY, TODAY.date(), FOUR_HOURS)
+
+
+def test_4_hour_candles_together_are_the_day_s() -> None:
+    assert all(check(bar, FOUR_HOURS).source == "simulated" for bar in BARS)
+    assert len(BARS) == 6 * len(HISTORY)
+    for day, bars in zip(HISTORY, zip(*[iter(BARS)] * 6, strict=True), strict=True):
+        assert (bars[0].open, bars[-1].close) == (day.open, day.close)
+        assert (max(b.high for b in bars), min(b.low for b in bars)) == (day.high, day.low)
+        assert all(before.close == after.open for before, after in pairwise(bars))
+        assert math.isclose(sum(b.volume for b in bars), day.volume, rel_tol=1e-6)
+
+
+@given(st.dates(FIRST_DAY, TODAY.date() + 30 * DAY), st.integers(0, 400))
+def test_a_4_hour_candle_does_not_depend_on_the_range(start: dt.date, count: int) -> None:
+    end = start + count * DAY
+    expected = [bar for bar in BARS if start <= bar.date < end]
+    assert Simulated(lambda: TODAY).klines("BTCUSDT", start, end, FOUR_HOURS) == expected
 
 
 def test_other_symbols_have_other_histories_in_the_same_range() -> None:

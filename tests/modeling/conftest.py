@@ -7,9 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_candles import FIRST, TINY, candles
+from made_candles import FIRST, TINY, candles, features_of
 
-from btc_assets.modeling.features import engineer
 from btc_assets.modeling.training import FitReport, fit
 
 CUTOFF = FIRST + dt.timedelta(days=899)
@@ -23,7 +22,7 @@ def klines() -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def features(klines: pl.DataFrame) -> pl.DataFrame:
-    return engineer(klines)
+    return features_of(klines)
 
 
 @pytest.fixture(scope="session")

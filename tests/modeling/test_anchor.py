@@ -3,10 +3,12 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+import polars as pl
 import pytest
-from made_candles import FIRST, altered_after, candles
+from made_candles import FIRST, altered_after, bars_of, candles, features_of
 
 from btc_assets.contracts import HORIZONS, MEDIAN
+from btc_assets.errors import ModelError
 from btc_assets.modeling.anchor import (
     ANCHOR_REACH,
     CASCADE,
@@ -19,11 +21,13 @@ from btc_assets.modeling.anchor import (
     trained_anchor,
 )
 from btc_assets.modeling.baselines import mixture_walk
+from btc_assets.modeling.features import engineer
 from btc_assets.modeling.history import history
 
 DAY = dt.timedelta(days=1)
 KLINES = candles(2000)
-H = history(KLINES)
+FEATURES = features_of(KLINES)
+H = history(KLINES, features=FEATURES)
 ORIGIN = FIRST + 1900 * DAY
 
 
@@ -37,12 +41,13 @@ def test_quantiles_are_ordered_and_have_no_drift() -> None:
 def test_the_same_bytes_from_the_candles_it_may_read_and_from_all() -> None:
     for t in (550, 1000, 1640, 1900):
         day = FIRST + t * DAY
-        reach = history(KLINES, start=day - ANCHOR_REACH * DAY, end=day + DAY)
+        reach = history(KLINES, start=day - ANCHOR_REACH * DAY, end=day + DAY, features=FEATURES)
         assert anchor(reach, day).tobytes() == anchor(H, day).tobytes()
 
 
 def test_M8_altering_every_later_candle_leaves_the_anchor_unchanged() -> None:
-    altered = history(altered_after(KLINES, ORIGIN))
+    later = altered_after(KLINES, ORIGIN)
+    altered = history(later, features=features_of(later))
     assert anchor(altered, ORIGIN).tobytes() == anchor(H, ORIGIN).tobytes()
 
 
@@ -52,11 +57,42 @@ def test_it_is_wider_than_the_mixture_walk_after_a_rough_week_and_narrower_after
         for row in rows[-7:]:
             middle = (row["high"] * row["low"]) ** 0.5
             row["high"], row["low"] = middle * factor, middle / factor
-        h = history(KLINES.clear().vstack(type(KLINES)(rows, schema=KLINES.schema)))
+        rough = KLINES.clear().vstack(type(KLINES)(rows, schema=KLINES.schema))
+        h = history(rough, features=features_of(rough))
         return float(anchor(h, ORIGIN)[0, 20] / mixture_walk(h, ORIGIN, [1])[0, 20])
 
     assert widened(1.25) > 1.2
     assert widened(1.002) < 0.8
+
+
+def test_bars_that_moved_more_widen_it_though_the_day_s_range_is_the_same() -> None:
+    rough = pl.col("date") > ORIGIN - 7 * DAY
+    bars = bars_of(KLINES)
+    wider = bars.with_columns(pl.when(rough).then(pl.col("high") * 1.05).otherwise("high").alias("high"))
+    h = history(KLINES, features=engineer(KLINES, wider))
+    assert (anchor(h, ORIGIN)[0, 20:] > 1.05 * anchor(H, ORIGIN)[0, 20:]).all()
+    before = ORIGIN - 7 * DAY
+    assert anchor(h, before).tobytes() == anchor(H, before).tobytes()
+
+
+def test_a_day_without_bars_goes_by_its_own_range_at_the_same_level() -> None:
+    """The bars of made-up days span a fixed part of the day, so the level is as constant as the gap."""
+    level = float(np.nanmedian(H.log_realised - H.log_variance))
+    bars = bars_of(KLINES)
+    some = engineer(KLINES, bars.filter(pl.col("date") != ORIGIN))
+    none = engineer(KLINES, bars.clear())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("btc_assets.modeling.anchor.RANGE_TO_REALISED", level)
+        for features in (some, none):
+            there = anchor(history(KLINES, features=features), ORIGIN)
+            assert there == pytest.approx(anchor(H, ORIGIN), rel=1e-9)
+    calm = history(KLINES, features=some)
+    assert anchor(calm, ORIGIN)[0, 20] != pytest.approx(anchor(H, ORIGIN)[0, 20], rel=1e-3)
+
+
+def test_a_history_that_nobody_gave_features_is_refused() -> None:
+    with pytest.raises(ModelError, match="needs a history built with features"):
+        anchor(history(KLINES), ORIGIN)
 
 
 def test_the_filtered_walk_counts_less_the_longer_the_horizon() -> None:

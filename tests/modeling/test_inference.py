@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_candles import altered_after
+from made_candles import altered_after, features_of
 
 from btc_assets.contracts import HORIZONS, MEDIAN
 from btc_assets.errors import BadModel, NotEnoughHistory
 from btc_assets.modeling import inference
-from btc_assets.modeling.features import NAMES, engineer
+from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.hyperparameters import MAX_WINDOW
 from btc_assets.modeling.inference import Predictor, feature_rows
 from btc_assets.modeling.samples import SLACK
@@ -58,7 +58,7 @@ def test_M8_altering_every_later_candle_leaves_forecast_bytes_unchanged(
 ) -> None:
     predictor = Predictor.open(fitted[kind][0])
     altered = altered_after(klines, cutoff)
-    there = predictor.quantiles(altered, engineer(altered), cutoff)
+    there = predictor.quantiles(altered, features_of(altered), cutoff)
     assert there.tobytes() == predictor.quantiles(klines, features, cutoff).tobytes()
 
 
@@ -69,7 +69,7 @@ def test_a_candle_that_still_runs_can_be_appended(
     running = klines.filter(pl.col("date") == cutoff + DAY).with_columns(pl.col("close") * 1.01)
     longer = known.vstack(running)
     recent = longer.tail(600)
-    prices = Predictor.open(fitted["lstm"][0]).quantiles(longer, engineer(recent), cutoff + DAY)
+    prices = Predictor.open(fitted["lstm"][0]).quantiles(longer, features_of(recent), cutoff + DAY)
     assert prices[0, MEDIAN] == pytest.approx(running["close"].item())
 
 
@@ -77,14 +77,14 @@ def test_a_missing_day_within_the_window_is_passed_over(
     fitted: Fitted, klines: pl.DataFrame, cutoff: dt.date
 ) -> None:
     gapped = klines.filter(pl.col("date") != cutoff - 2 * DAY)
-    prices = Predictor.open(fitted["lstm"][0]).quantiles(gapped, engineer(gapped), cutoff)
+    prices = Predictor.open(fitted["lstm"][0]).quantiles(gapped, features_of(gapped), cutoff)
     assert np.isfinite(prices).all()
 
 
 def test_the_rows_that_a_network_reads_are_those_that_a_query_would_give(
     fitted: Fitted, klines: pl.DataFrame, cutoff: dt.date
 ) -> None:
-    gapped = engineer(klines.filter(pl.col("date") != cutoff - 2 * DAY))
+    gapped = features_of(klines.filter(pl.col("date") != cutoff - 2 * DAY))
     shuffled = gapped.sample(fraction=1.0, shuffle=True, seed=1)
     rows = feature_rows(shuffled, cutoff)
     wanted = gapped.filter(pl.col("date").is_between(cutoff - (MAX_WINDOW + SLACK - 1) * DAY, cutoff))
@@ -92,8 +92,8 @@ def test_the_rows_that_a_network_reads_are_those_that_a_query_would_give(
     assert rows.values.tobytes() == np.ascontiguousarray(wanted.select(NAMES).to_numpy()).tobytes()
     predictor = Predictor.open(fitted["lstm"][0])
     mixed = klines.sample(fraction=1.0, shuffle=True, seed=2)
-    there = predictor.quantiles(mixed, engineer(mixed).reverse(), cutoff)
-    assert there.tobytes() == predictor.quantiles(klines, engineer(klines), cutoff).tobytes()
+    there = predictor.quantiles(mixed, features_of(mixed).reverse(), cutoff)
+    assert there.tobytes() == predictor.quantiles(klines, features_of(klines), cutoff).tobytes()
 
 
 def test_features_that_are_not_there_are_asked_for(

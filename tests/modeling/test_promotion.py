@@ -32,7 +32,7 @@ class Stretched:
 
 @pytest.fixture(scope="module")
 def window(klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date) -> Trial:
-    return trial(Anchors(history(klines)), features, cutoff)
+    return trial(Anchors(history(klines, features=features)), features, cutoff)
 
 
 def test_the_window_is_the_newest_origins_whose_targets_have_closed(window: Trial, cutoff: dt.date) -> None:

@@ -60,7 +60,7 @@ def test_M8_altering_every_later_candle_gives_the_same_vintage(
 def test_M8_no_outcome_after_the_cutoff_enters_the_loss(
     klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date
 ) -> None:
-    data = samples(Anchors(history(klines)), features, cutoff, 1, "mlp")
+    data = samples(Anchors(history(klines, features=features)), features, cutoff, 1, "mlp")
     assert data.origins[-1] == cutoff - DAY
     assert data.weights[-1, 0] > 0
     assert not data.weights[-1, 1:].any()
@@ -138,7 +138,7 @@ def test_training_starts_at_the_anchor_and_moves_away_from_it(fitted: Fitted) ->
 def test_fits_do_not_pile_up_in_memory(
     klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date, kind: str
 ) -> None:
-    data = samples(Anchors(history(klines)), features, cutoff, TINY[kind].window, kind)
+    data = samples(Anchors(history(klines, features=features)), features, cutoff, TINY[kind].window, kind)
     training.train(data, TINY[kind])
     left = _graphs()
     for _ in range(2):

@@ -10,11 +10,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from made_candles import TINY, altered_after, candles
+from made_candles import TINY, altered_after, candles, features_of
 
 from btc_assets.modeling import tuning
 from btc_assets.modeling.anchor import Anchors
-from btc_assets.modeling.features import engineer
 from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.tuning import TUNING_END, evaluate, tune
@@ -29,7 +28,7 @@ def tiny_space(trial: Any, kind: str) -> HyperParameters:
 @pytest.fixture(scope="module")
 def market() -> tuple[pl.DataFrame, pl.DataFrame]:
     klines = candles(1300)
-    return klines, engineer(klines)
+    return klines, features_of(klines)
 
 
 def test_M6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
@@ -63,9 +62,8 @@ def test_M6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from made_candles import candles
+from made_candles import candles, features_of
 from btc_assets.modeling import tuning
-from btc_assets.modeling.features import engineer
 values = [[0.99, 0.99], [0.985, 0.975]]
 def evaluate(*_):
     if not values:
@@ -73,7 +71,7 @@ def evaluate(*_):
     return values.pop(0)
 tuning.evaluate = evaluate
 klines = candles(1300)
-tuning.tune("mlp", klines, engineer(klines), Path(sys.argv[1]), 4)
+tuning.tune("mlp", klines, features_of(klines), Path(sys.argv[1]), 4)
 """
 
 
@@ -114,7 +112,7 @@ def test_M8_no_candle_after_the_tuning_slice_enters_a_trial(
     altered = altered_after(klines, TUNING_END)
     found = [
         tune("mlp", k, f, tmp_path / f"{name}.journal", 1, folds=FOLD, suggest=tiny_space)
-        for name, k, f in (("real", klines, features), ("altered", altered, engineer(altered)))
+        for name, k, f in (("real", klines, features), ("altered", altered, features_of(altered)))
     ]
     assert found[0].value == found[1].value
     assert 0.5 < found[0].value < 2
@@ -124,7 +122,7 @@ def test_a_trial_is_scored_out_of_sample_on_the_days_after_each_cutoff(
     market: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
     klines, features = (t.filter(pl.col("date") <= TUNING_END) for t in market)
-    anchors = Anchors(history(klines))
+    anchors = Anchors(history(klines, features=features))
     ahead = tuning._ahead(anchors, features, FOLD[0], TUNING_END, TINY["lstm"])
     assert (ahead.origins[0], ahead.origins[-1]) == (FOLD[0], TUNING_END - dt.timedelta(days=1))
     assert ahead.weights[-1].tolist() == [1.0] + [0.0] * 12

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_candles import FIRST, TINY, altered_after
+from made_candles import FIRST, TINY, altered_after, features_of
 
 from btc_assets.contracts import FORECASTS, HORIZONS, MODELS, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, FitFailed, ModelError, NotEnoughHistory
 from btc_assets.market.calendar import FIRST_DAY
 from btc_assets.modeling import vintages
-from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecast_origin, forecasts
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.inference import at_origin
@@ -92,11 +91,11 @@ def test_M8_altering_every_later_candle_leaves_vintage_choice_and_forecasts_unch
     opened: Opener, klines: pl.DataFrame, features: pl.DataFrame
 ) -> None:
     altered = altered_after(klines, ORIGIN)
-    book, other = opened(), opened(altered, engineer(altered))
+    book, other = opened(), opened(altered, features_of(altered))
     for kind in TINY:
         assert other.rows(kind, [ORIGIN]).equals(book.rows(kind, [ORIGIN]))
     here = forecasts([ORIGIN], klines, features, book.predictor)
-    assert forecasts([ORIGIN], altered, engineer(altered), other.predictor).equals(here)
+    assert forecasts([ORIGIN], altered, features_of(altered), other.predictor).equals(here)
 
 
 def test_C4_an_origin_gives_the_same_bytes_alone_and_in_a_range(
@@ -107,7 +106,7 @@ def test_C4_an_origin_gives_the_same_bytes_alone_and_in_a_range(
     whole = forecasts(origins, klines, features, book.predictor)
     for origin in origins[::4]:
         known = klines.filter(pl.col("date") <= origin)
-        alone = forecasts([origin], known, engineer(known), opened(known, engineer(known)).predictor)
+        alone = forecasts([origin], known, features_of(known), opened(known, features_of(known)).predictor)
         assert alone.equals(whole.filter(pl.col("origin_date") == origin))
 
 

@@ -6,9 +6,10 @@ import datetime as dt
 import hashlib
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
-from btc_assets.market.calendar import closes_at, opens_at
+from btc_assets.market.calendar import FOUR_HOURS, closes_at, opens_at
 from btc_assets.market.kline import Kline
 from btc_assets.market.rows import milliseconds
 
@@ -33,6 +34,24 @@ def candle(date: dt.date, *, close: float = 100.0, trades: int = 1000, source: s
         close_time=closes_at(date) - dt.timedelta(milliseconds=1),
         source=source,
     )
+
+
+def bars_of(date: dt.date, *, close: float = 100.0) -> list[Kline]:
+    """The six 4-hour candles of ``candle(date)``."""
+    day = candle(date, close=close)
+    return [
+        replace(
+            day,
+            volume=1.5,
+            quote_volume=1.5 * close,
+            trades=160,
+            taker_buy_base=0.5,
+            taker_buy_quote=0.5 * close,
+            open_time=(opens := day.open_time + place * FOUR_HOURS.step),
+            close_time=opens + FOUR_HOURS.step - dt.timedelta(milliseconds=1),
+        )
+        for place in range(6)
+    ]
 
 
 def csv_line(date: dt.date, *, close: str = "100.00000000", micro: bool = False) -> str:

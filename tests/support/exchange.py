@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from btc_assets.market.calendar import DAILY, FOUR_HOURS, Interval
+from btc_assets.market.kline import Kline
 from btc_assets.market.rows import milliseconds, to_row
 from btc_assets.market.simulated import Simulated
 
-DAY_MS = 86_400_000
+INTERVALS = {interval.name: interval for interval in (DAILY, FOUR_HOURS)}
 DEFAULT_CLOCK = dt.datetime(2018, 3, 1, 0, 10, tzinfo=dt.UTC)
 Fault = Callable[["Handler"], None]
 
@@ -44,6 +46,8 @@ class Exchange:
     clock: dt.datetime = DEFAULT_CLOCK
     symbol: str = "BTCUSDT"
     rows: dict[dt.date, list[Any]] = field(default_factory=dict)
+    bars: dict[dt.datetime, list[Any]] = field(default_factory=dict)
+    """4-hour candles by their first instant."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Bodies by path, for dumps: ``/spot/monthly/klines/...``."""
     weight_limit: int = 6000
@@ -82,11 +86,10 @@ class Exchange:
     def list_market(self, start: dt.date, last: dt.date) -> None:
         """Know the simulated market's candles from ``start`` to ``last``, the running one included."""
         late = Simulated(lambda: dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
-        for kline in late.klines(self.symbol, start, last + dt.timedelta(days=1)):
-            row: list[Any] = to_row(kline)
-            for index in (0, 6, 8):
-                row[index] = int(row[index])
-            self.rows[kline.date] = row
+        end = last + dt.timedelta(days=1)
+        self.rows |= {kline.date: as_sent(kline) for kline in late.klines(self.symbol, start, end)}
+        bars = late.klines(self.symbol, start, end, FOUR_HOURS)
+        self.bars |= {kline.open_time: as_sent(kline) for kline in bars}
 
     def restate(self, day: dt.date, **fields: Any) -> None:
         """Change a candle after the fact, as Binance does: ``restate(day, volume="1.5", trades=3)``."""
@@ -95,6 +98,13 @@ class Exchange:
         for name, value in fields.items():
             row[index[name]] = value
         self.rows[day] = row
+
+    def restate_bar(self, opens: dt.datetime, **prices: Any) -> None:
+        """The same of a 4-hour candle: ``restate_bar(opens, high="9999.0")``."""
+        row = list(self.bars[opens])
+        for name, value in prices.items():
+            row[{"open": 1, "high": 2, "low": 3, "close": 4}[name]] = value
+        self.bars[opens] = row
 
     def spoil(self, fault: Fault, times: int = 1, path: str = "/") -> None:
         """Let the next ``times`` requests whose path begins with ``path`` run into ``fault``."""
@@ -119,17 +129,26 @@ class Exchange:
                     return fault
         return None
 
-    def visible(self) -> list[list[Any]]:
+    def visible(self, interval: Interval = DAILY) -> list[list[Any]]:
         """All candles that have opened by the exchange's clock; the running one as far as it has come."""
         now = milliseconds(self.clock)
-        rows = [row for _, row in sorted(self.rows.items()) if row[0] <= now]
+        known = sorted(self.rows.items() if interval == DAILY else self.bars.items())  # type: ignore[type-var]
+        rows = [row for _, row in known if row[0] <= now]
         if rows and rows[-1][6] >= now:
-            part = max((now - rows[-1][0]) / DAY_MS, 0.001)
+            part = max((now - rows[-1][0]) / (interval.step / dt.timedelta(milliseconds=1)), 0.001)
             running = list(rows[-1])
             running[5] = repr(round(float(running[5]) * part, 5))
             running[9] = repr(round(float(running[9]) * part / 2, 5))
             rows[-1] = running
         return rows
+
+
+def as_sent(kline: Kline) -> list[Any]:
+    """The row of ``kline`` as the exchange sends it: times and counts as numbers, the rest as text."""
+    row: list[Any] = to_row(kline)
+    for index in (0, 6, 8):
+        row[index] = int(row[index])
+    return row
 
 
 class Server(ThreadingHTTPServer):
@@ -176,11 +195,12 @@ class Handler(BaseHTTPRequestHandler):
                 return self.error(400, -1102, f"Mandatory parameter '{name}' was not sent")
         if params["symbol"] != self.exchange.symbol:
             return self.error(400, -1121, "Invalid symbol.")
-        if params["interval"] != "1d":
+        if params["interval"] not in INTERVALS:
             return self.error(400, -1120, "Invalid interval.")
         limit = min(int(params.get("limit", 500)), 1000)
         start, end = int(params.get("startTime", -1)), int(params.get("endTime", 2**62))
-        rows = [row for row in self.exchange.visible() if start <= row[0] <= end]
+        visible = self.exchange.visible(INTERVALS[params["interval"]])
+        rows = [row for row in visible if start <= row[0] <= end]
         rows = rows[:limit] if "startTime" in params else rows[-limit:]
         return self.reply(200, rows, {"X-MBX-USED-WEIGHT-1M": str(weight)})
 

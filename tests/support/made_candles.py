@@ -7,7 +7,8 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES
+from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
+from btc_assets.modeling.features import engineer
 from btc_assets.modeling.hyperparameters import HyperParameters
 
 FIRST = dt.date(2017, 8, 17)
@@ -54,6 +55,38 @@ def candles(days: int, seed: int = 7, symbol: str = "BTCUSDT", first: dt.date = 
         }
     )
     return frame.cast(dict(RAW_KLINES.schema))
+
+
+_REACHES = np.array([1.0, 0.5, 0.3, 0.2, 0.4, 0.25])
+"""Of a day's log range, what each of its bars spans; on the next day each is a bar later."""
+
+
+def bars_of(klines: pl.DataFrame) -> pl.DataFrame:
+    """Six 4-hour candles within each candle of ``klines``, a function of it alone: rows of RAW_KLINES_4H."""
+    if klines.is_empty():
+        return RAW_KLINES_4H.empty()
+    turn = klines["date"].dt.ordinal_day().to_numpy()
+    parts = []
+    for place in range(6):
+        reach = pl.Series(_REACHES[(place + turn) % 6])
+        high = klines["low"] * ((klines["high"] / klines["low"]).log() * reach).exp()
+        opens = klines["open_time"] + dt.timedelta(hours=4 * place)
+        part = klines.with_columns(
+            open=pl.col("low"),
+            high=high,
+            close=high,
+            open_time=opens,
+            close_time=opens + dt.timedelta(hours=4, milliseconds=-1),
+            trades=pl.col("trades") // 6,
+        )
+        amounts = ("volume", "quote_volume", "taker_buy_base", "taker_buy_quote")
+        parts.append(part.with_columns(pl.col(name) / 6 for name in amounts))
+    return pl.concat(parts).select(RAW_KLINES_4H.schema.names()).sort("date", "open_time")
+
+
+def features_of(klines: pl.DataFrame) -> pl.DataFrame:
+    """Features of ``klines`` and of the bars within them."""
+    return engineer(klines, bars_of(klines))
 
 
 def altered_after(klines: pl.DataFrame, day: dt.date) -> pl.DataFrame:

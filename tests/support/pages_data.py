@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 import polars as pl
+from made_candles import bars_of
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.contracts import (
@@ -26,6 +27,7 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
 )
 from btc_assets.market.calendar import DAY, closes_at, opens_at
+from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.scoring.scores import score
 from btc_assets.storage.delta import DeltaTables
 from btc_assets.storage.folder import FolderRegistry
@@ -178,6 +180,7 @@ def fill(
     tables = DeltaTables(str(root))
     candles = klines(newest, source=source)
     tables.upsert(RAW_KLINES, candles)
+    tables.upsert(ENGINEERED_FEATURES, engineer(candles, bars_of(candles)))
     if not origins:
         return tables
     days = [newest - dt.timedelta(days=back) for back in range(2 * origins - 1, -1, -1)]
