@@ -21,15 +21,23 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from btc_assets.contracts import FORECASTS, HORIZONS, MODELS, NETWORKS, QUANTILES, VINTAGES_IN_FORCE
+from btc_assets.contracts import (
+    FORECASTS,
+    HORIZONS,
+    MODELS,
+    NETWORKS,
+    QUANTILES,
+    RAW_KLINES_4H,
+    VINTAGES_IN_FORCE,
+)
 from btc_assets.frames import klines_frame
 from btc_assets.ledger import issue as issuing
-from btc_assets.ledger.candles import land
+from btc_assets.ledger.candles import BARS, land
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import read_inputs
 from btc_assets.ledger.proof import export_proof
 from btc_assets.ledger.verify import verify
-from btc_assets.market.calendar import DAY, FIRST_DAY, days, last_closed_day
+from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days, last_closed_day
 from btc_assets.market.simulated import Simulated
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.vintages import grid_cutoff
@@ -66,11 +74,14 @@ def fill(platform: Platform, origins: list[dt.date]) -> float:
     Returns the seconds of that call.
     """
     first = min(FIRST_DAY, origins[0])
-    candles = klines_frame(Simulated().klines(SYMBOL, first, origins[-1] + DAY), platform.now())
+    market, end, now = Simulated(), origins[-1] + DAY, platform.now()
+    candles = klines_frame(market.klines(SYMBOL, first, end), now)
+    bars = klines_frame(market.klines(SYMBOL, first, end, FOUR_HOURS), now, RAW_KLINES_4H)
     candles = lengthened(candles, origins[0])
     land(platform.tables, candles, platform.now())
+    land(platform.tables, bars, platform.now(), BARS)
     platform.tables.ensure_table(ENGINEERED_FEATURES)
-    platform.tables.upsert(ENGINEERED_FEATURES, engineer(candles))
+    platform.tables.upsert(ENGINEERED_FEATURES, engineer(candles, bars))
     refs = publish_vintages(platform, origins)
     in_force = [
         {"symbol": SYMBOL, "model": ref.name, "date": origin, "vintage": ref.vintage.cutoff}

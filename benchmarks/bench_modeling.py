@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from btc_assets.contracts import NETWORKS
+from btc_assets.contracts import NETWORKS, RAW_KLINES_4H
 from btc_assets.frames import klines_frame
-from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day
+from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, last_closed_day
 from btc_assets.market.simulated import Simulated
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecast_origin
@@ -35,7 +35,8 @@ def run() -> list[Row]:
     day = last_closed_day(now)
     klines = klines_frame(Simulated().klines("BTCUSDT", FIRST_DAY, day + DAY), now)
     began = time.perf_counter()
-    features = engineer(klines)
+    bars = klines_frame(Simulated().klines("BTCUSDT", FIRST_DAY, day + DAY, FOUR_HOURS), now, RAW_KLINES_4H)
+    features = engineer(klines, bars)
     rows = [(f"features of {klines.height:,} days", f"{time.perf_counter() - began:.3f} s", "")]
     with tempfile.TemporaryDirectory() as scratch:
         for what in ("first in the process", "later"):

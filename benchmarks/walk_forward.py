@@ -1,10 +1,11 @@
 """Walk forward over past origins with the project's own code, outside Dagster, and print the score table.
 
-    python benchmarks/walk_forward.py --klines raw_klines.parquet --from 2023-01-01 --to 2025-05-31 \\
-        --refit-every 30 --models models/ --out forecasts.parquet
+    python benchmarks/walk_forward.py --klines raw_klines.parquet --bars raw_klines_4h.parquet \\
+        --from 2023-01-01 --to 2025-05-31 --refit-every 30 --models models/ --out forecasts.parquet
 
-``--klines`` is what ``btc export raw_klines`` writes. Vintages are kept in ``--models``; a run that was
-interrupted need not fit again. The forecasts are what the assets would issue for the same origins.
+``--klines`` and ``--bars`` are what ``btc export raw_klines`` and ``raw_klines_4h`` write. Vintages are
+kept in ``--models``; a run that was interrupted need not fit again. The forecasts are what the assets
+would issue for the same origins.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--klines", type=Path, required=True)
+    parser.add_argument("--bars", type=Path, required=True)
     parser.add_argument("--from", dest="start", type=dt.date.fromisoformat, required=True)
     parser.add_argument("--to", dest="end", type=dt.date.fromisoformat, required=True)
     parser.add_argument("--refit-every", type=int, default=30)
@@ -44,7 +46,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for reliability.png and pit.png")
     arguments = parser.parse_args()
     klines = pl.read_parquet(arguments.klines)
-    book = VintageBook(FolderRegistry(arguments.models), klines, engineer(klines), arguments.refit_every)
+    features = engineer(klines, pl.read_parquet(arguments.bars))
+    book = VintageBook(FolderRegistry(arguments.models), klines, features, arguments.refit_every)
     origins = list(days(arguments.start, arguments.end + DAY))
     began = time.perf_counter()
     parts = [forecasts([day], klines, book.features, book.predictor) for day in track(origins, "walking")]

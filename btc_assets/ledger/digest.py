@@ -48,6 +48,11 @@ def candle_digests(candles: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt
     return prefix_digests("raw_klines", candles.select(CANDLE_COLUMNS), origins)
 
 
+def bar_digests(bars: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
+    """The same of 4-hour candles, by the instant at which they begin."""
+    return prefix_digests("raw_klines_4h", bars.select(CANDLE_COLUMNS).sort("open_time"), origins)
+
+
 def prefix_digests(name: str, rows: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
     """For each origin the SHA-256 of the rows whose ``date`` is not after it, ordered by date.
 
@@ -55,10 +60,10 @@ def prefix_digests(name: str, rows: pl.DataFrame, origins: Iterable[dt.date]) ->
 
     Args:
         name: the table's name, part of what is hashed.
-        rows: one row a ``date``.
+        rows: several of one ``date`` count in the order in which they come.
         origins: any days, in any order.
     """
-    rows = rows.sort("date")
+    rows = rows.sort("date", maintain_order=True)
     cells, dates = encode(rows), rows["date"].to_list()
     running, at = hashlib.sha256(_header(name, rows)), 0
     found = {}

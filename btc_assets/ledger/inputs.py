@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES, VINTAGES_IN_FORCE, TableSpec
+from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE, TableSpec
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.digest import CANDLE_COLUMNS, candle_digests, prefix_digests
+from btc_assets.ledger.digest import CANDLE_COLUMNS, bar_digests, candle_digests, prefix_digests
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableStore
@@ -24,6 +24,8 @@ class Inputs:
     Attributes:
         candles: all rows of ``raw_klines`` up to the newest origin.
         candles_version: the table's version when they were read.
+        bars: all rows of ``raw_klines_4h`` up to the newest origin; none where the table is not there.
+        bars_version: as above; -1 where it is not.
         features: all rows of the features table up to the newest origin.
         features_version: as above.
         vintages: rows of ``vintages_in_force`` of the origins.
@@ -33,6 +35,8 @@ class Inputs:
 
     candles: pl.DataFrame
     candles_version: int
+    bars: pl.DataFrame
+    bars_version: int
     features: pl.DataFrame
     features_version: int
     vintages: pl.DataFrame
@@ -57,9 +61,12 @@ def read_inputs(
     mine = pl.col("symbol") == symbol
     # A version is taken before its rows: what is read is that version or a newer one, and hashed anyway.
     candles_version, features_version = tables.version(RAW_KLINES), tables.version(features)
+    bars_version = tables.version(RAW_KLINES_4H) if tables.exists(RAW_KLINES_4H) else -1
     return Inputs(
         tables.read(RAW_KLINES, end=end).filter(mine),
         candles_version,
+        _bars(tables, symbol, end),
+        bars_version,
         tables.read(features, end=end).filter(mine),
         features_version,
         tables.read(VINTAGES_IN_FORCE, start=first, end=end).filter(mine),
@@ -68,11 +75,19 @@ def read_inputs(
     )
 
 
+def _bars(tables: TableStore, symbol: str, end: dt.date) -> pl.DataFrame:
+    """The stored 4-hour candles of the days before ``end``."""
+    if not tables.exists(RAW_KLINES_4H):
+        return RAW_KLINES_4H.empty()
+    return tables.read(RAW_KLINES_4H, end=end).filter(pl.col("symbol") == symbol)
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """Per origin, what a record says about the inputs."""
 
     candles: Mapping[dt.date, str]
+    bars: Mapping[dt.date, str]
     features: Mapping[dt.date, str]
     vintages: Mapping[dt.date, list[dict[str, Any]]]
 
@@ -81,6 +96,7 @@ def evidence(inputs: Inputs, origins: Sequence[dt.date]) -> Evidence:
     """Hash the inputs for each origin."""
     return Evidence(
         candle_digests(inputs.candles, origins),
+        bar_digests(inputs.bars, origins),
         prefix_digests("features", inputs.features, origins),
         _vintages(inputs.vintages),
     )
@@ -121,14 +137,15 @@ def _check_candles(tables: TableStore, inputs: Inputs, origins: pl.Series, now: 
             f"the candle of {row['date']} was stored at {row['ingested_at'].isoformat()}, after now "
             f"({now.isoformat()}): a clock is wrong. Nothing was issued"
         )
-    symbol = inputs.candles["symbol"][0]
-    stored = tables.read(RAW_KLINES, end=origins[-1] + DAY).filter(pl.col("symbol") == symbol)
-    read = inputs.candles.filter(pl.col("date") <= origins[-1]).sort("date")
-    if not stored.select(CANDLE_COLUMNS).equals(read.select(CANDLE_COLUMNS)):
-        raise LedgerError(
-            f"candles up to {origins[-1]} changed while the forecasts were computed from them; nothing was "
-            "issued, run the partition again"
-        )
+    symbol, end = inputs.candles["symbol"][0], origins[-1] + DAY
+    stored = tables.read(RAW_KLINES, end=end).filter(pl.col("symbol") == symbol)
+    for read, now_stored in ((inputs.candles, stored), (inputs.bars, _bars(tables, symbol, end))):
+        then = read.filter(pl.col("date") < end).sort("open_time")
+        if not now_stored.sort("open_time").select(CANDLE_COLUMNS).equals(then.select(CANDLE_COLUMNS)):
+            raise LedgerError(
+                f"candles up to {origins[-1]} changed while the forecasts were computed from them; nothing "
+                "was issued, run the partition again"
+            )
 
 
 def _check_vintages(rows: pl.DataFrame, vintages: pl.DataFrame) -> None:

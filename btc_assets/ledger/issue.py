@@ -159,6 +159,8 @@ def _record(origin: dt.date, proof: Evidence, inputs: Inputs, clock: Clock) -> I
         source_clock=clock.source,
         candles_sha256=proof.candles[origin],
         candles_version=inputs.candles_version,
+        bars_sha256=proof.bars[origin],
+        bars_version=inputs.bars_version,
         features_sha256=proof.features[origin],
         features_version=inputs.features_version,
         vintages=proof.vintages[origin],

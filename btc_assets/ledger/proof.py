@@ -14,7 +14,7 @@ import polars as pl
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
 from btc_assets.ledger import verify_proof
-from btc_assets.ledger.candles import versions
+from btc_assets.ledger.candles import bar_versions, versions
 from btc_assets.ledger.digest import CANDLE_COLUMNS, FORECAST_COLUMNS
 from btc_assets.ledger.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
@@ -33,6 +33,7 @@ checks everything here with Python's standard library alone; HASH is a head that
 records.jsonl       the chain: one record a line; the hash of a line is in the next line
 forecasts.csv.gz    every forecast row, as issued
 raw_klines.csv.gz   every version of every candle, and when it was stored
+raw_klines_4h.csv.gz  the same of 4-hour candles
 models/             the manifest (hashes of all files) of each model that was used
 heads.jsonl         hashes that were published outside the store
 verify_proof.py     the script; read it before you trust it
@@ -95,8 +96,9 @@ def _write_tables(draft: Path, tables: TableStore, symbol: str, start: dt.date, 
     forecasts = tables.read(FORECASTS, start=start, end=end).filter(pl.col("symbol") == symbol)
     forecasts = forecasts.sort("origin_date", "model", "horizon")
     _write_csv(draft / "forecasts.csv.gz", forecasts.select(*FORECAST_COLUMNS, "issued_at"))
-    candles = versions(tables, symbol, end=end)
-    _write_csv(draft / "raw_klines.csv.gz", candles.select(*CANDLE_COLUMNS, "source", "ingested_at"))
+    candles, bars = versions(tables, symbol, end=end), bar_versions(tables, symbol, end=end)
+    for name, rows in (("raw_klines", candles), ("raw_klines_4h", bars)):
+        _write_csv(draft / f"{name}.csv.gz", rows.select(*CANDLE_COLUMNS, "source", "ingested_at"))
 
 
 def _write_csv(path: Path, frame: pl.DataFrame) -> None:

@@ -12,7 +12,13 @@ from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.candles import bar_versions, known, versions
 from btc_assets.ledger.code import code_version
-from btc_assets.ledger.digest import FORECAST_COLUMNS, candle_digests, forecast_digests, prefix_digests
+from btc_assets.ledger.digest import (
+    FORECAST_COLUMNS,
+    bar_digests,
+    candle_digests,
+    forecast_digests,
+    prefix_digests,
+)
 from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.ledger.refit import Refit, farthest, fit_again
 from btc_assets.ledger.walk import current
@@ -31,6 +37,7 @@ class Rebuilt:
     Attributes:
         record: the origin's newest record.
         candles: whether the candles known then hash to what the record says; None if it does not say.
+        bars: likewise of 4-hour candles.
         features: whether features derived from them do; None if it does not say.
         rows: whether the forecast computed from both does.
         stored: whether the stored rows do, after the rebuild.
@@ -41,6 +48,7 @@ class Rebuilt:
 
     record: IssueRecord
     candles: bool | None
+    bars: bool | None
     features: bool | None
     rows: bool
     stored: bool
@@ -62,6 +70,7 @@ class Rebuilt:
             "" if ours == self.record.code_version else f", here {ours}"
         )
         yield f"candles known then: {said[self.candles]}"
+        yield f"4-hour candles known then: {said[self.bars]}"
         yield f"features derived from them: {said[self.features]}"
         yield f"forecast computed again: {said[self.rows]}" + ("" if self.rows else self._distance())
         yield f"stored forecast: {said[self.stored]}" + (", restored just now" if self.restored else "")
@@ -97,9 +106,9 @@ def rebuild(
     record = _record(tables, symbol, origin)
     refs = [ModelRef(*model) for model in record.models()]
     everything = versions(tables, symbol, end=origin + DAY)
-    bars = bar_versions(tables, symbol, end=origin + DAY)
-    candles = known(everything, record.issued_at)
-    features = engineer(candles, known(bars, record.issued_at))
+    every_bar = bar_versions(tables, symbol, end=origin + DAY)
+    candles, bars = known(everything, record.issued_at), known(every_bar, record.issued_at)
+    features = engineer(candles, bars)
     predictors = {ref.name: Predictor.open(registry.fetch(ref), ref.manifest_sha256) for ref in refs}
     rows = forecasts([origin], candles, features, lambda kind, _: predictors[kind])
     rows = rows.select(FORECAST_COLUMNS)
@@ -112,12 +121,15 @@ def rebuild(
     return Rebuilt(
         record=record,
         candles=_agrees(candle_digests(candles, [origin])[origin], record.candles_sha256),
+        bars=_agrees(bar_digests(bars, [origin])[origin], record.bars_sha256),
         features=_agrees(prefix_digests("features", features, [origin])[origin], record.features_sha256),
         rows=rows_agree,
         stored=intact or restored,
         restored=restored,
         farthest=farthest(rows, stored),
-        refits=[fit_again(registry, ref, everything, bars, record, rows) for ref in refs] if refit else [],
+        refits=[fit_again(registry, ref, everything, every_bar, record, rows) for ref in refs]
+        if refit
+        else [],
     )
 
 

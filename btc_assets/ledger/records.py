@@ -25,6 +25,9 @@ Kind = Literal["genesis", "live", "back-filled"]
 NOTHING = "0" * 64
 """The previous hash of the first record."""
 
+_ADDED = {"bars_sha256": "", "bars_version": -1}
+"""Fields that records of the first release lack, and what they read as there."""
+
 ISSUE_RECORDS = TableSpec(
     "issue_records",
     "The chain of issue records: what was forecast when, from which candles, features and models.",
@@ -52,6 +55,8 @@ ISSUE_RECORDS = TableSpec(
         Column("note", pl.String, "anything a reader should know, in words"),
         Column("previous_sha256", pl.String, "hash of the record before"),
         Column("record_sha256", pl.String, "hash of this record"),
+        Column("bars_sha256", pl.String, "hash of all 4-hour candles up to the origin; empty before 0.2.0"),
+        Column("bars_version", pl.Int64, "version of raw_klines_4h that was read, or -1"),
     ),
 )
 
@@ -60,7 +65,8 @@ ISSUE_RECORDS = TableSpec(
 class IssueRecord:
     """One record; the fields are the columns of ``ISSUE_RECORDS``, JSON decoded.
 
-    Inputs that are unknown (of rows older than the chain) are empty texts and versions of -1.
+    Inputs that are unknown (of rows older than the chain) are empty texts and versions of -1. What a later
+    release added is left out of the hashed line where it is unknown, so that older records keep their hash.
     """
 
     symbol: str
@@ -83,10 +89,15 @@ class IssueRecord:
     supersedes: int = -1
     note: str = ""
     previous_sha256: str = NOTHING
+    bars_sha256: str = ""
+    bars_version: int = -1
 
     def line(self) -> bytes:
         """The bytes that are hashed: one line of canonical JSON."""
-        return canonical_json({f.name: _plain(getattr(self, f.name)) for f in fields(self)})
+        said = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        if not self.bars_sha256 and self.bars_version == -1:
+            said = {name: value for name, value in said.items() if name not in _ADDED}
+        return canonical_json(said)
 
     def sha256(self) -> str:
         """The record's own hash, recomputed."""
@@ -200,6 +211,8 @@ def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
 def _from_row(row: dict[str, Any]) -> tuple[IssueRecord, str]:
     """A stored row; JSON of another shape is kept as text, so that its hash shows the damage."""
     sha = row.pop("record_sha256")
+    for name, unknown in _ADDED.items():
+        row[name] = unknown if row[name] is None else row[name]
     for name, kind in (("vintages", list), ("settings", dict)):
         try:
             value = json.loads(row[name])

@@ -10,7 +10,7 @@ import polars as pl
 
 from btc_assets.contracts import RAW_KLINES, TableSpec
 from btc_assets.ledger.candles import bar_versions, known, versions
-from btc_assets.ledger.digest import candle_digests, prefix_digests
+from btc_assets.ledger.digest import bar_digests, candle_digests, prefix_digests
 from btc_assets.ledger.records import IssueRecord
 from btc_assets.ledger.report import Fault
 from btc_assets.storage.tables import TableStore
@@ -56,6 +56,21 @@ def check_candles(tables: TableStore, symbol: str, records: Sequence[IssueRecord
             break
 
 
+def check_bars(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Fault]:
+    """The same of 4-hour candles, of which a day may have none."""
+    everything = bar_versions(tables, symbol)
+    for epoch in epochs(everything, [r for r in records if r.bars_sha256]):
+        digests = bar_digests(known(everything, epoch.until), [r.origin_date for r in epoch.records])
+        for record in sorted(epoch.records, key=lambda r: (r.origin_date, r.seq)):
+            if digests[record.origin_date] != record.bars_sha256:
+                message = (
+                    f"4-hour candles up to {record.origin_date} as known then are not those that were read: "
+                    "one was altered or removed, or raw_klines_4h was rolled back"
+                )
+                yield Fault(record.seq, record.origin_date, "candles", message)
+                break
+
+
 def check_features(
     tables: TableStore, spec: TableSpec, symbol: str, records: Sequence[IssueRecord]
 ) -> Iterator[Fault | str]:
@@ -94,29 +109,30 @@ def check_features(
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Records between two changes of old candles; ``until`` is the time of the last of them."""
+    """Records between two changes of candles that were read before; ``until`` is the time of the last."""
 
     until: dt.datetime
     records: list[IssueRecord]
 
 
 def epochs(everything: pl.DataFrame, records: Sequence[IssueRecord]) -> list[Epoch]:
-    """Group ``records`` so that within a group candles were only appended, never changed or filled in.
+    """Group ``records`` so that what came in within a group lies after the origins of those issued before.
 
     What was known at a record's time is then, up to its origin, what was known at the group's end: one pass
     over the candles serves the whole group.
     """
-    ordered = everything.sort("ingested_at", "date").with_columns(
-        newest_before=pl.col("date").cum_max().shift(1)
-    )
-    batch = ordered.group_by("ingested_at", maintain_order=True).agg(
-        pl.col("date").min().alias("oldest"), pl.col("newest_before").first()
-    )
-    changes = batch.filter(pl.col("oldest") <= pl.col("newest_before"))["ingested_at"]
-    groups: dict[int, Epoch] = {}
-    times = pl.Series([r.issued_at for r in records], dtype=changes.dtype)
-    for record, index in zip(records, changes.search_sorted(times, side="right"), strict=True):
-        before = groups.get(index)
-        until = max(before.until, record.issued_at) if before else record.issued_at
-        groups[index] = Epoch(until, [*(before.records if before else []), record])
-    return [groups[index] for index in sorted(groups)]
+    batches = everything.group_by("ingested_at").agg(pl.col("date").min()).sort("ingested_at").iter_rows()
+    batch = next(batches, None)
+    groups: list[list[IssueRecord]] = []
+    reach = dt.date.min
+    for record in sorted(records, key=lambda r: r.issued_at):
+        changed = not groups
+        while batch is not None and batch[0] <= record.issued_at:
+            changed |= batch[1] <= reach
+            batch = next(batches, None)
+        if changed:
+            groups.append([])
+            reach = dt.date.min
+        groups[-1].append(record)
+        reach = max(reach, record.origin_date)
+    return [Epoch(group[-1].issued_at, group) for group in groups]

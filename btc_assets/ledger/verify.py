@@ -13,7 +13,7 @@ from btc_assets.ledger.holdings import check_models, check_rows
 from btc_assets.ledger.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
 from btc_assets.ledger.report import Fault, Report, in_order
-from btc_assets.ledger.seen import check_candles, check_features, check_versions
+from btc_assets.ledger.seen import check_bars, check_candles, check_features, check_versions
 from btc_assets.ledger.walk import Stored, current, walk
 from btc_assets.storage.registry import ModelRegistry
 from btc_assets.storage.tables import TableStore
@@ -141,6 +141,7 @@ def _inputs(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> 
         read.setdefault(record.candles_version, record)
     yield from check_versions(tables, RAW_KLINES, read)
     yield from check_candles(tables, symbol, records)
+    yield from check_bars(tables, symbol, records)
 
 
 def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: bool) -> Iterator[Found]:

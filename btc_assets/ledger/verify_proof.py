@@ -113,19 +113,18 @@ def forecasts(newest: dict[str, Record]) -> int:
     return count
 
 
-def candles(records: list[Record]) -> None:
+def candles(records: list[Record], name: str, field: str) -> None:
     """Replay what was known when: the candles up to each origin, as they were then, are those it read."""
-    rows = table("raw_klines", 2)
-    _, start = next(rows)
-    arrivals = sorted(((row["ingested_at"], row["date"], cells) for row, cells in rows), reverse=True)
+    (_, start), *rows = table(name, 2)
+    arrivals = sorted(((row["ingested_at"], row["open_time"], cells) for row, cells in rows), reverse=True)
     known: dict[str, bytes] = {}
     for record in sorted(records, key=lambda r: str(r["issued_at"])):
         while arrivals and arrivals[-1][0] <= record["issued_at"]:
-            _, day, known[day] = arrivals.pop()
-        if record["candles_sha256"]:
-            seen = b"".join(known[day] for day in sorted(known) if day <= record["origin_date"])
+            _, begins, known[begins] = arrivals.pop()
+        if record.get(field):
+            seen = b"".join(known[at] for at in sorted(known) if at[:10] <= record["origin_date"])
             found = hashlib.sha256(start + seen).hexdigest()
-            check(record, f"the candles known then hash to {found}", found == record["candles_sha256"])
+            check(record, f"{name} known then hash to {found}", found == record[field])
 
 
 def models(records: list[Record]) -> int:
@@ -153,7 +152,8 @@ def main() -> None:
         r for r in records if bundle["from"] <= r["origin_date"] < bundle["to"] and r["kind"] != "genesis"
     ]
     rows = forecasts({r["origin_date"]: r for r in inside})
-    candles(inside)
+    candles(inside, "raw_klines", "candles_sha256")
+    candles(inside, "raw_klines_4h", "bars_sha256")
     vintages = models(inside)
     for line in (HERE / "heads.jsonl").read_text().splitlines():
         head = json.loads(line)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made_candles import bars_of
 
 from btc_assets.contracts import (
     FORECASTS,
@@ -20,7 +21,7 @@ from btc_assets.contracts import (
     RAW_KLINES_4H,
     VINTAGES_IN_FORCE,
 )
-from btc_assets.ledger.candles import land
+from btc_assets.ledger.candles import DAYS, Kept, land
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import Issued, issue
@@ -83,6 +84,7 @@ class World:
         self.registry = FolderRegistry(root)
         if not root.exists():
             self.tables.upsert(RAW_KLINES, _candles(days_known))  # each stored as its day closed
+            self.tables.upsert(RAW_KLINES_4H, bars_of(_candles(days_known)))
             self._derive()
         self.models = {name: self._publish(name) for name in NETWORKS}
 
@@ -91,12 +93,12 @@ class World:
         shutil.copytree(self.root, root)
         return World(root)
 
-    def land(self, candles: pl.DataFrame, now: dt.datetime) -> None:
-        land(self.tables, candles, now)
+    def land(self, candles: pl.DataFrame, now: dt.datetime, kept: Kept = DAYS) -> None:
+        land(self.tables, candles, now, kept)
         self._derive()
 
     def _derive(self) -> None:
-        features = engineer(self.tables.read(RAW_KLINES), RAW_KLINES_4H.empty())
+        features = engineer(self.tables.read(RAW_KLINES), self.tables.read(RAW_KLINES_4H))
         self.tables.ensure_table(ENGINEERED_FEATURES)
         self.tables.upsert(ENGINEERED_FEATURES, features)
 

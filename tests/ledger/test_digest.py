@@ -10,12 +10,14 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_candles import bars_of
 
 from btc_assets.errors import LedgerError
 from btc_assets.ledger import code
 from btc_assets.ledger.digest import (
     CANDLE_COLUMNS,
     FORECAST_COLUMNS,
+    bar_digests,
     candle_digests,
     encode,
     forecast_digests,
@@ -49,6 +51,18 @@ def test_candles_hash_as_documented(make_candles) -> None:
         expected.update(packed)
     last = candles["date"][-1]
     assert candle_digests(candles, [last])[last] == expected.hexdigest()
+
+
+def test_4_hour_candles_hash_as_documented_in_order_of_time(make_candles) -> None:
+    candles = make_candles(3)
+    bars = bars_of(candles)
+    expected = hashlib.sha256(f"raw_klines_4h\n{' '.join(CANDLE_COLUMNS)}\n".encode())
+    expected.update(encode(bars.select(CANDLE_COLUMNS)).tobytes())
+    last = candles["date"][-1]
+    shuffled = bars.sample(fraction=1.0, shuffle=True, seed=1)
+    assert bar_digests(shuffled, [last])[last] == expected.hexdigest()
+    before = last - DAY
+    assert bar_digests(shuffled, [before]) == bar_digests(bars_of(candles[:2]), [before])
 
 
 def test_the_order_of_rows_does_not_matter(world) -> None:

@@ -137,7 +137,7 @@ def test_rows_altered_after_they_were_issued_are_put_back(world) -> None:
 KILLED = """
 import datetime as dt, os, signal, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/../support"]
 from conftest import World
 world = World(Path(sys.argv[2]))
 upsert = world.tables.upsert

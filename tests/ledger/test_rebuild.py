@@ -109,7 +109,7 @@ def platform(issued_once: Path, tmp_path: Path) -> Platform:
 def test_C4_a_day_computed_again_gives_the_same_bytes(platform: Platform) -> None:
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
     assert rebuilt.ok
-    assert (rebuilt.candles, rebuilt.features, rebuilt.restored) == (True, True, False)
+    assert (rebuilt.candles, rebuilt.bars, rebuilt.features, rebuilt.restored) == (True, True, True, False)
     assert rebuilt.farthest == 0.0
     assert "NOT" not in "\n".join(rebuilt.lines())
 
@@ -142,8 +142,8 @@ def test_an_altered_4_hour_candle_shows_when_features_are_derived_again(platform
     bar = platform.tables.read(RAW_KLINES_4H, start=D, end=D + DAY).head(1)
     platform.tables.upsert(RAW_KLINES_4H, bar.with_columns(pl.col("high") * 1.5))
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
-    assert (rebuilt.candles, rebuilt.features, rebuilt.rows) == (True, False, False)
-    assert "features derived from them: NOT as recorded" in "\n".join(rebuilt.lines())
+    assert (rebuilt.candles, rebuilt.bars, rebuilt.features, rebuilt.rows) == (True, False, False, False)
+    assert "4-hour candles known then: NOT as recorded" in "\n".join(rebuilt.lines())
 
 
 def test_lost_rows_are_put_back_only_when_asked(platform: Platform) -> None:

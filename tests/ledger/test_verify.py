@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made_candles import bars_of
 
-from btc_assets.contracts import FORECASTS, RAW_KLINES
+from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H
+from btc_assets.ledger.candles import BARS
 from btc_assets.ledger.chain import restart_chain
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, records_frame
@@ -243,6 +246,78 @@ def test_a_candle_filled_in_later_leaves_earlier_records_provable(world) -> None
     report = check(world)
     assert report.ok, report.line()
     assert world.records()[1].candles_sha256 != world.records()[2].candles_sha256
+
+
+def test_an_altered_4_hour_candle_is_named(issued) -> None:
+    bars = issued.tables.read(RAW_KLINES_4H, start=D - 3 * DAY, end=D - 2 * DAY)
+    issued.tables.upsert(RAW_KLINES_4H, bars.tail(1).with_columns(pl.col("high") + 0.01))
+    report = check(issued)
+    assert first(report) == (4, D - 3 * DAY, "candles")
+    assert "4-hour candles up to 2024-01-09 as known then" in report.line()
+
+
+def test_a_removed_4_hour_candle_is_named(issued) -> None:
+    keys = issued.tables.read(RAW_KLINES_4H, list(RAW_KLINES_4H.key), start=D).head(1)
+    issued.tables.delete_keys(RAW_KLINES_4H, keys)
+    assert first(check(issued)) == (7, D, "candles")
+
+
+def test_D11_restated_4_hour_candles_leave_every_record_provable(issued) -> None:
+    for hours, n in ((2, 5), (3, 1), (4, 5)):
+        day = D - n * DAY
+        bars = issued.tables.read(RAW_KLINES_4H, start=day, end=day + DAY).head(1)
+        issued.land(bars.with_columns(pl.col("high") + hours), later(issued, D, hours * HOUR).now, BARS)
+    report = check(issued)
+    assert report.ok, report.line()
+    assert any("derived from other candles" in note for note in report.notes)
+    issued.issue([D - 4 * DAY], later(issued, D, 5 * HOUR))
+    report = check(issued)
+    assert report.ok, report.line()
+
+
+def test_4_hour_candles_that_come_after_their_day_was_forecast_leave_it_provable(world) -> None:
+    bars = world.tables.read(RAW_KLINES_4H, start=D - DAY)
+    world.tables.delete_keys(RAW_KLINES_4H, bars.select(RAW_KLINES_4H.key))
+    world.issue([D - DAY], later(world, D - DAY))
+    world.land(bars, later(world, D).now, BARS)
+    world.issue([D], later(world, D, 2 * HOUR))
+    report = check(world)
+    assert report.ok, report.line()
+    assert len({record.bars_sha256 for record in world.records()[1:]}) == 2
+
+
+def test_a_chain_of_the_first_release_goes_on_and_stays_provable(world) -> None:
+    """0.1.0 knew no 4-hour candles: no table of them, and two columns fewer in the records."""
+    shutil.rmtree(world.root / "tables" / RAW_KLINES_4H.name)
+    world.issue([D - 2 * DAY, D - DAY], world.in_time(D - DAY))
+    records = [replace(record, bars_sha256="", bars_version=-1) for record in world.records()]
+    rechained = chained(records)
+    shutil.rmtree(world.root / "tables" / ISSUE_RECORDS.name)
+    tables = DeltaTables(str(world.root))
+    tables.upsert(FIRST_RELEASE, records_frame(rechained).select(FIRST_RELEASE.schema.names()))
+    said = [json.loads(record.line()) for record in rechained]
+    assert all("bars_sha256" not in line and "bars_version" not in line for line in said)
+    assert check(world).ok, check(world).line()
+    world.tables = DeltaTables(str(world.root))
+    world.land(bars_of(world.make(12, D - 11 * DAY)), later(world, D - DAY).now, BARS)
+    world.issue([D])
+    report = check(world)
+    assert report.ok, report.line()
+    assert [bool(record.bars_sha256) for record in world.records()] == [False, False, False, True]
+
+
+FIRST_RELEASE = replace(
+    ISSUE_RECORDS, columns=tuple(c for c in ISSUE_RECORDS.columns if not c.name.startswith("bars_"))
+)
+
+
+def chained(records: list[IssueRecord]) -> list[IssueRecord]:
+    """The same records, each naming the hash of the one before."""
+    found: list[IssueRecord] = []
+    for record in records:
+        previous = found[-1].sha256() if found else record.previous_sha256
+        found.append(replace(record, previous_sha256=previous))
+    return found
 
 
 def test_a_candle_that_was_not_there_when_the_forecast_says_it_was_issued_is_named(issued) -> None:
