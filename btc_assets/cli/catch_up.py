@@ -96,10 +96,33 @@ def issue_forecasts(settings: Settings, instance: object, newest: dt.date, origi
     from btc_assets.automation.runs import materialised_days
 
     recent = set(days(max(FIRST_DAY, newest - (origins - 1) * DAY), newest + DAY))
-    wanted = set().union(*missing.values()) | (recent - materialised_days(instance, "forecasts"))  # type: ignore[arg-type]
+    done = set() if outdated(settings) else materialised_days(instance, "forecasts")  # type: ignore[arg-type]
+    wanted = set().union(*missing.values()) | (recent - done)
     for window in windows(wanted):
         report(settings.root, "fitting the networks", 0.0, f"origins {window}")
         run_window(instance, "walk_forward", window)  # type: ignore[arg-type]
+
+
+def outdated(settings: Settings) -> bool:
+    """Whether a newest vintage in force was made by another release, so that this one cannot ask it."""
+    import polars as pl
+
+    from btc_assets.contracts import VINTAGES_IN_FORCE
+    from btc_assets.modeling.identity import is_of_this_code
+    from btc_assets.storage.manifest import read_manifest
+    from btc_assets.storage.open import open_registry, open_tables
+    from btc_assets.storage.registry import ModelRef, VintageId
+
+    tables = open_tables(settings)
+    if not tables.exists(VINTAGES_IN_FORCE):
+        return False
+    rows = tables.read(VINTAGES_IN_FORCE).filter(pl.col("symbol") == settings.symbol)
+    registry = open_registry(settings)
+    for row in rows.group_by("model", maintain_order=True).last().to_dicts():
+        ref = ModelRef(row["model"], VintageId(row["vintage"], row["revision"]), row["manifest_sha256"])
+        if not is_of_this_code(read_manifest(registry.fetch(ref), ref.manifest_sha256)):
+            return True
+    return False
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.candles import CONTENT
+from btc_assets.modeling.history import LOG_REALISED
 
 TEXT_BYTES = 24
 FORECAST_COLUMNS = [c for c in FORECASTS.schema.names() if c != "issued_at"]
@@ -51,6 +52,13 @@ def candle_digests(candles: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt
 def bar_digests(bars: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
     """The same of 4-hour candles, by the instant at which they begin."""
     return prefix_digests("raw_klines_4h", bars.select(CANDLE_COLUMNS).sort("open_time"), origins)
+
+
+def feature_digests(
+    features: pl.DataFrame, origins: Iterable[dt.date], *, with_bars: bool
+) -> dict[dt.date, str]:
+    """The same of features; without what 4-hour candles give for a record that knows none (before 0.2.0)."""
+    return prefix_digests("features", features if with_bars else features.drop(LOG_REALISED), origins)
 
 
 def prefix_digests(name: str, rows: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:

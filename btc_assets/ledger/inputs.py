@@ -11,7 +11,7 @@ import polars as pl
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE, TableSpec
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.digest import CANDLE_COLUMNS, bar_digests, candle_digests, prefix_digests
+from btc_assets.ledger.digest import CANDLE_COLUMNS, bar_digests, candle_digests, feature_digests
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableStore
@@ -97,7 +97,7 @@ def evidence(inputs: Inputs, origins: Sequence[dt.date]) -> Evidence:
     return Evidence(
         candle_digests(inputs.candles, origins),
         bar_digests(inputs.bars, origins),
-        prefix_digests("features", inputs.features, origins),
+        feature_digests(inputs.features, origins, with_bars=True),
         _vintages(inputs.vintages),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from btc_assets import __version__
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.candles import bar_versions, known, versions
@@ -16,8 +17,8 @@ from btc_assets.ledger.digest import (
     FORECAST_COLUMNS,
     bar_digests,
     candle_digests,
+    feature_digests,
     forecast_digests,
-    prefix_digests,
 )
 from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.ledger.refit import Refit, farthest, fit_again
@@ -25,7 +26,9 @@ from btc_assets.ledger.walk import current
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecasts
+from btc_assets.modeling.identity import is_of_this_code
 from btc_assets.modeling.inference import Predictor
+from btc_assets.storage.manifest import read_manifest
 from btc_assets.storage.registry import ModelRef, ModelRegistry
 from btc_assets.storage.tables import TableStore
 
@@ -109,7 +112,8 @@ def rebuild(
     every_bar = bar_versions(tables, symbol, end=origin + DAY)
     candles, bars = known(everything, record.issued_at), known(every_bar, record.issued_at)
     features = engineer(candles, bars)
-    predictors = {ref.name: Predictor.open(registry.fetch(ref), ref.manifest_sha256) for ref in refs}
+    derived = feature_digests(features, [origin], with_bars=bool(record.bars_sha256))
+    predictors = {ref.name: _opened(registry, ref, record) for ref in refs}
     rows = forecasts([origin], candles, features, lambda kind, _: predictors[kind])
     rows = rows.select(FORECAST_COLUMNS)
     stored = _stored(tables, symbol, origin)
@@ -122,7 +126,7 @@ def rebuild(
         record=record,
         candles=_agrees(candle_digests(candles, [origin])[origin], record.candles_sha256),
         bars=_agrees(bar_digests(bars, [origin])[origin], record.bars_sha256),
-        features=_agrees(prefix_digests("features", features, [origin])[origin], record.features_sha256),
+        features=_agrees(derived[origin], record.features_sha256),
         rows=rows_agree,
         stored=intact or restored,
         restored=restored,
@@ -144,6 +148,19 @@ def _record(tables: TableStore, symbol: str, origin: dt.date) -> IssueRecord:
             f"{record.describe()} is of a forecast older than the chain, made by a vintage it does not know"
         )
     return record
+
+
+def _opened(registry: ModelRegistry, ref: ModelRef, record: IssueRecord) -> Predictor:
+    """The vintage; one that another release's code made only that release can open."""
+    folder = registry.fetch(ref)
+    manifest = read_manifest(folder, ref.manifest_sha256)
+    if not is_of_this_code(manifest):
+        raise LedgerError(
+            f"{record.describe()} was computed by {ref.name} {ref.vintage} of release "
+            f"{manifest.get('package')}, which can rebuild it; {__version__} cannot. `btc verify` compares "
+            "what is stored with the record"
+        )
+    return Predictor.open(folder, ref.manifest_sha256)
 
 
 def _agrees(found: str, said: str) -> bool | None:

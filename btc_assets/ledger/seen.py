@@ -10,7 +10,7 @@ import polars as pl
 
 from btc_assets.contracts import RAW_KLINES, TableSpec
 from btc_assets.ledger.candles import bar_versions, known, versions
-from btc_assets.ledger.digest import bar_digests, candle_digests, prefix_digests
+from btc_assets.ledger.digest import bar_digests, candle_digests, feature_digests
 from btc_assets.ledger.records import IssueRecord
 from btc_assets.ledger.report import Fault
 from btc_assets.storage.tables import TableStore
@@ -83,13 +83,14 @@ def check_features(
     vouched = [r for r in records if r.features_sha256]
     origins = [r.origin_date for r in vouched]
     mine = pl.col("symbol") == symbol
-    features = prefix_digests("features", tables.read(spec).filter(mine), origins)
+    stored = tables.read(spec).filter(mine)
+    features = {knows: feature_digests(stored, origins, with_bars=knows) for knows in (True, False)}
     candles = candle_digests(tables.read(RAW_KLINES).filter(mine), origins)
     bars = bar_versions(tables, symbol)
     code, incomparable = vouched[-1].code_version if vouched else "", 0
     for record in sorted(vouched, key=lambda r: (r.origin_date, r.seq)):
         origin = record.origin_date
-        if features[origin] == record.features_sha256:
+        if features[bool(record.bars_sha256)][origin] == record.features_sha256:
             continue
         same = candles[origin] == record.candles_sha256 and record.code_version == code
         if (

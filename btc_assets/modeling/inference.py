@@ -23,7 +23,7 @@ from btc_assets.modeling.anchor import ANCHOR_REACH, anchor
 from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.history import EPOCH, Floats, History, day_numbers, history, rows_between
 from btc_assets.modeling.hyperparameters import MAX_WINDOW, HyperParameters
-from btc_assets.modeling.identity import CODE_VERSION, feature_digest
+from btc_assets.modeling.identity import of_this_code
 from btc_assets.modeling.samples import SLACK
 from btc_assets.storage.manifest import verify
 
@@ -175,12 +175,7 @@ class Predictor:
 
 
 def _check_compatible(folder: Path, manifest: Mapping[str, Any]) -> None:
-    wanted = {
-        "code_version": CODE_VERSION,
-        "features": list(NAMES),
-        "feature_digest": feature_digest(),
-    }
-    for name, value in wanted.items():
+    for name, value in of_this_code().items():
         if manifest.get(name) != value:
             raise BadModel(
                 f"{folder}: made for {name} {manifest.get(name)!r}, this code has {value!r}; "

@@ -24,7 +24,7 @@ from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.anchor import Anchors
 from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
-from btc_assets.modeling.identity import CODE_VERSION, feature_digest
+from btc_assets.modeling.identity import is_of_this_code
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.promotion import Trial, Verdict, judge, trial
 from btc_assets.modeling.training import fit
@@ -206,8 +206,7 @@ class VintageBook:
         return (
             facts.get("symbol") == self._anchors.history.symbol
             and facts.get("hyperparameters") == self.chosen(kind, cutoff).as_dict()
-            and facts.get("feature_digest") == feature_digest()
-            and facts.get("code_version") == CODE_VERSION
+            and is_of_this_code(facts)
         )
 
 

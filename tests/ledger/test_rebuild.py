@@ -24,6 +24,7 @@ from btc_assets.market.simulated import Simulated
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.identity import CODE_VERSION
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.training import fit
 from btc_assets.storage.delta import DeltaTables
@@ -210,3 +211,18 @@ def test_a_refit_gives_the_same_bytes_on_the_same_machine(tmp_path: Path) -> Non
     assert rebuilt.ok
     told = [(r.model, list(r.differing), r.farthest) for r in rebuilt.refits]
     assert told == [("lstm", [], 0.0), ("mlp", [], 0.0)]
+
+
+def test_a_forecast_of_another_release_s_vintage_says_which_release_can_rebuild_it(tmp_path: Path) -> None:
+    platform = Platform(tmp_path / "store")
+    refs = []
+    for name in NETWORKS:
+        folder = tmp_path / name
+        write_vintage(folder, name, CUTOFF, code_version=CODE_VERSION - 1)
+        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder, METRICS))
+    platform.put_in_force(refs)
+    with pytest.MonkeyPatch.context() as then:
+        then.setattr("btc_assets.modeling.identity.CODE_VERSION", CODE_VERSION - 1)
+        platform.issue(at(D))
+    with pytest.raises(LedgerError, match=r"computed by lstm 2022-03-06 of release 0, which can rebuild it"):
+        rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)

@@ -36,7 +36,9 @@ def _papers(kind: str) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in Path(scratch).iterdir()}
 
 
-def write_vintage(folder: Path, kind: str, cutoff: dt.date, stretch: float = 0.0) -> str:
+def write_vintage(
+    folder: Path, kind: str, cutoff: dt.date, stretch: float = 0.0, code_version: int = CODE_VERSION
+) -> str:
     """Write a vintage that stretches every quantile by exp(``stretch``); returns its manifest's SHA-256."""
     folder.mkdir(parents=True, exist_ok=True)
     window = DEFAULTS[kind].window
@@ -44,7 +46,7 @@ def write_vintage(folder: Path, kind: str, cutoff: dt.date, stretch: float = 0.0
     (folder / "model.onnx").write_bytes(_graph(shape, stretch).SerializeToString())
     for name, content in _papers(kind).items():
         (folder / name).write_bytes(content)
-    return write_manifest(folder, facts(kind, cutoff))
+    return write_manifest(folder, facts(kind, cutoff) | {"code_version": code_version})
 
 
 def facts(kind: str, cutoff: dt.date) -> dict[str, Any]:
