@@ -30,7 +30,9 @@ from btc_assets.contracts import (
     HYPERPARAMETERS,
     NETWORKS,
     RAW_KLINES,
+    RAW_KLINES_4H,
     SUPERSEDED_KLINES,
+    SUPERSEDED_KLINES_4H,
     VINTAGES_IN_FORCE,
     TableSpec,
 )
@@ -54,7 +56,9 @@ WHEN = {"ingested_at", "superseded_at", "issued_at", "live"}
 
 TABLES: tuple[TableSpec, ...] = (
     RAW_KLINES,
+    RAW_KLINES_4H,
     SUPERSEDED_KLINES,
+    SUPERSEDED_KLINES_4H,
     ENGINEERED_FEATURES,
     VINTAGES_IN_FORCE,
     FORECASTS,
@@ -122,13 +126,13 @@ def soaked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Soaked]:
     exchange = Exchange(clock=at(FIRST, dt.time(0, 5)), weight_limit=10**9)
     exchange.list_market(FIRST_DAY, FIRST + (DAYS + 2) * DAY)
     exchange.start()
-    as_listed = dict(exchange.rows)
+    as_listed = dict(exchange.rows), dict(exchange.bars)
     prepared(folder / "base", exchange)
     years = []
     for name in ("undisturbed", "disturbed"):
         shutil.copytree(folder / "base", folder / name)
         (folder / f"{name}-scratch").mkdir()
-        exchange.rows = dict(as_listed)
+        exchange.rows, exchange.bars = map(dict, as_listed)
         settings = settings_in(folder / name, exchange)
         year = Year(operator(settings, exchange, folder / f"{name}-scratch"), settings, FIRST, DAYS, SEED)
         try:
@@ -207,7 +211,14 @@ def orphans(root: Path) -> list[Path]:
 
 def test_T9_disk_use_is_bounded_and_old_versions_stay(soaked: Soaked) -> None:
     """Merging by itself keeps a table in dozens of files; every version stays, at a few times its size."""
-    for spec in (FORECASTS, FORECAST_SCORES, BASELINE_FORECASTS, RAW_KLINES, ENGINEERED_FEATURES):
+    for spec in (
+        FORECASTS,
+        FORECAST_SCORES,
+        BASELINE_FORECASTS,
+        RAW_KLINES,
+        RAW_KLINES_4H,
+        ENGINEERED_FEATURES,
+    ):
         tables = DeltaTables(soaked.disturbed.settings.root)
         folder = Path(tables.root) / "tables" / spec.name
         live = tables._log(spec).open().files

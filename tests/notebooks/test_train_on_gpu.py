@@ -8,14 +8,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from candles import write_dump
+from dumps import write_dumps
 from lambda_runtime import ROOT
 from nbclient import NotebookClient
 
-from btc_assets.market.calendar import FIRST_DAY
-from btc_assets.market.dumps import monthly, next_month
-from btc_assets.market.rows import to_row
-from btc_assets.market.simulated import Simulated
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
@@ -26,15 +22,7 @@ LAST = dt.date(2021, 12, 31)
 @pytest.fixture
 def dumps(tmp_path: Path) -> Path:
     """Four years of a made-up market in the layout of the public dumps."""
-    market = Simulated(lambda: dt.datetime(2030, 1, 1, tzinfo=dt.UTC))
-    month = FIRST_DAY.replace(day=1)
-    while month <= LAST:
-        klines = market.klines("BTCUSDT", month, next_month(month))
-        write_dump(
-            tmp_path / "dumps", monthly("BTCUSDT", month), [",".join(to_row(kline)) for kline in klines]
-        )
-        month = next_month(month)
-    return tmp_path / "dumps"
+    return write_dumps(tmp_path / "dumps", LAST)
 
 
 def small(dumps: Path) -> nbformat.NotebookNode:
@@ -57,7 +45,7 @@ def test_it_fits_registers_and_packs_both_networks(dumps: Path, tmp_path: Path) 
         for output in cell.get("outputs", [])
         if cell.outputs
     )
-    assert "1,598 candles from 2017-08-17 to 2021-12-31" in printed
+    assert "1,598 candles from 2017-08-17 to 2021-12-31, 9,588 of 4 hours" in printed
     assert "mlp: " in printed
     assert "lstm: " in printed
     assert "80 % within" in printed

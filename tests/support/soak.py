@@ -22,7 +22,7 @@ import pytest
 import soak_child
 from exchange import Exchange
 
-from btc_assets.market.calendar import DAY
+from btc_assets.market.calendar import DAY, opens_at
 from btc_assets.settings import Settings
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -220,6 +220,8 @@ class Year:
             candle = self.exchange.rows[day - 3 * DAY]
             volume, quote = float(candle[5]) * 1.01, float(candle[7]) * 1.01
             self.exchange.restate(day - 3 * DAY, volume=repr(volume), quote_volume=repr(quote))
+            noon = opens_at(day - 3 * DAY) + dt.timedelta(hours=12)
+            self.exchange.restate_bar(noon, high=repr(float(self.exchange.bars[noon][2]) * 1.01))
 
     def _date_files(self, now: dt.datetime) -> None:
         """Files bear the machine's time; give new ones the time that it is in the year."""
