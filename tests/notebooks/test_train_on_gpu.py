@@ -12,7 +12,6 @@ from dumps import write_dumps
 from lambda_runtime import ROOT
 from nbclient import NotebookClient
 
-
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 NOTEBOOK = ROOT / "notebooks" / "train_on_gpu.ipynb"
@@ -45,7 +44,8 @@ def test_it_fits_registers_and_packs_both_networks(dumps: Path, tmp_path: Path) 
         for output in cell.get("outputs", [])
         if cell.outputs
     )
-    assert "1,598 candles from 2017-08-17 to 2021-12-31, 9,588 of 4 hours" in printed
+    assert "1,598 candles from 2017-08-17 to 2021-12-31" in printed
+    assert "9,588 of 4 hours" in printed
     assert "mlp: " in printed
     assert "lstm: " in printed
     assert "80 % within" in printed
