@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging.config
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,13 @@ def test_a_run_whose_process_was_killed_is_marked_failed(settings: Settings) -> 
         alive.run_id: dg.DagsterRunStatus.STARTED,
         killed.run_id: dg.DagsterRunStatus.FAILURE,
     }
+
+
+def test_a_run_that_sets_up_logging_closes_no_stream_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """Dagster configures logging with each run, which closes all handlers; TensorFlow's closes its stream."""
+    from absl import logging as absl_logging
+
+    stream = absl_logging.get_absl_handler().python_handler.stream
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    assert stream is sys.__stderr__, "not that of pytest, which would be closed now"
+    assert not stream.closed
