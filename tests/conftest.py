@@ -12,8 +12,8 @@ from exchange import Exchange
 def pytest_configure() -> None:
     """Give TensorFlow's logger a stream of which pytest's capture knows nothing.
 
-    It closes the stream that it began with when logging is configured anew while ``sys.stderr`` is another, as in
-    a test that captures. With pytest's own stream closed, every later test of the process fails.
+    It closes the stream that it began with when logging is configured anew while ``sys.stderr`` is another,
+    as in a test that captures. With pytest's own stream closed, every later test of the process fails.
     """
     from absl import logging
 
