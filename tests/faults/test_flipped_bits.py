@@ -35,7 +35,7 @@ CUTOFF = VintageId(dt.date(2024, 6, 1))
 SETUP = """
 import datetime as dt, hashlib, logging, pathlib
 import numpy as np
-from btc_assets.contracts import FORECASTS, RAW_KLINES, VINTAGES_IN_FORCE
+from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE
 from btc_assets.errors import BtcError
 from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.ledger.sinks import open_sink
@@ -48,7 +48,8 @@ from btc_assets.storage.delta import DeltaTables
 from btc_assets.storage.folder import FolderRegistry
 from btc_assets.storage.registry import ModelRef, VintageId
 import polars as pl
-SPECS = {s.name: s for s in (FORECASTS, RAW_KLINES, VINTAGES_IN_FORCE, ISSUE_RECORDS, ENGINEERED_FEATURES)}
+STORED = (FORECASTS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE, ISSUE_RECORDS, ENGINEERED_FEATURES)
+SPECS = {spec.name: spec for spec in STORED}
 alarms = []
 class Alarms(logging.Handler):
     def emit(self, record):
