@@ -1,6 +1,7 @@
 """What is chosen rather than learnt: searched for on history before 2021, on demand, taken up afterwards."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Search(dg.Config):
 
     trials: int = Field(20, ge=1, le=1000, description="complete trials each study shall have at the end")
     studies: str = Field("", description="folder of the studies; share it to search on several machines")
+    workers: int = Field(0, ge=0, le=64, description="processes that search on this machine; 0: one a core")
 
 
 @dg.asset(
@@ -56,7 +58,9 @@ def hyperparameters(
             report(platform.settings.root, f"tuning the {kind.upper()}", min(1.0, done), f"{value:.5f}")
             context.log.info(f"{kind}, trial {number}: loss {value:.5f} of the anchor's")
 
-        found = tune(kind, klines, features, folder / f"{kind}.journal", config.trials, on_trial=told)
+        workers = config.workers or os.cpu_count() or 1
+        journal = folder / f"{kind}.journal"
+        found = tune(kind, klines, features, journal, config.trials, on_trial=told, workers=workers)
         rows.append(row(platform.settings.symbol, kind, found))
         losses = found.trials["value"].drop_nulls()
         metadata[f"{kind}: why"] = dg.MetadataValue.text(found.reason)

@@ -17,6 +17,9 @@ def tune(
     studies: Annotated[
         Path | None, typer.Option(help="Folder of the studies; share it to search on several machines.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="Processes that search on this machine; 0: one a core.")
+    ] = 0,
 ) -> None:
     """Search hyper-parameters on history before 2021; later vintages take up what is better than the default.
 
@@ -28,7 +31,7 @@ def tune(
     from btc_assets.storage.open import open_tables
 
     settings = load()
-    search: dict[str, Any] = {"trials": trials}
+    search: dict[str, Any] = {"trials": trials, "workers": workers}
     if studies is not None:
         search["studies"] = str(studies.absolute())
     config = {"ops": {HYPERPARAMETERS.name: {"config": search}}}

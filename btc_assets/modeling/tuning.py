@@ -11,10 +11,12 @@ was 0.5 % worse than the default on the two years that followed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
+import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +39,8 @@ TUNING_END = dt.date(2020, 12, 31)
 FOLDS = tuple(dt.date(2020, month, 1) for month in (1, 4, 7, 10))
 """Cutoffs of the folds; each is scored on the origins after it, up to the next."""
 
-FOLD_LOSSES = "fold_losses"
-"""Attribute of a trial: its loss on each fold."""
+FOLD_LOSSES, PROCESS = "fold_losses", "process"
+"""Attributes of a trial: its loss on each fold, and the process that tried it."""
 
 MOST_HORIZON = 30
 
@@ -82,6 +84,19 @@ class Tuned:
         return said if self.taken_up else f"the default stays; {said}"
 
 
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What every process that works on a study needs to know."""
+
+    kind: str
+    klines: pl.DataFrame
+    features: pl.DataFrame
+    journal: Path
+    trials: int
+    folds: Sequence[dt.date]
+    suggest: Callable[[Any, str], HyperParameters]
+
+
 def tune(
     kind: str,
     klines: pl.DataFrame,
@@ -92,12 +107,13 @@ def tune(
     folds: Sequence[dt.date] = FOLDS,
     suggest: Callable[[Any, str], HyperParameters] | None = None,
     on_trial: Callable[[int, float], None] | None = None,
+    workers: int = 1,
 ) -> Tuned:
     """Run the study of ``kind`` until ``trials`` of it are complete, and return what it found.
 
     The first trial is the default. The study lives in the file ``journal``: after a kill the same call goes
-    on with what was complete, and several processes (on several machines, if they share the file) may call
-    this at once to work on one study.
+    on with what was complete, and several machines that share the file may call this at once to work on one
+    study.
 
     Args:
         kind: "mlp" or "lstm".
@@ -107,25 +123,35 @@ def tune(
         trials: complete trials to have at the end.
         folds: cutoffs, in order.
         suggest: makes hyper-parameters from an Optuna trial; ``search_space`` unless given.
-        on_trial: told each finished trial's number and value.
+        on_trial: told the number and value of each trial that this process finished.
+        workers: processes that search at once, this one included; each needs up to 1 GiB.
 
     Raises:
         NotEnoughHistory: the first fold has too few candles before it.
     """
-    import optuna
-
-    klines = klines.filter(pl.col("date") <= TUNING_END)
-    features = features.filter(pl.col("date") <= TUNING_END)
-    anchors = Anchors(history(klines, features=features))
-    study = _study(kind, journal)
+    seen = pl.col("date") <= TUNING_END
     make = suggest or search_space
-    complete = (optuna.trial.TrialState.COMPLETE,)
+    task = Task(kind, klines.filter(seen), features.filter(seen), journal, trials, folds, make)
+    study = _study(kind, journal)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(_as_trial(DEFAULTS[kind]), skip_if_exists=True)
-    while len(study.get_trials(deepcopy=False, states=complete)) < trials:
+    with _helpers(task, workers - 1):
+        _work(task, on_trial)
+    return _outcome(_study(kind, journal), kind, make)
+
+
+def _work(task: Task, on_trial: Callable[[int, float], None] | None, worker: int = 0) -> None:
+    """Try what the study asks for until it has its trials."""
+    import optuna
+
+    anchors = Anchors(history(task.klines, features=task.features))
+    study = _study(task.kind, task.journal, worker)
+    complete = (optuna.trial.TrialState.COMPLETE,)
+    while len(study.get_trials(deepcopy=False, states=complete)) < task.trials:
         trial = study.ask()
+        trial.set_user_attr(PROCESS, os.getpid())
         try:
-            losses = evaluate(anchors, features, make(trial, kind), folds)
+            losses = evaluate(anchors, task.features, task.suggest(trial, task.kind), task.folds)
         except FitFailed:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             continue
@@ -134,7 +160,35 @@ def tune(
         study.tell(trial, value)
         if on_trial is not None:
             on_trial(trial.number, value)
-    return _outcome(study, kind, make)
+
+
+@contextlib.contextmanager
+def _helpers(task: Task, count: int) -> Iterator[None]:
+    """Let ``count`` more processes work on the study; they are ended if this one fails or is interrupted."""
+    fresh = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    parent = os.getpid()
+    helpers = [fresh.Process(target=_help, args=(task, n, parent)) for n in range(1, count + 1)]
+    for helper in helpers:
+        helper.start()
+    try:
+        yield
+    except BaseException:
+        for helper in helpers:
+            helper.terminate()
+        raise
+    finally:
+        for helper in helpers:
+            helper.join()
+
+
+def _help(task: Task, worker: int, parent: int) -> None:
+    """Work as long as the process that asked for it lives."""
+
+    def look_up(*_: object) -> None:
+        if os.getppid() != parent:
+            raise SystemExit(1)
+
+    _work(task, look_up, worker)
 
 
 def search_space(trial: Any, kind: str) -> HyperParameters:
@@ -196,20 +250,23 @@ def _ahead(
     return Samples(origins, inputs, anchors.stack(origins), observed, known.astype(np.float64))
 
 
-def _study(kind: str, journal: Path) -> Any:
+def _study(kind: str, journal: Path, worker: int = 0) -> Any:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
-    return optuna.create_study(
+    study = optuna.create_study(
         study_name=kind,
         storage=JournalStorage(JournalFileBackend(os.fspath(journal))),
-        sampler=optuna.samplers.TPESampler(seed=len(kind)),
         direction="minimize",
         load_if_exists=True,
     )
+    # A sampler begins its random numbers anew: where a study goes on, and beside others, they must be others.
+    seed = len(kind) + 1000 * len(study.get_trials(deepcopy=False)) + 1_000_000 * worker
+    study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    return study
 
 
 def _as_trial(hp: HyperParameters) -> dict[str, Any]:

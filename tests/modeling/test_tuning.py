@@ -5,12 +5,16 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import optuna
 import polars as pl
 import pytest
-from made_candles import TINY, altered_after, candles, features_of
+from made_candles import TINY, altered_after, candles, features_of, tiny_space
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from btc_assets.modeling import tuning
 from btc_assets.modeling.anchor import Anchors
@@ -19,10 +23,6 @@ from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.tuning import TUNING_END, evaluate, tune
 
 FOLD = (dt.date(2020, 10, 1),)
-
-
-def tiny_space(trial: Any, kind: str) -> HyperParameters:
-    return dataclasses.replace(TINY[kind], units=trial.suggest_int("units", 2, 3), epochs=1)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,39 @@ def test_M6_a_process_that_is_killed_in_a_trial_leaves_a_study_to_go_on_with(
     tuned = tune("mlp", *market, journal, 4)
     done = tuned.trials.filter(pl.col("state") == "COMPLETE")
     assert sorted(done["value"].to_list()) == pytest.approx([0.97, 0.97, 0.98, 0.99])
+
+
+def test_several_processes_of_one_machine_share_a_study(
+    market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path
+) -> None:
+    journal = tmp_path / "mlp.journal"
+
+    def processes() -> set[int]:
+        study = optuna.load_study(study_name="mlp", storage=JournalStorage(JournalFileBackend(str(journal))))
+        complete = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+        return {trial.user_attrs[tuning.PROCESS] for trial in complete}
+
+    def until_the_other_has_tried_one_too(*_: object) -> None:
+        deadline = time.monotonic() + 120
+        while len(processes()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    tuned = tune(
+        "mlp", *market, journal, 3, folds=FOLD, suggest=tiny_space,
+        on_trial=until_the_other_has_tried_one_too, workers=2,
+    )  # fmt: skip
+    assert len(processes()) == 2
+    assert os.getpid() in processes()
+    assert tuned.trials.filter(pl.col("state") == "COMPLETE").height in (3, 4)
+
+
+def test_a_study_that_goes_on_does_not_try_the_same_again(
+    market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "evaluate", lambda *_: [1.0])
+    for trials in range(1, 7):  # each time as after a kill
+        tuned = tune("mlp", *market, tmp_path / "mlp.journal", trials)
+    assert tuned.trials["learning_rate"].n_unique() == 6
 
 
 def test_the_first_trial_is_the_default(
