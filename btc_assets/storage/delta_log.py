@@ -19,36 +19,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.schema import Field, PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData, StorageError, StorageUnavailable, TableMissing
 from btc_assets.storage.checkpoints import Checkpoints
 from btc_assets.storage.data_files import DataFile
+from btc_assets.storage.delta_schema import delta_schema, missing_columns
 from btc_assets.storage.hashing import sync
 from btc_assets.storage.sweep import sweep
-from btc_assets.storage.tables import TableVersion, columns_to_add
+from btc_assets.storage.tables import TableVersion
 
 if TYPE_CHECKING:
     from btc_assets.storage.s3 import Bucket
 
 log = logging.getLogger(__name__)
 
-_TYPES: dict[Any, str] = {
-    pl.String(): "string",
-    pl.Date(): "date",
-    pl.Boolean(): "boolean",
-    pl.Int16(): "short",
-    pl.Int32(): "integer",
-    pl.Int64(): "long",
-    pl.Float32(): "float",
-    pl.Float64(): "double",
-    pl.Datetime("us", "UTC"): "timestamp",
-}
 _FILES = "btcFiles"
 """Under which name each entry of a log carries the hash of the names of all files after it."""
 
@@ -90,23 +78,6 @@ class Snapshot:
     version: int
     files: tuple[DataFile, ...]
     missing: tuple[str, ...] = ()
-
-
-def delta_schema(spec: TableSpec) -> Schema:
-    """The contract as a Delta schema, with each column's meaning as its comment.
-
-    Raises:
-        StorageError: a column type that Delta cannot hold exactly.
-    """
-    fields = []
-    for column in spec.columns:
-        name = _TYPES.get(pl.Schema({"c": column.dtype})["c"])
-        if name is None:
-            raise StorageError(
-                f"table {spec.name}: column {column.name} has type {column.dtype}, not storable"
-            )
-        fields.append(Field(column.name, PrimitiveType(name), metadata={"comment": column.meaning}))
-    return Schema(fields)
 
 
 class DeltaLog:
@@ -241,7 +212,7 @@ class DeltaLog:
                 f"{table.version()}: an entry was altered or lost; restore it from a copy"
             )
         files = tuple(sorted(map(DataFile.parse, names), key=_order))
-        return Snapshot(table, table.version(), files, self._missing(table))
+        return Snapshot(table, table.version(), files, missing_columns(self.spec, self.uri, table))
 
     def _newest(self) -> DeltaTable:
         if self._kept is not None and self._kept[1] == self._identity(self._kept[0].version()):
@@ -378,14 +349,6 @@ class DeltaLog:
                 "nullCount": {day: 0},
             }
         )
-
-    def _missing(self, table: DeltaTable) -> tuple[str, ...]:
-        def shape(schema: Schema) -> dict[str, str]:
-            return {field.name: str(field.type) for field in schema.fields}
-
-        there, wanted = shape(table.schema()), shape(delta_schema(self.spec))
-        remedy = f"Move {self.uri} away and materialise its asset again"
-        return tuple(columns_to_add(self.spec, f"table {self.spec.name}", there, wanted, remedy))
 
 
 def first_line(error: Exception) -> str:
