@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import tempfile
@@ -19,6 +20,7 @@ from btc_assets.automation.landing import recall
 from btc_assets.backup.archive import Manifest
 from btc_assets.errors import BackupError, BadCandle, BadModel, ConfigurationError, CorruptData, LedgerError
 from btc_assets.ledger.published import parse_lines
+from btc_assets.market.calendar import FOUR_HOURS
 from btc_assets.market.cooldown import LONGEST_BAN, Cooldown
 from btc_assets.market.landing import Landed, Landing
 from btc_assets.settings import PREFIX, Settings, load
@@ -131,7 +133,7 @@ def test_a_file_of_progress_is_progress_or_nothing(content: bytes) -> None:
         assert dt.datetime.fromisoformat(found.updated_at).tzinfo is not None
 
 
-@given(documents("symbol", "row") | filled("symbol", "row"))
+@given(documents("symbol", "row", "bars") | filled("symbol", "row", "bars"))
 def test_a_landed_object_is_a_candle_or_bad(content: bytes) -> None:
     import hashlib
 
@@ -143,6 +145,8 @@ def test_a_landed_object_is_a_candle_or_bad(content: bytes) -> None:
         path.write_bytes(content)
         with pytest.raises(BadCandle):
             Landing(folder, "BTCUSDT").read(landed)
+        with contextlib.suppress(BadCandle):
+            assert Landing(folder, "BTCUSDT").read(landed, FOUR_HOURS) == [], "no list of candles by chance"
 
 
 @given(st.dates().map(str) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", fullmatch=True))
