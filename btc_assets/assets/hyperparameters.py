@@ -1,7 +1,6 @@
 """What is chosen rather than learnt: searched for on history before 2021, on demand, taken up afterwards."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from btc_assets.assets.describe import OWNERS, market_label, table_preview
 from btc_assets.assets.pictures import study
 from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES
 from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.modeling.helpers import cores
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.tuning import TUNING_END, Tuned, tune
 from btc_assets.progress import report
@@ -58,7 +58,7 @@ def hyperparameters(
             report(platform.settings.root, f"tuning the {kind.upper()}", min(1.0, done), f"{value:.5f}")
             context.log.info(f"{kind}, trial {number}: loss {value:.5f} of the anchor's")
 
-        workers = config.workers or os.cpu_count() or 1
+        workers = config.workers or cores()
         journal = folder / f"{kind}.journal"
         found = tune(kind, klines, features, journal, config.trials, on_trial=told, workers=workers)
         rows.append(row(platform.settings.symbol, kind, found))

@@ -11,12 +11,10 @@ was 0.5 % worse than the default on the two years that followed.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ import polars as pl
 from btc_assets.errors import FitFailed, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
+from btc_assets.modeling.helpers import helped
 from btc_assets.modeling.history import Floats, history
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.samples import Samples, feature_table, read_days, samples
@@ -120,7 +119,7 @@ def tune(
         klines: RAW_KLINES of one symbol; rows after ``TUNING_END`` are not read.
         features: ENGINEERED_FEATURES of it, likewise.
         journal: the study's file; its folder is created.
-        trials: complete trials to have at the end.
+        trials: complete trials to have at the end; with several workers there may be up to one more of each.
         folds: cutoffs, in order.
         suggest: makes hyper-parameters from an Optuna trial; ``search_space`` unless given.
         on_trial: told the number and value of each trial that this process finished.
@@ -129,25 +128,34 @@ def tune(
     Raises:
         NotEnoughHistory: the first fold has too few candles before it.
     """
+    import optuna
+
     seen = pl.col("date") <= TUNING_END
     make = suggest or search_space
     task = Task(kind, klines.filter(seen), features.filter(seen), journal, trials, folds, make)
     study = _study(kind, journal)
-    if not study.get_trials(deepcopy=False):
-        study.enqueue_trial(_as_trial(DEFAULTS[kind]), skip_if_exists=True)
-    with _helpers(task, workers - 1):
-        _work(task, on_trial)
+    waiting = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
+    if _default_trial(study, kind) is None and not waiting:
+        study.enqueue_trial(_as_trial(DEFAULTS[kind]))  # again, if the process that tried it was killed
+    open_trials = trials - len(_complete(study))
+    with helped(_work, task, min(workers, open_trials) - 1):
+        _work(task, on_trial=on_trial)
     return _outcome(_study(kind, journal), kind, make)
 
 
-def _work(task: Task, on_trial: Callable[[int, float], None] | None, worker: int = 0) -> None:
+def _work(
+    task: Any,
+    worker: int = 0,
+    go_on: Callable[[], None] = lambda: None,
+    on_trial: Callable[[int, float], None] | None = None,
+) -> None:
     """Try what the study asks for until it has its trials."""
     import optuna
 
     anchors = Anchors(history(task.klines, features=task.features))
     study = _study(task.kind, task.journal, worker)
-    complete = (optuna.trial.TrialState.COMPLETE,)
-    while len(study.get_trials(deepcopy=False, states=complete)) < task.trials:
+    while len(_complete(study)) < task.trials:
+        go_on()
         trial = study.ask()
         trial.set_user_attr(PROCESS, os.getpid())
         try:
@@ -160,35 +168,6 @@ def _work(task: Task, on_trial: Callable[[int, float], None] | None, worker: int
         study.tell(trial, value)
         if on_trial is not None:
             on_trial(trial.number, value)
-
-
-@contextlib.contextmanager
-def _helpers(task: Task, count: int) -> Iterator[None]:
-    """Let ``count`` more processes work on the study; they are ended if this one fails or is interrupted."""
-    fresh = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    parent = os.getpid()
-    helpers = [fresh.Process(target=_help, args=(task, n, parent)) for n in range(1, count + 1)]
-    for helper in helpers:
-        helper.start()
-    try:
-        yield
-    except BaseException:
-        for helper in helpers:
-            helper.terminate()
-        raise
-    finally:
-        for helper in helpers:
-            helper.join()
-
-
-def _help(task: Task, worker: int, parent: int) -> None:
-    """Work as long as the process that asked for it lives."""
-
-    def look_up(*_: object) -> None:
-        if os.getppid() != parent:
-            raise SystemExit(1)
-
-    _work(task, look_up, worker)
 
 
 def search_space(trial: Any, kind: str) -> HyperParameters:
@@ -269,6 +248,19 @@ def _study(kind: str, journal: Path, worker: int = 0) -> Any:
     return study
 
 
+def _complete(study: Any) -> list[Any]:
+    import optuna
+
+    return list(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
+
+
+def _default_trial(study: Any, kind: str) -> Any:
+    """The complete trial of the default hyper-parameters, None if there is none."""
+    wanted = _as_trial(DEFAULTS[kind])
+    same = (t for t in _complete(study) if all(t.params[name] == wanted[name] for name in t.params))
+    return next(same, None)
+
+
 def _as_trial(hp: HyperParameters) -> dict[str, Any]:
     values = hp.as_dict()
     names = ["layers", "units", "learning_rate", "epochs", "l2", "bound"]
@@ -284,9 +276,9 @@ def _outcome(study: Any, kind: str, make: Callable[[Any, str], HyperParameters])
     ]
     best = make(optuna.trial.FixedTrial(study.best_trial.params), kind)
     losses = study.best_trial.user_attrs.get(FOLD_LOSSES, [])
-    default = study.get_trials(deepcopy=False)[0]
-    default_losses = default.user_attrs.get(FOLD_LOSSES, [])
+    default = _default_trial(study, kind)
+    default_losses = default.user_attrs.get(FOLD_LOSSES, []) if default else []
     won = sum(mine < other for mine, other in zip(losses, default_losses, strict=False))
-    default_value = float("nan") if default.value is None else float(default.value)
+    default_value = float(default.value) if default else float("nan")
     table = pl.DataFrame(rows, infer_schema_length=None)
     return Tuned(best, float(study.best_value), default_value, won, len(losses), table)

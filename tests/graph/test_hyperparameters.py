@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from btc_assets.automation.runs import WORKER_TAG
 from btc_assets.cli import tune as command
 from btc_assets.contracts import HYPERPARAMETERS
 from btc_assets.launch import this_process
+from btc_assets.modeling.helpers import cores
 from btc_assets.modeling.hyperparameters import DEFAULTS
 from btc_assets.modeling.tuning import TUNING_END, Tuned
 from btc_assets.modeling.vintages import VintageBook
@@ -71,7 +71,7 @@ def test_a_vintage_before_the_end_of_tuning_never_uses_what_tuning_saw() -> None
 def searching(kind: str, _klines: Any, _features: Any, _journal: Path, trials: int, **more: Any) -> Tuned:
     """Stands for a search of two trials."""
     assert trials == 2
-    assert more["workers"] == (os.cpu_count() or 1)
+    assert more["workers"] == cores()
     more["on_trial"](0, 0.99)
     more["on_trial"](1, 0.98)
     return Tuned(dataclasses.replace(DEFAULTS[kind], units=24), 0.98, 0.99, 4, 4, TRIALS)

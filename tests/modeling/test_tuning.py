@@ -18,6 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from btc_assets.modeling import tuning
 from btc_assets.modeling.anchor import Anchors
+from btc_assets.modeling.helpers import helped
 from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.tuning import TUNING_END, evaluate, tune
@@ -110,7 +111,79 @@ def test_several_processes_of_one_machine_share_a_study(
     )  # fmt: skip
     assert len(processes()) == 2
     assert os.getpid() in processes()
-    assert tuned.trials.filter(pl.col("state") == "COMPLETE").height in (3, 4)
+    assert tuned.trials.filter(pl.col("state") == "COMPLETE").height in (3, 4), "at most one more a helper"
+
+
+def test_M6_the_default_is_tried_again_if_the_process_that_tried_it_was_killed(
+    market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> list[float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuning, "evaluate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tune("mlp", *market, tmp_path / "mlp.journal", 2)
+    monkeypatch.setattr(tuning, "evaluate", lambda *_: [0.98])
+    tuned = tune("mlp", *market, tmp_path / "mlp.journal", 2)
+    assert tuned.default_value == 0.98
+    assert "nan" not in tuned.reason
+
+
+def doing(task: Any, worker: int, go_on: Any) -> None:
+    """Says that it worked; fails, or looks whether its parent lives, as the task says."""
+    (Path(task["folder"]) / str(worker)).touch()
+    if task["fail"]:
+        raise ValueError("as told")
+    while True:
+        go_on()
+        time.sleep(0.05)
+
+
+def test_a_helper_that_fails_is_logged_and_fails_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with helped(doing, {"folder": str(tmp_path), "fail": True}, 2):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+    assert caplog.text.count("a helping process ended with 1") == 2
+
+
+ORPHANED = """
+import os, signal, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_tuning import doing
+from btc_assets.modeling.helpers import helped
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    with helped(doing, {"folder": str(folder), "fail": False}, 1):
+        while not (folder / "1").exists():
+            time.sleep(0.05)
+        import multiprocessing
+        (folder / "pid").write_text(str(multiprocessing.active_children()[0].pid))
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_M6_helpers_end_when_the_process_that_asked_for_them_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "orphaned.py"
+    script.write_text(ORPHANED)
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": f"{here}:{here.parent / 'support'}"}
+    done = subprocess.run([sys.executable, str(script), str(tmp_path), str(here)], env=environment)
+    assert done.returncode == -9
+    helper = Path(f"/proc/{(tmp_path / 'pid').read_text()}")
+    deadline = time.monotonic() + 30
+    while _alive(helper) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(helper)
+
+
+def _alive(process: Path) -> bool:
+    try:
+        return "\nState:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
 
 
 def test_a_study_that_goes_on_does_not_try_the_same_again(
