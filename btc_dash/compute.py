@@ -104,22 +104,17 @@ class Forecaster:
     def _from_close(self, origin: dt.date, named: tuple[str, str] | None = None) -> dict[str, Forecast]:
         if market.history(self._reader).close_on(origin) is None:
             raise NotEnoughHistory(f"there is no candle of {origin}")
-        return self._compute(market.candles(self._reader), market.features(self._reader), origin, named)
+        candles = market.candles(self._reader)
+        return self._compute(candles, _completed(market.features(self._reader), candles), origin, named)
 
     def _from_now(self, glimpse: Glimpse, named: tuple[str, str] | None) -> dict[str, Forecast]:
         from btc_assets.frames import klines_frame
-        from btc_assets.modeling.features import LOOKBACK, engineer
 
-        day = glimpse.candle.date
-        before = pl.col("date") < day
-        closed, known = (
-            market.candles(self._reader).filter(before),
-            market.features(self._reader).filter(before),
-        )
+        before = pl.col("date") < glimpse.candle.date
+        closed = market.candles(self._reader).filter(before)
         candles = closed.vstack(klines_frame([glimpse.candle], glimpse.at).select(closed.columns))
-        # The 4-hour candles of a day that is not over are not asked for: it goes by its range so far.
-        running = engineer(candles.tail(LOOKBACK + 1), RAW_KLINES_4H.empty()).tail(1)
-        return self._compute(candles, known.vstack(running.select(known.columns)), day, named)
+        features = _completed(market.features(self._reader).filter(before), candles)
+        return self._compute(candles, features, glimpse.candle.date, named)
 
     def _compute(
         self, candles: pl.DataFrame, features: pl.DataFrame, origin: dt.date, named: tuple[str, str] | None
@@ -165,3 +160,18 @@ class Forecaster:
         from btc_assets.modeling.inference import Predictor
 
         return Predictor.open(self._registry().fetch(ModelRef(kind, vintage, sha256)), sha256)
+
+
+def _completed(known: pl.DataFrame, candles: pl.DataFrame) -> pl.DataFrame:
+    """``known`` features with those of the candles after them, which the graph has not derived yet.
+
+    These go by the day's range: of a day that is not over, or just is, no 4-hour candles are asked for.
+    """
+    from btc_assets.modeling.features import LOOKBACK, engineer
+
+    newest = known["date"][-1] if known.height else dt.date.min
+    lacking = candles.filter(pl.col("date") > newest).height
+    if not lacking:
+        return known
+    derived = engineer(candles.tail(LOOKBACK + lacking), RAW_KLINES_4H.empty()).tail(lacking)
+    return known.vstack(derived.select(known.columns))

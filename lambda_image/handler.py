@@ -64,6 +64,7 @@ def _obey(config: Config, order: Order, seconds_left: Callable[[], float]) -> di
         "DayLanded": 1,
         "CandlesLanded": len(landings.fresh),
         "CandlesRestated": len(landings.restated),
+        "DaysWithoutBars": len(landings.without_bars),
         "RunsLaunched": int(run is not None),
     }
     _record(config, f"{order.day} landed", figures)
@@ -72,12 +73,14 @@ def _obey(config: Config, order: Order, seconds_left: Callable[[], float]) -> di
         "landed": [day.isoformat() for day in landings.fresh],
         "restated": [day.isoformat() for day in landings.restated],
         "unchanged": landings.unchanged,
+        "without_bars": [day.isoformat() for day in landings.without_bars],
         "run": run,
     }
 
 
 def _land(config: Config, order: Order, seconds_left: Callable[[], float]) -> Landings:
-    patience = Patience(deadline=max(seconds_left() - _KEPT_FOR_DAGSTER, 5.0))
+    questions = 2  # days, and 4-hour candles
+    patience = Patience(deadline=max(seconds_left() - _KEPT_FOR_DAGSTER, 5.0) / questions)
     source = Binance(config.binance_url, patience=patience, hold_file=_HOLD_FILE)
     zone = _zone(config.landing, config.symbol, config.s3_endpoint)
     return land(source, zone, config.symbol, order.day, seconds_left)

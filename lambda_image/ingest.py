@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from btc_assets.errors import SourceUnavailable
+from btc_assets.errors import SourceError, SourceUnavailable
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS
 from btc_assets.market.fetch import fetch
 from btc_assets.market.kline import Kline
-from btc_assets.market.landing import Landing
+from btc_assets.market.landing import Landed, Landing
 from btc_assets.market.source import KlineSource
+
+log = logging.getLogger(__name__)
 
 RECHECKED_DAYS = 7
 """Earlier days that come with the same request and show what the exchange restated since."""
@@ -34,6 +37,8 @@ class Landings:
     restated: tuple[dt.date, ...]
     """Days landed before, now with other figures."""
     unchanged: int
+    without_bars: tuple[dt.date, ...]
+    """Days of which no 4-hour candle could be had."""
 
 
 def land(
@@ -53,24 +58,45 @@ def land(
     first = day if last is None else min(last + DAY, day)
     start = first if last is None else max(FIRST_DAY, first - RECHECKED_DAYS * DAY)
     klines = fetch(source, symbol, start, day + DAY)
-    bars: dict[dt.date, list[Kline]] = {kline.date: [] for kline in klines}
-    for bar in source.klines(symbol, start, day + DAY, FOUR_HOURS):
-        bars.setdefault(bar.date, []).append(bar)
-    known = {landed.date: landed.sha256 for landed in zone.newest(symbol, start, day + DAY)}
+    bars = bars_by_day(source, symbol, start, day)
+    known = {landed.date: landed for landed in zone.newest(symbol, start, day + DAY)}
     zone_begins = min(known, default=first)
     fresh: list[dt.date] = []
     restated: list[dt.date] = []
     for kline in klines:
-        if kline.date < min(zone_begins, first) or known.get(kline.date) == zone.digest(
-            kline, bars[kline.date]
-        ):
+        date, parts = kline.date, bars.get(kline.date, [])
+        if date < min(zone_begins, first) or (date in known and not is_news(zone, known[date], kline, parts)):
             continue
         if seconds_left() < SPARE_SECONDS:
-            raise OutOfTime(
-                f"time is nearly up before {kline.date}; {len(fresh)} days up to {day} were landed"
-            )
-        _, wrote = zone.put(kline, bars[kline.date])
+            raise OutOfTime(f"time is nearly up before {date}; {len(fresh)} days up to {day} were landed")
+        _, wrote = zone.put(kline, parts)
         if wrote:
-            (restated if kline.date in known else fresh).append(kline.date)
+            (restated if date in known else fresh).append(date)
     unchanged = len(klines) - len(fresh) - len(restated)
-    return Landings(day, tuple(fresh), tuple(restated), unchanged)
+    without = tuple(kline.date for kline in klines if not bars.get(kline.date))
+    return Landings(day, tuple(fresh), tuple(restated), unchanged, without)
+
+
+def bars_by_day(source: KlineSource, symbol: str, start: dt.date, day: dt.date) -> dict[dt.date, list[Kline]]:
+    """The 4-hour candles from ``start`` up to ``day``, by day; none if they cannot be had or believed.
+
+    They sharpen a forecast that the daily candle alone allows, so they must not keep it from being landed;
+    the next day's invocation asks for them again.
+    """
+    found: dict[dt.date, list[Kline]] = {}
+    try:
+        for bar in source.klines(symbol, start, day + DAY, FOUR_HOURS):
+            found.setdefault(bar.date, []).append(bar)
+    except SourceError as error:
+        log.warning("landing without 4-hour candles: %s", error)
+    return found
+
+
+def is_news(zone: Landing, landed: Landed, kline: Kline, bars: list[Kline]) -> bool:
+    """Whether ``kline`` and ``bars`` say more than what is landed, or something else."""
+    if landed.sha256 == zone.digest(kline, bars):
+        return False
+    if len(bars) == FOUR_HOURS.bars_a_day:
+        return True
+    there = zone.read(landed, FOUR_HOURS)
+    return len(bars) >= len(there) or zone.digest(zone.read(landed)[0]) != zone.digest(kline)

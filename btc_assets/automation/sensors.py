@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from btc_assets.automation.jobs import DAY_OF_DATA, daily_partition
+from btc_assets.automation.jobs import DAY_OF_DATA, MARKET, daily_partition
 from btc_assets.automation.landing import landed_until
 from btc_assets.automation.runs import days_under_way, failures, missing_days, run_tags, windows
 from btc_assets.market.calendar import closes_at, last_closed_day
@@ -65,7 +65,10 @@ def request(
 ) -> dg.RunRequest:
     """One run over ``window`` for the assets that lack a day of it; each attempt has a run key of its own."""
     days = set(window.days)
-    assets = [asset for asset, lacking in missing.items() if lacking & days]
+    lacking = {asset for asset, without in missing.items() if without & days}
+    if lacking & set(MARKET):
+        lacking.add(MARKET[-1])  # features are derived again from whatever is loaded
+    assets = [asset for asset in missing if asset in lacking]
     return dg.RunRequest(
         run_key=f"{window.start}..{window.last}#{failed[0].dagster_run.run_id if failed else 'first'}",
         asset_selection=[dg.AssetKey([a]) for a in assets],

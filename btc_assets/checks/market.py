@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
+import numpy as np
 import polars as pl
 
 from btc_assets.checks.results import breaches_of_contract, result, spec
@@ -11,8 +12,9 @@ from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
 from btc_assets.market.calendar import DAY, closes_at, days, last_closed_day
 from btc_assets.market.compare import flags
 from btc_assets.market.kline import Kline
-from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES
-from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES, stale_days
+from btc_assets.modeling.history import LOG_REALISED, history
+from btc_assets.modeling.realised import log_realised
 from btc_assets.resources import Platform
 
 CANDLES, BARS, FEATURES = RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name
@@ -115,7 +117,7 @@ def fresh(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
         spec(
             BARS,
             "every_day_has_its_bars",
-            "Every daily candle has 4-hour candles; without them its volatility is that of the day's range.",
+            "Every daily candle has 4-hour candles enough; without them its volatility is that of its range.",
         ),
         spec(BARS, "within_their_day", "No bar of the last 400 days reaches beyond its day's candle."),
     ],
@@ -125,9 +127,19 @@ def raw_klines_4h_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
     bars, candles = platform.tables.read(RAW_KLINES_4H), platform.tables.read(RAW_KLINES)
     yield result(BARS, "follows_its_contract", breaches_of_contract(RAW_KLINES_4H, bars))
     yield result(BARS, "no_impossible_candle", impossible(bars))
-    lacking = candles.join(bars, on=["symbol", "date"], how="anti")["date"].to_list()
-    yield result(BARS, "every_day_has_its_bars", [f"none on {d}" for d in reversed(lacking)], warn=True)
+    mine = pl.col("symbol") == platform.settings.symbol
+    lacking = without_bars(candles.filter(mine), bars.filter(mine))
+    yield result(BARS, "every_day_has_its_bars", lacking, warn=True)
     yield result(BARS, "within_their_day", beyond(bars, candles), warn=True)
+
+
+def without_bars(candles: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
+    """The days that have too few whole bars to tell their volatility, newest first."""
+    if candles.is_empty():
+        return []
+    h = history(candles)
+    few = np.isnan(log_realised(bars, h)) & ~np.isnan(h.close)
+    return [f"too few on {h.first + int(place) * DAY}" for place in np.flatnonzero(few)[::-1]]
 
 
 def beyond(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str]:
@@ -160,6 +172,7 @@ def beyond(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str]:
             blocking=True,
         ),
         spec(FEATURES, "as_long_as_the_candles", "Every candle has its features."),
+        spec(FEATURES, "know_their_bars", "Features were derived with the 4-hour candles that are there."),
     ],
 )
 def engineered_features_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
@@ -172,3 +185,13 @@ def engineered_features_checks(platform: Platform) -> Iterator[dg.AssetCheckResu
     lacking = candles.join(features, on=["symbol", "date"], how="anti")["date"].to_list()
     # A candle that landed a moment ago has its features when its own run gets there.
     yield result(FEATURES, "as_long_as_the_candles", [f"no features for {d}" for d in lacking], warn=True)
+    yield result(FEATURES, "know_their_bars", behind_bars(platform, features), warn=True)
+
+
+def behind_bars(platform: Platform, features: pl.DataFrame) -> list[str]:
+    """The days of which 4-hour candles came, or changed, after the features were derived, newest first."""
+    platform.tables.ensure_table(RAW_KLINES_4H)
+    mine = pl.col("symbol") == platform.settings.symbol
+    candles, bars = (platform.tables.read(spec).filter(mine) for spec in (RAW_KLINES, RAW_KLINES_4H))
+    stale = stale_days(features.filter(mine), candles, bars)
+    return [f"{day}: materialise engineered_features again" for day in reversed(stale)]

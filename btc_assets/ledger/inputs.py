@@ -13,6 +13,7 @@ from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE, T
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.digest import CANDLE_COLUMNS, bar_digests, candle_digests, feature_digests
 from btc_assets.market.calendar import DAY
+from btc_assets.modeling.features import stale_days
 from btc_assets.storage.registry import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableStore
 
@@ -112,6 +113,7 @@ def check_inputs(
     """
     origins = rows["origin_date"].unique().sort()
     _check_candles(tables, inputs, origins, now)
+    _check_derived(inputs, origins[-1])
     _check_vintages(rows, inputs.vintages)
     _check_registry(registry, inputs.vintages)
 
@@ -130,13 +132,15 @@ def _check_candles(tables: TableStore, inputs: Inputs, origins: pl.Series, now: 
     lacking = sorted(set(origins) - set(inputs.candles["date"]))
     if lacking:
         raise LedgerError(f"no candle of origin {lacking[0]} among the inputs; materialise its raw_klines")
-    late = inputs.candles.filter(pl.col("ingested_at") > now)
-    if not late.is_empty():
-        row = late.row(0, named=True)
-        raise LedgerError(
-            f"the candle of {row['date']} was stored at {row['ingested_at'].isoformat()}, after now "
-            f"({now.isoformat()}): a clock is wrong. Nothing was issued"
-        )
+    for rows in (inputs.candles, inputs.bars):
+        late = rows.filter(pl.col("ingested_at") > now)
+        if not late.is_empty():
+            row = late.row(0, named=True)
+            raise LedgerError(
+                f"the candle of {row['open_time']:%Y-%m-%d %H:%M} was stored at "
+                f"{row['ingested_at'].isoformat()}, after now ({now.isoformat()}): a clock is wrong. Nothing "
+                "was issued"
+            )
     symbol, end = inputs.candles["symbol"][0], origins[-1] + DAY
     stored = tables.read(RAW_KLINES, end=end).filter(pl.col("symbol") == symbol)
     for read, now_stored in ((inputs.candles, stored), (inputs.bars, _bars(tables, symbol, end))):
@@ -146,6 +150,17 @@ def _check_candles(tables: TableStore, inputs: Inputs, origins: pl.Series, now: 
                 f"candles up to {origins[-1]} changed while the forecasts were computed from them; nothing "
                 "was issued, run the partition again"
             )
+
+
+def _check_derived(inputs: Inputs, newest: dt.date) -> None:
+    """The features were derived from the 4-hour candles that the record will name beside them."""
+    days = [day for day in stale_days(inputs.features, inputs.candles, inputs.bars) if day <= newest]
+    if days:
+        raise LedgerError(
+            f"the features of {days[0]} and {len(days) - 1} more days are not what the stored 4-hour candles "
+            f"give; materialise engineered_features from {days[0]} to {days[-1]}, then the forecasts. "
+            "Nothing was issued"
+        )
 
 
 def _check_vintages(rows: pl.DataFrame, vintages: pl.DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 A month is read from its monthly file or, where there is none, from daily files. What lies after the
 newest file does not exist yet; a file of daily candles missing before that is an error that names it. A
-file of shorter bars may be missing: its days then have none, which whoever reads them must say.
+file of shorter bars may be missing: its days then have none, and whoever reads them must say so.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Archive:
             klines = self._read(monthly(symbol, month, interval), symbol, month, until, interval)
             if klines is None:
                 first, stop = max(month, start), min(until, end, last + DAY)
-                klines, missing = self._days(symbol, first, stop, interval)
+                klines, missing = self._days(symbol, first, stop, interval, interval != DAILY)
             if missing is not None and interval == DAILY:
                 raise SourceRefused(
                     f"{self._shelf.location}: {monthly(symbol, month)} and {missing} are missing, though "
@@ -84,21 +84,28 @@ class Archive:
         return closes_at(last)
 
     def _days(
-        self, symbol: str, start: dt.date, end: dt.date, interval: Interval
+        self, symbol: str, start: dt.date, end: dt.date, interval: Interval, go_on: bool
     ) -> tuple[list[Kline], str | None]:
-        """The candles of daily files, up to the first that is missing, and which that is.
+        """The candles of daily files, and the first file that is missing; with ``go_on`` also those after it.
 
-        What lies behind a missing file of bars is not looked for: at a URL each look is a request, and an
-        archive may have no bars at all.
+        At a URL, where each look is a request and there may be no bars at all, as many missing files in a row
+        as the shelf allows end the month.
         """
         found: list[Kline] = []
+        missing: list[str] = []
+        in_a_row = 0
         for day in days(start, end):
             path = daily(symbol, day, interval)
             klines = self._read(path, symbol, day, day + DAY, interval)
             if klines is None:
-                return found, path
+                missing.append(path)
+                in_a_row += 1
+                if not go_on or in_a_row == self._shelf.misses:
+                    break
+                continue
+            in_a_row = 0
             found += klines
-        return found, None
+        return found, missing[0] if missing else None
 
     def _read(
         self, path: str, symbol: str, start: dt.date, end: dt.date, interval: Interval
@@ -118,6 +125,10 @@ class _Shelf(Protocol):
 
     location: str
 
+    @property
+    def misses(self) -> int | None:
+        """How many missing files in a row mean that there are no more; None: none does."""
+
     def begin(self) -> None:
         """A new question is asked: its time starts now."""
 
@@ -130,6 +141,8 @@ class _Shelf(Protocol):
 
 class _Folder:
     """Dumps in a local folder."""
+
+    misses = None
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -159,6 +172,8 @@ class _Folder:
 
 class _Web:
     """Dumps behind a URL. There is no listing, so the newest file is searched backwards from today."""
+
+    misses = 3
 
     def __init__(self, location: str, patience: Patience) -> None:
         self.location = location.rstrip("/")

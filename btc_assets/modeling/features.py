@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import Column, TableSpec
+from btc_assets.market.calendar import DAY
 from btc_assets.modeling.history import LOG_REALISED, Floats, History, history, window_mean
 from btc_assets.modeling.realised import log_realised
 
@@ -111,6 +113,17 @@ ENGINEERED_FEATURES = TableSpec(
         ),
     ),
 )
+
+
+def stale_days(features: pl.DataFrame, klines: pl.DataFrame, bars: pl.DataFrame) -> list[dt.date]:
+    """The days of ``klines`` whose ``LOG_REALISED`` in ``features`` is not what ``bars`` give."""
+    if klines.height == 0:
+        return []
+    h = history(klines, features=features)
+    assert h.log_realised is not None
+    due = log_realised(bars, h)
+    same = (due == h.log_realised) | (np.isnan(due) & np.isnan(h.log_realised)) | np.isnan(h.close)
+    return [h.first + int(place) * DAY for place in np.flatnonzero(~same)]
 
 
 def engineer(klines: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:

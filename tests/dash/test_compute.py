@@ -9,6 +9,8 @@ import pytest
 
 from btc_assets.contracts import FORECASTS, HORIZONS, LEVELS
 from btc_assets.errors import ModelError, NotEnoughHistory
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.settings import Settings, load
 from btc_assets.storage.folder import FolderRegistry
 from btc_dash import story, words
@@ -62,6 +64,15 @@ def test_M8_later_candles_do_not_change_it(site: Site, settings: Settings, tmp_p
     tables.upsert(RAW_KLINES, cut)
     other = open_site(load({}, data_dir=str(tmp_path)))
     assert (other.forecaster.forecast("mlp", ORIGIN, "a").quantiles == before).all()
+
+
+def test_a_day_whose_features_the_graph_has_not_derived_yet_is_computed_all_the_same(tmp_path: Path) -> None:
+    tables = pages_data.fill(tmp_path / "real", origins=8)
+    newest = tables.read(ENGINEERED_FEATURES, ENGINEERED_FEATURES.key, start=pages_data.NEWEST - DAY)
+    tables.delete_keys(ENGINEERED_FEATURES, newest)
+    site = open_site(load({}, data_dir=str(tmp_path)))
+    found = site.forecaster.forecast("ensemble", pages_data.NEWEST, "a")
+    assert np.isfinite(found.quantiles).all()
 
 
 def test_it_is_computed_once_and_kept_within_a_bound(site: Site, settings: Settings) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import exchange as faults
 import polars as pl
 import pytest
 from world import LAST, World
@@ -16,6 +17,7 @@ from btc_assets.launch import RunFailed
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, opens_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, LOOKBACK, engineer
 from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.storage.open import open_tables
 
 TABLES = (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES)
 
@@ -144,13 +146,41 @@ def test_a_bar_beyond_its_day_s_candle_is_pointed_out(world: World) -> None:
     assert failed_checks(world) == {"raw_klines: is_fresh", "raw_klines_4h: within_their_day"}
 
 
-def test_D8_an_impossible_4_hour_candle_fails_and_nothing_of_the_day_is_derived(world: World) -> None:
+def test_D8_an_impossible_4_hour_candle_is_refused_with_its_day_and_stops_nothing_else(world: World) -> None:
     day = LAST + DAY
     world.exchange.restate_bar(opens_at(day), high="1.0")
-    with pytest.raises(RunFailed, match=r"high 1\.0 is below open, close or low"):
-        world.run("market_history", day, day)
-    assert world.table(RAW_KLINES_4H)["date"].max() == LAST
-    assert world.table(ENGINEERED_FEATURES)["date"].max() == LAST
+    world.run("market_history", day, day + DAY)
+    assert set(world.table(RAW_KLINES_4H, start=day)["date"]) == {day + DAY}
+    refused = world.metadata("raw_klines_4h", day + DAY)["refused"]
+    assert list(refused) == [str(day)]
+    assert "high 1.0 is below open, close or low" in refused[str(day)]
+    assert world.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].is_null().to_list() == [True, False]
+
+
+def test_S10_a_source_without_4_hour_candles_stops_no_forecast(world: World) -> None:
+    """A person at a terminal, or the last of Dagster's retries: the day goes on without them."""
+    day = LAST + DAY
+    world.exchange.spoil_interval("4h", faults.status(503), times=1000)
+    world.run("market_history", day, day)
+    assert world.table(ENGINEERED_FEATURES)["date"].max() == day
+    (why,) = world.metadata("raw_klines_4h", day)["refused"].values()
+    assert "503" in why
+    world.exchange.behave()
+    world.run("market_history", day + DAY, day + DAY)
+    assert world.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].null_count() == 0
+
+
+def test_features_that_4_hour_candles_came_too_late_for_are_pointed_out(world: World) -> None:
+    """Loaded alone, for days before those that every run derives again: they were not there before."""
+    day = LAST - 30 * DAY
+    tables = open_tables(world.settings)
+    tables.delete_keys(RAW_KLINES_4H, tables.read(RAW_KLINES_4H, RAW_KLINES_4H.key, start=day, end=day + DAY))
+    world.run("market_history", day, day, ["engineered_features"])
+    world.run("market_history", day, day, ["raw_klines_4h"])
+    world.run("market_history", LAST, LAST)
+    assert failed_checks(world) == {"raw_klines: is_fresh", "engineered_features: know_their_bars"}
+    world.run("market_history", day, day, ["engineered_features"])
+    assert world.table(ENGINEERED_FEATURES).equals(derived(world))
 
 
 @pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)

@@ -11,10 +11,13 @@ import pytest
 from tiny_vintage import METRICS, write_vintage
 from world import LAST, World
 
+from btc_assets.automation.jobs import DAY_OF_DATA
+from btc_assets.automation.sensors import request
 from btc_assets.cli import catch_up
 from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.identity import CODE_VERSION
+from btc_assets.partitions import Window
 from btc_assets.storage.open import open_registry, open_tables
 from btc_assets.storage.registry import VintageId
 
@@ -71,3 +74,21 @@ def test_an_asset_that_a_release_brings_is_loaded_with_its_whole_history(
     )
     catch_up.load_history(world.settings, world.instance, LAST)
     assert asked == [(FIRST_DAY, LAST)]
+
+
+@pytest.mark.parametrize("asset", ["raw_klines_4h", "raw_klines"])
+def test_whatever_candles_catch_up_asks_for_it_has_features_derived_again(asset: str) -> None:
+    window = Window(LAST, LAST + DAY)
+    missing: dict[str, set[dt.date]] = {name: set() for name in DAY_OF_DATA} | {asset: {LAST}}
+    asked = [key.to_user_string() for key in request(window, missing).asset_selection or ()]
+    assert asked == [asset, "engineered_features"]
+
+
+def test_a_vintage_that_cannot_be_read_does_not_stop_catching_up(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_in_force(world, tmp_path / "made", CODE_VERSION)
+    for manifest in Path(world.settings.root).glob("models/*/*/manifest.json"):
+        manifest.write_text("{}")
+    assert not catch_up.outdated(world.settings)
+    assert "manifest" in capsys.readouterr().err

@@ -101,6 +101,7 @@ def test_an_event_lands_the_candle_and_starts_the_day(stage: Stage) -> None:
         "landed": ["2018-02-28"],
         "restated": [],
         "unchanged": 0,
+        "without_bars": [],
         "run": "run-1",
     }
     (key,) = stage.keys()

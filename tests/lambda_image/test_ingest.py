@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import exchange as faults
 import pytest
 from exchange import Exchange
 
@@ -12,6 +13,7 @@ from btc_assets.errors import NoDataYet
 from btc_assets.market.binance import Binance
 from btc_assets.market.calendar import FOUR_HOURS, opens_at
 from btc_assets.market.landing import Landing
+from btc_assets.market.patience import Patience
 from lambda_image.ingest import OutOfTime, land
 
 LAST = dt.date(2018, 2, 28)
@@ -49,6 +51,32 @@ def test_D11_a_restated_4_hour_candle_becomes_a_new_version_of_its_day(
     landed(exchange, zone)
     exchange.restate_bar(opens_at(LAST - 3 * DAY), high="99999.0")
     assert landed(exchange, zone).restated == (LAST - 3 * DAY,)
+
+
+@pytest.mark.parametrize("fault", [faults.status(503), faults.html(), faults.rows_of([["no candle"]])])
+def test_a_day_is_landed_though_its_4_hour_candles_cannot_be_had(
+    exchange: Exchange, zone: Landing, fault: faults.Fault
+) -> None:
+    impatient = Binance(exchange.url, patience=Patience(deadline=0.5, first_wait=0.01, longest_wait=0.01))
+    exchange.spoil_interval("4h", fault, times=1000)
+    found = land(impatient, zone, "BTCUSDT", LAST, lambda: 60.0)
+    assert (found.fresh, found.without_bars) == ((LAST,), (LAST,))
+    exchange.behave()
+    assert landed(exchange, zone).restated == (LAST,), "the next invocation adds them"
+    assert len(zone.klines("BTCUSDT", LAST, LAST + DAY, FOUR_HOURS)) == 6
+
+
+def test_an_answer_with_fewer_4_hour_candles_takes_nothing_away(exchange: Exchange, zone: Landing) -> None:
+    landed(exchange, zone)
+    bars = dict(exchange.bars)
+    for opens in [opens for opens in bars if opens.date() == LAST][:2]:
+        del exchange.bars[opens]
+    assert landed(exchange, zone).restated == ()
+    exchange.bars.clear()
+    assert landed(exchange, zone).restated == ()
+    assert len(zone.klines("BTCUSDT", LAST, LAST + DAY, FOUR_HOURS)) == 6
+    exchange.restate(LAST, trades=7)
+    assert landed(exchange, zone).restated == (LAST,), "but a restated day is landed as it is"
 
 
 def test_an_object_from_before_there_were_4_hour_candles_gains_them(

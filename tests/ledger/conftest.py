@@ -98,6 +98,7 @@ class World:
         self._derive()
 
     def _derive(self) -> None:
+        self.tables.ensure_table(RAW_KLINES_4H)
         features = engineer(self.tables.read(RAW_KLINES), self.tables.read(RAW_KLINES_4H))
         self.tables.ensure_table(ENGINEERED_FEATURES)
         self.tables.upsert(ENGINEERED_FEATURES, features)

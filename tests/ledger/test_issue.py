@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from btc_assets.contracts import FORECASTS, RAW_KLINES
+from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.errors import LedgerError
 from btc_assets.ledger import issue as issue_module
 from btc_assets.ledger.candles import as_known_at
@@ -239,12 +239,9 @@ def test_a_few_seconds_between_hosts_do_not_break_the_order(world) -> None:
 
 def test_an_origin_whose_day_is_not_over_is_refused(world) -> None:
     early = world.in_time(D).now - dt.timedelta(minutes=10)
-    world.tables.upsert(
-        RAW_KLINES,
-        world.tables.read(RAW_KLINES).with_columns(
-            ingested_at=pl.lit(early - HOUR).cast(RAW_KLINES.schema["ingested_at"])
-        ),
-    )
+    for spec in (RAW_KLINES, RAW_KLINES_4H):
+        stamp = pl.lit(early - HOUR).cast(spec.schema["ingested_at"])
+        world.tables.upsert(spec, world.tables.read(spec).with_columns(ingested_at=stamp))
     with pytest.raises(LedgerError, match="is not over yet"):
         world.issue([D], Clock(early, early))
 
@@ -313,3 +310,23 @@ def test_a_store_that_had_forecasts_before_begins_a_chain_that_dates_them_to_now
     assert "2 forecasts were here before" in genesis.note
     assert [r.kind for r in (first, second, live)] == ["back-filled", "back-filled", "live"]
     assert set(world.tables.read(FORECASTS)["issued_at"]) == {now.now}
+
+
+def test_C5_a_4_hour_candle_from_the_future_refuses_a_live_forecast(world) -> None:
+    ahead = pl.lit(world.in_time(D).now + HOUR).cast(RAW_KLINES_4H.schema["ingested_at"])
+    bar = world.tables.read(RAW_KLINES_4H, start=D).tail(1)
+    world.tables.upsert(RAW_KLINES_4H, bar.with_columns(ingested_at=ahead))
+    with pytest.raises(LedgerError, match=r"candle of 2024-01-12 20:00 was stored at .*a clock is wrong"):
+        world.issue([D])
+    assert not world.tables.exists(ISSUE_RECORDS)
+
+
+def test_features_that_were_not_derived_from_the_4_hour_candles_beside_them_are_refused(world) -> None:
+    """The record names both, and a rebuild derives the one from the other."""
+    bars = world.tables.read(RAW_KLINES_4H, start=D - DAY, end=D)
+    world.tables.upsert(RAW_KLINES_4H, bars.with_columns(pl.col("high") * 1.01))
+    with pytest.raises(LedgerError, match=r"features of 2024-01-11 and 0 more.*engineered_features from"):
+        world.issue([D])
+    assert world.issue([D - 2 * DAY]).outcomes, "what lies before is as it was"
+    world._derive()
+    assert world.issue([D]).outcomes[D] == "live"

@@ -100,11 +100,40 @@ def test_days_whose_4_hour_dumps_are_missing_have_no_bars_and_are_no_error(tmp_p
     write_dumps(tmp_path, last, [DAILY], first)
     archive = Archive(str(tmp_path))
     assert archive.klines("BTCUSDT", first, last + DAY, FOUR_HOURS) == []
-    for day in (dt.date(2018, 2, 1), dt.date(2018, 2, 2), dt.date(2018, 2, 4)):
+    there = [dt.date(2018, 2, day) for day in (1, 2, 4, 9, 20)]
+    write_bars(tmp_path, there)
+    assert bar_days(archive, first, last + DAY) == there
+    for middle in days(first, last):
+        split = bar_days(archive, first, middle) + bar_days(archive, middle, last + DAY)
+        assert split == there, "however the range is split"
+
+
+def test_at_a_url_a_few_missing_4_hour_dumps_in_a_row_end_the_month(
+    tmp_path: Path, exchange: Exchange
+) -> None:
+    first, last = dt.date(2018, 1, 1), dt.date(2018, 2, 28)
+    write_dumps(tmp_path, last, [DAILY], first)
+    there = [dt.date(2018, 2, day) for day in (1, 2, 4, 7, 11)]
+    write_bars(tmp_path, there)
+    exchange.files |= {
+        f"/{file.relative_to(tmp_path)}": file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()
+    }
+    archive = Archive(exchange.url, patience=QUICK)
+    assert bar_days(archive, first, last + DAY) == there[:-1]
+    asked = [r.path for r in exchange.requests if "-4h-" in r.path and not r.path.endswith("CHECKSUM")]
+    assert len(asked) == 2 + 3 + 10, "two months, three days of January, ten of February"
+
+
+def write_bars(root: Path, wanted: list[dt.date]) -> None:
+    """Daily files of the 4-hour candles of some days."""
+    for day in wanted:
         lines = [",".join(to_row(bar)) for bar in made(day, day)]
-        write_dump(tmp_path, daily("BTCUSDT", day, FOUR_HOURS), lines)
-    days_read = {bar.date.day for bar in archive.klines("BTCUSDT", first, last + DAY, FOUR_HOURS)}
-    assert days_read == {1, 2}, "up to the first file that is missing"
+        write_dump(root, daily("BTCUSDT", day, FOUR_HOURS), lines)
+
+
+def bar_days(archive: Archive, start: dt.date, end: dt.date) -> list[dt.date]:
+    """The days of which there are 4-hour candles."""
+    return sorted({bar.date for bar in archive.klines("BTCUSDT", start, end, FOUR_HOURS)})
 
 
 def test_D12_a_4_hour_dump_that_does_not_hash_to_its_checksum_is_refused(tmp_path: Path) -> None:

@@ -111,6 +111,10 @@ class Exchange:
         with self._lock:
             self._faults += [(path, fault)] * times
 
+    def spoil_interval(self, interval: str, fault: Fault, times: int = 1) -> None:
+        """The same for requests for candles of ``interval``."""
+        self.spoil(fault, times, f"/api/v3/klines?{interval}")
+
     def behave(self) -> None:
         """Forget every fault that no request has run into yet."""
         with self._lock:
@@ -123,8 +127,9 @@ class Exchange:
     def next_fault(self, request: Request) -> Fault | None:
         with self._lock:
             self.requests.append(request)
+            asked = f"{request.path}?{request.params.get('interval', '')}"
             for index, (path, fault) in enumerate(self._faults):
-                if request.path.startswith(path):
+                if asked.startswith(path):
                     del self._faults[index]
                     return fault
         return None
