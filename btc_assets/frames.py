@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import polars as pl
 
@@ -16,7 +15,6 @@ def klines_frame(
     klines: Sequence[Kline], ingested_at: dt.datetime, spec: TableSpec = RAW_KLINES
 ) -> pl.DataFrame:
     """Rows of ``raw_klines``, or of ``raw_klines_4h``, all marked as stored at ``ingested_at`` (UTC)."""
-    if not klines:
-        return spec.empty()
-    rows = [{**asdict(k), "ingested_at": ingested_at} for k in klines]
-    return pl.DataFrame(rows, schema=spec.schema)
+    given = {name: [getattr(kline, name) for kline in klines] for name in Kline.__slots__}
+    given["ingested_at"] = [ingested_at] * len(klines)
+    return pl.DataFrame({name: given[name] for name in spec.schema}, schema=spec.schema)

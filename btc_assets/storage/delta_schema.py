@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,7 @@ _TYPES: dict[Any, str] = {
 }
 
 
+@cache
 def delta_schema(spec: TableSpec) -> Schema:
     """The contract as a Delta schema, with each column's meaning as its comment.
 
@@ -48,9 +50,14 @@ def missing_columns(spec: TableSpec, uri: str, table: DeltaTable) -> tuple[str, 
     Raises:
         StorageError: it differs from the contract in another way.
     """
-    there, wanted = _shape(table.schema()), _shape(delta_schema(spec))
+    there, wanted = _shape(table.schema()), _wanted(spec)
     remedy = f"Move {uri} away and materialise its asset again"
     return tuple(columns_to_add(spec, f"table {spec.name}", there, wanted, remedy))
+
+
+@cache
+def _wanted(spec: TableSpec) -> dict[str, str]:
+    return _shape(delta_schema(spec))
 
 
 def _shape(schema: Schema) -> dict[str, str]:
