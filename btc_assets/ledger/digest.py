@@ -72,13 +72,12 @@ def prefix_digests(name: str, rows: pl.DataFrame, origins: Iterable[dt.date]) ->
         origins: any days, in any order.
     """
     rows = rows.sort("date", maintain_order=True)
-    cells, dates = encode(rows), rows["date"].to_list()
+    cells, dates = encode(rows), rows["date"].to_numpy()
     running, at = hashlib.sha256(_header(name, rows)), 0
     found = {}
-    for origin in sorted(set(origins)):
-        until = at
-        while until < len(dates) and dates[until] <= origin:
-            until += 1
+    ordered = sorted(set(origins))
+    ends = np.searchsorted(dates, np.array(ordered, dtype="datetime64[D]"), side="right")
+    for origin, until in zip(ordered, ends.tolist(), strict=True):
         running.update(cells[at:until].tobytes())
         at = until
         found[origin] = running.copy().hexdigest()

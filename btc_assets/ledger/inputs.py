@@ -142,14 +142,23 @@ def _check_candles(tables: TableStore, inputs: Inputs, origins: pl.Series, now: 
                 "was issued"
             )
     symbol, end = inputs.candles["symbol"][0], origins[-1] + DAY
-    stored = tables.read(RAW_KLINES, end=end).filter(pl.col("symbol") == symbol)
-    for read, now_stored in ((inputs.candles, stored), (inputs.bars, _bars(tables, symbol, end))):
-        then = read.filter(pl.col("date") < end).sort("open_time")
-        if not now_stored.sort("open_time").select(CANDLE_COLUMNS).equals(then.select(CANDLE_COLUMNS)):
+    for spec, read, version in (
+        (RAW_KLINES, inputs.candles, inputs.candles_version),
+        (RAW_KLINES_4H, inputs.bars, inputs.bars_version),
+    ):
+        if not tables.exists(spec) or tables.version(spec) == version:
+            continue
+        stored = tables.read(spec, end=end).filter(pl.col("symbol") == symbol)
+        then = read.filter(pl.col("date") < end)
+        if not _content(stored).equals(_content(then)):
             raise LedgerError(
                 f"candles up to {origins[-1]} changed while the forecasts were computed from them; nothing "
                 "was issued, run the partition again"
             )
+
+
+def _content(candles: pl.DataFrame) -> pl.DataFrame:
+    return candles.sort("open_time").select(CANDLE_COLUMNS)
 
 
 def _check_derived(inputs: Inputs, newest: dt.date) -> None:
