@@ -20,6 +20,10 @@ from btc_assets.resources import Platform
 MOST_ASKED = 64
 """Questions that a run puts to the source to find which days it cannot believe."""
 
+LONGEST_WITHOUT = 2 * RECHECKED_DAYS * DAY
+"""How many days in a row a run may go on without; it asks for a week of its own and the one before, as does
+the next, so that whatever is missing for longer would never be asked for again."""
+
 
 @table_asset(
     RAW_KLINES_4H,
@@ -67,10 +71,10 @@ def believable(
     """The window's 4-hour candles, and by days why there are none.
 
     What cannot be believed is narrowed down to its days by halving. A source that cannot be reached is asked
-    again by Dagster's retries, and in the end gone on without.
+    again by Dagster's retries, and in the end gone on without, if later runs will ask for the same days.
 
     Raises:
-        dagster.Failure: Dagster shall try again later, or the configuration is wrong.
+        dagster.Failure: Dagster shall try again later, or nobody would; or the configuration is wrong.
     """
     klines: list[Kline] = []
     refused: dict[str, str] = {}
@@ -88,6 +92,8 @@ def believable(
                 middle = part.start + (part.end - part.start) // 2
                 parts += [Window(middle, part.end), Window(part.start, middle)]
                 continue
+            if part.end - part.start > LONGEST_WITHOUT:
+                raise dg.Failure(f"no 4-hour candles of {part}: {error}", allow_retries=False) from error
             context.log.warning(f"no 4-hour candles of {part}: {error}")
             refused[str(part)] = str(error)
     return klines, refused

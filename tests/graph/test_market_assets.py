@@ -170,6 +170,16 @@ def test_S10_a_source_without_4_hour_candles_stops_no_forecast(world: World) -> 
     assert world.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].null_count() == 0
 
 
+def test_S10_a_history_is_not_loaded_without_the_4_hour_candles_that_nobody_would_ask_for_again(
+    world: World,
+) -> None:
+    world.exchange.spoil_interval("4h", faults.status(503), times=1000)
+    with pytest.raises(RunFailed, match=r"no 4-hour candles of .* to 2019-12-31.*503"):
+        world.run("market_history", LAST - 20 * DAY, LAST)
+    world.exchange.behave()
+    world.run("market_history", LAST - 20 * DAY, LAST)
+
+
 def test_features_that_4_hour_candles_came_too_late_for_are_pointed_out(world: World) -> None:
     """Loaded alone, for days before those that every run derives again: they were not there before."""
     day = LAST - 30 * DAY
