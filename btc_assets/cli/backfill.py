@@ -26,7 +26,8 @@ def backfill(
     start: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD (UTC, included).")],
     end: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD (UTC, included).")],
     assets: Annotated[
-        str | None, typer.Option(help="Comma-separated assets; all of the daily graph unless named.")
+        list[str] | None,
+        typer.Option(help="Assets, comma-separated or repeated; all of the daily graph unless named."),
     ] = None,
     release: Annotated[
         list[str] | None,
@@ -35,7 +36,7 @@ def backfill(
 ) -> None:
     """Materialise the days from --from to --to in one run; days that are there already change nothing."""
     first, after = day_range(start, end)
-    chosen = many_of(assets, ASSETS, "asset") if assets else list(ASSETS)
+    chosen = many_of(",".join(assets), ASSETS, "asset") if assets else list(ASSETS)
     released = [str(closed_day(day, "--release")) for day in release or []]
     config = {"ops": {"raw_klines": {"config": {"released_days": released}}}} if released else None
     run_with_progress(load(), "daily_partition", first, after, chosen, config)
