@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
-
 import pytest
+from btc_command import Btc
 
-Btc = Callable[..., "subprocess.CompletedProcess[str]"]
 ONE = ["--from", "2017-08-17", "--to", "2017-08-17"]
 
 
