@@ -170,8 +170,8 @@ def _completed(known: pl.DataFrame, candles: pl.DataFrame) -> pl.DataFrame:
     from btc_assets.modeling.features import LOOKBACK, engineer
 
     newest = known["date"][-1] if known.height else dt.date.min
-    lacking = candles.filter(pl.col("date") > newest).height
-    if not lacking:
+    if candles["date"][-1] <= newest:
         return known
+    lacking = candles.filter(pl.col("date") > newest).height
     derived = engineer(candles.tail(LOOKBACK + lacking), RAW_KLINES_4H.empty()).tail(lacking)
     return known.vstack(derived.select(known.columns))
