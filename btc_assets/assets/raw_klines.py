@@ -90,17 +90,11 @@ def asking(context: dg.AssetExecutionContext) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        raise dg.Failure(str(error), allow_retries=may_help_later(context, error)) from error
+        # A person who waits at a terminal has seen the source's own retries; Dagster's may come later.
+        patient = WORKER_TAG not in context.run.tags and not isinstance(error, LASTING)
+        raise dg.Failure(str(error), allow_retries=patient) from error
     except ConfigurationError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-
-
-def may_help_later(context: dg.AssetExecutionContext, error: SourceError) -> bool:
-    """Whether Dagster's retries, minutes later, may mend ``error``.
-
-    A person who waits at a terminal has seen the source's own retries; another run may come later.
-    """
-    return WORKER_TAG not in context.run.tags and not isinstance(error, LASTING)
 
 
 def fetch(platform: Platform, window: Window, released: list[dt.date]) -> pl.DataFrame:

@@ -33,13 +33,19 @@ def backfill(
         list[str] | None,
         typer.Option(help="A day whose price jump you have looked at and let pass; repeatable."),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="A day that shall do without its 4-hour candles; repeatable."),
+    ] = None,
 ) -> None:
     """Materialise the days from --from to --to in one run; days that are there already change nothing."""
     first, after = day_range(start, end)
     chosen = many_of(",".join(assets), ASSETS, "asset") if assets else list(ASSETS)
     released = [str(closed_day(day, "--release")) for day in release or []]
-    config = {"ops": {"raw_klines": {"config": {"released_days": released}}}} if released else None
-    run_with_progress(load(), "daily_partition", first, after, chosen, config)
+    spared = [str(closed_day(day, "--without")) for day in without or []]
+    config = {"raw_klines": {"released_days": released}, "raw_klines_4h": {"days_without": spared}}
+    ops = {asset: {"config": given} for asset, given in config.items() if any(given.values())}
+    run_with_progress(load(), "daily_partition", first, after, chosen, {"ops": ops} if ops else None)
     typer.echo(f"materialised {', '.join(chosen)} for {start} to {end}")
 
 

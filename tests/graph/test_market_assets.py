@@ -146,38 +146,33 @@ def test_a_bar_beyond_its_day_s_candle_is_pointed_out(world: World) -> None:
     assert failed_checks(world) == {"raw_klines: is_fresh", "raw_klines_4h: within_their_day"}
 
 
-def test_D8_an_impossible_4_hour_candle_is_refused_with_its_day_and_stops_nothing_else(world: World) -> None:
+def test_D8_an_impossible_4_hour_candle_stops_its_day_until_a_person_lets_it_do_without(world: World) -> None:
     day = LAST + DAY
     world.exchange.restate_bar(opens_at(day), high="1.0")
-    world.run("market_history", day, day + DAY)
-    assert set(world.table(RAW_KLINES_4H, start=day)["date"]) == {day + DAY}
-    refused = world.metadata("raw_klines_4h", day + DAY)["refused"]
-    assert list(refused) == [str(day)]
-    assert "high 1.0 is below open, close or low" in refused[str(day)]
-    assert world.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].is_null().to_list() == [True, False]
-
-
-def test_S10_a_source_without_4_hour_candles_stops_no_forecast(world: World) -> None:
-    """A person at a terminal, or the last of Dagster's retries: the day goes on without them."""
-    day = LAST + DAY
-    world.exchange.spoil_interval("4h", faults.status(503), times=1000)
-    world.run("market_history", day, day)
-    assert world.table(ENGINEERED_FEATURES)["date"].max() == day
-    (why,) = world.metadata("raw_klines_4h", day)["refused"].values()
-    assert "503" in why
-    world.exchange.behave()
+    with pytest.raises(RunFailed, match=r"high 1\.0 is below open, close or low"):
+        world.run("market_history", day, day)
+    assert world.table(ENGINEERED_FEATURES)["date"].max() == LAST
+    without = {"ops": {"raw_klines_4h": {"config": {"days_without": [day.isoformat()]}}}}
+    world.run("market_history", day, day, config=without)
+    assert world.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].to_list() == [None]
+    assert failed_checks(world) == {"raw_klines: is_fresh", "raw_klines_4h: every_day_has_its_bars"}
     world.run("market_history", day + DAY, day + DAY)
-    assert world.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].null_count() == 0
+    assert set(world.table(RAW_KLINES_4H, start=day)["date"]) == {day + DAY}, "the next days are not held up"
 
 
-def test_S10_a_history_is_not_loaded_without_the_4_hour_candles_that_nobody_would_ask_for_again(
+def test_S10_a_source_that_fails_for_4_hour_candles_fails_the_day_and_the_next_attempt_heals(
     world: World,
 ) -> None:
+    """Going on without would make the forecast depend on when the source was asked."""
+    day = LAST + DAY
     world.exchange.spoil_interval("4h", faults.status(503), times=1000)
-    with pytest.raises(RunFailed, match=r"no 4-hour candles of .* to 2019-12-31.*503"):
-        world.run("market_history", LAST - 20 * DAY, LAST)
+    with pytest.raises(RunFailed, match="503"):
+        world.run("market_history", day, day)
+    assert world.table(RAW_KLINES)["date"].max() == day
+    assert world.table(ENGINEERED_FEATURES)["date"].max() == LAST
     world.exchange.behave()
-    world.run("market_history", LAST - 20 * DAY, LAST)
+    world.run("market_history", day, day)
+    assert world.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].null_count() == 0
 
 
 def test_features_that_4_hour_candles_came_too_late_for_are_pointed_out(world: World) -> None:
