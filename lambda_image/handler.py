@@ -83,7 +83,7 @@ def _land(config: Config, order: Order, seconds_left: Callable[[], float]) -> La
     patience = Patience(deadline=max(seconds_left() - _KEPT_FOR_DAGSTER, 5.0) / questions)
     source = Binance(config.binance_url, patience=patience, hold_file=_HOLD_FILE)
     zone = _zone(config.landing, config.symbol, config.s3_endpoint)
-    return land(source, zone, config.symbol, order.day, seconds_left)
+    return land(source, zone, config.symbol, order.day, seconds_left, last_call=order.last_call)
 
 
 @cache

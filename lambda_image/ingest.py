@@ -42,12 +42,19 @@ class Landings:
 
 
 def land(
-    source: KlineSource, zone: Landing, symbol: str, day: dt.date, seconds_left: Callable[[], float]
+    source: KlineSource,
+    zone: Landing,
+    symbol: str,
+    day: dt.date,
+    seconds_left: Callable[[], float],
+    *,
+    last_call: bool = False,
 ) -> Landings:
     """Land every closed candle from the last landed day on, up to ``day``; oldest first, each once.
 
     Oldest first makes the newest landed day a watermark: whenever this stops, the next call knows
-    where to go on. An empty zone begins with ``day``; history is the archive's business.
+    where to go on. An empty zone begins with ``day``; history is the archive's business. 4-hour candles
+    that cannot be had or believed fail the call, for another follows; only a ``last_call`` lands without.
 
     Raises:
         NoDataYet: the exchange has no closed candle of ``day`` yet; a retry will find it.
@@ -58,7 +65,7 @@ def land(
     first = day if last is None else min(last + DAY, day)
     start = first if last is None else max(FIRST_DAY, first - RECHECKED_DAYS * DAY)
     klines = fetch(source, symbol, start, day + DAY)
-    bars = bars_by_day(source, symbol, start, day)
+    bars = bars_by_day(source, symbol, start, day, last_call)
     known = {landed.date: landed for landed in zone.newest(symbol, start, day + DAY)}
     zone_begins = min(known, default=first)
     fresh: list[dt.date] = []
@@ -77,17 +84,21 @@ def land(
     return Landings(day, tuple(fresh), tuple(restated), unchanged, without)
 
 
-def bars_by_day(source: KlineSource, symbol: str, start: dt.date, day: dt.date) -> dict[dt.date, list[Kline]]:
-    """The 4-hour candles from ``start`` up to ``day``, by day; none if they cannot be had or believed.
+def bars_by_day(
+    source: KlineSource, symbol: str, start: dt.date, day: dt.date, last_call: bool
+) -> dict[dt.date, list[Kline]]:
+    """The 4-hour candles from ``start`` up to ``day``, by day.
 
-    They sharpen a forecast that the daily candle alone allows, so they must not keep it from being landed;
-    the next day's invocation asks for them again.
+    They sharpen a forecast that the daily candle alone allows: on a ``last_call`` there are none if they can
+    not be had or believed. The next day's invocation asks for them again.
     """
     found: dict[dt.date, list[Kline]] = {}
     try:
         for bar in source.klines(symbol, start, day + DAY, FOUR_HOURS):
             found.setdefault(bar.date, []).append(bar)
     except SourceError as error:
+        if not last_call:
+            raise
         log.warning("landing without 4-hour candles: %s", error)
     return found
 

@@ -9,7 +9,7 @@ import exchange as faults
 import pytest
 from exchange import Exchange
 
-from btc_assets.errors import NoDataYet
+from btc_assets.errors import NoDataYet, SourceError
 from btc_assets.market.binance import Binance
 from btc_assets.market.calendar import FOUR_HOURS, opens_at
 from btc_assets.market.landing import Landing
@@ -54,12 +54,15 @@ def test_D11_a_restated_4_hour_candle_becomes_a_new_version_of_its_day(
 
 
 @pytest.mark.parametrize("fault", [faults.status(503), faults.html(), faults.rows_of([["no candle"]])])
-def test_a_day_is_landed_though_its_4_hour_candles_cannot_be_had(
+def test_a_last_call_lands_a_day_though_its_4_hour_candles_cannot_be_had(
     exchange: Exchange, zone: Landing, fault: faults.Fault
 ) -> None:
     impatient = Binance(exchange.url, patience=Patience(deadline=0.5, first_wait=0.01, longest_wait=0.01))
     exchange.spoil_interval("4h", fault, times=1000)
-    found = land(impatient, zone, "BTCUSDT", LAST, lambda: 60.0)
+    with pytest.raises(SourceError):
+        land(impatient, zone, "BTCUSDT", LAST, lambda: 60.0)
+    assert zone.last_day("BTCUSDT") is None, "another call follows"
+    found = land(impatient, zone, "BTCUSDT", LAST, lambda: 60.0, last_call=True)
     assert (found.fresh, found.without_bars) == ((LAST,), (LAST,))
     exchange.behave()
     assert landed(exchange, zone).restated == (LAST,), "the next invocation adds them"
