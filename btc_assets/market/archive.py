@@ -62,7 +62,7 @@ class Archive:
             klines = self._read(monthly(symbol, month, interval), symbol, month, until, interval)
             if klines is None:
                 first, stop = max(month, start), min(until, end, last + DAY)
-                klines, missing = self._days(symbol, first, stop, interval, interval != DAILY)
+                klines, missing = self._days(symbol, first, stop, interval)
             if missing is not None and interval == DAILY:
                 raise SourceRefused(
                     f"{self._shelf.location}: {monthly(symbol, month)} and {missing} are missing, though "
@@ -84,9 +84,9 @@ class Archive:
         return closes_at(last)
 
     def _days(
-        self, symbol: str, start: dt.date, end: dt.date, interval: Interval, go_on: bool
+        self, symbol: str, start: dt.date, end: dt.date, interval: Interval
     ) -> tuple[list[Kline], str | None]:
-        """The candles of daily files, and the first file that is missing; with ``go_on`` also those after it.
+        """The candles of daily files, and the first that is missing, which ends daily candles but no bars.
 
         At a URL, where each look is a request and there may be no bars at all, as many missing files in a row
         as the shelf allows end the month.
@@ -100,7 +100,7 @@ class Archive:
             if klines is None:
                 missing.append(path)
                 in_a_row += 1
-                if not go_on or in_a_row == self._shelf.misses:
+                if interval == DAILY or in_a_row == self._shelf.misses:
                     break
                 continue
             in_a_row = 0
