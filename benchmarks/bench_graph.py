@@ -22,11 +22,11 @@ sys.path.append(str(ROOT / "tests" / "support"))
 from exchange import Exchange  # noqa: E402 - the tests' own server
 from world import World, environment  # noqa: E402
 
-from btc_assets.automation.jobs import DAY_OF_DATA, MARKET  # noqa: E402
-from btc_assets.automation.runs import run_tags  # noqa: E402
+from btc_assets.defs.automation.jobs import DAY_OF_DATA, MARKET  # noqa: E402
+from btc_assets.defs.automation.runs import run_tags  # noqa: E402
+from btc_assets.defs.partitions import DAILY, IN_ONE_RUN, Window  # noqa: E402
 from btc_assets.launch import QUIET, open_instance  # noqa: E402
 from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day  # noqa: E402
-from btc_assets.partitions import DAILY, IN_ONE_RUN, Window  # noqa: E402
 
 Row = tuple[str, str, str]
 """What, measured, aim."""

@@ -43,7 +43,7 @@ def imports() -> list[Row]:
     """Importing and opening the local store, with polars and deltalake alone as the floor."""
     floor = "import polars, deltalake, stamina, pydantic"
     ours = (
-        "from btc_assets.settings import load; from btc_assets.storage.open import open_tables; "
+        "from btc_assets.settings import load; from btc_assets.factory import open_tables; "
         "open_tables(load({})); import sys; assert not {'hopsworks', 'hsfs'} & sys.modules.keys()"
     )
     ratio = process_time(ours) / process_time(floor)

@@ -84,7 +84,7 @@ def function_folder(task: Path) -> Path:
         (task / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, task / name)
     only_code = shutil.ignore_patterns("__pycache__", "requirements*", "Dockerfile", "*.yaml")
-    for name in ("btc_assets/market", "lambda_image"):
+    for name in ("btc_assets/io", "btc_assets/market", "lambda_image"):
         shutil.copytree(ROOT / name, task / name, ignore=only_code)
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(task)], check=True)
     return task

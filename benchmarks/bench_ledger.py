@@ -30,20 +30,20 @@ from btc_assets.contracts import (
     RAW_KLINES_4H,
     VINTAGES_IN_FORCE,
 )
+from btc_assets.defs.resources import Platform
 from btc_assets.frames import klines_frame
 from btc_assets.ledger import issue as issuing
-from btc_assets.ledger.candles import BARS, land
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import read_inputs
 from btc_assets.ledger.proof import export_proof
-from btc_assets.ledger.verify import verify
+from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days, last_closed_day
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.sources.simulated import Simulated
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.vintages import grid_cutoff
-from btc_assets.resources import Platform
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.registry import ModelRef, VintageId
+from btc_assets.storage.bitemporal import BARS, land
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.protocol import ModelRef, VintageId
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests" / "support"))
@@ -140,9 +140,9 @@ def synthetic(origins: list[dt.date]) -> pl.DataFrame:
 
 def daily(platform: Platform, newest: dt.date) -> list[Row]:
     """What the record costs of a day's run: issuing without the write of the rows themselves."""
-    import btc_assets.assets.forecasts as asset
-    from btc_assets.checks import ledger as checking
+    import btc_assets.defs.assets.forecasts as asset
     from btc_assets.definitions import defs
+    from btc_assets.defs.checks import ledger as checking
 
     job, spent = defs.resolve_job_def("daily_partition"), Spent()
     runs = []

@@ -18,7 +18,7 @@ import polars as pl
 from btc_assets.contracts import NETWORKS, RAW_KLINES_4H
 from btc_assets.frames import klines_frame
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, last_closed_day
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.sources.simulated import Simulated
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecast_origin
 from btc_assets.modeling.hyperparameters import DEFAULTS

@@ -18,9 +18,8 @@ from deltalake import write_deltalake
 
 from btc_assets.contracts import FORECASTS, MODELS, QUANTILES, RAW_KLINES
 from btc_assets.market.calendar import DAY, FIRST_DAY
-from btc_assets.storage import data_files
-from btc_assets.storage.data_files import LocalFolder
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.data_files import LocalFolder
+from btc_assets.storage.delta.store import DeltaTables, data_files
 
 Row = tuple[str, str, str]
 ORIGINS = 2_780

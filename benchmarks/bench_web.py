@@ -156,11 +156,11 @@ def on_demand(data_dir: str, count: int = 60) -> Iterator[Row]:
     """Forecasts from origins that were never issued, inside this process."""
     import pages_data
 
+    from btc_assets.factory import open_registry
     from btc_assets.settings import load as settings
-    from btc_assets.storage.open import open_registry
-    from btc_dash.compute import Forecaster
-    from btc_dash.limits import Budget
-    from btc_dash.site import open_site
+    from btc_dash.data.context import open_site
+    from btc_dash.data.on_demand import Forecaster
+    from btc_dash.server.rate_limit import Budget
 
     chosen = settings({}, data_dir=data_dir)
     site = open_site(chosen)

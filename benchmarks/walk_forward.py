@@ -28,7 +28,7 @@ from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.vintages import VintageBook
 from btc_assets.scoring.scores import score
 from btc_assets.scoring.summary import render
-from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.registry.folder import FolderRegistry
 
 
 def main() -> None:

@@ -2,28 +2,28 @@
 
 import dagster as dg
 
-from btc_assets.assets.baseline_forecasts import baseline_forecasts
-from btc_assets.assets.engineered_features import engineered_features
-from btc_assets.assets.forecast_scores import forecast_scores
-from btc_assets.assets.forecasts import forecasts
-from btc_assets.assets.hyperparameters import hyperparameters
-from btc_assets.assets.networks import lstm_model, mlp_model
-from btc_assets.assets.raw_klines import raw_klines
-from btc_assets.assets.raw_klines_4h import raw_klines_4h
-from btc_assets.automation.alarms import failed_runs, late_data
-from btc_assets.automation.ingest import land_with_lambda
-from btc_assets.automation.jobs import JOBS
-from btc_assets.automation.landing import landed_candles
-from btc_assets.automation.schedules import daily_at_0005_utc
-from btc_assets.automation.sensors import catch_up
-from btc_assets.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
-from btc_assets.checks.ledger import LEDGER_CHECKS
-from btc_assets.checks.market import (
+from btc_assets.defs.assets.baseline_forecasts import baseline_forecasts
+from btc_assets.defs.assets.engineered_features import engineered_features
+from btc_assets.defs.assets.forecast_scores import forecast_scores
+from btc_assets.defs.assets.forecasts import forecasts
+from btc_assets.defs.assets.hyperparameters import hyperparameters
+from btc_assets.defs.assets.networks import lstm_model, mlp_model
+from btc_assets.defs.assets.raw_klines import raw_klines
+from btc_assets.defs.assets.raw_klines_4h import raw_klines_4h
+from btc_assets.defs.automation.catch_up_sensor import catch_up
+from btc_assets.defs.automation.jobs import JOBS
+from btc_assets.defs.automation.lambda_op import land_with_lambda
+from btc_assets.defs.automation.landing_sensor import landed_candles
+from btc_assets.defs.automation.notification_sensors import failed_runs, late_data
+from btc_assets.defs.automation.schedules import daily_at_0005_utc
+from btc_assets.defs.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
+from btc_assets.defs.checks.ledger import LEDGER_CHECKS
+from btc_assets.defs.checks.market import (
     engineered_features_checks,
     raw_klines_4h_checks,
     raw_klines_checks,
 )
-from btc_assets.resources import Platform
+from btc_assets.defs.resources import Platform
 from btc_assets.settings import load
 
 load()  # a wrong setting stops the code location from loading, with one sentence that says why

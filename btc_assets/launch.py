@@ -11,10 +11,10 @@ from typing import Any
 
 import dagster as dg
 
-from btc_assets.automation.runs import UNFINISHED, WORKER_TAG, run_tags
-from btc_assets.dagster_home import EVENT_BATCHES, creating, prepare_home
+from btc_assets.defs.automation.runs import UNFINISHED, WORKER_TAG, run_tags
+from btc_assets.defs.instance import EVENT_BATCHES, creating, prepare_home
+from btc_assets.defs.partitions import Window
 from btc_assets.errors import BtcError
-from btc_assets.partitions import Window
 from btc_assets.settings import Settings
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}

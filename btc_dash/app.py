@@ -6,8 +6,10 @@ from dash import Dash
 
 from btc_assets import settings as configuration
 from btc_assets.settings import Settings
-from btc_dash import api, document, guard, plotly_js, routing, shell
-from btc_dash.site import Site, open_site
+from btc_dash import api
+from btc_dash.data.context import Site, open_site
+from btc_dash.pages import frame, routing
+from btc_dash.server import index_page, middleware, plotly_js
 
 DESCRIPTION = "Bitcoin price forecasts with honest ranges and a public track record."
 
@@ -24,7 +26,7 @@ def create_app(settings: Settings | None = None, site: Site | None = None) -> Da
     """
     if site is None:
         site = open_site(settings or configuration.load())
-    app = document.create(
+    app = index_page.create(
         name="btc_dash",
         title="BTC Forecast",
         update_title=None,
@@ -39,9 +41,9 @@ def create_app(settings: Settings | None = None, site: Site | None = None) -> Da
     )
     app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = 31_536_000
     plotly_js.serve(app.server)
-    app.layout = lambda: shell.frame(site)
+    app.layout = lambda: frame.frame(site)
     routing.register(app, site)
     api.register(app.server, site)
     api.pictures(app.server, site)
-    guard.protect(app, site.settings.web_proxies)
+    middleware.protect(app, site.settings.web_proxies)
     return app

@@ -15,7 +15,7 @@ from typing import Any
 
 from btc_assets import settings as configuration
 from btc_assets.errors import ConfigurationError
-from btc_dash import crowd
+from btc_dash.server import admission
 
 
 def _port(default: int) -> int:
@@ -33,8 +33,8 @@ wsgi_app = "btc_dash.wsgi:server"
 bind = f"{_settings.web_host}:{_port(_settings.web_port)}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
-threads = crowd.AT_ONCE + crowd.WAITING + 28
-"""Threads wait for their turn (btc_dash.crowd); some are always left to send away who finds no room."""
+threads = admission.AT_ONCE + admission.WAITING + 28
+"""Threads wait for their turn (server/admission.py); some are always left to refuse whoever finds no room."""
 timeout = 60
 graceful_timeout = 15
 keepalive = 5
@@ -56,7 +56,7 @@ logconfig_dict = {
         "gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
     },
 }
-"""One line a request with its id, from btc_dash.guard; of gunicorn itself only what went wrong."""
+"""One line a request with its id, from server/middleware.py; of gunicorn itself only what went wrong."""
 
 
 def on_starting(_server: Any) -> None:

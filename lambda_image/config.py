@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from btc_assets.errors import ConfigurationError
-from btc_assets.market.binance import PUBLIC_URL
+from btc_assets.market.sources.binance import PUBLIC_URL
 
 _SYMBOL = re.compile(r"[A-Z0-9]{5,20}", re.ASCII)
 

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from btc_assets.market.binance import Binance
-from btc_assets.market.landing import Landing
-from btc_assets.market.patience import Patience
+from btc_assets.market.retry import Patience
+from btc_assets.market.sources.binance import Binance
+from btc_assets.market.sources.landing import Landing
 from lambda_image.config import Config, config_from
 from lambda_image.event import Order, order_of
 from lambda_image.ingest import Landings, land
@@ -117,7 +117,7 @@ def _get_ready() -> None:
     import binance.spot  # noqa: F401
     import stamina  # noqa: F401
 
-    import btc_assets.market.transport  # noqa: F401
+    import btc_assets.market.http_session  # noqa: F401
 
     if os.environ.get("BTC_LANDING", "").startswith("s3://"):
         import boto3

@@ -11,8 +11,8 @@ from btc_assets.errors import SourceError, SourceUnavailable
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS
 from btc_assets.market.fetch import fetch
 from btc_assets.market.kline import Kline
-from btc_assets.market.landing import Landed, Landing
-from btc_assets.market.source import KlineSource
+from btc_assets.market.sources.landing import Landed, Landing
+from btc_assets.market.sources.protocol import KlineSource
 
 log = logging.getLogger(__name__)
 

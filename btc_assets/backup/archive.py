@@ -21,8 +21,8 @@ from typing import IO, Any
 
 from btc_assets.backup.snapshot import writing
 from btc_assets.errors import BackupError
-from btc_assets.storage.hashing import file_sha256, sync
-from btc_assets.storage.manifest import canonical_json
+from btc_assets.io.files import file_sha256, sync
+from btc_assets.storage.registry.manifest import canonical_json
 
 FORMAT = 1
 FOLDERS = ("tables", "models", "dagster")

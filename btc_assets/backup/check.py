@@ -9,11 +9,11 @@ from btc_assets.backup.archive import Manifest
 from btc_assets.backup.dagster_records import check_records
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BackupError
-from btc_assets.ledger.report import Report
-from btc_assets.ledger.verify import verify
+from btc_assets.ledger.verification.report import Report
+from btc_assets.ledger.verification.verify import verify
 from btc_assets.modeling.features import ENGINEERED_FEATURES
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
 
 
 def examine(folder: Path, specs: Iterable[TableSpec], symbol: str) -> Report:

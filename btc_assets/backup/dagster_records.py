@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from btc_assets.backup.snapshot import writing
-from btc_assets.dagster_home import INITIALISED
+from btc_assets.defs.instance import INITIALISED
 from btc_assets.errors import BackupError, CorruptData
 
 WAIT = 30.0

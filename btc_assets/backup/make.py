@@ -14,10 +14,10 @@ from btc_assets.backup.dagster_records import copy_records
 from btc_assets.backup.snapshot import Taken, copy_models, copy_table, pin, writing
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BackupError, ConfigurationError
-from btc_assets.ledger.code import code_version
+from btc_assets.ledger.code_version import code_version
 from btc_assets.settings import Settings
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
 
 
 def backup(

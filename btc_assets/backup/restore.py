@@ -16,9 +16,9 @@ from btc_assets.backup.make import require_local
 from btc_assets.backup.snapshot import writing
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BackupError
-from btc_assets.ledger.report import Report
+from btc_assets.io.files import sync
+from btc_assets.ledger.verification.report import Report
 from btc_assets.settings import Settings
-from btc_assets.storage.hashing import sync
 
 
 def check(settings: Settings, archive: Path, specs: Sequence[TableSpec]) -> tuple[Manifest, Report]:

@@ -23,12 +23,12 @@ import polars as pl
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BackupError, CorruptData, StorageError, TableMissing
-from btc_assets.ledger.verify import verify
-from btc_assets.storage.data_files import DataFile
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.delta_log import ENTRY
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.hashing import file_sha256
+from btc_assets.io.files import file_sha256
+from btc_assets.ledger.verification.verify import verify
+from btc_assets.storage.delta.data_files import DataFile
+from btc_assets.storage.delta.log import ENTRY
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
 
 PATIENCE = 30.0
 """Seconds to wait for an instant at which no forecast is half issued."""

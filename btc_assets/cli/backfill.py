@@ -60,9 +60,9 @@ def run_with_progress(
     """Run ``job`` over [first, after) in this process with a progress bar."""
     from rich.progress import Progress as Bars
 
+    from btc_assets.defs.partitions import Window
+    from btc_assets.io.progress import done
     from btc_assets.launch import bury_dead_runs, open_instance, run_window
-    from btc_assets.partitions import Window
-    from btc_assets.progress import done
 
     window = Window(first, after)
     with open_instance(settings) as instance, Bars(transient=True) as bars:

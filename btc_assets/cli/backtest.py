@@ -40,8 +40,8 @@ def table(settings: Settings, first: dt.date, after: dt.date) -> str:
     import polars as pl
 
     from btc_assets.contracts import FORECAST_SCORES
+    from btc_assets.factory import open_tables
     from btc_assets.scoring.summary import render
-    from btc_assets.storage.open import open_tables
 
     scores = open_tables(settings).read(FORECAST_SCORES, start=first + DAY)
     mine = scores.filter(pl.col("origin_date").is_between(first, after - DAY))

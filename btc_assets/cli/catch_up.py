@@ -10,7 +10,7 @@ import sys
 
 from btc_assets.errors import BtcError, SourceError
 from btc_assets.market.calendar import DAY, FIRST_DAY, days, last_closed_day
-from btc_assets.market.source import KlineSource
+from btc_assets.market.sources.protocol import KlineSource
 from btc_assets.settings import Settings, load
 
 ORIGINS = 30
@@ -41,11 +41,11 @@ def newest_day(source: KlineSource, symbol: str) -> dt.date:
 
 def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
     """Materialise what is missing: the whole history of candles and features, and recent forecasts."""
+    from btc_assets.io.progress import report
     from btc_assets.launch import bury_dead_runs, open_instance
-    from btc_assets.progress import report
 
     report(settings.root, "starting", 0.0, f"asking {settings.source} for its newest candle")
-    from btc_assets.market.sources import open_source
+    from btc_assets.market.sources.factory import open_source
 
     newest = newest_day(open_source(settings), settings.symbol)
     with open_instance(settings) as instance:
@@ -56,11 +56,11 @@ def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
 
 def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
     """Candles and features of every day up to ``newest`` that is not there yet."""
-    from btc_assets.automation.jobs import MARKET
-    from btc_assets.automation.runs import materialised_days, windows
+    from btc_assets.defs.automation.jobs import MARKET
+    from btc_assets.defs.automation.runs import materialised_days, windows
+    from btc_assets.defs.partitions import Window
+    from btc_assets.io.progress import report
     from btc_assets.launch import run_window
-    from btc_assets.partitions import Window
-    from btc_assets.progress import report
 
     everything = set(days(FIRST_DAY, newest + DAY))
     have = set.intersection(*(materialised_days(instance, asset) for asset in MARKET))  # type: ignore[arg-type]
@@ -87,13 +87,13 @@ def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
 
 def issue_forecasts(settings: Settings, instance: object, newest: dt.date, origins: int) -> None:
     """Models, forecasts and scores for the last ``origins`` days, and any gap since the first forecast."""
-    from btc_assets.automation.runs import missing_days, windows
+    from btc_assets.defs.automation.runs import missing_days, windows
+    from btc_assets.io.progress import report
     from btc_assets.launch import run_window
-    from btc_assets.progress import report
 
     assets = ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores")
     missing = missing_days(instance, assets, newest)  # type: ignore[arg-type]
-    from btc_assets.automation.runs import materialised_days
+    from btc_assets.defs.automation.runs import materialised_days
 
     recent = set(days(max(FIRST_DAY, newest - (origins - 1) * DAY), newest + DAY))
     done = set() if outdated(settings) else materialised_days(instance, "forecasts")  # type: ignore[arg-type]
@@ -108,10 +108,10 @@ def outdated(settings: Settings) -> bool:
     import polars as pl
 
     from btc_assets.contracts import VINTAGES_IN_FORCE
-    from btc_assets.modeling.identity import is_of_this_code
-    from btc_assets.storage.manifest import read_manifest
-    from btc_assets.storage.open import open_registry, open_tables
-    from btc_assets.storage.registry import ModelRef, VintageId
+    from btc_assets.factory import open_registry, open_tables
+    from btc_assets.modeling.compatibility import is_of_this_code
+    from btc_assets.storage.registry.manifest import read_manifest
+    from btc_assets.storage.registry.protocol import ModelRef, VintageId
 
     tables = open_tables(settings)
     if not tables.exists(VINTAGES_IN_FORCE):
@@ -133,7 +133,7 @@ def outdated(settings: Settings) -> bool:
 def main() -> None:
     """Catch up with the environment's settings; exit code 1 and one sentence when that fails."""
     settings = load()
-    from btc_assets.progress import done
+    from btc_assets.io.progress import done
 
     try:
         catch_up(settings)

@@ -65,7 +65,7 @@ def environment(settings: Settings) -> Finding:
 
 def source(settings: Settings) -> Finding:
     """Whether the source answers, and what its clock says."""
-    from btc_assets.market.sources import open_source
+    from btc_assets.market.sources.factory import open_source
 
     opened = open_source(settings)
     now = opened.now()
@@ -78,7 +78,7 @@ def source(settings: Settings) -> Finding:
 def tables(settings: Settings) -> Finding:
     """Whether every table that exists can be read, hashes and all."""
     from btc_assets.cli.tables import TABLES
-    from btc_assets.storage.open import open_tables
+    from btc_assets.factory import open_tables
 
     store = open_tables(settings)
     counts = {
@@ -94,7 +94,7 @@ def tables(settings: Settings) -> Finding:
 def models(settings: Settings) -> Finding:
     """Whether every registered vintage verifies."""
     from btc_assets.contracts import NETWORKS
-    from btc_assets.storage.open import open_registry
+    from btc_assets.factory import open_registry
 
     registry = open_registry(settings)
     refs = [ref for kind in NETWORKS for ref in registry.versions(kind)]
@@ -108,8 +108,8 @@ def models(settings: Settings) -> Finding:
 def freshness(settings: Settings) -> Finding:
     """How old the newest candle and the newest forecast are."""
     from btc_assets.contracts import FORECASTS, RAW_KLINES
+    from btc_assets.factory import open_tables
     from btc_assets.market.calendar import last_closed_day
-    from btc_assets.storage.open import open_tables
 
     store = open_tables(settings)
     newest = [

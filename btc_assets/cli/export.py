@@ -35,7 +35,7 @@ def export(
         export_proof(out, start, end, with_models=models)
         return
     from btc_assets.cli.tables import TABLES
-    from btc_assets.storage.open import open_tables
+    from btc_assets.factory import open_tables
 
     spec = TABLES()[one_of(table, TABLES(), "table")]
     first, last = origins(start, end)

@@ -50,7 +50,7 @@ def issued(settings: Settings, model: str, days: int, origin: dt.date | None) ->
     import polars as pl
 
     from btc_assets.contracts import FORECASTS
-    from btc_assets.storage.open import open_tables
+    from btc_assets.factory import open_tables
 
     start, end = (origin, origin + DAY) if origin else (None, None)
     tables = open_tables(settings)

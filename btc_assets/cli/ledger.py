@@ -25,10 +25,10 @@ def verify(start: From = None, end: To = None) -> None:
     Walks the chain of issue records, hashes forecasts, candles, features and models again, and compares the
     heads that were published. Reads only.
     """
-    from btc_assets.ledger.sinks import open_sink
-    from btc_assets.ledger.verify import verify as verify_ledger
+    from btc_assets.factory import open_registry, open_tables
+    from btc_assets.ledger.publishing.sinks import open_sink
+    from btc_assets.ledger.verification.verify import verify as verify_ledger
     from btc_assets.modeling.features import ENGINEERED_FEATURES
-    from btc_assets.storage.open import open_registry, open_tables
 
     first, last = origins(start, end)
     settings = load()
@@ -59,8 +59,8 @@ def rebuild(
     If its stored rows were lost or altered, puts back what was issued; with --check it only says so. Exit
     code 1 if what is computed or stored is not what was issued.
     """
+    from btc_assets.factory import open_registry, open_tables
     from btc_assets.ledger.rebuild import rebuild as rebuild_day
-    from btc_assets.storage.open import open_registry, open_tables
 
     origin = closed_day(day, "DAY")
     settings = load()
@@ -74,9 +74,9 @@ def rebuild(
 
 def export_proof(out: Path, start: str | None, end: str | None, *, with_models: bool) -> None:
     """``btc export --proof``: write a folder that anyone can check without this software."""
+    from btc_assets.factory import open_registry, open_tables
     from btc_assets.ledger.proof import export_proof as write_proof
-    from btc_assets.ledger.sinks import open_sink
-    from btc_assets.storage.open import open_registry, open_tables
+    from btc_assets.ledger.publishing.sinks import open_sink
 
     first, last = origins(start, end)
     settings = load()
@@ -96,8 +96,8 @@ def export_proof(out: Path, start: str | None, end: str | None, *, with_models: 
 @ledger.command("head")
 def show_head() -> None:
     """Print the newest record's number and hash."""
+    from btc_assets.factory import open_tables
     from btc_assets.ledger.records import head
-    from btc_assets.storage.open import open_tables
 
     settings = load()
     newest = head(open_tables(settings), settings.symbol)
@@ -109,9 +109,9 @@ def show_head() -> None:
 @ledger.command("publish")
 def publish() -> None:
     """Publish the newest hash to BTC_LEDGER_SINK again, after the sink had failed."""
+    from btc_assets.factory import open_tables
+    from btc_assets.ledger.publishing.sinks import open_sink
     from btc_assets.ledger.records import head
-    from btc_assets.ledger.sinks import open_sink
-    from btc_assets.storage.open import open_tables
 
     settings = load()
     sink = open_sink(settings)
@@ -129,10 +129,10 @@ def restart(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the chain for ever.")],
 ) -> None:
     """Begin the chain anew after a record that claims to come from the future."""
+    from btc_assets.factory import open_tables
     from btc_assets.ledger.chain import restart_chain
     from btc_assets.ledger.clock import Clock
-    from btc_assets.market.sources import open_source
-    from btc_assets.storage.open import open_tables
+    from btc_assets.market.sources.factory import open_source
 
     settings = load()
     newest = restart_chain(open_tables(settings), settings.symbol, Clock.read(open_source(settings)), reason)

@@ -35,8 +35,8 @@ def migrate_stores(
 
     from btc_assets.cli.tables import TABLES
     from btc_assets.contracts import NETWORKS
+    from btc_assets.factory import open_registry, open_tables
     from btc_assets.storage.migrate import migrate
-    from btc_assets.storage.open import open_registry, open_tables
 
     src, dst = (load(None, store=place, registry=place) for place in (source, target))
     with Bars() as bars:

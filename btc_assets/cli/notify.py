@@ -15,8 +15,8 @@ def notify() -> None:
     import logging
     import sys
 
-    from btc_assets.alarms.channels import open_channels
-    from btc_assets.alarms.message import Message
+    from btc_assets.notifications.channels import open_channels
+    from btc_assets.notifications.message import Message
 
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     settings = load()

@@ -26,9 +26,9 @@ def tune(
     It can be interrupted, also by kill -9: the next start goes on from the trials that are complete.
     """
     from btc_assets.contracts import HYPERPARAMETERS
+    from btc_assets.factory import open_tables
+    from btc_assets.io.progress import done
     from btc_assets.launch import bury_dead_runs, open_instance, run_job
-    from btc_assets.progress import done
-    from btc_assets.storage.open import open_tables
 
     settings = load()
     search: dict[str, Any] = {"trials": trials, "workers": workers}

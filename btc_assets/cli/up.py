@@ -12,9 +12,9 @@ from typing import IO, Annotated
 
 import typer
 
-from btc_assets.cli.children import Child, Children, require_free_port
 from btc_assets.cli.options import one_of
-from btc_assets.dagster_home import EVENT_BATCHES, is_initialised, prepare_home
+from btc_assets.cli.processes import Child, Children, require_free_port
+from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home
 from btc_assets.errors import BtcError, ConfigurationError, SourceError, StorageError
 from btc_assets.settings import Settings, load
 
@@ -83,7 +83,7 @@ def choose(source: str | None, **ports: int | None) -> Settings:
 
     if source is not None or "BTC_SOURCE" in os.environ:
         return settings
-    from btc_assets.market.sources import open_source
+    from btc_assets.market.sources.factory import open_source
 
     probe = settings.model_copy(update={"source_deadline": PROBE_SECONDS})
     try:
@@ -168,7 +168,7 @@ def watch_worker(settings: Settings, worker: Child, servers: list[Child]) -> Non
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    from btc_assets.progress import read
+    from btc_assets.io.progress import read
 
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
                TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[detail]}"))  # fmt: skip

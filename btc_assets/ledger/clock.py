@@ -9,7 +9,7 @@ from typing import Self
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.records import Kind
 from btc_assets.market.calendar import DAY, closes_at
-from btc_assets.market.source import KlineSource
+from btc_assets.market.sources.protocol import KlineSource
 
 TOLERANCE = dt.timedelta(minutes=5)
 """How far this machine's clock and the source's may differ before a live forecast is refused."""

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.candles import CONTENT
 from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.storage.bitemporal import CONTENT
 
 TEXT_BYTES = 24
 FORECAST_COLUMNS = [c for c in FORECASTS.schema.names() if c != "issued_at"]

@@ -14,7 +14,7 @@ from btc_assets.errors import LedgerError
 from btc_assets.ledger.digest import CANDLE_COLUMNS, bar_digests, candle_digests, feature_digests
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import stale_days
-from btc_assets.storage.registry import ModelRegistry, VintageId
+from btc_assets.storage.registry.protocol import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableStore
 
 

@@ -22,7 +22,7 @@ from btc_assets.ledger.digest import FORECAST_COLUMNS, forecast_digests
 from btc_assets.ledger.inputs import Evidence, Inputs, check_inputs, evidence
 from btc_assets.ledger.records import ISSUE_RECORDS, Chain, Head, IssueRecord, read_chain, records_frame
 from btc_assets.market.calendar import DAY
-from btc_assets.storage.registry import ModelRegistry
+from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import Receipt, TableStore, conform
 
 Outcome = Literal["live", "back-filled", "replaced", "unchanged", "restored", "kept"]

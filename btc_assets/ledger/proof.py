@@ -13,13 +13,13 @@ import polars as pl
 
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
-from btc_assets.ledger import verify_proof
-from btc_assets.ledger.candles import bar_versions, versions
 from btc_assets.ledger.digest import CANDLE_COLUMNS, FORECAST_COLUMNS
-from btc_assets.ledger.published import HeadSink, Published
+from btc_assets.ledger.publishing.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
-from btc_assets.storage.manifest import MANIFEST, canonical_json
-from btc_assets.storage.registry import ModelRegistry
+from btc_assets.ledger.verification import verify_proof
+from btc_assets.storage.bitemporal import bar_versions, versions
+from btc_assets.storage.registry.manifest import MANIFEST, canonical_json
+from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableStore
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"

@@ -11,8 +11,7 @@ import polars as pl
 from btc_assets import __version__
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.candles import bar_versions, known, versions
-from btc_assets.ledger.code import code_version
+from btc_assets.ledger.code_version import code_version
 from btc_assets.ledger.digest import (
     FORECAST_COLUMNS,
     bar_digests,
@@ -22,14 +21,15 @@ from btc_assets.ledger.digest import (
 )
 from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.ledger.refit import Refit, farthest, fit_again
-from btc_assets.ledger.walk import current
+from btc_assets.ledger.verification.chain_checks import current
 from btc_assets.market.calendar import DAY
+from btc_assets.modeling.compatibility import is_of_this_code
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecasts
-from btc_assets.modeling.identity import is_of_this_code
 from btc_assets.modeling.inference import Predictor
-from btc_assets.storage.manifest import read_manifest
-from btc_assets.storage.registry import ModelRef, ModelRegistry
+from btc_assets.storage.bitemporal import bar_versions, known, versions
+from btc_assets.storage.registry.manifest import read_manifest
+from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry
 from btc_assets.storage.tables import TableStore
 
 

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import polars as pl
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
-from btc_assets.storage.manifest import canonical_json
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.manifest import canonical_json
+from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.tables import TableStore
 
 Kind = Literal["genesis", "live", "back-filled"]

@@ -12,7 +12,6 @@ import polars as pl
 
 from btc_assets.contracts import QUANTILES
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.candles import known
 from btc_assets.ledger.records import IssueRecord
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecasts
@@ -21,8 +20,9 @@ from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.samples import data_digest
 from btc_assets.modeling.training import fit
-from btc_assets.storage.manifest import MANIFEST, read_manifest
-from btc_assets.storage.registry import ModelRef, ModelRegistry
+from btc_assets.storage.bitemporal import known
+from btc_assets.storage.registry.manifest import MANIFEST, read_manifest
+from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import datetime as dt
 from btc_assets.errors import ConfigurationError, NoDataYet
 from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at
 from btc_assets.market.kline import Kline
-from btc_assets.market.source import KlineSource
+from btc_assets.market.sources.protocol import KlineSource
 
 
 def fetch_day(source: KlineSource, symbol: str, day: dt.date) -> Kline:

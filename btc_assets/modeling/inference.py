@@ -20,12 +20,12 @@ from btc_assets.contracts import HORIZONS
 from btc_assets.errors import BadModel, BtcError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_REACH, anchor
+from btc_assets.modeling.compatibility import of_this_code
 from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.history import EPOCH, Floats, History, day_numbers, history, rows_between
 from btc_assets.modeling.hyperparameters import MAX_WINDOW, HyperParameters
-from btc_assets.modeling.identity import of_this_code
 from btc_assets.modeling.samples import SLACK
-from btc_assets.storage.manifest import verify
+from btc_assets.storage.registry.manifest import verify
 
 INPUT = "features"
 

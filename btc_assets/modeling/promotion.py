@@ -25,8 +25,8 @@ from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.history import Floats
 from btc_assets.modeling.inference import FeatureRows, Predictor, feature_rows
-from btc_assets.scoring.metrics import pinball
-from btc_assets.scoring.significance import diebold_mariano
+from btc_assets.statistics.metrics import pinball
+from btc_assets.statistics.significance import diebold_mariano
 
 WINDOW = 120
 """Origins that a vintage is judged on."""

@@ -17,18 +17,18 @@ from btc_assets import __version__
 from btc_assets.contracts import HORIZONS, LEVELS
 from btc_assets.errors import FitFailed
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling import networks, traces
+from btc_assets.modeling import networks, tf_memory
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
-from btc_assets.modeling.card import write_card
+from btc_assets.modeling.compatibility import CODE_VERSION, feature_digest
 from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.history import Floats, History, history
 from btc_assets.modeling.hyperparameters import HyperParameters
-from btc_assets.modeling.identity import CODE_VERSION, feature_digest
 from btc_assets.modeling.keras_file import save_keras
+from btc_assets.modeling.model_card import write_card
 from btc_assets.modeling.onnx_export import INPUT, to_onnx
 from btc_assets.modeling.samples import Samples, data_digest, samples
-from btc_assets.scoring.metrics import coverage, pinball
-from btc_assets.storage.manifest import write_manifest
+from btc_assets.statistics.metrics import coverage, pinball
+from btc_assets.storage.registry.manifest import write_manifest
 
 SEED = 20170817
 """The seed of every fit: the networks within a vintage differ, vintages differ by their data alone."""
@@ -132,7 +132,7 @@ def train(data: Samples, hyperparameters: HyperParameters, seed: int = SEED) -> 
     tf.config.experimental.enable_op_determinism()
     rows = data.inputs.reshape(-1, data.inputs.shape[-1])
     mean, deviation = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-6)
-    with traces.released():
+    with tf_memory.released():
         weights, losses = _learn(data, hyperparameters, mean, deviation, seed)
     if not np.isfinite(losses).all():
         raise FitFailed(

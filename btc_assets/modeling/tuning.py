@@ -25,12 +25,12 @@ import polars as pl
 from btc_assets.errors import FitFailed, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
-from btc_assets.modeling.helpers import helped
 from btc_assets.modeling.history import Floats, history
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.samples import Samples, feature_table, read_days, samples
 from btc_assets.modeling.training import train
-from btc_assets.scoring.metrics import pinball
+from btc_assets.modeling.worker_processes import helped
+from btc_assets.statistics.metrics import pinball
 
 TUNING_END = dt.date(2020, 12, 31)
 """The last day whose candle a trial may see."""

@@ -22,15 +22,15 @@ from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, FitFailed, NotEnoughHistory
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.anchor import Anchors
+from btc_assets.modeling.compatibility import is_of_this_code
 from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
-from btc_assets.modeling.identity import is_of_this_code
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.promotion import Trial, Verdict, judge, trial
 from btc_assets.modeling.training import fit
 from btc_assets.modeling.tuning import TUNING_END
-from btc_assets.storage.manifest import read_manifest
-from btc_assets.storage.registry import ModelRef, ModelRegistry, VintageId
+from btc_assets.storage.registry.manifest import read_manifest
+from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry, VintageId
 
 LOOK_BACK = 8
 """Cutoffs that are tried, newest first, before an origin counts as without a sound vintage."""

@@ -14,7 +14,7 @@ from typing import Literal
 import polars as pl
 
 from btc_assets.contracts import MODELS
-from btc_assets.scoring.significance import diebold_mariano
+from btc_assets.statistics.significance import diebold_mariano
 
 RECENT = 90
 """Matured targets that are looked at."""

@@ -11,7 +11,7 @@ from btc_assets.contracts import FORECAST_SCORES, QUANTILES
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.baselines import REACH, random_walk
 from btc_assets.modeling.history import history
-from btc_assets.scoring.metrics import inside, median, pinball, pit
+from btc_assets.statistics.metrics import inside, median, pinball, pit
 
 
 def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:

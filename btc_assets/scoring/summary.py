@@ -9,8 +9,8 @@ import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.errors import ModelError
-from btc_assets.scoring.metrics import Floats
-from btc_assets.scoring.significance import diebold_mariano
+from btc_assets.statistics.metrics import Floats
+from btc_assets.statistics.significance import diebold_mariano
 
 SHOWN = (1, 3, 7, 14, 30)
 """Horizons that the printed table names; all up to ``MOST`` enter the mean."""

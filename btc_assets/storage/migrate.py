@@ -15,8 +15,8 @@ import polars as pl
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData, StorageError
-from btc_assets.storage.data_files import first_and_last
-from btc_assets.storage.registry import ModelRegistry
+from btc_assets.storage.delta.data_files import first_and_last
+from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableStore, sort_columns
 
 

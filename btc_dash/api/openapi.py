@@ -7,7 +7,7 @@ from typing import Any
 
 from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
 from btc_assets.market.calendar import FIRST_DAY
-from btc_dash.query import DEFAULT_DAYS, DEFAULT_MODEL, KINDS, STARTS, VINTAGE_NAME
+from btc_dash.data.query import DEFAULT_DAYS, DEFAULT_MODEL, KINDS, STARTS, VINTAGE_NAME
 
 Schema = dict[str, Any]
 

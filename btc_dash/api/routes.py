@@ -12,15 +12,15 @@ from flask import Flask, Response, request
 
 from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
-from btc_dash import market, record
-from btc_dash.answer import Answer, NoAnswer, answer
 from btc_dash.api.openapi import document
-from btc_dash.freshness import Age
-from btc_dash.guard import client
-from btc_dash.problems import problem
-from btc_dash.query import arguments, as_day, parse, parse_record, unknown
-from btc_dash.shell import freshness
-from btc_dash.site import Site
+from btc_dash.data import market, track_record
+from btc_dash.data.context import Site
+from btc_dash.data.forecasting import Answer, NoAnswer, answer
+from btc_dash.data.freshness import Age
+from btc_dash.data.query import arguments, as_day, parse, parse_record, unknown
+from btc_dash.pages.frame import freshness
+from btc_dash.server.middleware import client
+from btc_dash.server.problems import problem
 
 FORECAST_FIELDS = ("days", "model", "as_of", "start", "vintage", "format")
 SCORE_FIELDS = ("days", "model", "kind")
@@ -127,7 +127,7 @@ def _scores(site: Site) -> Response:
     if errors | wrong:
         return _bad(errors | wrong)
     try:
-        table = record.totals(site.reader, question.kind)
+        table = track_record.totals(site.reader, question.kind)
     except (StorageError, OSError):
         return problem(503, "Store unavailable", "The scores cannot be read at the moment.")
     for name, value in (("model", question.model), ("days", question.days)):
@@ -136,7 +136,7 @@ def _scores(site: Site) -> Response:
     fields = {
         "model": "model", "horizon": "horizon", "forecasts": "n", "mean_absolute_percentage_error": "ape",
         "naive_mean_absolute_percentage_error": "naive_ape", "crps_ratio": "crps_ratio",
-        **{f"inside_{c}": f"in{c}" for c in record.COVERAGES},
+        **{f"inside_{c}": f"in{c}" for c in track_record.COVERAGES},
     }  # fmt: skip
     rows = [{name: row[column] for name, column in fields.items()} for row in table.iter_rows(named=True)]
     body = {"symbol": site.settings.symbol, "simulated": site.settings.simulated, "kind": question.kind}

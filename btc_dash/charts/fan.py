@@ -19,8 +19,8 @@ from btc_dash.charts.base import (
     plain,
     y_axis,
 )
-from btc_dash.market import Forecast, History
-from btc_dash.words import day, model
+from btc_dash.data.market import Forecast, History
+from btc_dash.text.formatting import day, model
 
 BANDS = ((0.025, 0.975, "95 %", 0.15), (0.1, 0.9, "80 %", 0.2), (0.25, 0.75, "50 %", 0.3))
 """Lower and upper level, name and opacity of each band, widest first."""

@@ -6,10 +6,11 @@ from dash import html
 from dash.development.base_component import Component
 
 from btc_assets import __version__
-from btc_assets.modeling.identity import CODE_VERSION
-from btc_dash import market, record, words
-from btc_dash.ledger import LedgerHead, ledger_head
-from btc_dash.site import Site
+from btc_assets.modeling.compatibility import CODE_VERSION
+from btc_dash.data import market, track_record
+from btc_dash.data.context import Site
+from btc_dash.data.ledger import LedgerHead, ledger_head
+from btc_dash.text import formatting as fmt
 
 _SOURCES = {
     "binance": "Binance's public market data, fetched every day after midnight UTC",
@@ -66,13 +67,13 @@ def _limits() -> Component:
 
 def _data(site: Site) -> Component:
     newest = market.history(site.reader).newest
-    scored = record.counts(site.reader)["all"]
+    scored = track_record.counts(site.reader)["all"]
     return _panel(
         "Data and versions",
         _facts(
             {
                 "Prices": f"{site.settings.symbol}, {_SOURCES[site.settings.source]}",
-                "Newest close": words.long_day(newest) if newest else "none yet",
+                "Newest close": fmt.long_day(newest) if newest else "none yet",
                 "Forecasts scored": f"{scored:,}",
                 "Software": f"btc-assets {__version__}, forecast code {CODE_VERSION}, Apache-2.0",
             }
@@ -94,7 +95,7 @@ def _verify(site: Site) -> Component:
 
 
 def _ledger(head: LedgerHead) -> list[Component]:
-    written = words.moment(head.issued_at)
+    written = fmt.moment(head.issued_at)
     return [
         html.P(
             "Each day's forecasts are hashed together with what they were made from, in a chain in which "
@@ -104,7 +105,7 @@ def _ledger(head: LedgerHead) -> list[Component]:
             {
                 "Newest record": f"{head.seq:,}, written {written}",
                 "Its hash": head.sha256,
-                "Chain begun": words.day(head.began),
+                "Chain begun": fmt.day(head.began),
             }
         ),
         html.P(

@@ -9,20 +9,22 @@ from dash.development.base_component import Component
 
 from btc_assets.contracts import HORIZONS, NETWORKS
 from btc_assets.market.calendar import DAY, FIRST_DAY
-from btc_dash import market, story, words
-from btc_dash.answer import Answer
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.charts.fan import LEGEND, fan_figure
-from btc_dash.controls import Choice, Entry, Table
-from btc_dash.query import PRESETS, Question
-from btc_dash.site import Site
+from btc_dash.data import market
+from btc_dash.data.context import Site
+from btc_dash.data.forecasting import Answer
+from btc_dash.data.query import PRESETS, Question
+from btc_dash.pages.controls import Choice, Entry, Table
+from btc_dash.text import forecast_text
+from btc_dash.text import formatting as fmt
 
 TABLE_LEVELS = {
     0.025: "2.5 %", 0.1: "10 %", 0.25: "25 %", 0.5: "Middle", 0.75: "75 %", 0.9: "90 %", 0.975: "97.5 %",
 }  # fmt: skip
 """The quantile levels of the table and their headings."""
 
-_MODEL_NAMES = {name: words.model(name) for name in ("ensemble", *NETWORKS)}
+_MODEL_NAMES = {name: fmt.model(name) for name in ("ensemble", *NETWORKS)}
 _START_NAMES = {"close": "Last close", "now": "Now"}
 _VIEW_NAMES = {"line": "Line", "candles": "Candles"}
 _TALL = {"height": "clamp(320px, 54vh, 480px)"}
@@ -36,10 +38,10 @@ def page(site: Site, a: Answer, complaints: dict[str, str], search: str) -> Comp
             dcc.Location(id="address", refresh=False, search=search),
             html.Section(
                 [
-                    html.H1(story.headline(a), id="headline"),
-                    html.P(story.lead(a), id="lead", className="lead"),
-                    html.P(story.hindsight(a), id="hindsight", className="lead happened"),
-                    html.P(story.trust(site.reader, a), id="trust", className="lead"),
+                    html.H1(forecast_text.headline(a), id="headline"),
+                    html.P(forecast_text.lead(a), id="lead", className="lead"),
+                    html.P(forecast_text.hindsight(a), id="hindsight", className="lead happened"),
+                    html.P(forecast_text.trust(site.reader, a), id="trust", className="lead"),
                 ],
                 className="said",
                 **{"aria-live": "polite"},
@@ -60,7 +62,7 @@ def figure(a: Answer) -> Figure:
 
 def _controls(site: Site, a: Answer, complaints: dict[str, str]) -> Component:
     question, last = a.question, market.last_day(site.reader) or a.forecast.origin
-    day_names = {n: words.days(n) for n in PRESETS}
+    day_names = {n: fmt.days(n) for n in PRESETS}
     return html.Section(
         [
             Entry("days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
@@ -99,13 +101,13 @@ def tiles(a: Answer) -> list[Component]:
     """The answer in four numbers."""
     low, high = a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
     middle = a.forecast.median[-1]
-    higher = words.chance(a.forecast.chance_above(a.last_close))
+    higher = fmt.chance(a.forecast.chance_above(a.last_close))
     return [
-        _tile("Price now" if a.seen_at else "Last close", words.usd(a.last_close),
-              "provisional" if a.seen_at else words.day(a.past.dates[-1])),
-        _tile(f"Middle, {words.day(a.target, year=False)}", words.usd(middle),
-              words.signed_percent(middle / a.last_close - 1)),
-        _tile("80 % range", words.usd_range(low, high), "4 chances in 5"),
+        _tile("Price now" if a.seen_at else "Last close", fmt.usd(a.last_close),
+              "provisional" if a.seen_at else fmt.day(a.past.dates[-1])),
+        _tile(f"Middle, {fmt.day(a.target, year=False)}", fmt.usd(middle),
+              fmt.signed_percent(middle / a.last_close - 1)),
+        _tile("80 % range", fmt.usd_range(low, high), "4 chances in 5"),
         _tile("Ends higher", higher, "chance to close above the last"),
     ]  # fmt: skip
 
@@ -139,7 +141,7 @@ def _chart(a: Answer) -> Component:
             ),
             html.Div(legend(a), id="legend", className="legend", **{"aria-hidden": "true"}),
             dcc.Graph(id="fan", figure=figure(a), config=CONFIG, style=_TALL),
-            html.P(story.provenance(a), id="provenance", className="hint"),
+            html.P(forecast_text.provenance(a), id="provenance", className="hint"),
             html.P(named_vintage(a.question), id="named", className="hint"),
             html.Div(
                 [
@@ -188,8 +190,8 @@ def table(a: Answer) -> tuple[list[str], list[list[str]]]:
     columns = [a.forecast.level(level) for level in TABLE_LEVELS]
     rows = []
     for target, *prices in zip(a.forecast.targets, *columns, strict=True):
-        cells = [words.usd(price) for price in prices]
+        cells = [fmt.usd(price) for price in prices]
         if happened:
-            cells.append(words.usd(happened[target]) if target in happened else "–")
-        rows.append([words.long_day(target), *cells])
+            cells.append(fmt.usd(happened[target]) if target in happened else "–")
+        rows.append([fmt.long_day(target), *cells])
     return head, rows

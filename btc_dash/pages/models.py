@@ -9,12 +9,13 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.contracts import NETWORKS
-from btc_dash import market, words
-from btc_dash.cards import Card, Reign
 from btc_dash.charts.base import CONFIG
 from btc_dash.charts.vintages import staircase
-from btc_dash.query import ModelQuestion, Question
-from btc_dash.site import Site
+from btc_dash.data import market
+from btc_dash.data.context import Site
+from btc_dash.data.model_cards import Card, Reign
+from btc_dash.data.query import ModelQuestion, Question
+from btc_dash.text import formatting as fmt
 
 _ABOUT = {
     "mlp": "Looks at a handful of volatility ratios of the last weeks, all at once.",
@@ -28,7 +29,7 @@ def page(site: Site, question: ModelQuestion, complaints: dict[str, str]) -> Com
     reigns = site.cards.reigns(question.model)
     chosen = site.cards.find(question.model, question.vintage)
     if question.vintage and chosen is None:
-        complaints = complaints | {"vintage": f"{words.model(question.model)} has no such vintage."}
+        complaints = complaints | {"vintage": f"{fmt.model(question.model)} has no such vintage."}
         chosen = site.cards.find(question.model, None)
     return html.Div(
         [
@@ -54,13 +55,13 @@ def page(site: Site, question: ModelQuestion, complaints: dict[str, str]) -> Com
 
 
 def _tab(name: str, chosen: str) -> Component:
-    link = dcc.Link(words.model(name), href=f"/models?model={name}", className="button")
+    link = dcc.Link(fmt.model(name), href=f"/models?model={name}", className="button")
     return html.Span(link, className="on" if name == chosen else "")
 
 
 def _nothing(model: str) -> Component:
     return html.Section(
-        [html.H2("No vintage yet"), html.P(f"{words.model(model)} has not been fitted so far.")],
+        [html.H2("No vintage yet"), html.P(f"{fmt.model(model)} has not been fitted so far.")],
         className="state",
     )
 
@@ -86,7 +87,7 @@ def _body(site: Site, chosen: Reign, reigns: list[Reign]) -> list[Component]:
 
 def _card(site: Site, reign: Reign) -> Component:
     card = site.cards.card(reign)
-    title = f"{words.model(reign.model)}, vintage {reign.vintage}"
+    title = f"{fmt.model(reign.model)}, vintage {reign.vintage}"
     if card is None:
         text = "Its files are not in the registry of this machine or do not match their hashes."
         return html.Section([html.H2(title), html.P(text, className="hint")], className="panel")
@@ -113,7 +114,7 @@ def _forecast_address(reign: Reign) -> str:
 def _facts(card: Card) -> Component:
     manifest, metrics, reign = card.manifest, card.manifest.get("metrics", {}), card.reign
     known = {
-        "In force": f"{words.day(reign.first)} to {words.day(reign.last)} ({words.days(reign.days)})",
+        "In force": f"{fmt.day(reign.first)} to {fmt.day(reign.last)} ({fmt.days(reign.days)})",
         "Trained on": f"{metrics.get('origins', 0):,.0f} days from "
         f"{manifest.get('first_origin', 'unknown')}, targets to {manifest.get('last_target', 'unknown')}",
         "Loss, in sample": _against_walk(metrics.get("train_loss")),
@@ -136,7 +137,7 @@ def _against_walk(loss: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else words.percent(value, 1)
+    return "" if value is None else fmt.percent(value, 1)
 
 
 def _picture(card: Card, name: str) -> Component:
@@ -158,8 +159,8 @@ def _table(reigns: list[Reign], chosen: Reign) -> Component:
         html.Tr(
             [
                 html.Th(_link(r), scope="row"),
-                html.Td(words.day(r.first)),
-                html.Td(words.day(r.last)),
+                html.Td(fmt.day(r.first)),
+                html.Td(fmt.day(r.last)),
                 html.Td(f"{r.days:,}"),
                 html.Td(r.reason, className="text"),
             ],

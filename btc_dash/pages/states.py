@@ -5,11 +5,11 @@ from __future__ import annotations
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from btc_assets import progress
-from btc_dash import words
-from btc_dash.answer import NoAnswer
-from btc_dash.limits import TooManyRequests
-from btc_dash.site import Site
+from btc_assets.io import progress
+from btc_dash.data.context import Site
+from btc_dash.data.forecasting import NoAnswer
+from btc_dash.server.rate_limit import TooManyRequests
+from btc_dash.text import formatting as fmt
 
 WAIT_SECONDS = 2
 
@@ -24,7 +24,7 @@ def waiting(site: Site, why: NoAnswer) -> Component:
 def _loading(stage: progress.Progress) -> list[Component]:
     share = min(max(stage.fraction, 0.0), 1.0)
     return [
-        html.H1(f"{stage.stage[:1].upper()}{stage.stage[1:]}: {words.percent(share)}"),
+        html.H1(f"{stage.stage[:1].upper()}{stage.stage[1:]}: {fmt.percent(share)}"),
         html.Progress(value=str(share), max="1", **{"aria-label": stage.stage}),
         html.P(stage.detail or "The forecast appears here as soon as there is one."),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from btc_assets import progress
+from btc_assets.io import progress
 
 
 def test_T2_progress_that_cannot_be_written_does_not_fail_the_work(tmp_path: Path) -> None:

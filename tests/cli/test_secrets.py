@@ -10,7 +10,7 @@ from btc_command import Btc
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.settings import load
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.store import DeltaTables
 
 CANARY = "canary-5d1f7be0"
 SECRETS = {

@@ -17,7 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from btc_assets.settings import Settings, load
 from btc_dash.app import create_app
-from btc_dash.site import Site
+from btc_dash.data.context import Site
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ import pages_data
 import pytest
 from dash._utils import to_json
 
-from btc_dash import drift, market, record
-from btc_dash.answer import Answer, answer
-from btc_dash.charts import record as record_charts
+from btc_dash.charts import track_record as record_charts
 from btc_dash.charts.fan import LEGEND, fan_figure
 from btc_dash.charts.vintages import staircase
-from btc_dash.query import Question
-from btc_dash.site import Site
+from btc_dash.data import calibration, market, track_record
+from btc_dash.data.context import Site
+from btc_dash.data.forecasting import Answer, answer
+from btc_dash.data.query import Question
 
 
 def asked(site: Site, **question: Any) -> Answer:
@@ -73,14 +73,16 @@ def test_what_happened_is_drawn_only_for_past_origins(site: Site) -> None:
 
 
 def test_every_figure_is_plain_json(site: Site) -> None:
-    table = record.totals(site.reader, "all").filter(model="ensemble")
+    table = track_record.totals(site.reader, "all").filter(model="ensemble")
     figures = [
         drawn(asked(site)),
         record_charts.error_figure(table, "Ensemble"),
         record_charts.coverage_figure(table),
         record_charts.pit_figure(table.row(0, named=True)),
-        record_charts.hindsight_figure(record.hindsight(site.reader, "mlp", 7), market.history(site.reader)),
-        record_charts.drift_figure(drift.over_time(site.reader, "mlp", 7)),
+        record_charts.hindsight_figure(
+            track_record.hindsight(site.reader, "mlp", 7), market.history(site.reader)
+        ),
+        record_charts.drift_figure(calibration.over_time(site.reader, "mlp", 7)),
         staircase(market.vintages(site.reader).filter(model="lstm")),
     ]
     for figure in figures:

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from btc_dash.freshness import Age, judge
+from btc_dash.data.freshness import Age, judge
 
 DAY = dt.date(2026, 11, 21)
 HOURS = dt.timedelta(hours=3)

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btc_assets.contracts import HORIZONS, LEVELS, MEDIAN
-from btc_dash import market
-from btc_dash.market import Forecast
-from btc_dash.site import Site
+from btc_dash.data import market
+from btc_dash.data.context import Site
+from btc_dash.data.market import Forecast
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A machine under load is no fault of the code."""

@@ -8,7 +8,7 @@ import brotli
 import pytest
 from flask.testing import FlaskClient
 
-from btc_dash import plotly_js
+from btc_dash.server import plotly_js
 
 
 def test_the_bundle_is_the_one_that_was_put_there() -> None:

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
-from btc_dash import query
-from btc_dash.query import Question, arguments, parse, parse_model, parse_record, unknown
+from btc_dash.data import query
+from btc_dash.data.query import Question, arguments, parse, parse_model, parse_record, unknown
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A machine under load is no fault of the code."""

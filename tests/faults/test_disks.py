@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from btc_assets.errors import CorruptData
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.store import DeltaTables
 from tests.storage.conftest import SAMPLES, samples
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -23,9 +23,9 @@ import datetime as dt, pathlib, subprocess, sys
 import tests.storage.conftest as c
 from tiny_vintage import METRICS, write_vintage
 from btc_assets.errors import StorageError
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
 disk, made = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=True)
 tables, registry = DeltaTables(str(disk)), FolderRegistry(disk)

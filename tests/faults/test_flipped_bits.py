@@ -18,12 +18,12 @@ from candles import candle
 from nursery import End, Nursery
 from tiny_vintage import METRICS, write_vintage
 
+from btc_assets.ledger.publishing.sinks import open_sink
 from btc_assets.ledger.records import Head
-from btc_assets.ledger.sinks import open_sink
-from btc_assets.market.landing import Landing
+from btc_assets.market.sources.landing import Landing
 from btc_assets.settings import load
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
 from tests.ledger.conftest import World
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
@@ -38,15 +38,15 @@ import numpy as np
 from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE
 from btc_assets.errors import BtcError
 from btc_assets.ledger.records import ISSUE_RECORDS
-from btc_assets.ledger.sinks import open_sink
-from btc_assets.ledger.verify import verify
-from btc_assets.market.landing import Landing
+from btc_assets.ledger.publishing.sinks import open_sink
+from btc_assets.ledger.verification.verify import verify
+from btc_assets.market.sources.landing import Landing
 from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES
 from btc_assets.modeling.inference import Predictor, feature_rows
 from btc_assets.settings import load
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import ModelRef, VintageId
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import ModelRef, VintageId
 import polars as pl
 STORED = (FORECASTS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE, ISSUE_RECORDS, ENGINEERED_FEATURES)
 SPECS = {spec.name: spec for spec in STORED}

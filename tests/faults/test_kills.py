@@ -16,11 +16,11 @@ from nursery import End, Nursery
 from polars.testing import assert_frame_equal
 from tiny_vintage import METRICS, write_vintage
 
-from btc_assets.ledger.verify import verify
-from btc_assets.market.landing import Landing
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import VintageId
+from btc_assets.ledger.verification.verify import verify
+from btc_assets.market.sources.landing import Landing
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
 from tests.ledger.conftest import World
 from tests.storage.conftest import SAMPLES, day, samples
 
@@ -33,10 +33,10 @@ import datetime as dt, pathlib
 import tests.storage.conftest as c
 from tests.ledger.conftest import World
 from btc_assets.contracts import FORECASTS
-from btc_assets.market.landing import Landing
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import VintageId
+from btc_assets.market.sources.landing import Landing
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
 from candles import candle
 """
 

@@ -41,8 +41,8 @@ from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.settings import Settings, load
-from btc_assets.storage.data_files import names_in
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.data_files import names_in
+from btc_assets.storage.delta.store import DeltaTables
 
 DAYS = int(os.environ.get("SOAK_DAYS", "40"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))

@@ -9,7 +9,7 @@ from mutation import fuzzed
 from true_candles import assert_true
 
 from btc_assets.errors import BadCandle, SourceRefused
-from btc_assets.market.dumps import read_dump
+from btc_assets.market.sources.dumps import read_dump
 
 NAME = "BTCUSDT-1d-2018-01.zip"
 

@@ -10,7 +10,7 @@ from mutation import fuzzed
 from true_candles import assert_true
 
 from btc_assets.errors import BadCandle
-from btc_assets.market.rows import parse_row
+from btc_assets.market.wire_format import parse_row
 
 
 def parse(row: object) -> None:

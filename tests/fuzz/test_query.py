@@ -9,7 +9,17 @@ from mutation import fuzzed
 
 from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
 from btc_assets.market.calendar import FIRST_DAY
-from btc_dash.query import KINDS, SPANS, STARTS, VIEWS, arguments, parse, parse_model, parse_record, unknown
+from btc_dash.data.query import (
+    KINDS,
+    SPANS,
+    STARTS,
+    VIEWS,
+    arguments,
+    parse,
+    parse_model,
+    parse_record,
+    unknown,
+)
 
 LAST = dt.date(2026, 11, 21)
 

@@ -14,19 +14,19 @@ from dash import Dash
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from btc_assets import progress
-from btc_assets.automation.failed_runs import Record
-from btc_assets.automation.landing import recall
 from btc_assets.backup.archive import Manifest
+from btc_assets.defs.automation.failed_runs import Record
+from btc_assets.defs.automation.landing_sensor import recall
 from btc_assets.errors import BackupError, BadCandle, BadModel, ConfigurationError, CorruptData, LedgerError
-from btc_assets.ledger.published import parse_lines
+from btc_assets.io import progress
+from btc_assets.ledger.publishing.published import parse_lines
+from btc_assets.market.ban_memory import LONGEST_BAN, Cooldown
 from btc_assets.market.calendar import FOUR_HOURS
-from btc_assets.market.cooldown import LONGEST_BAN, Cooldown
-from btc_assets.market.landing import Landed, Landing
+from btc_assets.market.sources.landing import Landed, Landing
 from btc_assets.settings import PREFIX, Settings, load
-from btc_assets.storage.data_files import DataFile
-from btc_assets.storage.manifest import parse_manifest
-from btc_dash import guard
+from btc_assets.storage.delta.data_files import DataFile
+from btc_assets.storage.registry.manifest import parse_manifest
+from btc_dash.server import middleware
 
 NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
 
@@ -205,4 +205,4 @@ def app() -> Dash:
 
 @given(body=documents("output", "outputs", "inputs", "state", "changedPropIds", "id", "property"))
 def test_W2_any_body_is_one_of_our_callbacks_or_not(app: Dash, body: bytes) -> None:
-    assert guard._is_ours(app, body) is False
+    assert middleware._is_ours(app, body) is False

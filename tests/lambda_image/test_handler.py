@@ -209,7 +209,7 @@ def test_the_function_imports_nothing_heavy(stage: Stage) -> None:
     function = stage.function(PYTHONPROFILEIMPORTTIME="1")
     assert function.invoke(EVENT).error is None
     imported = "\n".join(function.output)
-    assert "btc_assets.market.binance" in imported
+    assert "btc_assets.market.sources.binance" in imported
     for heavy in ("polars", "numpy", "dagster", "tensorflow", "pydantic", "dash", "structlog"):
         assert f"| {heavy}\n" not in imported.replace("  ", "")
 
@@ -219,5 +219,5 @@ def test_the_slow_imports_are_made_at_the_start_not_in_an_invocation(stage: Stag
     function = stage.function(PYTHONPROFILEIMPORTTIME="1")
     assert function.invoke({}).error == "EventError"
     imported = "\n".join(function.output)
-    for slow in ("binance.spot", "boto3", "stamina", "btc_assets.market.transport"):
+    for slow in ("binance.spot", "boto3", "stamina", "btc_assets.market.http_session"):
         assert re.search(rf"\| +{re.escape(slow)}\n", imported), slow

@@ -10,10 +10,10 @@ import pytest
 from exchange import Exchange
 
 from btc_assets.errors import NoDataYet, SourceError
-from btc_assets.market.binance import Binance
 from btc_assets.market.calendar import FOUR_HOURS, opens_at
-from btc_assets.market.landing import Landing
-from btc_assets.market.patience import Patience
+from btc_assets.market.retry import Patience
+from btc_assets.market.sources.binance import Binance
+from btc_assets.market.sources.landing import Landing
 from lambda_image.ingest import OutOfTime, land
 
 LAST = dt.date(2018, 2, 28)

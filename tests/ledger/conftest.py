@@ -21,17 +21,17 @@ from btc_assets.contracts import (
     RAW_KLINES_4H,
     VINTAGES_IN_FORCE,
 )
-from btc_assets.ledger.candles import DAYS, Kept, land
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import Issued, issue
 from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.market.calendar import DAY, closes_at, days, opens_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.manifest import write_manifest
-from btc_assets.storage.registry import ModelRef, VintageId
+from btc_assets.storage.bitemporal import DAYS, Kept, land
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.manifest import write_manifest
+from btc_assets.storage.registry.protocol import ModelRef, VintageId
 
 FIRST = dt.date(2024, 1, 1)
 

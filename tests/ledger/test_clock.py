@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.clock import TOLERANCE, Clock, deadline, issue_time, kind_of
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.sources.simulated import Simulated
 
 D = dt.date(2024, 2, 28)
 DEADLINE = dt.datetime(2024, 3, 1, tzinfo=dt.UTC)

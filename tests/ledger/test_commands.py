@@ -12,14 +12,14 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from btc_assets.checks.ledger import LEDGER_CHECKS, is_whole
 from btc_assets.cli.app import app
 from btc_assets.contracts import FORECASTS
+from btc_assets.defs.checks.ledger import LEDGER_CHECKS, is_whole
+from btc_assets.defs.partitions import Window
+from btc_assets.defs.resources import Platform
 from btc_assets.errors import ConfigurationError, LedgerError
-from btc_assets.ledger.sinks import FileSink
+from btc_assets.ledger.publishing.sinks import FileSink
 from btc_assets.market.calendar import DAY
-from btc_assets.partitions import Window
-from btc_assets.resources import Platform
 
 D = dt.date(2024, 1, 12)
 

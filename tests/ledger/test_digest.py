@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from made_candles import bars_of
 
 from btc_assets.errors import LedgerError
-from btc_assets.ledger import code
+from btc_assets.ledger import code_version
 from btc_assets.ledger.digest import (
     CANDLE_COLUMNS,
     FORECAST_COLUMNS,
@@ -149,17 +149,17 @@ def test_rows_of_other_tables_never_share_a_hash(make_candles) -> None:
 
 
 def test_the_code_version_names_release_and_files(tmp_path, monkeypatch) -> None:
-    first = code.code_version()
+    first = code_version.code_version()
     assert first.startswith("0.")
     assert len(first.partition("+")[2]) == 16
     (tmp_path / "modeling").mkdir()
     (tmp_path / "modeling" / "a.py").write_text("x = 1\n")
     (tmp_path / "__init__.py").write_text("")
     monkeypatch.setattr("btc_assets.__file__", str(tmp_path / "__init__.py"))
-    monkeypatch.setattr(code, "COMPUTES", ("modeling",))
-    code.code_version.cache_clear()
-    one = code.code_version()
+    monkeypatch.setattr(code_version, "COMPUTES", ("modeling",))
+    code_version.code_version.cache_clear()
+    one = code_version.code_version()
     (tmp_path / "modeling" / "a.py").write_text("x = 2\n")
-    code.code_version.cache_clear()
-    assert len({first, one, code.code_version()}) == 3
-    code.code_version.cache_clear()
+    code_version.code_version.cache_clear()
+    assert len({first, one, code_version.code_version()}) == 3
+    code_version.code_version.cache_clear()

@@ -15,13 +15,13 @@ import pytest
 from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.errors import LedgerError
 from btc_assets.ledger import issue as issue_module
-from btc_assets.ledger.candles import as_known_at
 from btc_assets.ledger.chain import restart_chain
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.digest import candle_digests, forecast_digests
 from btc_assets.ledger.issue import issue
 from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, read_records
 from btc_assets.market.calendar import DAY
+from btc_assets.storage.bitemporal import as_known_at
 
 D = dt.date(2024, 1, 12)
 HOUR = dt.timedelta(hours=1)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.errors import LedgerError
-from btc_assets.ledger import verify_proof
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.proof import _write_csv, export_proof
-from btc_assets.ledger.sinks import FileSink
+from btc_assets.ledger.publishing.sinks import FileSink
+from btc_assets.ledger.verification import verify_proof
 from btc_assets.market.calendar import DAY
 
 D = dt.date(2024, 1, 12)

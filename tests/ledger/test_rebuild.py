@@ -13,23 +13,23 @@ from tiny_vintage import METRICS, write_vintage
 from btc_assets.contracts import FORECASTS, NETWORKS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, LedgerError
 from btc_assets.frames import klines_frame
-from btc_assets.ledger.candles import BARS, DAYS, Kept, land
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import read_inputs
 from btc_assets.ledger.issue import Issued, issue
 from btc_assets.ledger.rebuild import rebuild
-from btc_assets.ledger.verify import verify
+from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, closes_at
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.sources.simulated import Simulated
+from btc_assets.modeling.compatibility import CODE_VERSION
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.hyperparameters import HyperParameters
-from btc_assets.modeling.identity import CODE_VERSION
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.training import fit
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import ModelRef, VintageId
+from btc_assets.storage.bitemporal import BARS, DAYS, Kept, land
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import ModelRef, VintageId
 
 D = dt.date(2022, 3, 10)
 CUTOFF = dt.date(2022, 3, 6)
@@ -222,7 +222,7 @@ def test_a_forecast_of_another_release_s_vintage_says_which_release_can_rebuild_
         refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder, METRICS))
     platform.put_in_force(refs)
     with pytest.MonkeyPatch.context() as then:
-        then.setattr("btc_assets.modeling.identity.CODE_VERSION", CODE_VERSION - 1)
+        then.setattr("btc_assets.modeling.compatibility.CODE_VERSION", CODE_VERSION - 1)
         platform.issue(at(D))
     with pytest.raises(LedgerError, match=r"computed by lstm 2022-03-06 of release 0, which can rebuild it"):
         rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)

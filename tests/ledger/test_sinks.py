@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from btc_assets.errors import ConfigurationError, LedgerError
-from btc_assets.ledger.published import HeadSink
+from btc_assets.ledger.publishing.git import GitSink
+from btc_assets.ledger.publishing.published import HeadSink
+from btc_assets.ledger.publishing.s3 import S3Sink
+from btc_assets.ledger.publishing.sinks import FileSink, open_sink
 from btc_assets.ledger.records import Head
-from btc_assets.ledger.sink_git import GitSink
-from btc_assets.ledger.sink_s3 import S3Sink
-from btc_assets.ledger.sinks import FileSink, open_sink
 from btc_assets.settings import load
 
 AT = dt.datetime(2024, 1, 13, 0, 5, tzinfo=dt.UTC)

@@ -14,17 +14,17 @@ import pytest
 from made_candles import bars_of
 
 from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H
-from btc_assets.ledger.candles import BARS, DAYS, Kept
 from btc_assets.ledger.chain import restart_chain
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.digest import feature_digests
+from btc_assets.ledger.publishing.sinks import FileSink
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, records_frame
-from btc_assets.ledger.report import Report
-from btc_assets.ledger.sinks import FileSink
-from btc_assets.ledger.verify import verify
+from btc_assets.ledger.verification.report import Report
+from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.bitemporal import BARS, DAYS, Kept
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
 
 D = dt.date(2024, 1, 12)
 HOUR = dt.timedelta(hours=1)

@@ -17,13 +17,13 @@ from dumps import write_dumps
 from exchange import Exchange
 
 from btc_assets.errors import BadCandle, ConfigurationError, SourceRefused, SourceUnavailable
-from btc_assets.market.archive import Archive
 from btc_assets.market.calendar import DAILY, FOUR_HOURS, days
-from btc_assets.market.dumps import LARGEST_CSV, daily, monthly, next_month
 from btc_assets.market.kline import Kline
-from btc_assets.market.patience import Patience
-from btc_assets.market.rows import to_row
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.retry import Patience
+from btc_assets.market.sources.archive import Archive
+from btc_assets.market.sources.dumps import LARGEST_CSV, daily, monthly, next_month
+from btc_assets.market.sources.simulated import Simulated
+from btc_assets.market.wire_format import to_row
 
 NOVEMBER, JANUARY, APRIL = dt.date(2024, 11, 1), dt.date(2025, 1, 1), dt.date(2025, 4, 1)
 QUICK = Patience(deadline=20.0, first_wait=0.001, longest_wait=0.01)

@@ -22,9 +22,9 @@ from btc_assets.errors import (
     SourceRefused,
     SourceUnavailable,
 )
-from btc_assets.market.binance import Binance
 from btc_assets.market.calendar import FOUR_HOURS, opens_at
-from btc_assets.market.patience import Patience
+from btc_assets.market.retry import Patience
+from btc_assets.market.sources.binance import Binance
 
 FIRST, LAST = dt.date(2017, 8, 17), dt.date(2018, 2, 28)
 DAY = dt.timedelta(days=1)
@@ -167,7 +167,7 @@ def test_S6_a_ban_stops_this_process_and_the_next(exchange: Exchange, tmp_path: 
     code = (
         "import datetime as dt, pathlib, sys\n"
         "from btc_assets.errors import SourceBanned\n"
-        "from btc_assets.market.binance import Binance\n"
+        "from btc_assets.market.sources.binance import Binance\n"
         "source = Binance(sys.argv[1], hold_file=pathlib.Path(sys.argv[2]))\n"
         "try: source.klines('BTCUSDT', dt.date(2018, 2, 1), dt.date(2018, 2, 2))\n"
         "except SourceBanned: print('still banned')\n"
@@ -349,7 +349,7 @@ def test_every_failure_is_one_of_ours(exchange: Exchange, source: Binance) -> No
 
 def test_importing_the_source_imports_no_http_library() -> None:
     code = (
-        "import sys, btc_assets.market.binance, btc_assets.market.sources\n"
+        "import sys, btc_assets.market.sources.binance, btc_assets.market.sources.factory\n"
         "print([name for name in ('requests', 'binance', 'stamina', 'pydantic', 'polars', 'numpy', 'boto3')"
         " if name in sys.modules])"
     )

@@ -11,14 +11,14 @@ from exchange import Exchange
 
 from btc_assets import settings
 from btc_assets.errors import ConfigurationError, NoDataYet
-from btc_assets.market.archive import Archive
-from btc_assets.market.binance import Binance
 from btc_assets.market.calendar import FIRST_DAY
-from btc_assets.market.dumps import daily
 from btc_assets.market.fetch import fetch, fetch_day
-from btc_assets.market.landing import Landing
-from btc_assets.market.simulated import Simulated
-from btc_assets.market.sources import open_source
+from btc_assets.market.sources.archive import Archive
+from btc_assets.market.sources.binance import Binance
+from btc_assets.market.sources.dumps import daily
+from btc_assets.market.sources.factory import open_source
+from btc_assets.market.sources.landing import Landing
+from btc_assets.market.sources.simulated import Simulated
 
 LAST = dt.date(2018, 2, 28)
 

@@ -15,8 +15,8 @@ from candles import DAY, bars_of, candle
 
 from btc_assets.errors import BadCandle, ConfigurationError, SourceUnavailable
 from btc_assets.market.calendar import FOUR_HOURS
-from btc_assets.market.landing import Landed, Landing
-from btc_assets.market.rows import to_row
+from btc_assets.market.sources.landing import Landed, Landing
+from btc_assets.market.wire_format import to_row
 
 START = dt.date(2025, 6, 1)
 END = START + 30 * DAY

@@ -15,7 +15,7 @@ from candles import DAY, candle
 from exchange import Exchange
 
 from btc_assets.errors import SourceRefused, SourceUnavailable
-from btc_assets.market.landing import Landed, Landing
+from btc_assets.market.sources.landing import Landed, Landing
 
 START = dt.date(2025, 6, 1)
 END = START + 30 * DAY

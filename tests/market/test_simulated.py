@@ -14,10 +14,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from btc_assets.market.anomalies import flags, hold_jumps
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days
-from btc_assets.market.compare import flags, hold_jumps
 from btc_assets.market.kline import Kline, check
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.sources.simulated import Simulated
 
 TODAY = dt.datetime(2026, 11, 23, 15, tzinfo=dt.UTC)
 MARKET = Simulated(lambda: TODAY)
@@ -25,7 +25,7 @@ HISTORY = MARKET.klines("BTCUSDT", FIRST_DAY, TODAY.date())
 
 ask_in_another_process = """
 import datetime as dt, hashlib
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.sources.simulated import Simulated
 market = Simulated(lambda: dt.datetime(2026, 11, 23, 15, tzinfo=dt.UTC))
 for day in (dt.date(2026, 11, 22), dt.date(2020, 2, 29)):
     print(hashlib.sha256(repr(market.klines("BTCUSDT", day, day + dt.timedelta(1))).encode()).hexdigest())

@@ -20,7 +20,7 @@ from btc_assets.modeling.hyperparameters import MAX_WINDOW
 from btc_assets.modeling.inference import Predictor, feature_rows
 from btc_assets.modeling.samples import SLACK
 from btc_assets.modeling.training import FitReport
-from btc_assets.storage.manifest import write_manifest
+from btc_assets.storage.registry.manifest import write_manifest
 
 DAY = dt.timedelta(days=1)
 Fitted = dict[str, tuple[Path, FitReport]]

@@ -20,7 +20,7 @@ from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.history import history
 from btc_assets.modeling.samples import samples
 from btc_assets.modeling.training import FitReport, fit
-from btc_assets.storage.manifest import verify
+from btc_assets.storage.registry.manifest import verify
 
 DAY = dt.timedelta(days=1)
 Fitted = dict[str, tuple[Path, FitReport]]

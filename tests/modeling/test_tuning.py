@@ -18,10 +18,10 @@ from optuna.storages.journal import JournalFileBackend
 
 from btc_assets.modeling import tuning
 from btc_assets.modeling.anchor import Anchors
-from btc_assets.modeling.helpers import helped
 from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.tuning import TUNING_END, evaluate, tune
+from btc_assets.modeling.worker_processes import helped
 
 FOLD = (dt.date(2020, 10, 1),)
 
@@ -153,7 +153,7 @@ import os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_tuning import doing
-from btc_assets.modeling.helpers import helped
+from btc_assets.modeling.worker_processes import helped
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     with helped(doing, {"folder": str(folder), "fail": False}, 1):

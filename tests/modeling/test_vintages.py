@@ -21,8 +21,8 @@ from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.inference import at_origin
 from btc_assets.modeling.promotion import Verdict, judge
 from btc_assets.modeling.vintages import SCRATCH, VintageBook, _sweep_scratch, grid_cutoff
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
 
 DAY = dt.timedelta(days=1)
 EVERY = 20

@@ -16,9 +16,9 @@ import pytest
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
 from btc_assets.settings import Settings, load
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.manifest import write_manifest
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.manifest import write_manifest
 
 if TYPE_CHECKING:
     from hopsworks_emulator import Emulator
@@ -140,9 +140,9 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path):
         return FolderRegistry(tmp_path / "store")
     if request.param == "hopsworks":
         return request.getfixturevalue("hopsworks_registry")
-    from btc_assets.storage.cached import CachedRegistry
+    from btc_assets.storage.registry.cached import CachedRegistry
+    from btc_assets.storage.registry.s3 import S3Registry
     from btc_assets.storage.s3 import Bucket
-    from btc_assets.storage.s3_registry import S3Registry
 
     bucket = Bucket(request.getfixturevalue("bucket_url"), request.getfixturevalue("s3_endpoint"))
     return CachedRegistry(S3Registry(bucket), tmp_path / "cache")
@@ -215,8 +215,8 @@ def hopsworks_tables(
 
 @pytest.fixture
 def hopsworks_registry(hopsworks_project: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from btc_assets.storage.cached import CachedRegistry
     from btc_assets.storage.hopsworks.registry import HopsworksRegistry
+    from btc_assets.storage.registry.cached import CachedRegistry
 
     # After an upload the client sleeps five seconds before it asks whether the model is there.
     monkeypatch.setattr("hsml.engine.model_engine.time", SimpleNamespace(sleep=lambda _: None))

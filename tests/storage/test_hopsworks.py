@@ -10,11 +10,11 @@ from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from btc_assets.errors import ConfigurationError, StorageUnavailable, Unsupported
-from btc_assets.storage.cached import CachedRegistry
 from btc_assets.storage.hopsworks.lineage import TrainingView
 from btc_assets.storage.hopsworks.registry import HopsworksRegistry
 from btc_assets.storage.hopsworks.tables import HopsworksTables
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.cached import CachedRegistry
+from btc_assets.storage.registry.protocol import VintageId
 
 from .conftest import REAL_HOPSWORKS, SAMPLES, TEST_PREFIX, day, nulled, older, reopen, samples
 
@@ -312,7 +312,7 @@ def test_M5_a_registry_that_is_down_leaves_the_local_copy_in_use(
 
 
 def test_settings_alone_choose_the_backend(hopsworks_project, hopsworks_settings) -> None:
-    from btc_assets.storage.open import open_registry, open_tables
+    from btc_assets.factory import open_registry, open_tables
 
     tables = open_tables(hopsworks_settings)
     assert isinstance(tables, HopsworksTables)

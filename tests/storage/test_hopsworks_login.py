@@ -140,7 +140,7 @@ def test_the_default_path_imports_nothing_of_hopsworks() -> None:
     script = """
 import sys, tempfile
 from btc_assets.settings import load
-from btc_assets.storage.open import open_registry, open_tables
+from btc_assets.factory import open_registry, open_tables
 settings = load({}, data_dir=tempfile.mkdtemp())
 open_tables(settings), open_registry(settings)
 heavy = {"hopsworks", "hopsworks_common", "hsfs", "hsml", "boto3", "pyarrow", "pandas"} & sys.modules.keys()

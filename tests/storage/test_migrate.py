@@ -11,13 +11,13 @@ from polars.testing import assert_frame_equal
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.errors import CorruptData, StorageError
 from btc_assets.frames import klines_frame
-from btc_assets.storage.cached import CachedRegistry
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
+from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.migrate import content_sha256, copy_table, migrate
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.cached import CachedRegistry
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
+from btc_assets.storage.registry.s3 import S3Registry
 from btc_assets.storage.s3 import Bucket, delta_options
-from btc_assets.storage.s3_registry import S3Registry
 
 from .conftest import SAMPLES, nulled, older, samples
 
@@ -143,7 +143,7 @@ def test_the_command_moves_a_store_to_hopsworks_and_back(
     hopsworks_tables, hopsworks_registry, hopsworks_settings, tmp_path, make_model, monkeypatch, capsys
 ) -> None:
     from btc_assets.cli.migrate import migrate_stores
-    from btc_assets.market.simulated import Simulated
+    from btc_assets.market.sources.simulated import Simulated
 
     first = dt.date(2024, 12, 20)
     rows = klines_frame(Simulated().klines("BTCUSDT", first, dt.date(2025, 1, 10)), dt.datetime.now(dt.UTC))

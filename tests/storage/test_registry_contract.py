@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from btc_assets.errors import BadModel, StorageError
-from btc_assets.storage.manifest import MANIFEST, verify, write_manifest
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.manifest import MANIFEST, verify, write_manifest
+from btc_assets.storage.registry.protocol import VintageId
 
 JUNE, JULY = VintageId(dt.date(2024, 6, 1)), VintageId(dt.date(2024, 7, 1))
 
@@ -181,7 +181,7 @@ def damage(folder: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["missing", "unlisted", "truncated", "link", "manifest"])
 def test_M4_a_damaged_model_is_refused_even_after_it_was_verified(tmp_path, make_model, how) -> None:
-    from btc_assets.storage.folder import FolderRegistry
+    from btc_assets.storage.registry.folder import FolderRegistry
 
     registry = FolderRegistry(tmp_path / "store")
     ref = publish(registry, make_model())
@@ -191,7 +191,7 @@ def test_M4_a_damaged_model_is_refused_even_after_it_was_verified(tmp_path, make
 
 
 def test_T5_every_flipped_bit_in_a_model_is_caught(tmp_path, make_model) -> None:
-    from btc_assets.storage.folder import FolderRegistry
+    from btc_assets.storage.registry.folder import FolderRegistry
 
     registry = FolderRegistry(tmp_path / "store")
     ref = publish(registry, make_model(random.Random(3).randbytes(5_000)))

@@ -14,11 +14,11 @@ import pytest
 from s3_server import free_port
 
 from btc_assets.errors import BadModel, ConfigurationError, StorageError, StorageUnavailable
-from btc_assets.storage.cached import CachedRegistry
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.cached import CachedRegistry
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
+from btc_assets.storage.registry.s3 import S3Registry
 from btc_assets.storage.s3 import Bucket
-from btc_assets.storage.s3_registry import S3Registry
 
 JUNE = VintageId(dt.date(2024, 6, 1))
 METRICS = {"pinball": 0.97}
@@ -27,7 +27,7 @@ PUBLISH = """
 import datetime as dt, os, signal, sys
 from pathlib import Path
 from btc_assets.storage import folder
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.protocol import VintageId
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 {step}
 ref = folder.FolderRegistry(sys.argv[1]).publish(
@@ -85,9 +85,9 @@ def test_T7_of_publishers_at_once_one_wins_whole(tmp_path, make_model) -> None:
 S3_PUBLISH = """
 import datetime as dt, sys
 from pathlib import Path
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.s3 import Bucket
-from btc_assets.storage.s3_registry import S3Registry
+from btc_assets.storage.registry.s3 import S3Registry
 S3Registry(Bucket(sys.argv[1], sys.argv[2])).publish("mlp", VintageId(dt.date(2024, 6, 1)), Path(sys.argv[3]))
 """
 
@@ -184,10 +184,10 @@ def test_a_whole_model_swapped_at_the_remote_is_never_kept(
 
 
 def test_local_copies_are_bounded_and_the_newest_stays(cached, make_model, monkeypatch) -> None:
-    from btc_assets.storage import cached as module
+    from btc_assets.storage.registry import cached as module
 
     monkeypatch.setattr(module, "trim", lambda entries: trim(entries, limit=250_000))
-    from btc_assets.storage.cache import trim
+    from btc_assets.storage.registry.cache import trim
 
     refs = [
         cached.publish("mlp", VintageId(JUNE.cutoff, n), make_model(bytes([n]) * 100_000), METRICS)

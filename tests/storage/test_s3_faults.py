@@ -13,8 +13,8 @@ from faulty_s3 import FaultyS3, faulty_s3
 from polars.testing import assert_frame_equal
 
 from btc_assets.errors import CorruptData, StorageError, StorageUnavailable
-from btc_assets.storage import cache, s3_files
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.store import DeltaTables, s3_files
+from btc_assets.storage.registry import cache
 from btc_assets.storage.s3 import Bucket, delta_options
 
 from .conftest import SAMPLES, samples
@@ -120,7 +120,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from btc_assets.errors import WriteConflict
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.s3 import delta_options
 from tests.storage.conftest import SAMPLES, samples
 url, endpoint, cache, me = sys.argv[1:]

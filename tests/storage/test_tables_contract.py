@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from btc_assets.cli.tables import TABLES
 from btc_assets.contracts import FORECASTS, UTC_US, Column
 from btc_assets.errors import StorageError, TableMissing, Unsupported, WriteConflict
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.store import DeltaTables
 
 from .conftest import SAMPLES, day, nulled, older, reopen, samples
 

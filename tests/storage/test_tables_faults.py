@@ -17,8 +17,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from btc_assets.errors import BtcError, CorruptData, StorageError
-from btc_assets.storage.data_files import LocalFolder
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.data_files import LocalFolder
+from btc_assets.storage.delta.store import DeltaTables
 
 from .conftest import SAMPLES, day, samples
 

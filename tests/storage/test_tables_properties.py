@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from btc_assets.storage.delta import DeltaTables
+from btc_assets.storage.delta.store import DeltaTables
 
 from .conftest import SAMPLES, day, samples
 

@@ -13,9 +13,8 @@ from polars.testing import assert_frame_equal
 
 from btc_assets.backup.snapshot import Taken, copy_table
 from btc_assets.errors import StorageError
-from btc_assets.storage import checkpoints
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.delta_log import DeltaLog
+from btc_assets.storage.delta.log import DeltaLog
+from btc_assets.storage.delta.store import DeltaTables, checkpoints
 
 from .conftest import SAMPLES, nulled, older, reopen, samples
 
@@ -135,8 +134,8 @@ def test_a_writer_of_the_older_release_cannot_overtake_the_upgrade(
 
 CHILD = """
 import os, signal, sys
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.delta_log import DeltaLog
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.delta.log import DeltaLog
 import tests.storage.conftest as c
 tables = DeltaTables(sys.argv[1])
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from btc_assets.market.calendar import FOUR_HOURS, closes_at, opens_at
 from btc_assets.market.kline import Kline
-from btc_assets.market.rows import milliseconds
+from btc_assets.market.wire_format import milliseconds
 
 DAY = dt.timedelta(days=1)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from candles import write_dump
 
 from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, FOUR_HOURS, Interval
-from btc_assets.market.dumps import monthly
-from btc_assets.market.rows import to_row
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.sources.dumps import monthly
+from btc_assets.market.sources.simulated import Simulated
+from btc_assets.market.wire_format import to_row
 
 
 def write_dumps(

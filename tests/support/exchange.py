@@ -22,8 +22,8 @@ from typing import Any
 
 from btc_assets.market.calendar import DAILY, FOUR_HOURS, Interval
 from btc_assets.market.kline import Kline
-from btc_assets.market.rows import milliseconds, to_row
-from btc_assets.market.simulated import Simulated
+from btc_assets.market.sources.simulated import Simulated
+from btc_assets.market.wire_format import milliseconds, to_row
 
 INTERVALS = {interval.name: interval for interval in (DAILY, FOUR_HOURS)}
 DEFAULT_CLOCK = dt.datetime(2018, 3, 1, 0, 10, tzinfo=dt.UTC)

@@ -29,9 +29,9 @@ from btc_assets.contracts import (
 from btc_assets.market.calendar import DAY, closes_at, opens_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.scoring.scores import score
-from btc_assets.storage.delta import DeltaTables
-from btc_assets.storage.folder import FolderRegistry
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
 
 TODAY = dt.date(2026, 11, 22)
 NOW = dt.datetime(2026, 11, 22, 2, 5, tzinfo=dt.UTC)

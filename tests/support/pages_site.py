@@ -11,7 +11,7 @@ from dash import Dash
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from btc_assets.settings import Settings
-from btc_dash.site import Site, open_site
+from btc_dash.data.context import Site, open_site
 
 
 def site_at(settings: Settings, **more: Any) -> Site:

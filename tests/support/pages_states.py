@@ -10,12 +10,12 @@ from typing import Any
 import pages_data
 from pages_site import Served, site_at
 
-from btc_assets import progress
 from btc_assets.errors import StorageError
+from btc_assets.io import progress
 from btc_assets.settings import load
 from btc_dash.app import create_app
-from btc_dash.reader import Reader
-from btc_dash.site import Site
+from btc_dash.data.cache import Reader
+from btc_dash.data.context import Site
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ import onnxruntime
 import time_machine
 
 import btc_assets.definitions
-from btc_assets.automation.jobs import DAY_OF_DATA
-from btc_assets.automation.runs import missing_days, windows
-from btc_assets.automation.schedules import daily_at_0005_utc
-from btc_assets.automation.sensors import catch_up
+from btc_assets.defs.automation.catch_up_sensor import catch_up
+from btc_assets.defs.automation.jobs import DAY_OF_DATA
+from btc_assets.defs.automation.runs import missing_days, windows
+from btc_assets.defs.automation.schedules import daily_at_0005_utc
+from btc_assets.defs.partitions import Window
 from btc_assets.launch import RunFailed, bury_dead_runs, open_instance, run_window
 from btc_assets.market.calendar import days, last_closed_day
-from btc_assets.partitions import Window
 from btc_assets.settings import load
 
 assert matplotlib
@@ -38,10 +38,10 @@ for module in (
     "alembic.command",
     "binance.spot",
     "btc_assets.event_log",
-    "btc_assets.market.binance",
-    "btc_assets.market.transport",
-    "btc_assets.storage.delta",
-    "btc_assets.storage.folder",
+    "btc_assets.market.sources.binance",
+    "btc_assets.market.http_session",
+    "btc_assets.storage.delta.store",
+    "btc_assets.storage.registry.folder",
     "dagster._core.execution.execute_in_process",
     "dagster._core.instance.factory",
     "dagster._core.remote_representation",

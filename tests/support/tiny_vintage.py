@@ -14,11 +14,11 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from btc_assets.contracts import HORIZONS, LEVELS
-from btc_assets.modeling.card import write_card
+from btc_assets.modeling.compatibility import CODE_VERSION, feature_digest
 from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.hyperparameters import DEFAULTS
-from btc_assets.modeling.identity import CODE_VERSION, feature_digest
-from btc_assets.storage.manifest import write_manifest
+from btc_assets.modeling.model_card import write_card
+from btc_assets.storage.registry.manifest import write_manifest
 
 METRICS = {
     "origins": 900.0, "train_loss": 0.985, "train_loss_h1": 0.97, "train_coverage_80": 0.81,

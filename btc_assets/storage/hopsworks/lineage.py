@@ -14,7 +14,7 @@ from btc_assets.contracts import TableSpec
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.storage.hopsworks.errors import errors
 from btc_assets.storage.hopsworks.tables import VERSION, HopsworksTables
-from btc_assets.storage.registry import VintageId
+from btc_assets.storage.registry.protocol import VintageId
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from btc_assets.contracts import QUANTILES
 from btc_assets.errors import BadModel, StorageError
 from btc_assets.storage.hopsworks.errors import errors
-from btc_assets.storage.manifest import MANIFEST, parse_manifest
-from btc_assets.storage.registry import ModelRef, VintageId, numbers, other_content, reference
+from btc_assets.storage.registry.manifest import MANIFEST, parse_manifest
+from btc_assets.storage.registry.protocol import ModelRef, VintageId, numbers, other_content, reference
 
 _SHA = re.compile(r"manifest sha256 ([0-9a-f]{64})")
 

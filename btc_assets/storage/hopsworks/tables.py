@@ -15,11 +15,11 @@ import stamina
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import ConfigurationError, TableMissing, Unsupported, WriteConflict
-from btc_assets.storage.data_files import first_and_last
+from btc_assets.storage.delta.data_files import first_and_last
+from btc_assets.storage.delta.diff import diff
 from btc_assets.storage.hopsworks.errors import errors
 from btc_assets.storage.hopsworks.schema import features, restored
 from btc_assets.storage.hopsworks.upgrade import append
-from btc_assets.storage.rows import diff
 from btc_assets.storage.tables import (
     Receipt,
     TableVersion,

@@ -1,0 +1,1 @@
+"""Everything Dagster: assets, checks, automation, partitions, resources; ``definitions.py`` lists them."""

@@ -1,0 +1,63 @@
+"""Partition D: stationary features from the candles up to day D."""
+
+import dagster as dg
+import polars as pl
+
+from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
+from btc_assets.defs.assets.metadata import (
+    known_at,
+    last_day_only,
+    lineage,
+    table_asset,
+    table_preview,
+    written,
+)
+from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS
+from btc_assets.defs.assets.raw_klines_4h import bars_between
+from btc_assets.defs.partitions import window_of
+from btc_assets.defs.resources import Platform
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.features import ENGINEERED_FEATURES, FEATURES, LOOKBACK, engineer
+from btc_assets.modeling.history import LOG_REALISED
+
+LINEAGE = {
+    feature.name: [(RAW_KLINES.name, column.strip()) for column in feature.source.split(",")]
+    for feature in FEATURES
+} | {LOG_REALISED: [(RAW_KLINES_4H.name, column) for column in ("high", "low")]}
+
+
+@table_asset(
+    ENGINEERED_FEATURES,
+    group="features",
+    kinds=set(),
+    deps=[RAW_KLINES.name, RAW_KLINES_4H.name],
+    tags={"domain": "features"},
+)
+def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Derive the window's features, and again those of days whose candles may have been restated.
+
+    A candle of the window, or of the days that raw_klines checks again, reaches features up to
+    ``LOOKBACK`` days later; equal rows are left alone, so this costs one comparison.
+    """
+    window = window_of(context)
+    start = window.start - RECHECKED_DAYS * DAY
+    end = window.end + LOOKBACK * DAY
+    klines = platform.tables.read(RAW_KLINES, start=start - LOOKBACK * DAY, end=end)
+    derived = engineer(klines, bars_between(platform, start, end)).filter(pl.col("date") >= start)
+    platform.tables.ensure_table(ENGINEERED_FEATURES)
+    receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
+    rows = derived.filter(pl.col("date").is_between(window.start, window.last))
+    lacking = rows.filter(pl.any_horizontal(pl.col(f.name).is_null() for f in FEATURES))
+    last_day_only(
+        context,
+        window,
+        {"dagster/column_lineage": lineage(LINEAGE), "newest features": table_preview(rows.drop("symbol"))},
+    )
+    return dg.MaterializeResult(
+        metadata=written(platform, ENGINEERED_FEATURES, window, receipt, rows.height)
+        | {
+            "known at": known_at(window),
+            "days with a null (too little history)": lacking.height,
+            "days without 4-hour candles": rows[LOG_REALISED].null_count(),
+        }
+    )

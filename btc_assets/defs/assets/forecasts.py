@@ -1,0 +1,116 @@
+"""Partition D: what the networks and their ensemble say at the close of day D, written into the ledger."""
+
+import datetime as dt
+from functools import cache
+
+import dagster as dg
+import polars as pl
+
+from btc_assets.contracts import FORECASTS, HORIZONS, RAW_KLINES
+from btc_assets.defs.assets.metadata import (
+    DAILY_FRESH,
+    known_at,
+    last_day_only,
+    table_asset,
+    table_preview,
+    written,
+)
+from btc_assets.defs.assets.origins import in_batches
+from btc_assets.defs.assets.svg import fan
+from btc_assets.defs.partitions import Window, window_of
+from btc_assets.defs.resources import Platform
+from btc_assets.errors import LedgerError
+from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.code_version import code_version
+from btc_assets.ledger.inputs import Inputs, read_inputs
+from btc_assets.ledger.issue import issue
+from btc_assets.ledger.publishing.sinks import publish_head
+from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.modeling.forecast import InForce
+from btc_assets.modeling.forecast import forecasts as forecast
+from btc_assets.modeling.inference import Predictor
+from btc_assets.storage.registry.protocol import ModelRef, VintageId
+
+SHOWN_HORIZONS = (1, 7, 14, 30, 90)
+
+
+@table_asset(
+    FORECASTS,
+    group="forecasts",
+    kinds={"onnx"},
+    deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, "mlp_model", "lstm_model"],
+    tags={"domain": "forecasting"},
+    freshness_policy=DAILY_FRESH,
+)
+def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Forecast from every origin of the window, and issue what is new; what was issued live never changes."""
+    window = window_of(context)
+    inputs = inputs_of(platform, window)
+    origins = sorted(set(inputs.vintages["date"]))
+    predictors = in_force(platform, inputs.vintages)
+    rows = in_batches(
+        platform,
+        "issuing forecasts",
+        origins,
+        lambda some: forecast(some, inputs.candles, inputs.features, predictors),
+    )
+    try:
+        issued = issue(platform.tables, platform.registry, rows, inputs, Clock.read(platform.source))
+    except LedgerError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    newest = rows.filter((pl.col("origin_date") == origins[-1]) & (pl.col("model") == "ensemble"))
+    if origins[-1] == window.last:
+        shown = newest.filter(pl.col("horizon").is_in(SHOWN_HORIZONS))
+        columns = ["horizon", "target_date", "q025", "q100", "q250", "q500", "q750", "q900", "q975"]
+        pictures = {
+            "fan": fan(inputs.candles, newest),
+            "ensemble, USDT": table_preview(shown.select(columns)),
+        }
+        last_day_only(context, window, pictures)
+    return dg.MaterializeResult(
+        metadata={
+            **written(platform, FORECASTS, window, issued.receipt, rows.height),
+            "known at": known_at(window),
+            "origins": len(origins),
+            "ledger": issued.describe(),
+            "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
+            "ledger head published": publish_head(platform.settings, issued.head),
+            "kept though inputs changed": [d.isoformat() for d in issued.origins("kept")],
+        }
+    )
+
+
+def inputs_of(platform: Platform, window: Window) -> Inputs:
+    """What the window's forecasts are computed from.
+
+    Raises:
+        dagster.Failure: no network has a vintage in force for any day of the window.
+    """
+    settings = {"refit_every": platform.settings.refit_every, "horizons": HORIZONS}
+    symbol = platform.settings.symbol
+    inputs = read_inputs(platform.tables, ENGINEERED_FEATURES, symbol, window.days, code_version(), settings)
+    if inputs.vintages.is_empty():
+        raise dg.Failure(
+            f"no model is in force for {window}; materialise mlp_model and lstm_model for it first",
+            allow_retries=False,
+        )
+    return inputs
+
+
+def in_force(platform: Platform, vintages: pl.DataFrame) -> InForce:
+    """Gives a network's predictor for an origin, from rows of ``vintages_in_force``; each is opened once."""
+    refs = {
+        (r["model"], r["date"]): (VintageId(r["vintage"], r["revision"]), r["manifest_sha256"])
+        for r in vintages.to_dicts()
+    }
+
+    @cache
+    def opened(kind: str, vintage: VintageId, manifest: str) -> Predictor:
+        return Predictor.open(platform.registry.fetch(ModelRef(kind, vintage, manifest)), manifest)
+
+    def predictor(kind: str, origin: dt.date) -> Predictor:
+        if (kind, origin) not in refs:
+            raise dg.Failure(f"no {kind} vintage is in force for {origin}; materialise {kind}_model for it")
+        return opened(kind, *refs[kind, origin])
+
+    return predictor

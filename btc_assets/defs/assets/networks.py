@@ -1,0 +1,126 @@
+"""Partition D of a network: the vintage in force for origin D, trained on targets known by its cutoff."""
+
+import base64
+import datetime as dt
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
+from btc_assets.defs.assets.hyperparameters import in_use
+from btc_assets.defs.assets.metadata import each_day, known_at, last_day_only, table_asset, written
+from btc_assets.defs.partitions import Window, window_of
+from btc_assets.defs.resources import Platform
+from btc_assets.errors import FitFailed, NotEnoughHistory
+from btc_assets.io.progress import report
+from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.modeling.vintages import VintageBook, sound_before
+from btc_assets.storage.registry.protocol import ModelRef
+
+WHAT = {
+    "mlp": "A multilayer perceptron that reads today's features",
+    "lstm": "A long short-term memory network that reads a window of days",
+}
+FIT_POOL = "fit"
+"""Dagster's concurrency pool for fitting: one at a time, so that two fits never fight for two cores."""
+
+
+def network_asset(kind: str) -> dg.AssetsDefinition:
+    """The asset ``<kind>_model``."""
+
+    @table_asset(
+        VINTAGES_IN_FORCE,
+        group="models",
+        kinds={"tensorflow", "keras", "onnx"},
+        deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, HYPERPARAMETERS.name],
+        name=f"{kind}_model",
+        description=f"{WHAT[kind]} and says how wide the random walk's quantiles should be, 1 to 90 days "
+        "ahead. A partition refers to the registered vintage in force for that day; a new one is fitted on a "
+        "fixed grid of days and comes into force only if it is sound.",
+        pool=FIT_POOL,
+        tags={"domain": "forecasting"},
+    )
+    def network(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+        window = window_of(context)
+        book = open_book(platform, window)
+        days = forecastable(platform, book, kind, window)
+        rows = book.rows(kind, days)
+        receipt = platform.tables.upsert(VINTAGES_IN_FORCE, rows)
+        newest = book.in_force(kind, days[-1])
+        each_day(
+            context,
+            {r["date"]: {"vintage": str(r["vintage"]), "action": r["action"]} for r in rows.to_dicts()},
+        )
+        if days[-1] == window.last:
+            last_day_only(context, window, {"model card": card(platform, newest.ref)})
+        return dg.MaterializeResult(
+            metadata=written(platform, VINTAGES_IN_FORCE, window, receipt, rows.height)
+            | {
+                "known at": known_at(window),
+                "vintage in force": str(newest.ref.vintage),
+                "why": newest.reason,
+                "vintages used": rows["vintage"].n_unique(),
+                "days held back": rows.filter(rows["action"] == "held_back").height,
+                "days with too little history": len(window.days) - len(days),
+            }
+            | {f"metric {name}": value for name, value in newest.ref.metrics.items()}
+        )
+
+    return network
+
+
+def open_book(platform: Platform, window: Window) -> VintageBook:
+    """The vintages as known at the window's end: every candle and feature up to it, none after."""
+    klines = platform.tables.read(RAW_KLINES, end=window.end)
+    features = platform.tables.read(ENGINEERED_FEATURES, end=window.end)
+    platform.tables.ensure_table(VINTAGES_IN_FORCE)
+    before = platform.tables.read(VINTAGES_IN_FORCE, end=window.end)
+    mine = before.filter(pl.col("symbol") == platform.settings.symbol)
+    return VintageBook(
+        platform.registry,
+        klines,
+        features,
+        platform.settings.refit_every,
+        hyperparameters=in_use(platform),
+        known_sound=sound_before(mine),
+    )
+
+
+def forecastable(platform: Platform, book: VintageBook, kind: str, window: Window) -> list[dt.date]:
+    """The days of the window that have a vintage, fitting those that are missing.
+
+    Raises:
+        dagster.Failure: no day has enough history before it, or a fit failed with none to fall back on.
+    """
+    found, reason = [], ""
+    for done, day in enumerate(window.days):
+        report(
+            platform.settings.root, f"fitting the {kind.upper()}", done / len(window.days), f"origin {day}"
+        )
+        try:
+            book.in_force(kind, day)
+            found.append(day)
+        except NotEnoughHistory as error:
+            reason = str(error)
+        except FitFailed as error:
+            raise dg.Failure(f"{kind} for {day}: {error}", allow_retries=False) from error
+    if not found:
+        raise dg.Failure(f"no {kind} vintage for {window}: {reason}", allow_retries=False)
+    return found
+
+
+def card(platform: Platform, ref: ModelRef) -> dg.MarkdownMetadataValue:
+    """The vintage's model card with its pictures inside, as Dagster shows it."""
+    folder = platform.registry.fetch(ref)
+    text = (folder / "card.md").read_text(encoding="utf-8")
+    for picture in folder.glob("*.png"):
+        text = text.replace(f"({picture.name})", f"({_inline(picture)})")
+    return dg.MetadataValue.md(text)
+
+
+def _inline(picture: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+
+
+mlp_model, lstm_model = (network_asset(kind) for kind in NETWORKS)

@@ -1,0 +1,141 @@
+"""Partition D: the closed candle of day D, as the exchange gives it."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from btc_assets.contracts import RAW_KLINES
+from btc_assets.defs.assets.metadata import (
+    DAILY_FRESH,
+    each_day,
+    known_at,
+    last_day_only,
+    table_asset,
+    table_preview,
+    written,
+)
+from btc_assets.defs.automation.runs import WORKER_TAG
+from btc_assets.defs.partitions import Window, window_of
+from btc_assets.defs.resources import Platform
+from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceError, SourceRefused
+from btc_assets.frames import klines_frame
+from btc_assets.io.progress import report
+from btc_assets.market.anomalies import hold_jumps
+from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.market.kline import Kline
+from btc_assets.storage.bitemporal import land
+
+RECHECKED_DAYS = 7
+"""Every run asks for this many earlier days too: they cost no request and show what was restated."""
+
+LASTING = (BadCandle, NoDataYet, SourceRefused)
+"""What a retry a few minutes later cannot mend."""
+
+SOURCE_RETRIES = dg.RetryPolicy(
+    max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
+
+class Release(dg.Config):
+    """Days whose price jump a person has looked at and lets pass (YYYY-MM-DD)."""
+
+    released_days: list[str] = Field(default_factory=list)
+
+
+@table_asset(
+    RAW_KLINES,
+    group="market",
+    kinds={"binance"},
+    tags={"domain": "market"},
+    freshness_policy=DAILY_FRESH,
+    retry_policy=SOURCE_RETRIES,
+)
+def raw_klines(
+    context: dg.AssetExecutionContext, config: Release, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """Fetch the window's candles, keep what is new, record what the exchange restated."""
+    window = window_of(context)
+    with asking(context):
+        fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
+    landing = land(platform.tables, fetched, platform.now())
+    rows = fetched.filter(pl.col("date") >= window.start)
+    absent = sorted(set(window.days) - set(rows["date"]))
+    unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
+    if unpublished:
+        raise dg.Failure(not_yet(platform, unpublished, rows.height), allow_retries=False)
+    each_day(
+        context,
+        {r["date"]: {"close (USDT)": r["close"], "volume (BTC)": r["volume"]} for r in rows.to_dicts()},
+    )
+    last_day_only(
+        context, window, {"newest candles": table_preview(rows.drop("symbol", "open_time", "close_time"))}
+    )
+    return dg.MaterializeResult(
+        metadata=written(platform, RAW_KLINES, window, landing.receipt, rows.height)
+        | {
+            "known at": known_at(window),
+            "days without a candle": [d.isoformat() for d in absent],
+            "restated candles": [d.isoformat() for d in sorted(landing.restated["date"])],
+        }
+    )
+
+
+@contextlib.contextmanager
+def asking(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Turn what a source raises into a failure that Dagster tries again only where that can help."""
+    try:
+        yield
+    except SourceError as error:
+        # A person who waits at a terminal has seen the source's own retries; Dagster's may come later.
+        patient = WORKER_TAG not in context.run.tags and not isinstance(error, LASTING)
+        raise dg.Failure(str(error), allow_retries=patient) from error
+    except ConfigurationError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def fetch(platform: Platform, window: Window, released: list[dt.date]) -> pl.DataFrame:
+    """Candles of the window and the days before it that are checked again, as ``raw_klines`` rows.
+
+    Raises:
+        HeldCandle: a price that cannot follow from the day before, on a day nobody released.
+        SourceError: whatever the source raises.
+    """
+    settings = platform.settings
+    before = stored_before(platform, window.start)
+    recheck = before.filter(pl.col("date") >= window.start - RECHECKED_DAYS * DAY)["date"]
+    start = min(recheck.to_list(), default=window.start)
+    report(
+        settings.root, "loading history", 0.0, f"{(window.end - start).days:,} days from {settings.source}"
+    )
+    klines = platform.source.klines(settings.symbol, start, window.end)
+    hold_jumps(klines, newest(before.filter(pl.col("date") < start)), released)
+    return klines_frame(klines, platform.now())
+
+
+def stored_before(platform: Platform, day: dt.date) -> pl.DataFrame:
+    """The candles of the month before ``day`` that are stored already, oldest first."""
+    platform.tables.ensure_table(RAW_KLINES)
+    known = platform.tables.read(RAW_KLINES, start=day - 31 * DAY, end=day)
+    return known.filter(pl.col("symbol") == platform.settings.symbol)
+
+
+def newest(candles: pl.DataFrame) -> Kline | None:
+    """The last of ``candles``, to compare the next price with."""
+    return None if candles.is_empty() else Kline(**candles.drop("ingested_at").row(-1, named=True))
+
+
+def not_yet(platform: Platform, days: list[dt.date], kept: int) -> str:
+    """Why the newest days of the window have no candle, and when to come back."""
+    first, last = days[0], days[-1]
+    settings = platform.settings
+    which = f"{first}" if first == last else f"{first} to {last}"
+    message = f"{settings.source} has no closed {settings.symbol} candle for {which} yet. "
+    message += f"The candle of {last} is final at {closes_at(last):%Y-%m-%d %H:%M} UTC"
+    if settings.source == "archive":
+        message += "; Binance publishes a day's dump some hours later and a month's in the month after"
+    message += f". Nothing was written for these days; {kept} earlier days of the run were kept."
+    return message + " Materialise them again then; the catch-up sensor does so by itself."

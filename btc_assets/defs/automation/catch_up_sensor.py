@@ -1,0 +1,77 @@
+"""The sensor that catches up: after any outage it asks for what is missing, a run a contiguous range."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+
+from btc_assets.defs.automation.jobs import DAY_OF_DATA, MARKET, daily_partition
+from btc_assets.defs.automation.landing_sensor import landed_until
+from btc_assets.defs.automation.runs import days_under_way, failures, missing_days, run_tags, windows
+from btc_assets.defs.partitions import Window
+from btc_assets.market.calendar import closes_at, last_closed_day
+
+GRACE = dt.timedelta(minutes=20)
+"""How long after midnight the schedule (or the Lambda) has the new day to itself."""
+FIRST_WAIT = dt.timedelta(minutes=15)
+LONGEST_WAIT = dt.timedelta(hours=6)
+
+
+@dg.sensor(
+    job=daily_partition,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Finds days that were missed (host down, source down) and launches them, one run a range.",
+)
+def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Request every missing day that nobody is working on; wait longer after each failure."""
+    # Imported here: Dagster has loaded SQLAlchemy by now, and the code location must not.
+    from btc_assets.event_log import BatchingEventLog
+
+    if isinstance(context.instance.event_log_storage, BatchingEventLog):
+        context.instance.event_log_storage.forget_old_logs()
+    now = dt.datetime.now(dt.UTC)
+    until = landed_until(last_closed_day(now - GRACE))
+    if until is None:
+        return dg.SkipReason("no candle has been landed yet")
+    missing = missing_days(context.instance, DAY_OF_DATA, until)
+    wanted = set().union(*missing.values()) - days_under_way(context.instance)
+    if not wanted:
+        return dg.SkipReason(f"nothing is missing up to {until}")
+    requests, waits = [], []
+    for window in windows(wanted):
+        failed = failures(context.instance, daily_partition.name, window)
+        retry_at = next_attempt(failed)
+        if now < retry_at:
+            waits.append(f"{window} failed {len(failed)} times, next attempt at {retry_at:%H:%M} UTC")
+            continue
+        requests.append(request(window, missing, failed))
+    if not requests:
+        return dg.SkipReason("; ".join(waits))
+    return dg.SensorResult(run_requests=requests)
+
+
+def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
+    """When a failed window may be tried again: in 15 minutes, then ever later, at most 6 hours on."""
+    if not records:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
+    wait = min(LONGEST_WAIT, FIRST_WAIT * (1 << min(len(records) - 1, 10)))
+    newest: float = max(r.update_timestamp.timestamp() for r in records)
+    return dt.datetime.fromtimestamp(newest, dt.UTC) + wait
+
+
+def request(
+    window: Window, missing: dict[str, set[dt.date]], failed: Sequence[dg.RunRecord] = ()
+) -> dg.RunRequest:
+    """One run over ``window`` for the assets that lack a day of it; each attempt has a run key of its own."""
+    days = set(window.days)
+    lacking = {asset for asset, without in missing.items() if without & days}
+    if lacking & set(MARKET):
+        lacking.add(MARKET[-1])  # features are derived again from whatever is loaded
+    assets = [asset for asset in missing if asset in lacking]
+    return dg.RunRequest(
+        run_key=f"{window.start}..{window.last}#{failed[0].dagster_run.run_id if failed else 'first'}",
+        asset_selection=[dg.AssetKey([a]) for a in assets],
+        tags=run_tags(window)
+        | {"btc/launched_by": "catch_up", "btc/closed_at": closes_at(window.last).isoformat()},
+    )

@@ -1,0 +1,31 @@
+"""The daily schedule: five past midnight UTC, for the day that has just closed."""
+
+import dagster as dg
+
+from btc_assets.defs.automation.jobs import daily_partition
+from btc_assets.defs.automation.runs import days_under_way, materialised_days, run_tags
+from btc_assets.defs.partitions import Window
+from btc_assets.market.calendar import DAY, last_closed_day
+from btc_assets.settings import load
+
+
+@dg.schedule(
+    job=daily_partition,
+    cron_schedule="5 0 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Launches the day that closed at midnight, unless somebody else did already.",
+)
+def daily_at_0005_utc(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One run for the day before the tick; a late tick still means its own day."""
+    if load().source == "landing":
+        return dg.SkipReason(
+            "the Lambda launches a day when it has landed it; the sensors see to what it missed"
+        )
+    day = last_closed_day(context.scheduled_execution_time)
+    if day in days_under_way(context.instance):
+        return dg.SkipReason(f"a run for {day} is queued or under way")
+    if day in materialised_days(context.instance, "forecasts"):
+        return dg.SkipReason(f"{day} is materialised already")
+    tags = run_tags(Window(day, day + DAY)) | {"btc/launched_by": "schedule"}
+    return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat(), tags=tags)

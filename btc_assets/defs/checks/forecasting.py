@@ -1,0 +1,135 @@
+"""Checks of models, forecasts and scores."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import dagster as dg
+import polars as pl
+
+from btc_assets.contracts import (
+    FORECAST_SCORES,
+    FORECASTS,
+    HORIZONS,
+    MODELS,
+    NETWORKS,
+    QUANTILES,
+    VINTAGES_IN_FORCE,
+)
+from btc_assets.defs.checks.results import breaches_of_contract, result, spec
+from btc_assets.defs.resources import Platform
+from btc_assets.errors import BtcError
+from btc_assets.market.calendar import DAY
+from btc_assets.storage.registry.protocol import ModelRef, VintageId
+
+RECENT_ORIGINS = 30
+ISSUED = FORECASTS.name
+
+
+def network_checks(kind: str) -> dg.AssetChecksDefinition:
+    """The checks of ``<kind>_model``."""
+    asset = f"{kind}_model"
+
+    @dg.multi_asset_check(
+        name=f"{asset}_checks",
+        specs=[
+            spec(asset, "verified", "The vintage in force hashes to what was recorded.", blocking=True),
+            spec(
+                asset,
+                "has_not_seen_the_future",
+                "No vintage's cutoff lies after a day it is in force for.",
+                blocking=True,
+            ),
+            spec(asset, "not_held_back", "The newest vintage was sound and came into force."),
+        ],
+    )
+    def checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+        rows = platform.tables.read(VINTAGES_IN_FORCE).filter(pl.col("model") == kind)
+        yield result(asset, "verified", unverified(platform, rows))
+        late = rows.filter(pl.col("vintage") > pl.col("date"))
+        yield result(
+            asset, "has_not_seen_the_future", [f"{r['date']}: cutoff {r['vintage']}" for r in late.to_dicts()]
+        )
+        newest = rows.tail(1).filter(pl.col("action") == "held_back")
+        yield result(asset, "not_held_back", newest["reason"].to_list(), warn=True)
+
+    return checks
+
+
+def unverified(platform: Platform, rows: pl.DataFrame) -> list[str]:
+    """Why the newest row's vintage must not be used; empty if it may."""
+    if rows.is_empty():
+        return ["no vintage is in force; materialise the model"]
+    row = rows.row(-1, named=True)
+    ref = ModelRef(row["model"], VintageId(row["vintage"], row["revision"]), row["manifest_sha256"])
+    try:
+        platform.registry.fetch(ref)
+    except BtcError as error:
+        return [str(error)]
+    return []
+
+
+@dg.multi_asset_check(
+    name="forecasts_checks",
+    specs=[
+        spec(
+            ISSUED,
+            "follows_its_contract",
+            "Columns, types and keys are those of the contract.",
+            blocking=True,
+        ),
+        spec(
+            ISSUED,
+            "quantiles_ordered",
+            "The 21 quantiles never cross, are finite and positive.",
+            blocking=True,
+        ),
+        spec(ISSUED, "complete", "Every origin has 90 horizons of every model.", blocking=True),
+    ],
+)
+def forecasts_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """What must hold of the newest 30 origins' forecasts."""
+    rows = newest_origins(platform)
+    yield result(ISSUED, "follows_its_contract", breaches_of_contract(FORECASTS, rows))
+    yield result(ISSUED, "quantiles_ordered", crossing(rows, QUANTILES))
+    counts = rows.group_by("origin_date").agg(pl.len()).sort("origin_date")
+    lacking = counts.filter(pl.col("len") != HORIZONS * len(MODELS))
+    yield result(
+        ISSUED, "complete", [f"{d}: {n} rows, not {HORIZONS * len(MODELS)}" for d, n in lacking.iter_rows()]
+    )
+
+
+def newest_origins(platform: Platform) -> pl.DataFrame:
+    """The forecasts of the newest origins."""
+    newest = platform.tables.read(VINTAGES_IN_FORCE, columns=["date"])["date"].max()
+    start = None if newest is None else newest - RECENT_ORIGINS * DAY  # type: ignore[operator]
+    return platform.tables.read(FORECASTS, start=start)  # type: ignore[arg-type]
+
+
+def crossing(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Forecasts whose quantiles decrease somewhere, or are no prices."""
+    falls = [pl.col(a) > pl.col(b) for a, b in pairwise(columns)]
+    no_price = [~pl.col(c).is_finite() | (pl.col(c) <= 0) | pl.col(c).is_null() for c in columns]
+    wrong = rows.filter(pl.any_horizontal(*falls, *no_price))
+    return [f"{r['model']} {r['origin_date']} +{r['horizon']}" for r in wrong.to_dicts()]
+
+
+@dg.multi_asset_check(
+    name="forecast_scores_checks",
+    specs=[
+        spec(
+            FORECAST_SCORES.name, "follows_its_contract", "Columns, types and keys are those of the contract."
+        ),
+        spec(FORECAST_SCORES.name, "calibrated", "Recent coverage and loss stay within their expected band."),
+    ],
+)
+def forecast_scores_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """What must hold of the scores, and whether the forecasts drift."""
+    from btc_assets.scoring.drift import alarms
+
+    scores = platform.tables.read(FORECAST_SCORES)
+    yield result(FORECAST_SCORES.name, "follows_its_contract", breaches_of_contract(FORECAST_SCORES, scores))
+    wrong = [alarm.text for alarm in alarms(scores)]
+    yield result(FORECAST_SCORES.name, "calibrated", wrong, warn=True)
+
+
+NETWORK_CHECKS = [network_checks(kind) for kind in NETWORKS]

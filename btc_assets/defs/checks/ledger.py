@@ -1,0 +1,86 @@
+"""Checks of the ledger: what was issued is what is stored, and the newest hash is outside the store."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+
+from btc_assets.contracts import FORECASTS
+from btc_assets.defs.automation.runs import window_of_run
+from btc_assets.defs.checks.results import result, spec
+from btc_assets.defs.partitions import Window
+from btc_assets.defs.resources import Platform
+from btc_assets.errors import LedgerError
+from btc_assets.ledger.publishing.sinks import open_sink
+from btc_assets.ledger.records import head
+from btc_assets.ledger.verification.verify import verify
+from btc_assets.modeling.features import ENGINEERED_FEATURES
+
+ISSUED = FORECASTS.name
+NEWEST = 30
+"""Records that every day's run verifies; the chain as a whole on Sundays, and after a run over a range."""
+
+SUNDAY = 6
+
+
+@dg.multi_asset_check(
+    name="ledger_checks",
+    specs=[
+        spec(
+            ISSUED,
+            "is_what_was_issued",
+            "Forecasts, and the candles, features and models they came from, hash to what the chain of issue "
+            "records says: the newest 30 records every day, all on Sundays and after a range.",
+        ),
+        spec(ISSUED, "head_published", "The newest hash is kept outside the store (BTC_LEDGER_SINK)."),
+    ],
+)
+def ledger_checks(
+    context: dg.AssetCheckExecutionContext, platform: Platform
+) -> Iterator[dg.AssetCheckResult]:
+    """Verify what the run may have touched, and that its head was published."""
+    newest = None if is_whole(window_of_run(context.run)) else NEWEST
+    report = verify(
+        platform.tables,
+        platform.registry,
+        platform.settings.symbol,
+        features=ENGINEERED_FEATURES,
+        newest=newest,
+    )
+    metadata = {
+        "in one line": report.line(),
+        "records": report.records,
+        "rows hashed": report.rows,
+        "vintages hashed": report.models,
+        "seconds": report.seconds,
+        "head": report.head.record_sha256 if report.head else "",
+        "notes": list(report.notes),
+    }
+    yield result(ISSUED, "is_what_was_issued", [str(f) for f in report.faults], metadata=metadata)
+    yield result(ISSUED, "head_published", unpublished(platform), warn=True)
+
+
+def is_whole(window: Window | None) -> bool:
+    """Whether a run over ``window`` verifies the whole chain."""
+    return (
+        window is None or window.end - window.start > dt.timedelta(days=1) or window.last.weekday() == SUNDAY
+    )
+
+
+def unpublished(platform: Platform) -> list[str]:
+    """Why the newest head cannot be found outside the store; empty if it can, or if no sink is set."""
+    newest = head(platform.tables, platform.settings.symbol)
+    if newest is None:
+        return []
+    try:
+        sink = open_sink(platform.settings)
+        published = sink.published(newest.symbol) if sink else None
+    except LedgerError as error:
+        return [str(error)]
+    if published is None or any(p.record_sha256 == newest.record_sha256 for p in published):
+        return []
+    assert sink is not None
+    return [f"record {newest.seq} ({newest.record_sha256}) is not at {sink.location}"]
+
+
+LEDGER_CHECKS = [ledger_checks]

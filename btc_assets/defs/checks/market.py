@@ -1,0 +1,197 @@
+"""Checks of candles and features."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
+from btc_assets.defs.checks.results import breaches_of_contract, result, spec
+from btc_assets.defs.resources import Platform
+from btc_assets.market.anomalies import flags
+from btc_assets.market.calendar import DAY, closes_at, days, last_closed_day
+from btc_assets.market.kline import Kline
+from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES, stale_days
+from btc_assets.modeling.history import LOG_REALISED, history
+from btc_assets.modeling.realised_volatility import log_realised
+
+CANDLES, BARS, FEATURES = RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name
+LATE = dt.timedelta(days=1, hours=1)
+"""How long after its day's close a candle may be the newest before the data counts as stale."""
+RECENT = 400 * DAY
+
+
+@dg.multi_asset_check(
+    name="raw_klines_checks",
+    specs=[
+        spec(
+            CANDLES,
+            "follows_its_contract",
+            "Columns, types and keys are those of the contract.",
+            blocking=True,
+        ),
+        spec(
+            CANDLES,
+            "no_impossible_candle",
+            "high >= open, close >= low > 0; takers bought no more than was traded.",
+            blocking=True,
+        ),
+        spec(CANDLES, "no_missing_day", "Every day from the first candle to the newest has one."),
+        spec(
+            CANDLES,
+            "no_unusual_bar",
+            "No bar of the last 400 days was cut short by an outage or traded thinly.",
+        ),
+        spec(CANDLES, "is_fresh", "The newest candle is yesterday's (by UTC)."),
+    ],
+)
+def raw_klines_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """What must hold of the stored candles."""
+    candles = platform.tables.read(RAW_KLINES)
+    yield result(CANDLES, "follows_its_contract", breaches_of_contract(RAW_KLINES, candles))
+    yield result(CANDLES, "no_impossible_candle", impossible(candles))
+    dates = candles["date"].to_list()
+    absent = sorted(set(days(dates[0], dates[-1])) - set(dates)) if dates else []
+    yield result(CANDLES, "no_missing_day", [f"no candle for {d}" for d in absent], warn=True)
+    yield result(CANDLES, "no_unusual_bar", unusual(candles), warn=True)
+    yield fresh(dates[-1] if dates else None, platform.now())
+
+
+def impossible(candles: pl.DataFrame) -> list[str]:
+    """Candles that cannot be true, each with its day."""
+    price = pl.col("open", "high", "low", "close")
+    possible = (
+        pl.all_horizontal(price.is_finite() & (price > 0))
+        & (pl.col("high") >= pl.max_horizontal("open", "close", "low"))
+        & (pl.col("low") <= pl.min_horizontal("open", "close"))
+        & (pl.col("taker_buy_base") <= pl.col("volume"))
+        & (pl.col("taker_buy_quote") <= pl.col("quote_volume"))
+        & pl.all_horizontal(
+            pl.col("volume", "quote_volume", "taker_buy_base").is_between(0, float("inf"), "left")
+        )
+    )
+    rows = candles.filter(~possible | possible.is_null())
+    return [
+        f"{r['date']}: {r}" for r in rows.select("date", "open", "high", "low", "close", "volume").to_dicts()
+    ]
+
+
+def unusual(candles: pl.DataFrame) -> list[str]:
+    """Recent bars that an outage cut short, that are thin, or whose volume does not fit their prices."""
+    if candles.is_empty():
+        return []
+    end = candles["date"][-1] + DAY
+    start = end - RECENT
+    recent = candles.filter(pl.col("date") >= start - 30 * DAY).drop("ingested_at")
+    klines = [Kline(**row) for row in recent.to_dicts()]
+    first = max(start, klines[0].date)
+    return [f"{f.date} {f.kind}: {f.detail}" for f in flags(klines, first, end) if f.kind != "gap"]
+
+
+def fresh(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
+    """Whether the newest candle is recent enough at ``now``."""
+    if newest is None:
+        return result(CANDLES, "is_fresh", ["there is no candle at all; materialise raw_klines"], warn=True)
+    age = now - closes_at(newest)
+    late = [f"the newest candle is of {newest}; {last_closed_day(now)} is over"] if age > LATE else []
+    return result(CANDLES, "is_fresh", late, warn=True, metadata={"newest": str(newest), "age": str(age)})
+
+
+@dg.multi_asset_check(
+    name="raw_klines_4h_checks",
+    specs=[
+        spec(
+            BARS,
+            "follows_its_contract",
+            "Columns, types and keys are those of the contract.",
+            blocking=True,
+        ),
+        spec(
+            BARS,
+            "no_impossible_candle",
+            "high >= open, close >= low > 0; takers bought no more than was traded.",
+            blocking=True,
+        ),
+        spec(
+            BARS,
+            "every_day_has_its_bars",
+            "Every daily candle has 4-hour candles enough; without them its volatility is that of its range.",
+        ),
+        spec(BARS, "within_their_day", "No bar of the last 400 days reaches beyond its day's candle."),
+    ],
+)
+def raw_klines_4h_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """What must hold of the stored 4-hour candles."""
+    bars, candles = platform.tables.read(RAW_KLINES_4H), platform.tables.read(RAW_KLINES)
+    yield result(BARS, "follows_its_contract", breaches_of_contract(RAW_KLINES_4H, bars))
+    yield result(BARS, "no_impossible_candle", impossible(bars))
+    mine = pl.col("symbol") == platform.settings.symbol
+    lacking = without_bars(candles.filter(mine), bars.filter(mine))
+    yield result(BARS, "every_day_has_its_bars", lacking, warn=True)
+    yield result(BARS, "within_their_day", beyond(bars, candles), warn=True)
+
+
+def without_bars(candles: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
+    """The days that have too few whole bars to tell their volatility, newest first."""
+    if candles.is_empty():
+        return []
+    h = history(candles)
+    few = np.isnan(log_realised(bars, h)) & ~np.isnan(h.close)
+    return [f"too few on {h.first + int(place) * DAY}" for place in np.flatnonzero(few)[::-1]]
+
+
+def beyond(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str]:
+    """Recent days whose 4-hour candles reach beyond the day's own extremes: one of the two was restated."""
+    if bars.is_empty():
+        return []
+    recent = bars.filter(pl.col("date") > bars["date"][-1] - RECENT)
+    reach = recent.group_by("symbol", "date").agg(pl.col("high").max(), pl.col("low").min())
+    both = reach.join(candles, on=["symbol", "date"], suffix="_day").sort("date")
+    wrong = both.filter((pl.col("high") > pl.col("high_day")) | (pl.col("low") < pl.col("low_day")))
+    return [
+        f"{r['date']}: {r['low']} to {r['high']}, the day {r['low_day']} to {r['high_day']}"
+        for r in wrong.to_dicts()
+    ]
+
+
+@dg.multi_asset_check(
+    name="engineered_features_checks",
+    specs=[
+        spec(
+            FEATURES,
+            "follows_its_contract",
+            "Columns, types and keys are those of the contract.",
+            blocking=True,
+        ),
+        spec(
+            FEATURES,
+            "finite_or_null",
+            "No feature is NaN or infinite; what lacks history is null.",
+            blocking=True,
+        ),
+        spec(FEATURES, "as_long_as_the_candles", "Every candle has its features."),
+        spec(FEATURES, "know_their_bars", "Features were derived with the 4-hour candles that are there."),
+    ],
+)
+def engineered_features_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """What must hold of the stored features."""
+    features = platform.tables.read(ENGINEERED_FEATURES)
+    yield result(FEATURES, "follows_its_contract", breaches_of_contract(ENGINEERED_FEATURES, features))
+    bad = features.filter(pl.any_horizontal(~pl.col(name).is_finite() for name in (*NAMES, LOG_REALISED)))
+    yield result(FEATURES, "finite_or_null", [f"{d}: a feature is not finite" for d in bad["date"]])
+    candles = platform.tables.read(RAW_KLINES, columns=["symbol", "date"])
+    lacking = candles.join(features, on=["symbol", "date"], how="anti")["date"].to_list()
+    # A candle that landed a moment ago has its features when its own run gets there.
+    yield result(FEATURES, "as_long_as_the_candles", [f"no features for {d}" for d in lacking], warn=True)
+    yield result(FEATURES, "know_their_bars", behind_bars(platform, features), warn=True)
+
+
+def behind_bars(platform: Platform, features: pl.DataFrame) -> list[str]:
+    """The days of which 4-hour candles came, or changed, after the features were derived, newest first."""
+    platform.tables.ensure_table(RAW_KLINES_4H)
+    mine = pl.col("symbol") == platform.settings.symbol
+    candles, bars = (platform.tables.read(spec).filter(mine) for spec in (RAW_KLINES, RAW_KLINES_4H))
+    stale = stale_days(features.filter(mine), candles, bars)
+    return [f"{day}: materialise engineered_features again" for day in reversed(stale)]

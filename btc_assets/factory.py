@@ -1,0 +1,84 @@
+"""The stores that the settings name. Nothing of a backend is imported until it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from btc_assets.settings import Settings
+from btc_assets.storage.registry.protocol import ModelRegistry
+from btc_assets.storage.tables import TableStore
+
+if TYPE_CHECKING:
+    from btc_assets.storage.hopsworks.tables import HopsworksTables
+
+
+def open_tables(settings: Settings) -> TableStore:
+    """The table store of ``settings.store``: Delta tables below ``settings.root``, or Hopsworks.
+
+    Raises:
+        ConfigurationError: a setting the backend needs is missing.
+    """
+    if settings.store == "hopsworks":
+        return _hopsworks_tables(settings)
+    from btc_assets.storage.delta.store import DeltaTables
+
+    if not settings.root.startswith("s3://"):
+        return DeltaTables(settings.root)
+    from btc_assets.storage.s3 import delta_options
+
+    cache = _cache(settings, settings.s3_endpoint, settings.root)
+    return DeltaTables(settings.root, delta_options(settings.s3_endpoint), cache)
+
+
+def open_registry(settings: Settings) -> ModelRegistry:
+    """The model registry of ``settings.registry``: a folder or bucket, or Hopsworks.
+
+    Raises:
+        ConfigurationError: a setting the backend needs is missing.
+    """
+    if settings.registry == "hopsworks":
+        return _hopsworks_registry(settings)
+    if not settings.root.startswith("s3://"):
+        from btc_assets.storage.registry.folder import FolderRegistry
+
+        return FolderRegistry(settings.root)
+    from btc_assets.storage.registry.cached import CachedRegistry
+    from btc_assets.storage.registry.s3 import S3Registry
+    from btc_assets.storage.s3 import Bucket
+
+    cache = _cache(settings, settings.s3_endpoint, settings.root)
+    return CachedRegistry(S3Registry(Bucket(settings.root, settings.s3_endpoint)), cache)
+
+
+def _hopsworks_tables(settings: Settings) -> HopsworksTables:
+    from btc_assets.storage.hopsworks.login import connect
+    from btc_assets.storage.hopsworks.tables import HopsworksTables
+
+    return HopsworksTables(connect(settings), settings.hopsworks_data_source, _prefix(settings))
+
+
+def _hopsworks_registry(settings: Settings) -> ModelRegistry:
+    from btc_assets.modeling.features import ENGINEERED_FEATURES
+    from btc_assets.storage.hopsworks.lineage import TrainingView
+    from btc_assets.storage.hopsworks.login import connect
+    from btc_assets.storage.hopsworks.registry import HopsworksRegistry
+    from btc_assets.storage.registry.cached import CachedRegistry
+
+    lineage = None
+    if settings.store == "hopsworks":
+        lineage = TrainingView(_hopsworks_tables(settings), ENGINEERED_FEATURES)
+    remote = HopsworksRegistry(connect(settings), lineage, _prefix(settings))
+    return CachedRegistry(remote, _cache(settings, settings.hopsworks_host, settings.hopsworks_project))
+
+
+def _prefix(settings: Settings) -> str:
+    """Simulated and real data never share a feature group or a model."""
+    return "simulated_" if settings.simulated else ""
+
+
+def _cache(settings: Settings, *address: str) -> Path:
+    """Where local copies of what is at ``address`` are; copies from two places never share a folder."""
+    place = "\n".join([*address, _prefix(settings)])
+    return settings.cache_dir / hashlib.sha256(place.encode()).hexdigest()[:16]

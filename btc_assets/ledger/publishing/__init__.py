@@ -1,0 +1,1 @@
+"""Publish the newest record's hash where this machine cannot change it."""

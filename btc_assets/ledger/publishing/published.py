@@ -1,0 +1,79 @@
+"""A published head: what every sink stores, and how it is written as a line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from btc_assets.errors import LedgerError
+from btc_assets.ledger.records import Head
+from btc_assets.storage.registry.manifest import canonical_json
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A head as a sink holds it; ``at`` is when the sink got it (S3: by S3's own clock)."""
+
+    symbol: str
+    seq: int
+    record_sha256: str
+    at: dt.datetime
+
+
+class HeadSink(Protocol):
+    """A place outside the store that heads are written to and that remembers them."""
+
+    location: str
+
+    def publish(self, head: Head) -> None:
+        """Publish ``head``; publishing the same head again is no error and changes nothing.
+
+        Raises:
+            LedgerError: the sink cannot be reached or refused; the store is not concerned.
+        """
+
+    def published(self, symbol: str) -> list[Published]:
+        """Every head of ``symbol`` that was published, oldest first.
+
+        Raises:
+            LedgerError: the sink cannot be read.
+        """
+
+
+def line_of(head: Head) -> bytes:
+    """One line of JSON for ``head``, published now."""
+    return canonical_json(
+        {
+            "symbol": head.symbol,
+            "seq": head.seq,
+            "record_sha256": head.record_sha256,
+            "published_at": dt.datetime.now(dt.UTC).isoformat(),
+        }
+    )
+
+
+def parse_lines(content: bytes, symbol: str, where: str) -> list[Published]:
+    """The heads of ``symbol`` in lines of JSON.
+
+    Raises:
+        LedgerError: a line is not one; it is named.
+    """
+    found = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            item = json.loads(line)
+            at = dt.datetime.fromisoformat(item["published_at"])
+            head = Published(str(item["symbol"]), int(item["seq"]), str(item["record_sha256"]), at)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise LedgerError(f"{where}, line {number} is no published head: {line[:80]!r}") from error
+        if head.symbol == symbol:
+            found.append(head)
+    return found
+
+
+def is_there(published: Iterable[Published], head: Head) -> bool:
+    """Whether ``head`` was published already."""
+    return any((p.seq, p.record_sha256) == (head.seq, head.record_sha256) for p in published)

@@ -1,0 +1,1 @@
+"""Verify records, rows, inputs and vintages against each other."""

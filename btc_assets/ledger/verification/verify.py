@@ -1,0 +1,211 @@
+"""Verify that everything is what was recorded: the chain, and all that it vouches for. It reads only."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from btc_assets.contracts import RAW_KLINES, TableSpec
+from btc_assets.errors import BtcError, LedgerError
+from btc_assets.ledger.clock import TOLERANCE, deadline
+from btc_assets.ledger.publishing.published import HeadSink, Published
+from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
+from btc_assets.ledger.verification.chain_checks import Stored, current, walk
+from btc_assets.ledger.verification.input_checks import (
+    check_bars,
+    check_candles,
+    check_features,
+    check_versions,
+)
+from btc_assets.ledger.verification.output_checks import check_models, check_rows
+from btc_assets.ledger.verification.report import Fault, Report, in_order
+from btc_assets.storage.registry.protocol import ModelRegistry
+from btc_assets.storage.tables import TableStore
+
+Found = Fault | int | str
+"""What a check yields: a fault, a count of what it looked at, or a note."""
+
+
+def verify(
+    tables: TableStore,
+    registry: ModelRegistry,
+    symbol: str,
+    *,
+    features: TableSpec | None = None,
+    sink: HeadSink | None = None,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    newest: int | None = None,
+    now: dt.datetime | None = None,
+) -> Report:
+    """Walk the whole chain of ``symbol`` and re-hash what its records of origins in [start, end) vouch for.
+
+    Args:
+        tables: where forecasts, candles, features and records are kept.
+        registry: where the models are.
+        symbol: trading pair.
+        features: the features table, to be compared too.
+        sink: where heads were published; each must be in the chain.
+        start: first origin, or the first there is.
+        end: the day after the last origin, or after the last there is.
+        newest: look at that many of the newest records alone and believe what came before: for every day.
+        now: the time no record may lie after; None: this machine's.
+
+    Returns:
+        A report. Damage that a store refuses to read is a fault in it, not an error.
+    """
+    begun = time.perf_counter()
+    stored, faults = _records(tables, symbol, newest)
+    latest = current(stored)
+    inside = [r for r, _ in stored if r.kind != "genesis" and _within(r.origin_date, start, end)]
+    span = {o: r for o, r in latest.items() if _within(o, start, end)}
+    whole = newest is None
+    collect = _Collector(faults)
+    collect("chain", lambda: walk(stored, whole=whole))
+    collect("clock", lambda: _from_the_future(stored, now or dt.datetime.now(dt.UTC)))
+    rows = collect("rows", lambda: check_rows(tables, symbol, span, start, end, whole=whole))
+    if inside:
+        collect("candles", lambda: _inputs(tables, symbol, inside))
+        if features is not None:
+            collect("features", lambda: check_features(tables, features, symbol, inside))
+    models = collect("model", lambda: check_models(registry, inside))
+    published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
+    kinds = [r.kind for r in latest.values()]
+    return Report(
+        symbol=symbol,
+        head=_head(stored),
+        records=len(stored),
+        live=kinds.count("live"),
+        back_filled=kinds.count("back-filled"),
+        rows=rows,
+        models=models,
+        published=published,
+        since=stored[0][0].began if stored else None,
+        faults=in_order(faults),
+        notes=[*_notes(stored), *collect.notes],
+        seconds=time.perf_counter() - begun,
+    )
+
+
+class _Collector:
+    """Runs checks; a store that refuses to read becomes a fault, and the other checks go on."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = faults
+        self.notes: list[str] = []
+
+    def __call__(self, what: str, check: Callable[[], Iterable[Found]]) -> int:
+        """Run ``check``; returns the sum of its counts."""
+        count = 0
+        try:
+            for found in check():
+                if isinstance(found, Fault):
+                    self.faults.append(found)
+                elif isinstance(found, str):
+                    self.notes.append(found)
+                else:
+                    count += found
+        except BtcError as error:
+            self.faults.append(Fault(None, None, what, str(error)))
+        return count
+
+
+def _records(tables: TableStore, symbol: str, newest: int | None) -> tuple[Stored, list[Fault]]:
+    if not tables.exists(ISSUE_RECORDS):
+        return [], []
+    try:
+        return read_records(tables, symbol, newest), []
+    except BtcError as error:
+        return [], [Fault(None, None, "chain", str(error))]
+
+
+def _within(origin: dt.date, start: dt.date | None, end: dt.date | None) -> bool:
+    return (start is None or origin >= start) and (end is None or origin < end)
+
+
+def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
+    """No record lies in the future; those before a restart of the chain were the reason for it."""
+    restarted = max((r.seq for r, _ in stored if r.kind == "genesis"), default=0)
+    ahead = [r for r, _ in stored if r.issued_at > now + TOLERANCE]
+    for record in ahead:
+        if record.seq > restarted:
+            message = (
+                f"issued at {record.issued_at:%Y-%m-%d %H:%M:%S}, {record.issued_at - now} after now: a "
+                "clock was wrong then or is wrong here; `btc ledger restart` begins anew after it"
+            )
+            yield Fault(record.seq, record.origin_date, "clock", message)
+            return
+    if ahead:
+        yield f"record {ahead[0].seq} and {len(ahead) - 1} more were issued with a clock that was ahead"
+
+
+def _inputs(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Found]:
+    read: dict[int, IssueRecord] = {}
+    for record in records:
+        read.setdefault(record.candles_version, record)
+    yield from check_versions(tables, RAW_KLINES, read)
+    yield from check_candles(tables, symbol, records)
+    yield from check_bars(tables, symbol, records)
+
+
+def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: bool) -> Iterator[Found]:
+    """Every head that was published is in the chain, in its place; and what it dates."""
+    if sink is None:
+        return
+    first = stored[0][0].seq if stored and not whole else 0
+    published = [head for head in sink.published(symbol) if head.seq >= first]
+    hashes = {record.seq: record.sha256() for record, _ in stored}
+    for head in published:
+        if hashes.get(head.seq) == head.record_sha256:
+            yield 1
+        else:
+            message = (
+                f"the head published at {head.at:%Y-%m-%d %H:%M:%S} is {head.record_sha256}, but that record "
+                f"is {hashes.get(head.seq, 'missing')}: the chain was rolled back or written anew"
+            )
+            yield Fault(head.seq, None, "published", message)
+    yield _dated(published, stored, sink.location)
+
+
+def _dated(published: Sequence[Published], stored: Stored, location: str) -> str:
+    """How many live forecasts a published head dates to before their first target closed."""
+    live = [record for record, _ in stored if record.kind == "live"]
+    earliest: dict[int, dt.datetime] = {}
+    reached: dt.datetime | None = None
+    by_seq = sorted(published, key=lambda h: h.seq, reverse=True)
+    for record in reversed(live):
+        while by_seq and by_seq[0].seq >= record.seq:
+            at = by_seq.pop(0).at
+            reached = at if reached is None else min(reached, at)
+        if reached is not None:
+            earliest[record.seq] = reached
+    dated = sum(r.seq in earliest and earliest[r.seq] < deadline(r.origin_date) for r in live)
+    return f"{dated:,} of {len(live):,} live forecasts were at {location} before their first target closed"
+
+
+def _head(stored: Stored) -> Head | None:
+    if not stored:
+        return None
+    record, _ = stored[-1]
+    return Head(record.symbol, record.seq, record.sha256(), record.issued_at)
+
+
+def _notes(stored: Stored) -> Iterator[str]:
+    for record, _ in stored:
+        if record.kind == "genesis" and record.seq > 0:
+            yield f"record {record.seq} begins the chain anew: {record.note}"
+    unknown = sum(1 for r, _ in stored if r.kind != "genesis" and not r.candles_sha256)
+    if unknown:
+        yield f"{unknown:,} forecasts are older than the chain: dated to its beginning, from unknown inputs"
+
+
+def require(report: Report) -> Report:
+    """Return ``report`` if all is well.
+
+    Raises:
+        LedgerError: its one line.
+    """
+    if not report.ok:
+        raise LedgerError(report.line())
+    return report

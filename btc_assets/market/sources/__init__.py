@@ -1,0 +1,1 @@
+"""The places candles come from, behind one protocol."""

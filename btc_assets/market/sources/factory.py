@@ -1,0 +1,44 @@
+"""The source that the settings name; each is imported only when it is the one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from btc_assets.errors import ConfigurationError
+from btc_assets.market.retry import Patience
+from btc_assets.market.sources.protocol import KlineSource
+
+if TYPE_CHECKING:
+    from btc_assets.settings import Settings
+
+
+def open_source(settings: Settings) -> KlineSource:
+    """The market-data source of ``settings.source``. Makes no call yet.
+
+    Raises:
+        ConfigurationError: the source needs a setting that is empty or wrong.
+    """
+    patience = Patience(deadline=settings.source_deadline)
+    if settings.source == "binance":
+        from btc_assets.market.sources.binance import Binance
+
+        return Binance(
+            settings.binance_url,
+            patience=patience,
+            hold_file=settings.cache_dir / "binance-hold.json",
+        )
+    if settings.source == "archive":
+        from btc_assets.market.sources.archive import Archive
+
+        if not settings.archive:
+            raise ConfigurationError("BTC_SOURCE=archive needs BTC_ARCHIVE: the folder or URL of the dumps")
+        return Archive(settings.archive, settings.symbol, patience=patience)
+    if settings.source == "landing":
+        from btc_assets.market.sources.landing import Landing
+
+        if not settings.landing:
+            raise ConfigurationError("BTC_SOURCE=landing needs BTC_LANDING: the folder or s3:// prefix")
+        return Landing(settings.landing, settings.symbol, s3_endpoint=settings.s3_endpoint)
+    from btc_assets.market.sources.simulated import Simulated
+
+    return Simulated()

@@ -1,0 +1,90 @@
+"""Whether one forecast's losses are smaller than another's by more than chance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from btc_assets.statistics.metrics import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class DieboldMariano:
+    """Outcome of the test on loss differences (first minus second).
+
+    Attributes:
+        statistic: negative where the first forecast's loss is smaller.
+        p_two_sided: probability of a statistic at least this far from 0 if both were equally good.
+        p_worse: the same for the first being worse (statistic this large or larger).
+        count: number of differences.
+    """
+
+    statistic: float
+    p_two_sided: float
+    p_worse: float
+    count: int
+
+
+def diebold_mariano(
+    difference: Floats, lag: int, *, small_sample: bool = True, horizon: int | None = None
+) -> DieboldMariano | None:
+    """Test whether the mean of ``difference`` is 0; None where its variance cannot be estimated.
+
+    Diebold and Mariano (1995), J. Bus. Econ. Stat. 13, 253-263, with the variance of Newey and West
+    (1987), Econometrica 55, 703-708 (Bartlett weights up to ``lag``). With ``small_sample`` the
+    statistic is corrected and held against Student's t with n-1 degrees of freedom: Harvey, Leybourne
+    and Newbold (1997), Int. J. Forecasting 13, 281-291, for ``horizon`` steps (``lag`` + 1 unless given).
+
+    Args:
+        difference: loss of the first minus loss of the second forecast, in the order of origins.
+        lag: autocovariances that count; h - 1 for forecasts h days ahead on daily origins.
+        small_sample: apply the correction; without it the normal distribution is used.
+        horizon: steps ahead, for the correction.
+    """
+    n = len(difference)
+    if n < 10:
+        return None
+    centred = difference - difference.mean()
+    variance = centred @ centred / n
+    for k in range(1, min(lag, n - 1) + 1):
+        variance += 2.0 * (1.0 - k / (lag + 1)) * (centred[k:] @ centred[:-k]) / n
+    if not variance > 0:
+        return None
+    statistic = float(difference.mean() / math.sqrt(variance / n))
+    if not small_sample:
+        half = math.erfc(abs(statistic) / math.sqrt(2)) / 2.0
+        return DieboldMariano(statistic, 2 * half, half if statistic > 0 else 1 - half, n)
+    h = min(lag + 1 if horizon is None else horizon, n - 1)
+    statistic *= math.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+    half = student_t_tail(abs(statistic), n - 1)
+    return DieboldMariano(statistic, 2 * half, half if statistic > 0 else 1 - half, n)
+
+
+def student_t_tail(t: float, dof: int) -> float:
+    """P(T > t) of Student's t for t >= 0: half the regularised incomplete beta function at dof/(dof+t^2)."""
+    return 0.5 * _incomplete_beta(dof / 2.0, 0.5, dof / (dof + t * t))
+
+
+def _incomplete_beta(a: float, b: float, x: float) -> float:
+    """Regularised I_x(a, b) by its continued fraction (Press et al., Numerical Recipes, section 6.4)."""
+    if x <= 0.0 or x >= 1.0:
+        return min(max(x, 0.0), 1.0)
+    if x > (a + 1.0) / (a + b + 2.0):
+        return 1.0 - _incomplete_beta(b, a, 1.0 - x)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    tiny = 1e-300
+    c, d = 1.0, 1.0 / max(1.0 - (a + b) * x / (a + 1.0), tiny)
+    fraction = d
+    for m in range(1, 400):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1.0 + step * d
+            c = 1.0 + step / c
+            d = 1.0 / (d if abs(d) > tiny else tiny)
+            c = c if abs(c) > tiny else tiny
+            fraction *= d * c
+        if abs(d * c - 1.0) < 1e-15:
+            break
+    return math.exp(log_front) / a * fraction

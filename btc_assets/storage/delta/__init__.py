@@ -1,0 +1,1 @@
+"""Tables as Delta Lake folders, local or on S3."""

@@ -1,0 +1,150 @@
+"""The Parquet files of a table: named by what they hold, hashed before they are decoded, never changed.
+
+A file is called ``FIRST_LAST_ROWS_NONCE_SHA256.parquet``. The transaction log commits names, so the hash
+of every file is committed with the file itself: there is no moment in which a file has no known hash,
+and the days that a read may skip do not hang on statistics that a flipped bit could falsify.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
+
+import polars as pl
+
+from btc_assets.contracts import TableSpec
+from btc_assets.errors import CorruptData, StorageError
+from btc_assets.io.files import file_sha256, write_atomically
+
+MAX_ROWS = 65_536
+"""Rows in one file at most: what one changed row can cost in rewriting."""
+
+_NAME = re.compile(
+    r"(?P<first>\d{4}-\d\d-\d\d)_(?P<last>\d{4}-\d\d-\d\d)_(?P<rows>\d+)_[0-9a-f]{8}_(?P<sha>[0-9a-f]{64})\.parquet",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One immutable Parquet file: its name and what the name says."""
+
+    name: str
+    first: dt.date
+    last: dt.date
+    rows: int
+    sha256: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The file called ``name``.
+
+        Raises:
+            CorruptData: not a name this store gives.
+        """
+        match = _NAME.fullmatch(name)
+        try:
+            if match is not None:
+                first, last = (dt.date.fromisoformat(match[part]) for part in ("first", "last"))
+                return cls(name, first, last, int(match["rows"]), match["sha"])
+        except ValueError:  # a day or a number that there is not
+            pass
+        raise CorruptData(f"{name} is not a data file that this store wrote; {REMEDY}")
+
+    def overlaps(self, start: dt.date | None, end: dt.date | None) -> bool:
+        """Whether a row with a day in [start, end) can be in it."""
+        return (start is None or self.last >= start) and (end is None or self.first < end)
+
+
+REMEDY = "restore the file from a copy, or delete the table's folder and materialise its asset again"
+
+
+class DataFolder(Protocol):
+    """Where a table's files are; local or remote."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Store ``content`` under ``name``, all or nothing, durably."""
+
+    def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
+        """The rows of at least one file, in the contract's columns, each file verified before it is decoded.
+
+        Raises:
+            CorruptData: a file is missing or does not hash to its name.
+        """
+
+
+def names_in(text: str) -> Iterator[str]:
+    """The data files that ``text``, such as an entry of the transaction log, mentions."""
+    return (match[0] for match in _NAME.finditer(text))
+
+
+def first_and_last(days: pl.Series) -> tuple[dt.date, dt.date]:
+    """The smallest and the largest of ``days``, which are dates and not empty."""
+    first, last = days.min(), days.max()
+    assert isinstance(first, dt.date)
+    assert isinstance(last, dt.date)
+    return first, last
+
+
+def encode(spec: TableSpec, frame: pl.DataFrame) -> Iterator[tuple[DataFile, bytes]]:
+    """``frame``, sorted, as files of at most ``MAX_ROWS`` rows each."""
+    for rows in frame.iter_slices(MAX_ROWS):
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
+        content = buffer.getvalue()
+        first, last = first_and_last(rows[spec.day])
+        sha = hashlib.sha256(content).hexdigest()
+        name = f"{first}_{last}_{rows.height}_{secrets.token_hex(4)}_{sha}.parquet"
+        yield DataFile.parse(name), content
+
+
+class LocalFolder:
+    """Files on this machine's disk.
+
+    Args:
+        path: the folder.
+        schema: the contract's; a column that a file lacks, for an older release wrote it, is null.
+    """
+
+    _verified: ClassVar[dict[Path, tuple[int, int, int]]] = {}
+    """Files whose hash this process has seen to be right, by size, time of change and inode."""
+
+    def __init__(self, path: Path, schema: pl.Schema) -> None:
+        self.path = path
+        self.schema = schema
+
+    def write(self, name: str, content: bytes) -> None:
+        """Store ``content``; a full or read-only disk leaves nothing behind."""
+        try:
+            write_atomically(self.path / name, content)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write to {self.path}: {error.strerror}; the table is unchanged"
+            ) from error
+
+    def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
+        """The rows of ``files``; a file is hashed again only after it was touched."""
+        paths = [self._verify(file) for file in files]
+        return pl.scan_parquet(paths, glob=False, schema=self.schema, missing_columns="insert")
+
+    def _verify(self, file: DataFile) -> Path:
+        path = self.path / file.name
+        try:
+            stat = path.stat()
+            seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            if self._verified.get(path) == seen:
+                return path
+            sha = file_sha256(path)
+        except OSError as error:
+            raise CorruptData(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
+        if sha != file.sha256:
+            raise CorruptData(f"{path} is damaged: its bytes hash to {sha}; {REMEDY}")
+        self._verified[path] = seen
+        return path

@@ -1,0 +1,60 @@
+"""A table's Parquet files on S3, read through verified local copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from btc_assets.errors import CorruptData
+from btc_assets.storage.delta.data_files import REMEDY, DataFile, LocalFolder
+from btc_assets.storage.registry.cache import touch, trim
+from btc_assets.storage.s3 import Bucket
+
+
+class S3Folder:
+    """The files below a bucket's prefix. They never change, so a copy in ``cache`` is good for ever."""
+
+    def __init__(self, bucket: Bucket, cache: Path, schema: pl.Schema) -> None:
+        self.bucket = bucket
+        self.cache = cache
+        self.local = LocalFolder(cache, schema)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Store ``content`` in the bucket."""
+        self.bucket.put(name, content)
+
+    def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
+        """The rows of ``files``; those without a sound local copy are downloaded first."""
+        missing = [file for file in files if not self._is_here(file)]
+        for file in missing:
+            self._download(file)
+        if missing:
+            needed = {file.name for file in files}
+            trim([path for path in self.cache.glob("*.parquet") if path.name not in needed])
+        return self.local.scan(files)
+
+    def _is_here(self, file: DataFile) -> bool:
+        path = self.cache / file.name
+        if not path.exists():
+            return False
+        try:
+            self.local.scan([file])
+        except CorruptData:
+            path.unlink(missing_ok=True)
+            return False
+        touch(path)
+        return True
+
+    def _download(self, file: DataFile) -> None:
+        content = self.bucket.get(file.name)
+        if content is None:
+            raise CorruptData(f"{self.bucket.url}/{file.name} is missing; {REMEDY}")
+        self.cache.mkdir(parents=True, exist_ok=True)
+        self.local.write(file.name, content)
+        try:
+            self.local.scan([file])
+        except CorruptData as error:
+            (self.cache / file.name).unlink(missing_ok=True)
+            raise CorruptData(f"{self.bucket.url}/{file.name} is damaged; {REMEDY}") from error

@@ -1,0 +1,34 @@
+"""Removing what writers that were killed left in a table's folder: files that no version ever named."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+from btc_assets.storage.delta.data_files import names_in
+
+ORPHANED = dt.timedelta(days=1)
+"""Age from which a file that was never committed cannot belong to a writer still at work."""
+
+
+def sweep(folder: Path, now: dt.datetime | None = None) -> list[Path]:
+    """Delete orphans in the table at ``folder``; return them. Files of old versions are never touched."""
+    cutoff = ((now or dt.datetime.now(dt.UTC)) - ORPHANED).timestamp()
+    old = [path for path in _candidates(folder) if path.stat().st_mtime < cutoff]
+    if not old:
+        return []
+    log = (folder / "_delta_log").glob("*.json")
+    named = {name for entry in log for name in names_in(entry.read_text(errors="replace"))}
+    orphans = [path for path in old if path.name not in named]
+    for path in orphans:
+        path.unlink(missing_ok=True)
+    return orphans
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+    yield from folder.glob("*.parquet")
+    yield from folder.glob(".*.tmp")
+    # delta-rs stages a log entry beside its place, as NAME#1 or _commit_ID.json.tmp.
+    yield from (folder / "_delta_log").glob("*#*")
+    yield from (folder / "_delta_log").glob("*.tmp")

@@ -1,0 +1,1 @@
+"""Model registries: one protocol, a folder, S3, and verified local copies."""

@@ -1,0 +1,149 @@
+"""From a question to its answer: a forecast, the candles around it, or why there is none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from btc_assets.errors import ModelError, NoDataYet, NotEnoughHistory, SourceError
+from btc_assets.market.calendar import DAY
+from btc_dash.data import market
+from btc_dash.data.context import Site
+from btc_dash.data.market import Forecast, History
+from btc_dash.data.on_demand import UnknownVintage
+from btc_dash.data.query import SPANS, Question, parse
+from btc_dash.text import formatting as fmt
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target.
+
+    ``seen_at`` is when the origin's price was looked at where its day is not over (UTC): provisional.
+    """
+
+    question: Question
+    forecast: Forecast
+    past: History
+    after: History
+    travelled: bool
+    seen_at: dt.datetime | None = None
+
+    @property
+    def last_close(self) -> float:
+        """The close on the origin, USDT."""
+        return self.past.closes[-1]
+
+    @property
+    def target(self) -> dt.date:
+        """The last day asked for."""
+        return self.forecast.targets[-1]
+
+    @property
+    def outcome(self) -> float | None:
+        """The close on the last target, None while it has not come."""
+        return self.after.close_on(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why there is nothing to show: a title, what to do about it, and a command where one helps."""
+
+    title: str
+    text: str
+    command: str = ""
+
+
+NO_PRICES = NoAnswer(
+    "No prices yet", "The history has not been loaded. This page shows it as soon as it is there.", "btc up"
+)
+NO_EXCHANGE = NoAnswer("No price now", "The exchange does not answer; forecast from the last close instead.")
+NO_FORECASTS = NoAnswer(
+    "No forecasts yet",
+    "The prices are there, but no model has issued a forecast. It appears here as soon as one has.",
+    "btc up",
+)
+
+
+def understand(site: Site, values: Mapping[str, object]) -> tuple[Question, dict[str, str]]:
+    """The question in ``values`` and, by field, what is wrong with it; the newest origin is not named.
+
+    Raises:
+        StorageError: the store fails and nothing was read before.
+    """
+    question, complaints = parse(values, market.last_day(site.reader))
+    if question.start == "now" or question.as_of == market.newest_origin(site.reader):
+        question = replace(question, as_of=None)
+    return question, complaints
+
+
+def answer(site: Site, question: Question, client: str) -> Answer | NoAnswer:
+    """Look the question up, or compute it for ``client`` where nothing was issued.
+
+    Raises:
+        StorageError: the store fails and nothing was read before.
+        TooManyRequests: ``client`` has asked for too much computing.
+    """
+    candles = market.history(site.reader)
+    if candles.newest is None:
+        return NO_PRICES
+    newest = market.newest_origin(site.reader)
+    if newest is None:
+        return NO_FORECASTS
+    if question.start == "now":
+        return _from_now(site, question, client, candles)
+    origin = question.as_of or newest
+    if candles.close_on(origin) is None:
+        return NoAnswer("No price on that day", f"There is no candle of {fmt.long_day(origin)}.")
+    forecast = market.issued(site.reader, question.model, origin)
+    if forecast is None or question.vintage:
+        try:
+            forecast = site.forecaster.forecast(question.model, origin, client, question.vintage)
+        except UnknownVintage as error:
+            return NoAnswer("No such vintage", str(error))
+        except ModelError as error:
+            return _cannot(question.model, origin, error)
+    return _answer(question, forecast.first(question.days), candles, travelled=origin != newest)
+
+
+def _from_now(site: Site, question: Question, client: str, candles: History) -> Answer | NoAnswer:
+    """From the running day as it stands: provisional, computed, never part of the record."""
+    try:
+        glimpse = site.running.look()
+        forecast = site.forecaster.forecast_now(question.model, glimpse, client, question.vintage)
+    except UnknownVintage as error:
+        return NoAnswer("No such vintage", str(error))
+    except NoDataYet as error:
+        return NoAnswer("No running day", str(error))
+    except SourceError as error:
+        log.warning("the running day cannot be had: %s", error)
+        return NO_EXCHANGE
+    except ModelError as error:
+        return _cannot(question.model, candles.dates[-1] + DAY, error)
+    seen = candles.with_running(glimpse.candle)
+    return replace(
+        _answer(question, forecast.first(question.days), seen, travelled=False), seen_at=glimpse.at
+    )
+
+
+def _answer(question: Question, forecast: Forecast, candles: History, travelled: bool) -> Answer:
+    origin, span = forecast.origin, SPANS[question.span]
+    first = candles.dates[0] if span is None else origin - (span - 1) * DAY
+    past = candles.window(first, origin + DAY)
+    return Answer(
+        question, forecast, past, candles.window(origin + DAY, forecast.targets[-1] + DAY), travelled
+    )
+
+
+def _cannot(model: str, origin: dt.date, error: ModelError) -> NoAnswer:
+    """Why there is no forecast, without the paths that a model's own error may hold."""
+    why = str(error) if isinstance(error, NotEnoughHistory) else "no sound model was in force then"
+    log.warning("no forecast of %s from %s: %s", model, origin, error)
+    return NoAnswer(
+        "No forecast from that day",
+        f"{fmt.model(model)}: none was issued from {fmt.day(origin)} and none can be computed: {why}.",
+    )

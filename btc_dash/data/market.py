@@ -1,0 +1,228 @@
+"""What the pages know of the market and its forecasts: typed answers over the tables."""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from btc_assets.contracts import (
+    FORECASTS,
+    HORIZONS,
+    LEVELS,
+    MEDIAN,
+    NETWORKS,
+    QUANTILES,
+    RAW_KLINES,
+    VINTAGES_IN_FORCE,
+)
+from btc_assets.market.calendar import DAY
+from btc_assets.market.kline import Kline
+from btc_assets.storage.registry.protocol import VintageId
+from btc_dash.data.cache import Reader
+
+Floats = NDArray[np.float64]
+
+_CANDLE = ["date", "open", "high", "low", "close"]
+
+
+@dataclass(frozen=True)
+class History:
+    """Daily candles in order: columns date, open, high, low, close (USDT)."""
+
+    frame: pl.DataFrame
+    dates: list[dt.date]
+    closes: list[float]
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> History:
+        """Wrap a frame of candles sorted by date."""
+        return cls(frame, frame["date"].to_list(), frame["close"].to_list())
+
+    def close_on(self, day: dt.date) -> float | None:
+        """The close of ``day``, None where there is no candle."""
+        at = bisect.bisect_left(self.dates, day)
+        return self.closes[at] if at < len(self.dates) and self.dates[at] == day else None
+
+    def window(self, start: dt.date, end: dt.date) -> History:
+        """The candles of [start, end)."""
+        low, high = bisect.bisect_left(self.dates, start), bisect.bisect_left(self.dates, end)
+        return History(self.frame[low:high], self.dates[low:high], self.closes[low:high])
+
+    def with_running(self, candle: Kline) -> History:
+        """The same, ending on a candle that is not final."""
+        before = self.window(self.dates[0], candle.date)
+        row = pl.DataFrame(
+            [{name: getattr(candle, name) for name in before.frame.columns}], before.frame.schema
+        )
+        return History.of(before.frame.vstack(row))
+
+    @property
+    def newest(self) -> dt.date | None:
+        """The last closed day, None where there are no candles."""
+        return self.dates[-1] if self.dates else None
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Quantiles of the close on ``targets``, USDT: [horizons from 1 on, levels of LEVELS].
+
+    ``computed`` tells a forecast made on request from one that was issued and is kept.
+    """
+
+    model: str
+    origin: dt.date
+    targets: list[dt.date]
+    quantiles: Floats
+    vintage: dt.date
+    issued_at: dt.datetime
+    computed: bool = False
+
+    def first(self, days: int) -> Forecast:
+        """The same forecast, ``days`` ahead only."""
+        return Forecast(
+            self.model, self.origin, self.targets[:days], self.quantiles[:days],
+            self.vintage, self.issued_at, self.computed,
+        )  # fmt: skip
+
+    def level(self, level: float) -> list[float]:
+        """The path of one quantile level."""
+        return self._column(LEVELS.index(level))
+
+    @property
+    def median(self) -> list[float]:
+        """The path of the median."""
+        return self._column(MEDIAN)
+
+    def _column(self, at: int) -> list[float]:
+        return [float(value) for value in self.quantiles[:, at]]
+
+    @property
+    def backfilled(self) -> bool:
+        """Whether it was made after its first target day was over."""
+        return self.issued_at.date() > self.origin + DAY
+
+    def chance_above(self, price: float) -> float:
+        """The probability that the close on the last target exceeds ``price``.
+
+        Linear between the quantiles; beyond the outermost ones it is theirs (0.025 or 0.975).
+        """
+        row = self.quantiles[-1].tolist()
+        if price <= row[0]:
+            return 1 - LEVELS[0]
+        if price >= row[-1]:
+            return 1 - LEVELS[-1]
+        at = bisect.bisect_right(row, price)
+        low, high = row[at - 1], row[at]
+        share = (price - low) / (high - low) if high > low else 0.5
+        return 1 - (LEVELS[at - 1] + share * (LEVELS[at] - LEVELS[at - 1]))
+
+
+def history(reader: Reader) -> History:
+    """All candles."""
+    return reader.keep(RAW_KLINES, "history", lambda: History.of(reader.read(RAW_KLINES, _CANDLE)))
+
+
+def candles(reader: Reader) -> pl.DataFrame:
+    """All candles with all their columns, for the models."""
+    return reader.keep(RAW_KLINES, "candles", lambda: reader.read(RAW_KLINES))
+
+
+def features(reader: Reader) -> pl.DataFrame:
+    """Features of all days, as the graph derived them."""
+    from btc_assets.modeling.features import ENGINEERED_FEATURES
+
+    return reader.keep(ENGINEERED_FEATURES, "features", lambda: reader.read(ENGINEERED_FEATURES))
+
+
+def origins(reader: Reader) -> dict[str, list[dt.date]]:
+    """By model, the days forecasts were issued from, in order."""
+
+    def load() -> dict[str, list[dt.date]]:
+        rows = reader.read(FORECASTS, ["model", "origin_date"]).unique().sort("origin_date")
+        return {str(name): part["origin_date"].to_list() for (name,), part in rows.group_by("model")}
+
+    return reader.keep(FORECASTS, "origins", load)
+
+
+def newest_origin(reader: Reader) -> dt.date | None:
+    """The newest day any model has issued a forecast from."""
+    return max((days[-1] for days in origins(reader).values() if days), default=None)
+
+
+def last_day(reader: Reader) -> dt.date | None:
+    """The newest day a forecast can start from: that of the newest candle or issued forecast."""
+    return max((day for day in (history(reader).newest, newest_origin(reader)) if day), default=None)
+
+
+def issued(reader: Reader, model: str, origin: dt.date) -> Forecast | None:
+    """The forecast ``model`` issued from ``origin``, None where there is none."""
+
+    def load() -> dict[str, Forecast]:
+        frame = reader.read(FORECASTS, None, origin, origin + DAY).sort("horizon")
+        return {str(name): _forecast(part) for (name,), part in frame.group_by("model", maintain_order=True)}
+
+    return reader.keep(FORECASTS, ("issued", origin), load).get(model)
+
+
+def _forecast(frame: pl.DataFrame) -> Forecast:
+    """One model's rows of one origin, sorted by horizon."""
+    first = frame.row(0, named=True)
+    rows = frame.filter(pl.col("horizon") <= HORIZONS)
+    return Forecast(
+        model=first["model"],
+        origin=first["origin_date"],
+        targets=rows["target_date"].to_list(),
+        quantiles=rows.select(QUANTILES).to_numpy(),
+        vintage=first["vintage"],
+        issued_at=first["issued_at"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a network's vintage on a day."""
+
+    day: dt.date
+    model: str
+    text: str
+
+
+def vintages(reader: Reader) -> pl.DataFrame:
+    """Which vintage was in force for each origin and why: the table's rows, by model and date."""
+    return reader.keep(
+        VINTAGES_IN_FORCE, "vintages", lambda: reader.read(VINTAGES_IN_FORCE).sort("model", "date")
+    )
+
+
+def in_force(reader: Reader) -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
+    """By network, the days in order and, for each, the vintage in force and its manifest's hash."""
+
+    def load() -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
+        found: dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]] = {n: ([], []) for n in NETWORKS}
+        columns = vintages(reader).select("model", "date", "vintage", "revision", "manifest_sha256")
+        for model, day, vintage, revision, sha256 in columns.iter_rows():
+            days, known = found.setdefault(model, ([], []))
+            days.append(day)
+            known.append((VintageId(vintage, revision), sha256))
+        return found
+
+    return reader.keep(VINTAGES_IN_FORCE, "in force", load)
+
+
+def events(reader: Reader, model: str) -> list[Event]:
+    """Refits held back and revisions of ``model`` (ensemble: of both), each once, newest first."""
+    rows = vintages(reader)
+    if model in NETWORKS:
+        rows = rows.filter(pl.col("model") == model)
+    notable = rows.filter((pl.col("action") == "held_back") | (pl.col("revision") > 0))
+    firsts = notable.group_by("model", "vintage", "action", "reason").agg(pl.col("date").min())
+    texts = {"held_back": "a refit was not promoted", "fitted": "fitted anew", "carried": "fitted anew"}
+    return [
+        Event(row["date"], row["model"], f"{texts[row['action']]} ({row['reason']}).")
+        for row in firsts.sort("date", "model", descending=True).iter_rows(named=True)
+    ]

@@ -1,0 +1,88 @@
+"""The models' own papers: which vintages there are, what is written in their manifests, their pictures."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import polars as pl
+
+from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE
+from btc_assets.errors import BadModel, StorageError
+from btc_assets.storage.registry.manifest import read_manifest
+from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry, VintageId
+from btc_dash.data import market
+from btc_dash.data.cache import Reader
+
+PICTURES = ("loss.png", "calibration.png")
+"""The files of a model folder that may be looked at from outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A vintage's time in force: the origins from ``first`` to ``last``, and why it came to be."""
+
+    model: str
+    vintage: VintageId
+    manifest_sha256: str
+    first: dt.date
+    last: dt.date
+    days: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A vintage's manifest, verified, and its pictures by file name."""
+
+    reign: Reign
+    manifest: dict[str, Any]
+    pictures: dict[str, bytes]
+
+
+class Cards:
+    """Reads the cards of a registry; ``open_registry`` is called when the first one is asked for."""
+
+    def __init__(self, reader: Reader, open_registry: Callable[[], ModelRegistry]) -> None:
+        self._reader = reader
+        self._registry = open_registry
+        self._load = lru_cache(maxsize=32)(self._read)
+
+    def reigns(self, model: str) -> list[Reign]:
+        """The vintages of ``model`` that were ever in force, newest first."""
+        return self._reader.keep(VINTAGES_IN_FORCE, "reigns", self._reigns).get(model, [])
+
+    def find(self, model: str, name: str | None) -> Reign | None:
+        """The vintage called ``name``, the newest without a name, None where there is no such."""
+        known = self.reigns(model)
+        return next((r for r in known if name is None or str(r.vintage) == name), None)
+
+    def card(self, reign: Reign) -> Card | None:
+        """The vintage's papers, None where the registry does not have it or it is not sound."""
+        try:
+            return self._load(reign)
+        except (BadModel, StorageError, OSError):
+            return None
+
+    def _reigns(self) -> dict[str, list[Reign]]:
+        rows = market.vintages(self._reader)
+        key = ["model", "vintage", "revision", "manifest_sha256"]
+        spans = rows.group_by(key).agg(
+            first=pl.col("date").min(), last=pl.col("date").max(), days=pl.len(),
+            reason=pl.col("reason").sort_by("date").first(),
+        ).sort("vintage", "revision", descending=True)  # fmt: skip
+        found: dict[str, list[Reign]] = {name: [] for name in NETWORKS}
+        for row in spans.iter_rows(named=True):
+            vintage = VintageId(row["vintage"], row["revision"])
+            rest = (row["manifest_sha256"], row["first"], row["last"], row["days"], row["reason"])
+            found.setdefault(row["model"], []).append(Reign(row["model"], vintage, *rest))
+        return found
+
+    def _read(self, reign: Reign) -> Card:
+        folder = self._registry().fetch(ModelRef(reign.model, reign.vintage, reign.manifest_sha256))
+        manifest = read_manifest(folder, reign.manifest_sha256)
+        pictures = {name: (folder / name).read_bytes() for name in PICTURES if name in manifest["files"]}
+        return Card(reign, manifest, pictures)

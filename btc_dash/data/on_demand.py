@@ -1,0 +1,177 @@
+"""Forecasts made on request: origins that were never materialised, from the vintage in force there.
+
+ONNX Runtime only. Answers are kept, at most a few are computed at once, and each client has a budget.
+"""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from btc_assets.contracts import HORIZONS, NETWORKS, RAW_KLINES, RAW_KLINES_4H
+from btc_assets.errors import ModelError, NotEnoughHistory
+from btc_assets.market.calendar import DAY
+from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry, VintageId
+from btc_dash.data import market
+from btc_dash.data.cache import Reader
+from btc_dash.data.market import Forecast
+from btc_dash.data.running_day import Glimpse
+from btc_dash.server.rate_limit import Budget
+
+if TYPE_CHECKING:
+    from btc_assets.modeling.inference import Predictor
+
+KEPT = 64
+"""Origins whose computed forecasts are kept."""
+
+_AT_ONCE = 2
+
+Key = tuple[dt.date, tuple[int, int], float, tuple[str, str] | None]
+"""Origin, versions of candles and features, the running day's price, model and vintage asked for by name."""
+
+
+class UnknownVintage(ModelError):
+    """A vintage was asked for by name that was never in force, or that has seen days after the origin."""
+
+
+class Forecaster:
+    """Computes forecasts with the models of a registry, from the candles of a reader."""
+
+    def __init__(self, reader: Reader, open_registry: Callable[[], ModelRegistry], budget: Budget) -> None:
+        """``open_registry`` is called when a model is needed, not before."""
+        self._reader = reader
+        self._registry = open_registry
+        self._budget = budget
+        self._open = lru_cache(maxsize=32)(self._open_vintage)
+        self._kept: OrderedDict[Key, dict[str, Forecast]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(_AT_ONCE)
+
+    def forecast(self, model: str, origin: dt.date, client: str, vintage: str | None = None) -> Forecast:
+        """What ``model`` says from the close of ``origin``, with the vintage in force on that day.
+
+        ``vintage`` names another one to ask (of both networks, for the ensemble), older than the origin.
+
+        Raises:
+            UnknownVintage: there is no such vintage, or it has seen days after the origin.
+            NotEnoughHistory: no candle of the day, or too few before it.
+            ModelError: no vintage was in force on that day, or its files are not sound.
+            TooManyRequests: ``client`` has used its budget up.
+            StorageError: the store fails.
+        """
+        named = (model, vintage) if vintage else None
+        key = (origin, self._versions(), 0.0, named)
+        return self._answer(key, client, lambda: self._from_close(origin, named))[model]
+
+    def forecast_now(self, model: str, glimpse: Glimpse, client: str, vintage: str | None = None) -> Forecast:
+        """The same from the running day as it was seen; provisional, like its candle.
+
+        Raises:
+            As ``forecast``; NotEnoughHistory also where days before the running one are missing.
+        """
+        named = (model, vintage) if vintage else None
+        key = (glimpse.candle.date, self._versions(), glimpse.candle.close, named)
+        return self._answer(key, client, lambda: self._from_now(glimpse, named))[model]
+
+    def _answer(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
+        """What is kept under ``key``, or what ``make`` gives, on ``client``'s budget."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        self._budget.spend(client)
+        with self._slots:
+            made = make()
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+    def _versions(self) -> tuple[int, int]:
+        """Of the tables that a forecast is computed from."""
+        from btc_assets.modeling.features import ENGINEERED_FEATURES
+
+        return self._reader.version(RAW_KLINES), self._reader.version(ENGINEERED_FEATURES)
+
+    def _from_close(self, origin: dt.date, named: tuple[str, str] | None = None) -> dict[str, Forecast]:
+        if market.history(self._reader).close_on(origin) is None:
+            raise NotEnoughHistory(f"there is no candle of {origin}")
+        candles = market.candles(self._reader)
+        return self._compute(candles, _completed(market.features(self._reader), candles), origin, named)
+
+    def _from_now(self, glimpse: Glimpse, named: tuple[str, str] | None) -> dict[str, Forecast]:
+        from btc_assets.frames import klines_frame
+
+        before = pl.col("date") < glimpse.candle.date
+        closed = market.candles(self._reader).filter(before)
+        candles = closed.vstack(klines_frame([glimpse.candle], glimpse.at).select(closed.columns))
+        features = _completed(market.features(self._reader).filter(before), candles)
+        return self._compute(candles, features, glimpse.candle.date, named)
+
+    def _compute(
+        self, candles: pl.DataFrame, features: pl.DataFrame, origin: dt.date, named: tuple[str, str] | None
+    ) -> dict[str, Forecast]:
+        from btc_assets.modeling.forecast import quantiles
+        from btc_assets.modeling.inference import at_origin
+
+        asked, vintage = named or ("", "")
+        predictors = {
+            kind: self._named(kind, vintage, origin)
+            if asked in (kind, "ensemble")
+            else self._in_force(kind, origin)
+            for kind in NETWORKS
+        }
+        vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
+        oldest = min(vintages.values())
+        targets = [origin + (h + 1) * DAY for h in range(HORIZONS)]
+        now = dt.datetime.now(dt.UTC)
+        return {
+            model: Forecast(model, origin, targets, prices, vintages.get(model, oldest), now, computed=True)
+            for model, prices in quantiles(at_origin(candles, features, origin), predictors).items()
+        }
+
+    def _in_force(self, kind: str, origin: dt.date) -> Predictor:
+        """The predictor in force for ``origin``: that of the newest row of ``vintages_in_force`` up to it."""
+        since, vintages = market.in_force(self._reader).get(kind, ([], []))
+        at = bisect.bisect_right(since, origin)
+        if at == 0:
+            raise ModelError(f"no {kind} model was in force on {origin}")
+        return self._open(kind, *vintages[at - 1])
+
+    def _named(self, kind: str, name: str, origin: dt.date) -> Predictor:
+        """The predictor of ``kind`` whose vintage is called ``name``, if it has not seen past ``origin``."""
+        _, vintages = market.in_force(self._reader).get(kind, ([], []))
+        found = next((known for known in reversed(vintages) if str(known[0]) == name), None)
+        if found is None:
+            raise UnknownVintage(f"the {kind} never had a vintage {name} in force.")
+        if found[0].cutoff > origin:
+            raise UnknownVintage(f"the vintage {name} has seen prices after {origin}: it knows what came.")
+        return self._open(kind, *found)
+
+    def _open_vintage(self, kind: str, vintage: VintageId, sha256: str) -> Predictor:
+        from btc_assets.modeling.inference import Predictor
+
+        return Predictor.open(self._registry().fetch(ModelRef(kind, vintage, sha256)), sha256)
+
+
+def _completed(known: pl.DataFrame, candles: pl.DataFrame) -> pl.DataFrame:
+    """``known`` features with those of the candles after them, which the graph has not derived yet.
+
+    These go by the day's range: of a day that is not over, or just is, no 4-hour candles are asked for.
+    """
+    from btc_assets.modeling.features import LOOKBACK, engineer
+
+    newest = known["date"][-1] if known.height else dt.date.min
+    if candles["date"][-1] <= newest:
+        return known
+    lacking = candles.filter(pl.col("date") > newest).height
+    derived = engineer(candles.tail(LOOKBACK + lacking), RAW_KLINES_4H.empty()).tail(lacking)
+    return known.vstack(derived.select(known.columns))

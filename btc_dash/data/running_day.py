@@ -1,0 +1,78 @@
+"""The running day's candle, for a forecast "from now": asked of the exchange when a visitor wants it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from btc_assets.errors import NoDataYet
+from btc_assets.market.kline import Kline
+from btc_assets.settings import Settings
+
+GOOD_FOR = 60.0
+"""Seconds for which one answer serves everybody."""
+
+DEADLINE = 5.0
+"""Seconds a visitor waits for the exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """A candle that is not final, and when it was looked at (UTC)."""
+
+    candle: Kline
+    at: dt.datetime
+
+
+class RunningDay:
+    """Looks at the running candle at most once a minute, whoever asks."""
+
+    def __init__(
+        self, ask: Callable[[], Kline | None] | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``ask`` fetches the candle; None where the source has no running day."""
+        self._ask = ask
+        self._clock = clock
+        self._seen: tuple[float, Glimpse] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def offered(self) -> bool:
+        """Whether there is a running day to ask for."""
+        return self._ask is not None
+
+    def look(self) -> Glimpse:
+        """The candle as it stood within the last minute.
+
+        Raises:
+            NoDataYet: this source has no running day, or nothing was traded yet today.
+            SourceError: the exchange did not answer.
+        """
+        if self._ask is None:
+            raise NoDataYet("This source has no running day.")
+        with self._lock:
+            if self._seen is None or self._clock() - self._seen[0] > GOOD_FOR:
+                candle = self._ask()
+                if candle is None:
+                    raise NoDataYet("Nothing was traded yet today.")
+                self._seen = self._clock(), Glimpse(candle, dt.datetime.now(dt.UTC))
+            return self._seen[1]
+
+
+def running_day(settings: Settings) -> RunningDay:
+    """The running day of the settings' exchange; none for archives and simulated markets."""
+    if settings.source not in ("binance", "landing"):
+        return RunningDay(None)
+
+    def ask() -> Kline | None:
+        from btc_assets.market.retry import Patience
+        from btc_assets.market.sources.binance import Binance
+
+        hold_file = settings.cache_dir / "binance-hold.json"
+        exchange = Binance(settings.binance_url, patience=Patience(deadline=DEADLINE), hold_file=hold_file)
+        return exchange.running(settings.symbol)
+
+    return RunningDay(ask)

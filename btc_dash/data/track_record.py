@@ -1,0 +1,184 @@
+"""The track record: how forecasts did, summed up by model and horizon, from the table of scores.
+
+Sums are taken a year of targets at a time, so that memory does not grow with the history.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from btc_assets.contracts import FORECAST_SCORES, FORECASTS
+from btc_assets.market.calendar import DAY, FIRST_DAY
+from btc_assets.statistics.significance import diebold_mariano
+from btc_dash.data import market
+from btc_dash.data.cache import Reader
+from btc_dash.data.query import KINDS, RecordQuestion
+
+COVERAGES = (50, 80, 95)
+BINS = 10
+INDEPENDENT = 10
+"""Forecasts end to end, without overlap, that a comparison needs."""
+
+_HORIZONS_KEPT = 4
+_CHUNK = 365 * DAY
+_SHOWN = 365 * DAY
+_GROUP = ["model", "horizon", "live"]
+_SUMS = {
+    "n": pl.len(),
+    "ape": pl.col("absolute_percentage_error").sum(),
+    "naive_ape": (pl.col("naive_absolute_error") / pl.col("close")).sum(),
+    "pinball": pl.col("pinball").sum(),
+    "pinball_walk": pl.col("pinball_random_walk").sum(),
+    **{f"in{c}": pl.col(f"inside_{c}").sum() for c in COVERAGES},
+    **{f"pit{b}": ((pl.col("pit") * BINS).floor().clip(0, BINS - 1) == b).sum() for b in range(BINS)},
+}
+_COLUMNS = [
+    "model", "origin_date", "horizon", "target_date", "close",
+    "absolute_percentage_error", "naive_absolute_error", "pinball", "pinball_random_walk",
+    "inside_50", "inside_80", "inside_95", "pit", "live",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Mean difference to a rival as a share of the rival's mean, its 95 % margin, and p (None: no test)."""
+
+    change: float
+    margin: float | None
+    p: float | None
+
+    @property
+    def says(self) -> str:
+        """better, worse, or the honest nothing."""
+        if self.p is None:
+            return "too few to tell"
+        if self.p >= 0.05:
+            return "no better"
+        return "better" if self.change < 0 else "worse"
+
+
+def totals(reader: Reader, kind: str) -> pl.DataFrame:
+    """One row a model and horizon: n, and the means ape, naive_ape, crps_ratio, in50..in95, pit0..pit9."""
+    return reader.keep(FORECAST_SCORES, ("means", kind), lambda: _means(_of_kind(_sums(reader), kind)))
+
+
+def _means(chosen: pl.DataFrame) -> pl.DataFrame:
+    added = chosen.group_by("model", "horizon").agg(pl.exclude(_GROUP).sum())
+    shares = ["ape", "naive_ape", *(f"in{c}" for c in COVERAGES), *(f"pit{b}" for b in range(BINS))]
+    return added.with_columns(
+        crps_ratio=pl.col("pinball") / pl.col("pinball_walk"), **{c: pl.col(c) / pl.col("n") for c in shares}
+    ).sort("model", "horizon")
+
+
+def counts(reader: Reader) -> dict[str, int]:
+    """How many scored forecasts there are, live and back-filled, over all networks' horizons."""
+    return {kind: int(_of_kind(_sums(reader), kind)["n"].sum()) for kind in KINDS}
+
+
+def at_horizon(reader: Reader, horizon: int) -> pl.DataFrame:
+    """Every score at one horizon, by model and origin; of the last few horizons asked for, kept."""
+    recent: OrderedDict[int, pl.DataFrame] = reader.keep(FORECAST_SCORES, "horizons", OrderedDict)
+    rows = recent.get(horizon)
+    if rows is None:
+        parts = [chunk.filter(pl.col("horizon") == horizon) for chunk in _chunks(reader)]
+        rows = recent[horizon] = pl.concat(parts).sort("model", "origin_date")
+        while len(recent) > _HORIZONS_KEPT:
+            recent.popitem(last=False)
+    return rows
+
+
+def compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
+    """``model`` against rivals: ``middle`` (its error, no change's) and by baseline name (CRPS)."""
+    key = ("against", model, horizon, kind)
+    return reader.keep(FORECAST_SCORES, key, lambda: _compare(reader, model, horizon, kind))
+
+
+def _compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
+    rows = _of_kind(at_horizon(reader, horizon), kind)
+    mine = rows.filter(pl.col("model") == model)
+    if mine.is_empty():
+        return {}
+    found = {
+        "middle": _test(
+            mine["absolute_percentage_error"], mine["naive_absolute_error"] / mine["close"], horizon
+        )
+    }
+    for rival in ("random_walk", "mixture_walk"):
+        theirs = rows.filter(pl.col("model") == rival).select("origin_date", theirs="pinball")
+        pairs = mine.join(theirs, on="origin_date").sort("origin_date")
+        if not pairs.is_empty():
+            found[rival] = _test(pairs["pinball"], pairs["theirs"], horizon)
+    return found
+
+
+def hindsight(reader: Reader, model: str, horizon: int) -> pl.DataFrame:
+    """The last year of targets: target_date, q100, q500, q900 as forecast ``horizon`` days before."""
+
+    def load() -> pl.DataFrame:
+        newest = market.newest_origin(reader)
+        if newest is None:
+            return FORECASTS.empty().select(*columns)
+        first = newest - _SHOWN - horizon * DAY
+        frame = reader.read(FORECASTS, columns, first, newest + DAY)
+        return frame.filter(pl.col("horizon") == horizon).sort("target_date")
+
+    columns = ["model", "origin_date", "horizon", "target_date", "q100", "q500", "q900"]
+    rows = reader.keep(FORECASTS, ("hindsight", horizon), load)
+    return rows.filter(pl.col("model") == model)
+
+
+def _sums(reader: Reader) -> pl.DataFrame:
+    """One row a model, horizon and whether live: n and the sums of everything."""
+    return reader.keep(FORECAST_SCORES, "sums", lambda: _sum_up(reader))
+
+
+def _sum_up(reader: Reader) -> pl.DataFrame:
+    parts = [chunk.group_by(_GROUP).agg(**_SUMS) for chunk in _chunks(reader)]
+    return pl.concat(parts).group_by(_GROUP).agg(pl.exclude(_GROUP).sum())
+
+
+def _chunks(reader: Reader) -> Iterator[pl.DataFrame]:
+    """The scores a year of targets at a time, up to the newest candle."""
+    end = (market.history(reader).newest or FIRST_DAY) + DAY
+    start = FIRST_DAY
+    while True:
+        stop = min(start + _CHUNK, end)
+        yield reader.read(FORECAST_SCORES, _COLUMNS, start, stop)
+        if stop >= end:
+            return
+        start = stop
+
+
+def _of_kind(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
+    return frame if kind == "all" else frame.filter(pl.col("live") == (kind == "live"))
+
+
+def _test(mine: pl.Series, theirs: pl.Series, horizon: int) -> Comparison:
+    """The mean difference with its Newey-West margin and the Diebold-Mariano p, by origin in order.
+
+    Forecasts that overlap repeat each other and the test rejects too easily on them, so there is none
+    before ``INDEPENDENT`` of them lie end to end.
+    """
+    scale = float(theirs.mean())  # type: ignore[arg-type]
+    difference = ((mine - theirs) / scale).to_numpy()
+    change = float(difference.mean())
+    if len(difference) < INDEPENDENT * horizon:
+        return Comparison(change, None, None)
+    plain = diebold_mariano(difference, horizon - 1, small_sample=False)
+    small = diebold_mariano(difference, horizon - 1)
+    if plain is None or small is None:
+        return Comparison(change, None, None)
+    margin = 1.96 * abs(change / plain.statistic) if plain.statistic else None
+    return Comparison(change, margin, small.p_two_sided)
+
+
+def since(reader: Reader, question: RecordQuestion) -> tuple[dt.date, dt.date] | None:
+    """First and last origin of the scored forecasts that the question is about."""
+    rows = _of_kind(at_horizon(reader, question.days), question.kind)
+    days = rows.filter(pl.col("model") == question.model)["origin_date"]
+    return (days[0], days[-1]) if len(days) else None

@@ -1,0 +1,125 @@
+"""Keeps the forecast page current: the form, the address and the clock all ask the same question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, ctx, no_update
+
+from btc_assets.errors import StorageError
+from btc_dash.data.context import Site
+from btc_dash.data.forecasting import Answer, NoAnswer, answer, understand
+from btc_dash.data.query import arguments
+from btc_dash.pages import forecast
+from btc_dash.server.middleware import client
+from btc_dash.server.rate_limit import TooManyRequests
+from btc_dash.text import forecast_text
+
+FIELDS = {
+    "days": "days",
+    "model": "model",
+    "as_of": "as-of",
+    "span": "span",
+    "view": "view",
+    "start": "start",
+}
+"""Name of each part of the question, and the control that holds it."""
+
+_SAID = {
+    "headline": Output("headline", "children"),
+    "lead": Output("lead", "children"),
+    "trust": Output("trust", "children"),
+    "hindsight": Output("hindsight", "children"),
+    "provenance": Output("provenance", "children"),
+    "tiles": Output("tiles", "children"),
+    "legend": Output("legend", "children"),
+    "figure": Output("fan", "figure"),
+    "table_head": Output("table", "head"),
+    "table_rows": Output("table", "rows"),
+    "named": Output("named", "children"),
+    "csv": Output("csv", "href"),
+    "search": Output("address", "search"),
+    "days_error": Output("days", "error"),
+    "as_of_error": Output("as-of", "error"),
+}
+_FORM = {f"form_{name}": Output(control, "value") for name, control in FIELDS.items()}
+
+
+def register(app: Dash, site: Site) -> None:
+    """Attach the forecast page's callbacks."""
+
+    @app.callback(
+        output=_SAID | _FORM,
+        inputs={name: Input(control, "value") for name, control in FIELDS.items()}
+        | {"search": Input("address", "search")},
+        prevent_initial_call=True,
+    )
+    def ask(search: object, **form: object) -> dict[str, Any]:
+        from_address = ctx.triggered_id == "address"
+        if ctx.triggered_id == "as-of":
+            form["start"] = "close"
+        form["vintage"] = arguments(search).get("vintage")
+        return respond(site, arguments(search) if from_address else form, search, from_address)
+
+    app.clientside_callback(
+        ClientsideFunction("page", "picture"), Output("png", "title"), Input("png", "n_clicks"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+    app.clientside_callback(
+        ClientsideFunction("page", "share"), Output("copied", "children"), Input("link", "n_clicks"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+
+
+def respond(site: Site, values: Mapping[str, object], search: object, from_address: bool) -> dict[str, Any]:
+    """What changes on the page for ``values``: all of it, or only the messages at the fields."""
+    nothing = dict.fromkeys([*_SAID, *_FORM], no_update)
+    try:
+        question, complaints = understand(site, values)
+        errors = {"days_error": complaints.get("days"), "as_of_error": forecast.origin_error(complaints)}
+        if complaints and not from_address:
+            return nothing | errors
+        found = answer(site, question, client())
+        if isinstance(found, NoAnswer):
+            return nothing | {"as_of_error": found.text}
+        shown = _shown(site, found)
+    except TooManyRequests as limit:
+        return nothing | {"as_of_error": str(limit)}
+    except (StorageError, OSError):
+        return nothing | {"as_of_error": "The store does not answer; try again in a moment."}
+    if from_address:
+        return nothing | shown | errors | _form(found)
+    moved = {} if question.search == search else {"search": question.search}
+    start = {"form_as_of": forecast.made_on(found), "form_start": found.question.start}
+    return nothing | shown | errors | moved | start
+
+
+def _shown(site: Site, found: Answer) -> dict[str, Any]:
+    head, rows = forecast.table(found)
+    return {
+        "headline": forecast_text.headline(found),
+        "lead": forecast_text.lead(found),
+        "trust": forecast_text.trust(site.reader, found),
+        "hindsight": forecast_text.hindsight(found),
+        "provenance": forecast_text.provenance(found),
+        "tiles": forecast.tiles(found),
+        "legend": forecast.legend(found),
+        "figure": forecast.figure(found),
+        "table_head": head,
+        "table_rows": rows,
+        "named": forecast.named_vintage(found.question),
+        "csv": forecast.csv_address(found.question),
+    }
+
+
+def _form(found: Answer) -> dict[str, str]:
+    question = found.question
+    return {
+        "form_days": str(question.days),
+        "form_model": question.model,
+        "form_as_of": forecast.made_on(found),
+        "form_start": question.start,
+        "form_span": question.span,
+        "form_view": question.view,
+    }

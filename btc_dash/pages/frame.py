@@ -1,0 +1,136 @@
+"""The frame around every page: header, navigation, state of the data, notices, footer."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from btc_assets.errors import StorageError
+from btc_dash.data import market
+from btc_dash.data.context import Site
+from btc_dash.data.freshness import Age, Freshness, judge
+from btc_dash.text import formatting as fmt
+
+NAVIGATION = {"/": "Forecast", "/track-record": "Track record", "/models": "Models", "/about": "About"}
+PULSE_SECONDS = 60
+
+
+def frame(site: Site) -> Component:
+    """The document: everything but the page itself, which the router puts into ``page``."""
+    return html.Div(
+        [
+            dcc.Location(id="url", refresh="callback-nav"),
+            dcc.Interval(id="pulse", interval=PULSE_SECONDS * 1000),
+            html.A("Skip to the content", href="#page", className="skip"),
+            _header(site),
+            html.Div(notices(site), id="notices", className="wrap", role="status"),
+            html.Main(id="page", className="wrap", tabIndex=-1),
+            _footer(),
+        ],
+        className="shell",
+    )
+
+
+def freshness(site: Site) -> Freshness:
+    """How old the newest candle is; no data while the store has never answered."""
+    stale_after = dt.timedelta(hours=site.settings.stale_after_hours)
+    try:
+        newest = market.history(site.reader).newest
+    except (StorageError, OSError):
+        newest = None
+    return judge(newest, site.now(), stale_after)
+
+
+def badge(site: Site) -> list[Component]:
+    """The data's date in the header, with a dot that also differs in shape."""
+    fresh = freshness(site)
+    if fresh.newest is None:
+        return [html.Span(className="dot none"), html.Span("No data yet")]
+    return [
+        html.Span(className=f"dot {fresh.age.name.lower()}"),
+        html.Span(f"Data to {fmt.day(fresh.newest)}"),
+        html.Span(f", {fmt.age(fresh.since)}", className="wide"),
+    ]
+
+
+def notices(site: Site) -> list[Component]:
+    """What a visitor must know before reading any number."""
+    shown: list[Component] = []
+    if site.settings.simulated:
+        shown.append(
+            _notice(
+                "simulated",
+                "Simulated market.",
+                "These prices are made up; nothing here is about real Bitcoin.",
+            )
+        )
+    fresh = freshness(site)
+    if site.reader.outage:
+        since = site.reader.outage.since
+        shown.append(
+            _notice(
+                "outage", "The store does not answer.", f"This is the last good page, from {since:%H:%M} UTC."
+            )
+        )
+    if fresh.age in (Age.STALE, Age.VERY_STALE) and fresh.newest:
+        very = fresh.age is Age.VERY_STALE
+        missing = f"The newest close is of {fmt.long_day(fresh.newest)}, {fmt.age(fresh.since)}."
+        advice = "Do not take this forecast for today's." if very else "Forecasts start from that day."
+        title = "Very stale data." if very else "Stale data."
+        shown.append(_notice("very-stale" if very else "stale", title, f"{missing} {advice}"))
+    return shown
+
+
+def _notice(kind: str, title: str, text: str) -> Component:
+    return html.Div([html.Strong(title), " ", text], className=f"notice {kind}")
+
+
+def _header(site: Site) -> Component:
+    links = [dcc.Link(name, href=path, className="place") for path, name in NAVIGATION.items()]
+    return html.Header(
+        html.Div(
+            [
+                dcc.Link(
+                    [
+                        html.Span(className="mark", **{"aria-hidden": "true"}),
+                        html.Span("BTC Forecast", className="brand"),
+                    ],
+                    href="/",
+                    className="home",
+                    title="BTC Forecast, home",
+                ),
+                html.Nav(links, id="tabs", **{"aria-label": "Pages"}),
+                html.Div(badge(site), id="badge", className="badge"),
+                html.Button(
+                    html.Span(className="icon scheme", **{"aria-hidden": "true"}),
+                    id="scheme",
+                    className="square",
+                    title="Switch between light and dark",
+                    **{"aria-label": "Switch between light and dark"},
+                ),
+            ],
+            className="wrap bar",
+        )
+    )
+
+
+def _footer() -> Component:
+    return html.Footer(
+        html.Div(
+            [
+                html.P(
+                    "Statistical estimates from past prices; not financial advice. Days end at midnight UTC."
+                ),
+                html.P(
+                    [
+                        dcc.Link("How this works", href="/about"),
+                        html.A("JSON API", href="/api/v1/openapi.json"),
+                    ],
+                    className="links",
+                ),
+            ],
+            className="wrap",
+        )
+    )

@@ -1,0 +1,44 @@
+"""Keeps the track record current with its form and its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import Dash, Input, Output, ctx, no_update
+
+from btc_assets.errors import StorageError
+from btc_dash.data.context import Site
+from btc_dash.data.query import arguments, parse_record
+from btc_dash.pages import track_record
+
+FIELDS = {"days": "record-days", "model": "record-model", "kind": "record-kind"}
+
+
+def register(app: Dash, site: Site) -> None:
+    """Attach the track record's callbacks."""
+
+    @app.callback(
+        output={
+            "body": Output("record-body", "children"),
+            "search": Output("record-address", "search"),
+            "error": Output("record-days", "error"),
+            **{name: Output(control, "value") for name, control in FIELDS.items()},
+        },
+        inputs={name: Input(control, "value") for name, control in FIELDS.items()}
+        | {"search": Input("record-address", "search")},
+        prevent_initial_call=True,
+    )
+    def show(search: object, **form: object) -> dict[str, Any]:
+        from_address = ctx.triggered_id == "record-address"
+        nothing = dict.fromkeys(("body", "search", "error", *FIELDS), no_update)
+        question, complaints = parse_record(arguments(search) if from_address else form)
+        if complaints and not from_address:
+            return nothing | {"error": complaints.get("days")}
+        try:
+            body = track_record.body(site, question)
+        except (StorageError, OSError):
+            return nothing | {"error": "The store does not answer; try again in a moment."}
+        shown = nothing | {"body": body, "error": complaints.get("days")}
+        if from_address:
+            return shown | {"days": str(question.days), "model": question.model, "kind": question.kind}
+        return shown | {"search": question.search}

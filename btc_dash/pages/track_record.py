@@ -1,0 +1,206 @@
+"""The track record: what was said, what happened, and an honest verdict."""
+
+from __future__ import annotations
+
+import polars as pl
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
+from btc_dash.charts import track_record as charts
+from btc_dash.charts.base import CONFIG, Figure
+from btc_dash.data import calibration, market, track_record
+from btc_dash.data.context import Site
+from btc_dash.data.query import RecordQuestion
+from btc_dash.pages.controls import Choice, Entry, Table
+from btc_dash.text import formatting as fmt
+from btc_dash.text.record_text import verdict
+
+_PRESETS = {n: fmt.days(n) for n in (1, 7, 14, 30, 90)}
+_MODEL_NAMES = {name: fmt.model(name) for name in ("ensemble", *NETWORKS)}
+_KIND_NAMES = {"all": "All", "live": "Live", "backfilled": "Back-filled"}
+_HEAD = (
+    "Model", "Forecasts", "Independent", "Average miss", "No change", "Score",
+    "In 50 %", "In 80 %", "In 95 %",
+)  # fmt: skip
+_FEWEST = 10
+_HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
+
+
+def page(site: Site, question: RecordQuestion, complaints: dict[str, str], search: str) -> Component:
+    """The whole page for one horizon, model and kind of forecast."""
+    return html.Div(
+        [
+            dcc.Location(id="record-address", refresh=False, search=search),
+            html.Section(
+                [
+                    html.H1("Track record"),
+                    html.P(
+                        "Live forecasts were issued before the day they are about was over; back-filled ones "
+                        "were made afterwards by a model that had not seen that day.",
+                        className="lead",
+                    ),
+                ],
+                className="said",
+            ),
+            _controls(question, complaints),
+            html.Div(body(site, question), id="record-body", className="record", **{"aria-live": "polite"}),
+        ],
+        className="record",
+    )
+
+
+def body(site: Site, question: RecordQuestion) -> list[Component]:
+    """Everything that depends on the question."""
+    table = track_record.totals(site.reader, question.kind).filter(model=question.model)
+    row = table.filter(horizon=question.days)
+    if row.is_empty():
+        return [_nothing_yet(site, question)]
+    enough = _enough(table)
+    said = track_record.hindsight(site.reader, question.model, question.days)
+    name = fmt.model(question.model)
+    held = calibration.over_time(site.reader, question.model, question.days)
+    return [
+        _verdict(site, question),
+        _panel(
+            "What it said, what happened",
+            f"Each day with what was forecast for it {fmt.days(question.days)} before; the last year.",
+            _graph("said", charts.hindsight_figure(said, market.history(site.reader)), _HIGH),
+            legend=(
+                ("actual", "What happened"),
+                ("median", "Middle of the forecast"),
+                ("band80", "80 % range"),
+            ),
+        )
+        if not said.is_empty()
+        else None,
+        html.Div(
+            [
+                _panel(
+                    "Average miss by days ahead",
+                    "As a share of the price; lower is better.",
+                    _graph("miss", charts.error_figure(enough, name), _LOW),
+                    legend=(("median", name), ("naive", "No change")),
+                ),
+                _panel(
+                    "How often prices ended inside",
+                    "The 50, 80 and 95 % ranges; on the dotted lines they would be exact.",
+                    _graph("cover", charts.coverage_figure(enough), _LOW),
+                    legend=(("cover95", "95 %"), ("cover80", "80 %"), ("cover50", "50 %")),
+                ),
+                _panel(
+                    f"Where in the forecast prices fell, {fmt.days(question.days)} ahead",
+                    "In tenths. Level is honest, a hump too cautious, a valley too bold.",
+                    _graph("pit", charts.pit_figure(row.row(0, named=True)), _LOW),
+                ),
+                _panel("Changes", "Refits that were refused, and drift.", _events(site, question, held)),
+            ],
+            className="pair",
+        ),
+        _calibration(held),
+        _panel(
+            f"Scores {fmt.days(question.days)} ahead",
+            "Score: CRPS as a ratio to the random walk's; below 1 is better, ± is a 95 % margin.",
+            _scores(site, question),
+        ),
+    ]
+
+
+def _calibration(path: pl.DataFrame) -> Component | None:
+    """How the 80 % range held over time; nothing with fewer targets than say something."""
+    if path.height < 2:
+        return None
+    return _panel(
+        "Do the ranges still hold?",
+        f"Of the last {calibration.RECENT} prices up to each day, the share that ended inside the 80 % "
+        "range, live and back-filled. Outside the band it is more than chance.",
+        _graph("drift", charts.drift_figure(path), _LOW),
+        legend=(("median", "Inside the 80 % range"), ("chance", "What chance allows, 99 times in 100")),
+    )
+
+
+def _enough(table: pl.DataFrame) -> pl.DataFrame:
+    """The horizons with enough forecasts for a mean to say something; all where none has."""
+    enough = table.filter(pl.col("n") >= _FEWEST)
+    return table if enough.is_empty() else enough
+
+
+def _controls(question: RecordQuestion, complaints: dict[str, str]) -> Component:
+    return html.Section(
+        [
+            Entry("record-days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
+                  ("One day less", "One day more"), _PRESETS, complaints.get("days")),
+            Choice("record-model", "Model", _MODEL_NAMES, question.model),
+            Choice("record-kind", "Forecasts", _KIND_NAMES, question.kind),
+        ],
+        className="controls",
+        **{"aria-label": "What to show"},
+    )  # fmt: skip
+
+
+def _nothing_yet(site: Site, question: RecordQuestion) -> Component:
+    others = {
+        kind: n
+        for kind, n in track_record.counts(site.reader).items()
+        if n and kind not in ("all", question.kind)
+    }
+    hint = "A forecast is scored once the day it is about is over."
+    if others and question.kind != "all":
+        hint += f" There are {_KIND_NAMES[next(iter(others))].lower()} ones to look at."
+    title = f"No {'' if question.kind == 'all' else _KIND_NAMES[question.kind].lower() + ' '}scores yet"
+    return html.Section([html.H2(title), html.P(f"{hint}")], className="state")
+
+
+def _verdict(site: Site, question: RecordQuestion) -> Component:
+    return html.Section([html.P(s) for s in verdict(site.reader, question)], className="verdict")
+
+
+def _scores(site: Site, question: RecordQuestion) -> Component:
+    table = track_record.totals(site.reader, question.kind).filter(horizon=question.days)
+    rows = {row["model"]: row for row in table.iter_rows(named=True)}
+    lines = []
+    for name in (*reversed(MODELS), *reversed(BASELINES)):
+        if name not in rows:
+            continue
+        row = rows[name]
+        against = track_record.compare(site.reader, name, question.days, question.kind).get("random_walk")
+        margin = f" ± {against.margin:.3f}" if against and against.margin and name != "random_walk" else ""
+        cells = [
+            fmt.model(name),
+            f"{row['n']:,}",
+            f"{max(row['n'] // question.days, 1):,}",
+            fmt.percent(row["ape"], 2),
+            fmt.percent(row["naive_ape"], 2),
+            f"{row['crps_ratio']:.3f}{margin}",
+            *(fmt.percent(row[f"in{c}"]) for c in track_record.COVERAGES),
+        ]
+        lines.append(cells)
+    return Table("scores", "Scores", _HEAD, lines, chosen=fmt.model(question.model))
+
+
+def _events(site: Site, question: RecordQuestion, path: pl.DataFrame) -> Component:
+    """Drift of the 80 % range, then what happened to vintages, newest first."""
+    found: list[Component] = []
+    recent = calibration.latest(path)
+    if recent:
+        count, share, drifted = recent
+        tone = "more than chance explains: the ranges have drifted" if drifted else "within chance of 80 %"
+        held = f"{fmt.percent(share)} of the last {count} prices ended inside the 80 % range, {tone}."
+        found.append(html.Li([html.Strong("Now"), held]))
+    for event in market.events(site.reader, question.model)[:6]:
+        found.append(html.Li([html.Strong(fmt.day(event.day)), f"{fmt.model(event.model)}: {event.text}"]))
+    return html.Ul(found or [html.Li("Nothing so far.")], className="events")
+
+
+def _panel(title: str, note: str, body: Component, legend: tuple[tuple[str, str], ...] = ()) -> Component:
+    keys = [html.Span([html.I(className=f"key {key}"), text]) for key, text in legend]
+    parts = [
+        html.Div([html.H2(title), html.P(note, className="hint")]),
+        html.Div(keys, className="legend") if keys else None,
+        body,
+    ]
+    return html.Section(parts, className="panel")
+
+
+def _graph(name: str, figure: Figure, style: dict[str, str]) -> Component:
+    return dcc.Graph(id=f"record-{name}", figure=figure, config=CONFIG, style=style)

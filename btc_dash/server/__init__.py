@@ -1,0 +1,1 @@
+"""HTTP: admission, rate limits, headers, the index page, plotly.js."""

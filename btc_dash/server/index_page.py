@@ -1,0 +1,49 @@
+"""The HTML document around the app: our own index, without what the pages do not use."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from dash import Dash
+
+from btc_dash.server import plotly_js
+
+_INDEX = (Path(__file__).parents[1] / "index.html").read_text(encoding="utf-8")
+_GRAPH = "/_dash-component-suites/dash/dcc/async-graph.js"
+"""What Dash fetches when the first chart comes up; asked for with the page, it is there by then."""
+
+_UNUSED = re.compile(r'<script src="[^"]*/dash_table/[^"]*"></script>\s*')
+_TOLD_NOBODY = ("python_version", "dash_version_url", "plotly_version")
+"""Parts of Dash's configuration that the browser has no use for."""
+
+
+class Document(Dash):
+    """Dash with our document: scheme before paint, plotly.js fetched early, nothing superfluous."""
+
+    def interpolate_index(self, **parts: str) -> str:
+        """The page's HTML."""
+        parts["scripts"] = _UNUSED.sub("", parts["scripts"])
+        parts["app_entry"] = _ENTRY
+        html: str = super().interpolate_index(**parts)
+        addresses = {
+            "%SCHEME%": self.get_asset_url("scheme.js"),
+            "%MARK%": self.get_asset_url("mark.svg"),
+            "%PLOTLY%": plotly_js.ADDRESS,
+            "%GRAPH%": _GRAPH,
+        }
+        for mark, address in addresses.items():
+            html = html.replace(mark, address)
+        return html
+
+    def _config(self) -> dict[str, Any]:
+        return {name: value for name, value in super()._config().items() if name not in _TOLD_NOBODY}
+
+
+_ENTRY = '<div id="react-entry-point"><div class="first-wait" role="status">Loading …</div></div>'
+
+
+def create(**options: Any) -> Document:
+    """A ``Document`` with our index; ``options`` go to Dash."""
+    return Document(index_string=_INDEX, assets_ignore=r"scheme\.js", **options)

@@ -1,0 +1,159 @@
+"""What stands between the network and the pages: limits, headers, request ids, errors without details."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from typing import Any
+
+from dash import Dash
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from btc_dash.server.admission import Crowded, Gate
+from btc_dash.server.problems import problem
+from btc_dash.server.rate_limit import TooManyRequests
+
+log = logging.getLogger("btc_dash.requests")
+
+MAX_BODY = 64 * 1024
+"""Bytes a request may carry; the pages' own callbacks need less than 8 kB."""
+
+MAX_QUERY = 2000
+CALLBACK = "/_dash-update-component"
+HEALTH = "/health"
+"""Answered however many wait: a load balancer must not take a busy process for a dead one."""
+
+_FILES = ("/assets/", "/_dash-component-suites/")
+"""Addresses whose every request is not worth a line in the log."""
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_CSP = (
+    "default-src 'none'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'"
+)
+
+
+def protect(app: Dash, proxies: int, gate: Gate | None = None) -> None:
+    """Put the limits and headers on ``app``'s server, which trusts ``proxies`` reverse proxies in front."""
+    gate = gate or Gate()
+    server: Flask = app.server
+    server.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    if proxies:
+        server.wsgi_app = ProxyFix(server.wsgi_app, proxies, proxies, proxies)  # type: ignore[method-assign]
+    csp = _CSP.format(hashes=" ".join(app.csp_hashes()))
+    server.before_request(lambda: _admit(app, gate))
+    server.teardown_request(lambda _error: gate.leave() if g.pop("inside", False) else None)
+    server.after_request(lambda response: _finish(response, csp))
+    server.register_error_handler(HTTPException, _refused)
+    server.register_error_handler(TooManyRequests, _too_many)
+    server.register_error_handler(Crowded, _crowded)
+    server.register_error_handler(Exception, _failed)
+
+
+def client() -> str:
+    """Whom the request's cost is counted for."""
+    return request.remote_addr or "unknown"
+
+
+def _admit(app: Dash, gate: Gate) -> Response | None:
+    g.began, g.request_id = time.perf_counter(), secrets.token_hex(8)
+    if len(request.query_string) > MAX_QUERY:
+        return problem(414, "Address too long", f"The query string may have {MAX_QUERY} bytes.")
+    if (request.content_length or 0) > MAX_BODY:
+        return problem(413, "Request too large", f"A request may carry {MAX_BODY} bytes.")
+    if request.path != HEALTH:
+        gate.enter()
+        g.inside = True
+    if request.path == CALLBACK and request.method == "POST" and not _is_ours(app, request.get_data()):
+        return problem(400, "Bad callback", "This request was not made by a page of this site.")
+    return None
+
+
+def _is_ours(app: Dash, body: bytes) -> bool:
+    """Whether ``body`` calls one of our callbacks with exactly the inputs and states it declares."""
+    try:
+        call = json.loads(body)
+        known = app.callback_map[call["output"]]
+        changed = call.get("changedPropIds", [])
+        return (
+            _same_outputs(call["outputs"], call["output"])
+            and _matches(call.get("inputs", []), known["inputs"])
+            and _matches(call.get("state", []), known["state"])
+            and isinstance(changed, list)
+            and all(isinstance(name, str) for name in changed)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def _same_outputs(given: Any, key: str) -> bool:
+    """Whether ``given`` are the outputs that Dash's name for the callback lists."""
+    parts = [part.rsplit(".", 1) for part in key.strip(".").split("...")]
+    declared = [{"id": name, "property": prop} for name, prop in parts]
+    shown = given if key.startswith("..") else [given]
+    return isinstance(shown, list) and [{"id": o["id"], "property": o["property"]} for o in shown] == declared
+
+
+def _matches(given: Any, declared: list[dict[str, Any]]) -> bool:
+    return isinstance(given, list) and [(part["id"], part["property"]) for part in given] == [
+        (part["id"], part["property"]) for part in declared
+    ]
+
+
+def _finish(response: Response, csp: str) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", csp)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    if request.path.startswith("/_dash-") and "Cache-Control" not in response.headers:
+        of_dash = request.path.startswith("/_dash-component-suites/") and response.status_code == 200
+        response.headers["Cache-Control"] = "public, max-age=86400" if of_dash else "no-store"
+    took = (time.perf_counter() - g.get("began", time.perf_counter())) * 1000
+    quiet = request.path.startswith(_FILES) and response.status_code < 400
+    level = logging.WARNING if response.status_code >= 500 else logging.DEBUG if quiet else logging.INFO
+    log.log(level, "%s %s %a %d %.0f ms", g.get("request_id"), request.method, request.path[:200],
+            response.status_code, took)  # fmt: skip
+    return response
+
+
+def _refused(error: HTTPException) -> Response:
+    answer = problem(error.code or 500, error.name, _plain(error))
+    if allow := dict(error.get_headers()).get("Allow"):
+        answer.headers["Allow"] = allow
+    return answer
+
+
+def _plain(error: HTTPException) -> str:
+    """Werkzeug's text for everyone, without anything the visitor sent."""
+    return str(type(error).description or error.name)
+
+
+def _too_many(error: TooManyRequests) -> Response:
+    answer = problem(429, "Too many requests", str(error))
+    answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _crowded(error: Crowded) -> Response:
+    answer = problem(503, "Too many visitors", str(error))
+    answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _failed(error: Exception) -> Response:
+    log.exception("%s %s %a failed", g.get("request_id"), request.method, request.path[:200], exc_info=error)
+    return problem(500, "Something went wrong", f"It was noted as {g.get('request_id', 'unknown')}.")

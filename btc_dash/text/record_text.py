@@ -1,0 +1,47 @@
+"""The track record in sentences that claim no more than the tests bear out."""
+
+from __future__ import annotations
+
+from btc_dash.data import track_record
+from btc_dash.data.cache import Reader
+from btc_dash.data.query import RecordQuestion
+from btc_dash.data.track_record import Comparison
+from btc_dash.text import formatting as fmt
+
+KIND_WORDS = {"all": "", "live": "live ", "backfilled": "back-filled "}
+
+
+def verdict(reader: Reader, question: RecordQuestion) -> list[str]:
+    """Up to three sentences: the middle against no change, the ranges against random walks, coverage.
+
+    There must be scores for the question.
+    """
+    table = track_record.totals(reader, question.kind).filter(model=question.model, horizon=question.days)
+    row = table.row(0, named=True)
+    found = track_record.compare(reader, question.model, question.days, question.kind)
+    between = track_record.since(reader, question)
+    name, span = fmt.the_model(question.model), fmt.days(question.days)
+    when = f" made from {fmt.day(between[0])} to {fmt.day(between[1])}" if between else ""
+    sentences = [
+        f"Over {row['n']:,} {KIND_WORDS[question.kind]}forecasts {span} ahead{when}, the middle of "
+        f"{name}'s forecast missed by {fmt.percent(row['ape'], 1)} on average and assuming no change by "
+        f"{fmt.percent(row['naive_ape'], 1)}: {claim(found.get('middle'), 'assuming no change')}."
+    ]
+    if "random_walk" in found:
+        ranges = claim(found["random_walk"], "a plain random walk")
+        if "mixture_walk" in found:
+            ranges += f", {claim(found['mixture_walk'], 'the strongest random walk we know')}"
+        sentences.append(f"Its ranges: {ranges}.")
+    inside = f"{fmt.percent(row['in80'])} of prices ended inside the 80 % range"
+    sentences.append(f"{inside} and {fmt.percent(row['in95'])} inside the 95 % range.")
+    return sentences
+
+
+def claim(against: Comparison | None, rival: str) -> str:
+    """What may be said of a comparison: better, worse, no better, or too few to tell."""
+    if against is None or against.p is None:
+        return f"too few to tell it from {rival}"
+    if against.says == "no better":
+        return f"no better than {rival}"
+    p = "p < 0.001" if against.p < 0.001 else f"p = {against.p:.3f}"
+    return f"{fmt.percent(abs(against.change), 1)} {against.says} than {rival} ({p})"

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pages_data
+import pytest
+
+from btc_assets.contracts import FORECASTS, RAW_KLINES
+from btc_assets.errors import StorageError
+from btc_assets.storage.delta.store import DeltaTables
+from btc_dash.data import market
+from btc_dash.data.cache import Reader
+
+
+class Broken:
+    """A store whose disk is gone for a while; everything else goes to the real one."""
+
+    def __init__(self, tables: DeltaTables) -> None:
+        self._tables = tables
+        self.broken = False
+
+    def __getattr__(self, name: str) -> object:
+        if self.broken:
+            raise StorageError("the disk is gone")
+        return getattr(self._tables, name)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> DeltaTables:
+    store = DeltaTables(str(tmp_path))
+    store.upsert(RAW_KLINES, pages_data.klines(count=30))
+    return store
+
+
+def test_a_value_is_loaded_once_a_version(tables: DeltaTables) -> None:
+    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
+    loads: list[int] = []
+    for _ in range(3):
+        reader.keep(RAW_KLINES, "x", lambda: loads.append(1))
+    assert len(loads) == 1
+    tables.upsert(RAW_KLINES, pages_data.klines(count=31).head(1))
+    reader.keep(RAW_KLINES, "x", lambda: loads.append(1))
+    assert len(loads) == 2
+
+
+def test_new_candles_show_up(tables: DeltaTables) -> None:
+    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
+    assert market.history(reader).newest == pages_data.NEWEST
+    newer = pages_data.klines(last=pages_data.TODAY, count=31).tail(1)
+    tables.upsert(RAW_KLINES, newer)
+    assert market.history(reader).newest == pages_data.TODAY
+
+
+def test_through_an_outage_the_last_good_value_stays_and_the_outage_is_known(tables: DeltaTables) -> None:
+    store = Broken(tables)
+    reader = Reader(store, pages_data.SYMBOL, check_every=0)  # type: ignore[arg-type]
+    before = market.history(reader)
+    store.broken = True
+    assert market.history(reader) is before
+    assert reader.outage is not None
+    store.broken = False
+    assert market.history(reader) is before
+    assert reader.outage is None
+
+
+def test_an_outage_before_anything_was_read_is_an_error(tables: DeltaTables) -> None:
+    store = Broken(tables)
+    store.broken = True
+    reader = Reader(store, pages_data.SYMBOL)  # type: ignore[arg-type]
+    with pytest.raises(StorageError):
+        market.history(reader)
+
+
+def test_a_folder_that_vanishes_is_never_a_crash(tmp_path: Path, tables: DeltaTables) -> None:
+    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
+    market.history(reader)
+    shutil.rmtree(tmp_path / "tables")
+    assert market.history(reader).newest in (None, pages_data.NEWEST)
+
+
+def test_a_table_that_was_never_written_is_empty(tables: DeltaTables) -> None:
+    reader = Reader(tables, pages_data.SYMBOL)
+    assert market.newest_origin(reader) is None
+    assert reader.read(FORECASTS, ["model"]).is_empty()
+
+
+def test_other_symbols_stay_out(tables: DeltaTables) -> None:
+    assert market.history(Reader(tables, "ETHUSDT")).dates == []
+
+
+def test_what_is_kept_is_bounded(tables: DeltaTables) -> None:
+    reader = Reader(tables, pages_data.SYMBOL, limit=5)
+    for number in range(50):
+        reader.keep(RAW_KLINES, number, lambda: 1)
+    assert len(reader._kept) == 5
+
+
+def test_many_threads_load_a_thing_once(tables: DeltaTables) -> None:
+    reader = Reader(tables, pages_data.SYMBOL)
+    loads: list[int] = []
+
+    def load() -> int:
+        loads.append(1)
+        return len(market.history(reader).closes)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: reader.keep(RAW_KLINES, "slow", load), range(64)))
+    assert answers == [30] * 64
+    assert len(loads) == 1
+
+
+def test_a_slow_store_holds_up_one_thread_only(tables: DeltaTables) -> None:
+    class Slow(Broken):
+        def version(self, spec: object) -> int:
+            if entered.is_set():
+                return self._tables.version(spec)  # type: ignore[arg-type]
+            entered.set()
+            assert release.wait(30)
+            return self._tables.version(spec)  # type: ignore[arg-type]
+
+    entered, release = threading.Event(), threading.Event()
+    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
+    before = market.history(reader)
+    reader._tables = Slow(tables)  # type: ignore[assignment]
+    waiting = threading.Thread(target=lambda: market.history(reader))
+    waiting.start()
+    assert entered.wait(30)
+    assert market.history(reader) is before
+    release.set()
+    waiting.join()

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pages_data
+import pytest
+
+from btc_assets.contracts import FORECASTS, HORIZONS, LEVELS
+from btc_assets.errors import ModelError, NotEnoughHistory
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.settings import Settings, load
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_dash.data.cache import Reader
+from btc_dash.data.context import Site, open_site
+from btc_dash.data.forecasting import Answer, NoAnswer, answer
+from btc_dash.data.on_demand import KEPT, Forecaster
+from btc_dash.data.query import Question
+from btc_dash.server.rate_limit import Budget, TooManyRequests
+from btc_dash.text import forecast_text
+from btc_dash.text import formatting as fmt
+
+ORIGIN = pages_data.NEWEST - dt.timedelta(days=80)
+"""A day with a vintage in force and no issued forecast."""
+
+
+def forecaster(site: Site, settings: Settings, budget: Budget | None = None) -> Forecaster:
+    return Forecaster(site.reader, lambda: FolderRegistry(settings.root), budget or Budget())
+
+
+def test_an_origin_that_was_never_issued_is_computed_and_says_so(site: Site) -> None:
+    found = answer(site, Question(days=7, model="lstm", as_of=ORIGIN), "someone")
+    assert isinstance(found, Answer)
+    assert found.forecast.computed
+    assert found.forecast.origin == ORIGIN
+    assert len(found.forecast.targets) == 7
+    assert forecast_text.provenance(found).startswith("Computed now for you by the LSTM")
+    assert "Issued on" not in forecast_text.provenance(found)
+
+
+def test_an_issued_forecast_is_never_computed_again(site: Site) -> None:
+    found = answer(site, Question(), "someone")
+    assert isinstance(found, Answer)
+    assert not found.forecast.computed
+    assert forecast_text.provenance(found).startswith("Issued on 22 Nov 2026, 00:06 UTC")
+
+
+def test_what_is_computed_is_a_forecast(site: Site, settings: Settings) -> None:
+    made = {m: forecaster(site, settings).forecast(m, ORIGIN, "a") for m in ("mlp", "lstm", "ensemble")}
+    for forecast in made.values():
+        assert forecast.quantiles.shape == (HORIZONS, len(LEVELS))
+        assert np.isfinite(forecast.quantiles).all()
+        assert (np.diff(forecast.quantiles, axis=1) >= 0).all()
+        assert forecast.vintage <= ORIGIN
+
+
+def test_M8_later_candles_do_not_change_it(site: Site, settings: Settings, tmp_path: Path) -> None:
+    before = forecaster(site, settings).forecast("mlp", ORIGIN, "a").quantiles
+    tables = pages_data.fill(tmp_path / "real", origins=60)
+    cut = pages_data.klines().filter(date=ORIGIN + dt.timedelta(days=1)).with_columns(close=1e5, high=2e5)
+    from btc_assets.contracts import RAW_KLINES
+
+    tables.upsert(RAW_KLINES, cut)
+    other = open_site(load({}, data_dir=str(tmp_path)))
+    assert (other.forecaster.forecast("mlp", ORIGIN, "a").quantiles == before).all()
+
+
+def test_a_day_whose_features_the_graph_has_not_derived_yet_is_computed_all_the_same(tmp_path: Path) -> None:
+    tables = pages_data.fill(tmp_path / "real", origins=8)
+    newest = tables.read(ENGINEERED_FEATURES, ENGINEERED_FEATURES.key, start=pages_data.NEWEST - DAY)
+    tables.delete_keys(ENGINEERED_FEATURES, newest)
+    site = open_site(load({}, data_dir=str(tmp_path)))
+    found = site.forecaster.forecast("ensemble", pages_data.NEWEST, "a")
+    assert np.isfinite(found.quantiles).all()
+
+
+def test_it_is_computed_once_and_kept_within_a_bound(site: Site, settings: Settings) -> None:
+    mine = forecaster(site, settings, Budget(burst=KEPT + 20))
+    first = mine.forecast("mlp", ORIGIN, "a")
+    assert mine.forecast("mlp", ORIGIN, "a") is first
+    for back in range(KEPT + 5):
+        mine.forecast("mlp", pages_data.NEWEST - dt.timedelta(days=back), "a")
+    assert len(mine._kept) == KEPT
+
+
+def test_a_client_s_computing_is_limited_and_kept_answers_are_free(site: Site, settings: Settings) -> None:
+    mine = forecaster(site, settings, Budget(per_second=0.001, burst=1))
+    mine.forecast("mlp", ORIGIN, "a")
+    for _ in range(5):
+        mine.forecast("lstm", ORIGIN, "a")
+    with pytest.raises(TooManyRequests):
+        mine.forecast("mlp", ORIGIN - dt.timedelta(days=1), "a")
+
+
+def test_a_day_without_a_model_in_force_says_so_without_paths(site: Site, settings: Settings) -> None:
+    day = pages_data.NEWEST - dt.timedelta(days=400)
+    with pytest.raises(ModelError):
+        forecaster(site, settings).forecast("mlp", day, "a")
+    found = answer(site, Question(as_of=day), "a")
+    assert isinstance(found, NoAnswer)
+    assert "no sound model was in force then" in found.text
+    assert settings.root not in found.text
+
+
+def test_another_vintage_can_be_asked_and_is_never_taken_for_the_record(site: Site) -> None:
+    older = pages_data.week_of(pages_data.NEWEST - dt.timedelta(days=21))
+    found = answer(site, Question(model="mlp", vintage=str(older)), "a")
+    assert isinstance(found, Answer)
+    assert found.forecast.vintage == older
+    assert found.forecast.computed
+    assert f"fitted on prices to {fmt.day(older)}" in forecast_text.provenance(found)
+    again = answer(site, Question(model="mlp"), "a")
+    assert isinstance(again, Answer)
+    assert not again.forecast.computed
+
+
+def test_both_networks_of_the_ensemble_are_asked_for_the_vintage(site: Site) -> None:
+    never_lstm = next(
+        week
+        for week in (pages_data.week_of(pages_data.NEWEST) - dt.timedelta(weeks=n) for n in range(8))
+        if (week.toordinal() // 7) % 5 == 0
+    )
+    found = answer(site, Question(model="ensemble", vintage=str(never_lstm)), "a")
+    assert isinstance(found, NoAnswer)
+    assert found.text == f"the lstm never had a vintage {never_lstm} in force."
+    assert isinstance(answer(site, Question(model="mlp", vintage=str(never_lstm)), "a"), Answer)
+
+
+def test_a_vintage_never_forecasts_what_it_has_seen(site: Site) -> None:
+    newer = pages_data.week_of(pages_data.NEWEST)
+    origin = newer - dt.timedelta(days=1)
+    found = answer(site, Question(model="mlp", as_of=origin, vintage=str(newer)), "a")
+    assert isinstance(found, NoAnswer)
+    assert f"has seen prices after {origin}" in found.text
+
+
+def test_a_day_without_a_candle_says_so(site: Site, settings: Settings) -> None:
+    with pytest.raises(NotEnoughHistory):
+        forecaster(site, settings).forecast("mlp", dt.date(2018, 2, 8), "a")
+
+
+def test_T5_a_damaged_vintage_is_refused_not_used(tmp_path: Path) -> None:
+    tables = pages_data.fill(tmp_path / "real", origins=8)
+    for graph in (tmp_path / "real").glob("models/mlp/*/model.onnx"):
+        graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
+    settings = load({}, data_dir=str(tmp_path))
+    reader = Reader(tables, pages_data.SYMBOL)
+    mine = Forecaster(reader, lambda: FolderRegistry(settings.root), Budget())
+    with pytest.raises(ModelError):
+        mine.forecast("mlp", pages_data.NEWEST - dt.timedelta(days=12), "a")
+    assert tables.read(FORECASTS).height

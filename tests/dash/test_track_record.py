@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pages_data
+import polars as pl
+import pytest
+
+from btc_assets.contracts import FORECAST_SCORES
+from btc_dash.data import track_record
+from btc_dash.data.context import Site
+from btc_dash.data.query import RecordQuestion
+from btc_dash.data.track_record import Comparison
+from btc_dash.text.record_text import claim, verdict
+
+
+@pytest.fixture(scope="module")
+def scores(site: Site) -> pl.DataFrame:
+    """The whole table, read at once."""
+    return site.reader.read(FORECAST_SCORES)
+
+
+@pytest.mark.parametrize("kind", ["all", "live", "backfilled"])
+def test_totals_are_the_means_of_the_table(site: Site, scores: pl.DataFrame, kind: str) -> None:
+    chosen = scores if kind == "all" else scores.filter(pl.col("live") == (kind == "live"))
+    mine = chosen.filter(model="lstm", horizon=3)
+    row = track_record.totals(site.reader, kind).filter(model="lstm", horizon=3).row(0, named=True)
+    assert row["n"] == mine.height
+    assert row["ape"] == pytest.approx(mine["absolute_percentage_error"].mean())
+    assert row["in80"] == pytest.approx(mine["inside_80"].mean())
+    assert row["crps_ratio"] == pytest.approx(mine["pinball"].mean() / mine["pinball_random_walk"].mean())
+    assert sum(row[f"pit{b}"] for b in range(track_record.BINS)) == pytest.approx(1)
+
+
+def test_live_and_backfilled_add_up_to_all(site: Site, scores: pl.DataFrame) -> None:
+    counts = track_record.counts(site.reader)
+    assert counts["all"] == counts["live"] + counts["backfilled"] == scores.height
+    assert counts["live"] > 0
+    assert counts["backfilled"] > 0
+
+
+def test_years_are_read_one_at_a_time(site: Site) -> None:
+    parts = list(track_record._chunks(site.reader))
+    assert len(parts) > 5
+    assert sum(part.height for part in parts) == track_record.counts(site.reader)["all"]
+
+
+def test_hindsight_holds_one_row_a_target(site: Site) -> None:
+    rows = track_record.hindsight(site.reader, "mlp", 7)
+    assert rows.height == 60
+    assert rows["target_date"].is_sorted()
+    assert rows["target_date"].is_unique().all()
+    assert (rows["q100"] < rows["q900"]).all()
+
+
+def test_a_middle_at_the_last_close_is_no_better_than_no_change(site: Site) -> None:
+    said = verdict(site.reader, RecordQuestion(days=1))
+    assert (
+        "too few to tell it from assuming no change" in said[0]
+        or "no better than assuming no change" in said[0]
+    )
+    assert "of prices ended inside the 80 % range" in said[-1]
+
+
+def test_a_wider_rival_is_told_from_the_model_with_a_margin(site: Site) -> None:
+    found = track_record.compare(site.reader, "ensemble", 1, "all")
+    assert set(found) == {"middle", "random_walk", "mixture_walk"}
+    assert found["random_walk"].margin is not None
+    assert found["random_walk"].margin > 0
+
+
+def test_overlapping_forecasts_are_too_few_to_claim_anything(site: Site) -> None:
+    for against in track_record.compare(site.reader, "ensemble", 7, "all").values():
+        assert against.p is None
+        assert against.says == "too few to tell"
+    assert "too few to tell it from assuming no change" in verdict(site.reader, RecordQuestion(days=7))[0]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "says"),
+    [
+        (None, "too few to tell it from no change"),
+        (Comparison(-0.5, None, None), "too few to tell it from no change"),
+        (Comparison(-0.5, 0.6, 0.2), "no better than no change"),
+        (Comparison(-0.05, 0.01, 0.012), "5.0 % better than no change (p = 0.012)"),
+        (Comparison(0.05, 0.01, 0.0001), "5.0 % worse than no change (p < 0.001)"),
+    ],
+)
+def test_nothing_is_claimed_that_chance_explains(comparison: Comparison | None, says: str) -> None:
+    assert claim(comparison, "no change") == says
+
+
+def test_since_names_the_origins_of_the_kind(site: Site) -> None:
+    every = track_record.since(site.reader, RecordQuestion(days=1))
+    live = track_record.since(site.reader, RecordQuestion(days=1, kind="live"))
+    assert every is not None
+    assert live is not None
+    assert every[0] < live[0] <= live[1] == every[1] < pages_data.NEWEST

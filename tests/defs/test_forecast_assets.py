@@ -1,0 +1,167 @@
+"""Models, forecasts and scores through the real jobs: determinism, the ledger, no look-ahead."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from world import LAST, World
+
+from btc_assets.contracts import (
+    BASELINE_FORECASTS,
+    BASELINES,
+    FORECAST_SCORES,
+    FORECASTS,
+    HORIZONS,
+    MODELS,
+    QUANTILES,
+    RAW_KLINES,
+    VINTAGES_IN_FORCE,
+)
+from btc_assets.launch import RunFailed
+from btc_assets.market.calendar import DAY, FIRST_DAY
+
+FIRST = LAST - 2 * DAY
+DAYS = 3
+
+
+@pytest.fixture
+def forecast(world: World) -> World:
+    """Three origins forecast in one run."""
+    world.register(FIRST, LAST)
+    world.run("walk_forward", FIRST, LAST)
+    return world
+
+
+def content(world: World) -> pl.DataFrame:
+    return world.table(FORECASTS).drop("issued_at")
+
+
+def test_every_origin_has_ninety_horizons_of_every_model(forecast: World) -> None:
+    counts = forecast.table(FORECASTS).group_by("origin_date", "model").len()
+    assert sorted(counts["len"].unique()) == [HORIZONS]
+    assert counts.height == DAYS * len(MODELS)
+    assert forecast.table(BASELINE_FORECASTS).height == DAYS * len(BASELINES) * HORIZONS
+
+
+def test_C4_a_range_gives_the_bytes_that_single_days_give(forecast: World) -> None:
+    whole = content(forecast)
+    from btc_assets.factory import open_tables
+
+    tables = open_tables(forecast.settings)
+    keys = forecast.table(FORECASTS).select(FORECASTS.key)
+    tables.delete_keys(FORECASTS, keys)
+    for day in (LAST, FIRST, FIRST + DAY):
+        forecast.run("walk_forward", day, day)
+    assert content(forecast).equals(whole)
+
+
+def test_C4_T8_running_a_day_again_changes_nothing(forecast: World) -> None:
+    before, version = forecast.table(FORECASTS), forecast.version(FORECASTS)
+    forecast.run("walk_forward", LAST, LAST)
+    assert forecast.table(FORECASTS).equals(before)
+    assert forecast.version(FORECASTS) == version
+    assert "1 unchanged" in forecast.metadata("forecasts", LAST)["ledger"]
+
+
+def test_M8_changing_the_future_changes_no_byte_of_a_forecast(forecast: World) -> None:
+    """Every candle after the origins is altered, loaded, and the origins are forecast again."""
+    before = content(forecast), forecast.table(VINTAGES_IN_FORCE)
+    for day in list(forecast.exchange.rows):
+        if day > LAST:
+            price = str(float(forecast.exchange.rows[day][4]) * 1.7)
+            forecast.exchange.restate(day, open=price, high=price, low=price, close=price)
+    newest = max(forecast.exchange.rows)
+    forecast.run("market_history", LAST + DAY, newest)
+    forecast.run("walk_forward", FIRST, LAST)
+    assert content(forecast).equals(before[0])
+    assert forecast.table(VINTAGES_IN_FORCE).equals(before[1])
+    assert forecast.table(RAW_KLINES)["date"].max() == newest
+
+
+def test_scores_fill_in_as_targets_mature(forecast: World) -> None:
+    forecast.run(
+        "daily_partition", LAST + DAY, LAST + DAY, ["raw_klines", "engineered_features", "forecast_scores"]
+    )
+    scores = forecast.table(FORECAST_SCORES, start=LAST + DAY)
+    horizons = scores.filter(pl.col("model") == "ensemble").sort("horizon")["horizon"].to_list()
+    assert horizons == [1, 2, 3]
+    assert set(scores["model"]) == {*MODELS, *BASELINES}
+    assert not scores["live"].any()
+
+
+def test_C2_days_run_in_any_order_give_the_same_scores(forecast: World) -> None:
+    """After an outage the schedule runs the newest day first, and the sensor the days before it."""
+    days = [LAST + n * DAY for n in range(1, 4)]
+    forecast.register(FIRST, days[-1])
+    for day in (days[2], days[0], days[1]):
+        forecast.run("daily_partition", day, day)
+    scored = forecast.table(FORECAST_SCORES, start=days[0]).drop("live")
+    pairs = scored.filter(pl.col("model") == "ensemble").select("origin_date", "target_date").rows()
+    assert len(pairs) == 3 * DAYS + 3
+    from btc_assets.factory import open_tables
+
+    keys = forecast.table(FORECAST_SCORES).select(FORECAST_SCORES.key)
+    open_tables(forecast.settings).delete_keys(FORECAST_SCORES, keys)
+    forecast.run("walk_forward", days[0], days[2], ["forecast_scores"])
+    assert forecast.table(FORECAST_SCORES, start=days[0]).drop("live").equals(scored)
+
+
+def test_a_target_nobody_forecast_is_no_error(world: World) -> None:
+    world.run("walk_forward", LAST, LAST, ["forecast_scores"])
+    assert world.table(FORECAST_SCORES).is_empty()
+
+
+def test_a_carried_vintage_costs_no_fit_and_no_tensorflow(forecast: World) -> None:
+    code = f"""
+import datetime as dt, sys
+from btc_assets.launch import open_instance, run_window
+from btc_assets.defs.partitions import Window
+from btc_assets.settings import load
+with open_instance(load()) as instance:
+    start, end = dt.date.fromisoformat("{LAST}"), dt.date.fromisoformat("{LAST + DAY}")
+    run_window(instance, "walk_forward", Window(start, end))
+print("tensorflow" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "False", result.stderr
+    assert set(forecast.table(VINTAGES_IN_FORCE, start=LAST)["action"]) <= {"fitted", "carried"}
+
+
+def test_M7_too_little_history_says_how_much_is_needed(empty: World) -> None:
+    day = FIRST_DAY + 100 * DAY
+    empty.run("market_history", FIRST_DAY, day)
+    with pytest.raises(RunFailed, match=r"needs? \d+"):
+        empty.run("walk_forward", day, day, ["mlp_model"])
+    with pytest.raises(RunFailed, match=r"needs \d+ candles before its origin"):
+        empty.run("walk_forward", day, day, ["baseline_forecasts"])
+
+
+def test_C3_a_failed_candle_leaves_no_forecast_that_pretends_to_be_fresh(forecast: World) -> None:
+    day = max(forecast.exchange.rows) + DAY
+    with pytest.raises(RunFailed):
+        forecast.run("daily_partition", day, day)
+    assert forecast.table(FORECASTS)["origin_date"].max() == LAST
+
+
+def test_forecasts_without_models_say_what_to_run(world: World) -> None:
+    from btc_assets.factory import open_tables
+
+    tables = open_tables(world.settings)
+    tables.ensure_table(VINTAGES_IN_FORCE)
+    with pytest.raises(RunFailed, match="materialise mlp_model and lstm_model"):
+        world.run("walk_forward", LAST, LAST, ["forecasts"])
+
+
+def test_the_quantiles_are_ordered_and_centred_on_the_last_close(forecast: World) -> None:
+    rows = forecast.table(FORECASTS, start=LAST)
+    values = rows.select(QUANTILES).to_numpy()
+    assert (values[:, 1:] >= values[:, :-1]).all()
+    close = forecast.table(RAW_KLINES, start=LAST)["close"][0]
+    assert rows.filter(pl.col("horizon") == 1)["q500"].to_list() == pytest.approx(
+        [close] * len(MODELS), rel=0.02
+    )
+    assert rows["issued_at"].min() > dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # type: ignore[operator]

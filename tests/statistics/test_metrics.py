@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scoringrules
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from btc_assets.contracts import LEVELS, MEDIAN
+from btc_assets.statistics import metrics
+
+RNG = np.random.default_rng(3)
+QUANTILES = np.sort(RNG.normal(size=(200, 21)), axis=1)
+OBSERVED = RNG.normal(size=200)
+
+
+def test_pinball_agrees_with_scoringrules() -> None:
+    theirs = np.mean(
+        [scoringrules.quantile_score(OBSERVED, QUANTILES[:, i], level) for i, level in enumerate(LEVELS)],
+        axis=0,
+    )
+    assert metrics.pinball(QUANTILES, OBSERVED) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_crps_of_a_fine_gaussian_is_close_to_its_closed_form() -> None:
+    from scipy.stats import norm
+
+    quantiles = np.tile(norm.ppf(LEVELS), (200, 1))
+    ours = metrics.crps(quantiles, OBSERVED).mean()
+    assert ours == pytest.approx(scoringrules.crps_normal(OBSERVED, 0.0, 1.0).mean(), rel=0.05)
+
+
+def test_interval_score_agrees_with_scoringrules() -> None:
+    for nominal, low, high in ((0.5, 5, 15), (0.8, 2, 18), (0.9, 1, 19), (0.95, 0, 20)):
+        theirs = scoringrules.interval_score(OBSERVED, QUANTILES[:, low], QUANTILES[:, high], 1 - nominal)
+        assert metrics.interval_score(QUANTILES, OBSERVED, nominal) == pytest.approx(theirs, abs=1e-9)
+
+
+def test_coverage_counts_observations_in_the_interval_ends_included() -> None:
+    quantiles = np.tile(np.arange(21.0), (4, 1))
+    observed = np.array([5.0, 15.0, 4.9, 15.1])
+    assert metrics.inside(quantiles, observed, 0.5).tolist() == [True, True, False, False]
+    assert metrics.coverage(quantiles, observed, 0.5) == 0.5
+
+
+def test_an_interval_that_no_levels_bound_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"75\.0%"):
+        metrics.bounds(0.75)
+
+
+def test_pit_of_a_calibrated_forecast_is_uniform_and_follows_its_levels() -> None:
+    from scipy.stats import kstest, norm
+
+    quantiles = np.tile(norm.ppf(LEVELS), (4000, 1))
+    assert kstest(metrics.pit(quantiles, RNG.normal(size=4000)), "uniform").statistic < 0.03
+    at_levels = metrics.pit(quantiles[:21], quantiles[0])
+    assert at_levels == pytest.approx(LEVELS, abs=1e-12)
+    far = metrics.pit(quantiles[:2], np.array([-99.0, 99.0]))
+    assert far == pytest.approx([0.0125, 0.9875])
+
+
+def test_pit_of_a_point_forecast_is_the_middle_of_what_it_can_mean() -> None:
+    flat = np.full((3, 21), 5.0)
+    assert metrics.pit(flat, np.array([4.0, 5.0, 6.0])) == pytest.approx([0.0125, 0.5, 0.9875])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.floats(-5, 5), min_size=21, max_size=21),
+    st.lists(st.floats(-6, 6), min_size=2, max_size=2),
+)
+def test_pit_never_falls_when_the_observation_rises(values: list[float], observed: list[float]) -> None:
+    quantiles = np.tile(np.sort(values), (2, 1))
+    low, high = metrics.pit(quantiles, np.sort(observed))
+    assert 0 < low <= high + 1e-12 <= 1
+
+
+def test_relative_mae_mase_and_mape_are_their_definitions() -> None:
+    forecast, observed, naive = np.array([10.0, 12.0]), np.array([11.0, 10.0]), np.array([9.0, 11.0])
+    assert metrics.relative_mae(forecast, observed, naive) == pytest.approx(3 / 3)
+    assert metrics.mape(forecast, observed) == pytest.approx((1 / 11 + 2 / 10) / 2)
+    past = np.array([1.0, 3.0, 4.0, 8.0])
+    assert metrics.mase(forecast, observed, past) == pytest.approx(1.5 / ((2 + 1 + 4) / 3))
+    assert metrics.mase(forecast, observed, past, season=2) == pytest.approx(1.5 / ((3 + 5) / 2))
+
+
+def test_direction_counts_only_forecasts_that_name_one() -> None:
+    forecast, observed = np.array([0.1, -0.1, 0.0, 0.2]), np.array([0.3, 0.2, 9.0, -0.1])
+    assert metrics.directional_accuracy(forecast, observed) == pytest.approx(1 / 3)
+    assert metrics.directional_accuracy(np.zeros(4), observed) is None
+
+
+def test_the_median_is_the_middle_quantile() -> None:
+    assert metrics.median(QUANTILES).tolist() == QUANTILES[:, MEDIAN].tolist()
