@@ -22,9 +22,10 @@ up: setup  ## load the history, fit, forecast, serve Dagster (:3000) and the pag
 
 test: setup-dev lint types unit  ## lint, types and all fast tests
 
-lint:  ## ruff
+lint:  ## ruff, and the arrows between the rooms
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports --no-cache --no-logo
 
 types:  ## mypy, strict
 	.venv/bin/mypy

@@ -22,11 +22,11 @@ sys.path.append(str(ROOT / "tests" / "support"))
 from exchange import Exchange  # noqa: E402 - the tests' own server
 from world import World, environment  # noqa: E402
 
-from btc_assets.defs.automation.jobs import DAY_OF_DATA, MARKET  # noqa: E402
-from btc_assets.defs.automation.runs import run_tags  # noqa: E402
 from btc_assets.defs.partitions import DAILY, IN_ONE_RUN, Window  # noqa: E402
+from btc_assets.defs.runs import run_tags  # noqa: E402
 from btc_assets.launch import QUIET, open_instance  # noqa: E402
 from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day  # noqa: E402
+from btc_assets.vocabulary import DAILY_ASSETS, MARKET_ASSETS  # noqa: E402
 
 Row = tuple[str, str, str]
 """What, measured, aim."""
@@ -60,7 +60,7 @@ def graph() -> list[Row]:
         with open_instance(settings) as instance:
             world = World(exchange, settings, instance)
             everything = Window(FIRST_DAY, newest + DAY)
-            floor = _timed(lambda: idle(instance, len(MARKET), everything))
+            floor = _timed(lambda: idle(instance, len(MARKET_ASSETS), everything))
             ours = _timed(lambda: world.run("market_history", FIRST_DAY, newest))
             days = len(everything.days)
             rows.append(
@@ -75,7 +75,7 @@ def graph() -> list[Row]:
             world.register(newest - 2 * DAY, newest)
             world.run("walk_forward", newest - 2 * DAY, newest)
             day = Window(newest, newest + DAY)
-            steps = len(DAY_OF_DATA) + checks()
+            steps = len(DAILY_ASSETS) + checks()
             floor = min(_timed(lambda: idle(instance, steps, day)) for _ in range(REPEATS))
             ours = min(_timed(lambda: world.run("daily_partition", newest, newest)) for _ in range(REPEATS))
             rows.append(
@@ -95,7 +95,7 @@ def checks() -> int:
     """Steps of the daily job that are checks."""
     from btc_assets.definitions import defs
 
-    return len(defs.resolve_job_def("daily_partition").graph.nodes) - len(DAY_OF_DATA)
+    return len(defs.resolve_job_def("daily_partition").graph.nodes) - len(DAILY_ASSETS)
 
 
 def idle(instance: dg.DagsterInstance, steps: int, window: Window) -> None:

@@ -10,8 +10,10 @@ from functools import cached_property
 
 import polars as pl
 
-HORIZONS = 90
-"""How many days ahead a forecast reaches."""
+from btc_assets.vocabulary import BASELINES as BASELINES
+from btc_assets.vocabulary import HORIZONS as HORIZONS
+from btc_assets.vocabulary import MODELS as MODELS
+from btc_assets.vocabulary import NETWORKS as NETWORKS
 
 LEVELS: tuple[float, ...] = (0.025, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975)
 """The 21 quantile levels of a forecast, increasing; the eleventh is the median."""
@@ -20,12 +22,6 @@ MEDIAN = LEVELS.index(0.5)
 
 QUANTILES: tuple[str, ...] = tuple(f"q{round(level * 1000):03d}" for level in LEVELS)
 """The columns that hold them: q025, q050, q100, ..., q950, q975 (price in USDT)."""
-
-NETWORKS = ("mlp", "lstm")
-"""The networks that are fitted; each is an asset and a model name in the registry."""
-
-MODELS = (*NETWORKS, "ensemble")
-"""The values of ``forecasts.model``."""
 
 UTC_US = pl.Datetime("us", "UTC")
 
@@ -172,9 +168,6 @@ HYPERPARAMETERS = TableSpec(
         Column("reason", pl.String, "why these are taken up, in words"),
     ),
 )
-
-BASELINES = ("last_close", "random_walk", "mixture_walk")
-"""The values of ``baseline_forecasts.model``: what any forecast must beat to be worth having."""
 
 BASELINE_FORECASTS = TableSpec(
     "baseline_forecasts",

@@ -11,11 +11,12 @@ from typing import Any
 
 import dagster as dg
 
-from btc_assets.defs.automation.runs import UNFINISHED, WORKER_TAG, run_tags
 from btc_assets.defs.instance import EVENT_BATCHES, creating, prepare_home
 from btc_assets.defs.partitions import Window
+from btc_assets.defs.runs import UNFINISHED, run_tags
 from btc_assets.errors import BtcError
 from btc_assets.settings import Settings
+from btc_assets.vocabulary import WORKER_TAG
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 """A run's terminal shows our one sentence; Dagster's own log has it all."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,11 +20,22 @@ from pydantic import (
 )
 
 from btc_assets.errors import ConfigurationError
+from btc_assets.vocabulary import CHANNELS, SOURCES, STORES
 
 PREFIX = "BTC_"
-SourceName = Literal["binance", "archive", "landing", "simulated"]
-CHANNELS = ("log", "mail", "webhook")
-"""The values that ``notify`` may list."""
+
+
+def _check_known(value: str, known: Sequence[str]) -> str:
+    """Return ``value`` if it is one of ``known``, else refuse it and name the nearest."""
+    if value in known:
+        return value
+    near = difflib.get_close_matches(value, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    raise ValueError(f"{value!r} is unknown; {hint}")
+
+
+Source = Annotated[str, AfterValidator(lambda value: _check_known(value, SOURCES))]
+Store = Annotated[str, AfterValidator(lambda value: _check_known(value, STORES))]
 
 
 class Settings(BaseModel):
@@ -31,10 +43,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: SourceName = Field("binance", description="where candles come from")
+    source: Source = Field("binance", description=f"where candles come from: {', '.join(SOURCES)}")
     symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{5,20}$")] = Field("BTCUSDT", description="trading pair")
-    store: Literal["local", "hopsworks"] = Field("local", description="where tables are kept")
-    registry: Literal["local", "hopsworks"] = Field("local", description="where models are kept")
+    store: Store = Field("local", description=f"where tables are kept: {' or '.join(STORES)}")
+    registry: Store = Field("local", description=f"where models are kept: {' or '.join(STORES)}")
     data_dir: str = Field("data", description="folder or s3:// address of tables, models and ledger")
     cache_dir: Path = Field(Path(".cache"), description="folder for verified local copies of remote models")
     archive: str = Field("", description="folder or URL with Binance's public dumps, for source=archive")
@@ -127,10 +139,7 @@ class Settings(BaseModel):
         """Every channel is known and has what it needs; the fields that say so come before this one."""
         needed = {"mail": ("notify_smtp", "notify_from", "notify_to"), "webhook": ("notify_webhook",)}
         for name in cls.split(value):
-            if name not in CHANNELS:
-                near = difflib.get_close_matches(name, CHANNELS, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(CHANNELS)}"
-                raise ValueError(f"{name!r} is no way to tell anybody; {hint}")
+            _check_known(name, CHANNELS)
             empty = [PREFIX + field.upper() for field in needed.get(name, ()) if _empty(info.data.get(field))]
             if empty:
                 raise ValueError(f"{name} needs {', '.join(empty)}")

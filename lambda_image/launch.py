@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from btc_assets.errors import BtcError
+from btc_assets.vocabulary import DAILY_JOB, ISSUING_ASSET, LAUNCHED_BY_TAG
 
-JOB, ASSET = "daily_partition", "forecasts"
 _CLOUD_HOSTS = (".dagster.cloud", ".dagster.plus")
 _PARTITION, _RANGE = "dagster/partition", "dagster/asset_partition_range_"
 _UNFINISHED = ["QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "CANCELING"]
@@ -106,13 +106,13 @@ class Dagster:
         return self._launch(state, missing[0], missing[-1])
 
     def state(self) -> DayState:
-        """What Dagster knows about the days of the job `JOB`."""
-        unfinished = {"pipelineName": JOB, "statuses": _UNFINISHED}
-        data = self._ask(_STATE, {"asset": {"path": [ASSET]}, "unfinished": unfinished})
+        """What Dagster knows about the days of the job ``DAILY_JOB``."""
+        unfinished = {"pipelineName": DAILY_JOB, "statuses": _UNFINISHED}
+        data = self._ask(_STATE, {"asset": {"path": [ISSUING_ASSET]}, "unfinished": unfinished})
         nodes = self._expect(data, "repositoriesOrError", "RepositoryConnection")["nodes"]
-        homes = [node for node in nodes if any(job["name"] == JOB for job in node["jobs"])]
+        homes = [node for node in nodes if any(job["name"] == DAILY_JOB for job in node["jobs"])]
         if not homes:
-            raise DagsterError(f"{self._url}: no code location there has the job {JOB}; is it loaded?")
+            raise DagsterError(f"{self._url}: no code location there has the job {DAILY_JOB}; is it loaded?")
         asset = self._expect(data, "assetNodeOrError", "AssetNode")
         runs = self._expect(data, "runsOrError", "Runs")["results"]
         done = [
@@ -128,7 +128,7 @@ class Dagster:
         )
 
     def _launch(self, state: DayState, first: dt.date, last: dt.date) -> str:
-        tags = {"btc/launched_by": "lambda"} | (
+        tags = {LAUNCHED_BY_TAG: "lambda"} | (
             {_PARTITION: f"{last}"}
             if first == last
             else {f"{_RANGE}start": f"{first}", f"{_RANGE}end": f"{last}"}
@@ -137,7 +137,7 @@ class Dagster:
             "selector": {
                 "repositoryName": state.repository,
                 "repositoryLocationName": state.location,
-                "jobName": JOB,
+                "jobName": DAILY_JOB,
             },
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from btc_assets.cli.options import closed_day, day_range, many_of
 from btc_assets.settings import Settings, load
-
-ASSETS = (
-    "raw_klines",
-    "raw_klines_4h",
-    "engineered_features",
-    "mlp_model",
-    "lstm_model",
-    "baseline_forecasts",
-    "forecasts",
-    "forecast_scores",
-)
+from btc_assets.vocabulary import DAILY_ASSETS, DAILY_JOB
 
 
 def backfill(
@@ -40,12 +31,12 @@ def backfill(
 ) -> None:
     """Materialise the days from --from to --to in one run; days that are there already change nothing."""
     first, after = day_range(start, end)
-    chosen = many_of(",".join(assets), ASSETS, "asset") if assets else list(ASSETS)
+    chosen = many_of(",".join(assets), DAILY_ASSETS, "asset") if assets else DAILY_ASSETS
     released = [str(closed_day(day, "--release")) for day in release or []]
     spared = [str(closed_day(day, "--without")) for day in without or []]
     config = {"raw_klines": {"released_days": released}, "raw_klines_4h": {"days_without": spared}}
     ops = {asset: {"config": given} for asset, given in config.items() if any(given.values())}
-    run_with_progress(load(), "daily_partition", first, after, chosen, {"ops": ops} if ops else None)
+    run_with_progress(load(), DAILY_JOB, first, after, chosen, {"ops": ops} if ops else None)
     typer.echo(f"materialised {', '.join(chosen)} for {start} to {end}")
 
 
@@ -54,7 +45,7 @@ def run_with_progress(
     job: str,
     first: dt.date,
     after: dt.date,
-    assets: list[str],
+    assets: Sequence[str],
     config: dict[str, Any] | None = None,
 ) -> None:
     """Run ``job`` over [first, after) in this process with a progress bar."""

@@ -12,6 +12,7 @@ from btc_assets.errors import BtcError, SourceError
 from btc_assets.market.calendar import DAY, FIRST_DAY, days, last_closed_day
 from btc_assets.market.sources.protocol import KlineSource
 from btc_assets.settings import Settings, load
+from btc_assets.vocabulary import BACKTEST_JOB, FORECAST_ASSETS, HISTORY_JOB, ISSUING_ASSET, MARKET_ASSETS
 
 ORIGINS = 30
 """How many recent origins get a forecast on the first start: enough for a first track record."""
@@ -56,14 +57,13 @@ def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
 
 def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
     """Candles and features of every day up to ``newest`` that is not there yet."""
-    from btc_assets.defs.automation.jobs import MARKET
-    from btc_assets.defs.automation.runs import materialised_days, windows
     from btc_assets.defs.partitions import Window
+    from btc_assets.defs.runs import materialised_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
     everything = set(days(FIRST_DAY, newest + DAY))
-    have = set.intersection(*(materialised_days(instance, asset) for asset in MARKET))  # type: ignore[arg-type]
+    have = set.intersection(*(materialised_days(instance, asset) for asset in MARKET_ASSETS))  # type: ignore[arg-type]
     missing = everything - have
     done = 0
     for window in windows(missing):
@@ -81,26 +81,23 @@ def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
                 )
 
             watch(0.0)
-            run_window(instance, "market_history", Window(part[0], part[-1] + DAY), watch=watch)  # type: ignore[arg-type]
+            run_window(instance, HISTORY_JOB, Window(part[0], part[-1] + DAY), watch=watch)  # type: ignore[arg-type]
             done += size
 
 
 def issue_forecasts(settings: Settings, instance: object, newest: dt.date, origins: int) -> None:
     """Models, forecasts and scores for the last ``origins`` days, and any gap since the first forecast."""
-    from btc_assets.defs.automation.runs import missing_days, windows
+    from btc_assets.defs.runs import materialised_days, missing_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
-    assets = ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores")
-    missing = missing_days(instance, assets, newest)  # type: ignore[arg-type]
-    from btc_assets.defs.automation.runs import materialised_days
-
+    missing = missing_days(instance, FORECAST_ASSETS, newest)  # type: ignore[arg-type]
     recent = set(days(max(FIRST_DAY, newest - (origins - 1) * DAY), newest + DAY))
-    done = set() if outdated(settings) else materialised_days(instance, "forecasts")  # type: ignore[arg-type]
+    done = set() if outdated(settings) else materialised_days(instance, ISSUING_ASSET)  # type: ignore[arg-type]
     wanted = set().union(*missing.values()) | (recent - done)
     for window in windows(wanted):
         report(settings.root, "fitting the networks", 0.0, f"origins {window}")
-        run_window(instance, "walk_forward", window)  # type: ignore[arg-type]
+        run_window(instance, BACKTEST_JOB, window)  # type: ignore[arg-type]
 
 
 def outdated(settings: Settings) -> bool:

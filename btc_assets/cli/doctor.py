@@ -13,6 +13,7 @@ import typer
 
 from btc_assets.errors import BtcError
 from btc_assets.settings import Settings, load
+from btc_assets.vocabulary import NETWORKS
 
 NEEDED = ("dagster", "polars", "deltalake", "onnxruntime", "dash", "tensorflow")
 
@@ -93,7 +94,6 @@ def tables(settings: Settings) -> Finding:
 
 def models(settings: Settings) -> Finding:
     """Whether every registered vintage verifies."""
-    from btc_assets.contracts import NETWORKS
     from btc_assets.factory import open_registry
 
     registry = open_registry(settings)

@@ -11,17 +11,15 @@ from btc_assets.cli.options import closed_day, one_of
 from btc_assets.errors import ConfigurationError, TableMissing
 from btc_assets.market.calendar import DAY
 from btc_assets.settings import Settings, load
+from btc_assets.vocabulary import ENSEMBLE, HORIZONS, MODELS
 
 if TYPE_CHECKING:
     import polars as pl
 
-LONGEST = 90
-NAMES = ("mlp", "lstm", "ensemble")
-
 
 def forecast(
     days: Annotated[int, typer.Option("--days", help="How many days ahead, 1 to 90.")] = 14,
-    model: Annotated[str, typer.Option("--model", help="mlp, lstm or ensemble.")] = "ensemble",
+    model: Annotated[str, typer.Option("--model", help="mlp, lstm or ensemble.")] = ENSEMBLE,
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="Origin, YYYY-MM-DD; the newest unless given.")
     ] = None,
@@ -30,9 +28,9 @@ def forecast(
     ] = False,
 ) -> None:
     """Print the issued forecast: the likely price and its 50, 80 and 95 % intervals for each day ahead."""
-    if not 1 <= days <= LONGEST:
-        raise ConfigurationError(f"--days {days}: forecasts reach 1 to {LONGEST} days ahead")
-    one_of(model, NAMES, "model")
+    if not 1 <= days <= HORIZONS:
+        raise ConfigurationError(f"--days {days}: forecasts reach 1 to {HORIZONS} days ahead")
+    one_of(model, MODELS, "model")
     settings = load()
     rows = issued(settings, model, days, closed_day(as_of, "--as-of") if as_of else None)
     if as_json:

@@ -9,14 +9,13 @@ import typer
 from btc_assets.cli.options import one_of
 from btc_assets.errors import ConfigurationError
 from btc_assets.settings import load
+from btc_assets.vocabulary import NETWORKS, STORES
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
     from btc_assets.storage.migrate import Step
-
-PLACES = ("local", "hopsworks")
 
 
 def migrate_stores(
@@ -27,14 +26,13 @@ def migrate_stores(
 
     Nothing at the source changes. It can be interrupted and started again: what is equal is not copied twice.
     """
-    one_of(source, PLACES, "place")
-    one_of(target, PLACES, "place")
+    one_of(source, STORES, "place")
+    one_of(target, STORES, "place")
     if source == target:
         raise ConfigurationError(f"--from and --to are both {source}; nothing to copy")
     from rich.progress import Progress as Bars
 
     from btc_assets.cli.tables import TABLES
-    from btc_assets.contracts import NETWORKS
     from btc_assets.factory import open_registry, open_tables
     from btc_assets.storage.migrate import migrate
 

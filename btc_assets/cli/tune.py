@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from btc_assets.settings import load
+from btc_assets.vocabulary import TUNING_JOB
 
 
 def tune(
@@ -38,7 +39,7 @@ def tune(
     with open_instance(settings) as instance:
         bury_dead_runs(instance)
         try:
-            run_job(instance, "tuning", config, hear=typer.echo)
+            run_job(instance, TUNING_JOB, config, hear=typer.echo)
         finally:
             done(settings.root)
     for found in open_tables(settings).read(HYPERPARAMETERS).to_dicts():

@@ -17,8 +17,8 @@ from btc_assets.cli.processes import Child, Children, require_free_port
 from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home
 from btc_assets.errors import BtcError, ConfigurationError, SourceError, StorageError
 from btc_assets.settings import Settings, load
+from btc_assets.vocabulary import SOURCES
 
-SOURCES = ("binance", "archive", "landing", "simulated")
 PROBE_SECONDS = 8.0
 """How long the exchange may take to answer before the demo market takes its place."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import btc_assets
 
-COMPUTES = ("contracts.py", "modeling", "market/calendar.py")
+COMPUTES = ("contracts.py", "vocabulary.py", "modeling", "market/calendar.py")
 """What a forecast's bytes can depend on, as paths in the package."""
 
 

@@ -10,9 +10,9 @@ import pytest
 import time_machine
 
 from btc_assets.defs.automation.catch_up_sensor import LONGEST_WAIT, catch_up, next_attempt
-from btc_assets.defs.automation.runs import days_under_way, missing_days, run_tags, windows
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.partitions import Window
+from btc_assets.defs.runs import days_under_way, missing_days, run_tags, windows
 from btc_assets.market.calendar import DAY, last_closed_day
 
 ASSETS = (

@@ -17,8 +17,8 @@ from processes import end_session
 from world import LAST, World
 
 from btc_assets.contracts import BASELINE_FORECASTS, FORECAST_SCORES, FORECASTS, VINTAGES_IN_FORCE, TableSpec
-from btc_assets.defs.automation.runs import run_tags
 from btc_assets.defs.partitions import Window
+from btc_assets.defs.runs import run_tags
 from btc_assets.factory import open_tables
 from btc_assets.market.calendar import DAY
 

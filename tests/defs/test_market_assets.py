@@ -221,7 +221,7 @@ def test_D6_a_day_that_never_traded_is_flagged_and_not_invented(empty: World) ->
 
 def test_T9_old_logs_of_runs_go_and_what_was_materialised_stays(empty: World) -> None:
     from btc_assets.defs.automation.catch_up_sensor import catch_up
-    from btc_assets.defs.automation.runs import materialised_days
+    from btc_assets.defs.runs import materialised_days
 
     day = FIRST_DAY + 40 * DAY
     empty.run("market_history", FIRST_DAY, day)

@@ -25,10 +25,10 @@ from world import LAST, World, environment
 
 from btc_assets.defs.automation.failed_runs import Record, without
 from btc_assets.defs.automation.notification_sensors import failed_runs, late_data
-from btc_assets.defs.automation.runs import run_tags
 from btc_assets.defs.instance import INSTANCE_YAML
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
+from btc_assets.defs.runs import run_tags
 from btc_assets.launch import RunFailed, open_instance
 from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at
 

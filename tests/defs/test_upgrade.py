@@ -14,12 +14,12 @@ from world import LAST, World
 from btc_assets.cli import catch_up
 from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE
 from btc_assets.defs.automation.catch_up_sensor import request
-from btc_assets.defs.automation.jobs import DAY_OF_DATA
 from btc_assets.defs.partitions import Window
 from btc_assets.factory import open_registry, open_tables
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.compatibility import CODE_VERSION
 from btc_assets.storage.registry.protocol import VintageId
+from btc_assets.vocabulary import DAILY_ASSETS
 
 
 def put_in_force(world: World, folder: Path, code_version: int) -> None:
@@ -79,7 +79,7 @@ def test_an_asset_that_a_release_brings_is_loaded_with_its_whole_history(
 @pytest.mark.parametrize("asset", ["raw_klines_4h", "raw_klines"])
 def test_whatever_candles_catch_up_asks_for_it_has_features_derived_again(asset: str) -> None:
     window = Window(LAST, LAST + DAY)
-    missing: dict[str, set[dt.date]] = {name: set() for name in DAY_OF_DATA} | {asset: {LAST}}
+    missing: dict[str, set[dt.date]] = {name: set() for name in DAILY_ASSETS} | {asset: {LAST}}
     asked = [key.to_user_string() for key in request(window, missing).asset_selection or ()]
     assert asked == [asset, "engineered_features"]
 

@@ -24,13 +24,13 @@ import time_machine
 
 import btc_assets.definitions
 from btc_assets.defs.automation.catch_up_sensor import catch_up
-from btc_assets.defs.automation.jobs import DAY_OF_DATA
-from btc_assets.defs.automation.runs import missing_days, windows
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.partitions import Window
+from btc_assets.defs.runs import missing_days, windows
 from btc_assets.launch import RunFailed, bury_dead_runs, open_instance, run_window
 from btc_assets.market.calendar import days, last_closed_day
 from btc_assets.settings import load
+from btc_assets.vocabulary import DAILY_ASSETS
 
 assert matplotlib
 assert onnxruntime
@@ -111,7 +111,7 @@ def wanted(instance: dg.DagsterInstance, step: dict[str, Any]) -> list[tuple[Win
 
 def missing(instance: dg.DagsterInstance) -> int:
     """Partitions that lack up to the newest closed day."""
-    lacking = missing_days(instance, DAY_OF_DATA, last_closed_day(dt.datetime.now(dt.UTC)))
+    lacking = missing_days(instance, DAILY_ASSETS, last_closed_day(dt.datetime.now(dt.UTC)))
     return sum(map(len, lacking.values()))
 
 

@@ -30,6 +30,7 @@ from btc_assets.modeling.forecast import InForce
 from btc_assets.modeling.forecast import forecasts as forecast
 from btc_assets.modeling.inference import Predictor
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
+from btc_assets.vocabulary import ENSEMBLE
 
 SHOWN_HORIZONS = (1, 7, 14, 30, 90)
 
@@ -58,7 +59,7 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
         issued = issue(platform.tables, platform.registry, rows, inputs, Clock.read(platform.source))
     except LedgerError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    newest = rows.filter((pl.col("origin_date") == origins[-1]) & (pl.col("model") == "ensemble"))
+    newest = rows.filter((pl.col("origin_date") == origins[-1]) & (pl.col("model") == ENSEMBLE))
     if origins[-1] == window.last:
         shown = newest.filter(pl.col("horizon").is_in(SHOWN_HORIZONS))
         columns = ["horizon", "target_date", "q025", "q100", "q250", "q500", "q750", "q900", "q975"]

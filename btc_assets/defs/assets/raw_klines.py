@@ -18,7 +18,6 @@ from btc_assets.defs.assets.metadata import (
     table_preview,
     written,
 )
-from btc_assets.defs.automation.runs import WORKER_TAG
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceError, SourceRefused
@@ -28,6 +27,7 @@ from btc_assets.market.anomalies import hold_jumps
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.market.kline import Kline
 from btc_assets.storage.bitemporal import land
+from btc_assets.vocabulary import WORKER_TAG
 
 RECHECKED_DAYS = 7
 """Every run asks for this many earlier days too: they cost no request and show what was restated."""

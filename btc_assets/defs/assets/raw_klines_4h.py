@@ -10,9 +10,9 @@ from pydantic import Field
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
 from btc_assets.defs.assets.metadata import known_at, last_day_only, table_asset, table_preview, written
 from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS, SOURCE_RETRIES, asking
-from btc_assets.defs.automation.runs import windows
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
+from btc_assets.defs.runs import windows
 from btc_assets.errors import BadCandle
 from btc_assets.frames import klines_frame
 from btc_assets.io.progress import report

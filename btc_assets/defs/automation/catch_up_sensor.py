@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from btc_assets.defs.automation.jobs import DAY_OF_DATA, MARKET, daily_partition
+from btc_assets.defs.automation.jobs import daily_partition
 from btc_assets.defs.automation.landing_sensor import landed_until
-from btc_assets.defs.automation.runs import days_under_way, failures, missing_days, run_tags, windows
 from btc_assets.defs.partitions import Window
+from btc_assets.defs.runs import days_under_way, failures, missing_days, run_tags, windows
 from btc_assets.market.calendar import closes_at, last_closed_day
+from btc_assets.vocabulary import DAILY_ASSETS, LAUNCHED_BY_TAG, MARKET_ASSETS
 
 GRACE = dt.timedelta(minutes=20)
 """How long after midnight the schedule (or the Lambda) has the new day to itself."""
@@ -34,7 +35,7 @@ def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRe
     until = landed_until(last_closed_day(now - GRACE))
     if until is None:
         return dg.SkipReason("no candle has been landed yet")
-    missing = missing_days(context.instance, DAY_OF_DATA, until)
+    missing = missing_days(context.instance, DAILY_ASSETS, until)
     wanted = set().union(*missing.values()) - days_under_way(context.instance)
     if not wanted:
         return dg.SkipReason(f"nothing is missing up to {until}")
@@ -66,12 +67,12 @@ def request(
     """One run over ``window`` for the assets that lack a day of it; each attempt has a run key of its own."""
     days = set(window.days)
     lacking = {asset for asset, without in missing.items() if without & days}
-    if lacking & set(MARKET):
-        lacking.add(MARKET[-1])  # features are derived again from whatever is loaded
+    if lacking & set(MARKET_ASSETS):
+        lacking.add(MARKET_ASSETS[-1])  # features are derived again from whatever is loaded
     assets = [asset for asset in missing if asset in lacking]
     return dg.RunRequest(
         run_key=f"{window.start}..{window.last}#{failed[0].dagster_run.run_id if failed else 'first'}",
         asset_selection=[dg.AssetKey([a]) for a in assets],
         tags=run_tags(window)
-        | {"btc/launched_by": "catch_up", "btc/closed_at": closes_at(window.last).isoformat()},
+        | {LAUNCHED_BY_TAG: "catch_up", "btc/closed_at": closes_at(window.last).isoformat()},
     )

@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
-from btc_assets.defs.automation.runs import window_of_run
 from btc_assets.defs.partitions import Window
+from btc_assets.defs.runs import window_of_run
 from btc_assets.market.calendar import DAY
 from btc_assets.notifications.notifier import MOST, Problem
 

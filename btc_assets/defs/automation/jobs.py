@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import dagster as dg
 
-MARKET = ("raw_klines", "raw_klines_4h", "engineered_features")
-FORECASTING = ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores")
-DAY_OF_DATA = MARKET + FORECASTING
-"""The assets that one day of data goes through, in order."""
+from btc_assets.vocabulary import (
+    BACKTEST_JOB,
+    DAILY_ASSETS,
+    DAILY_JOB,
+    FORECAST_ASSETS,
+    HISTORY_JOB,
+    JOB_TAG,
+    MARKET_ASSETS,
+    TUNING_JOB,
+)
 
 daily_partition = dg.define_asset_job(
-    "daily_partition",
-    selection=dg.AssetSelection.assets(*DAY_OF_DATA),
+    DAILY_JOB,
+    selection=dg.AssetSelection.assets(*DAILY_ASSETS),
     description="A day (or a range) through the whole graph: candle, features, models, forecasts, scores.",
-    tags={"btc/job": "daily_partition"},
+    tags={JOB_TAG: DAILY_JOB},
 )
 
 market_history = dg.define_asset_job(
-    "market_history",
-    selection=dg.AssetSelection.assets(*MARKET),
+    HISTORY_JOB,
+    selection=dg.AssetSelection.assets(*MARKET_ASSETS),
     description="Candles and features alone; over all days this is some two dozen requests and three writes.",
-    tags={"btc/job": "market_history"},
+    tags={JOB_TAG: HISTORY_JOB},
 )
 
 walk_forward = dg.define_asset_job(
-    "walk_forward",
-    selection=dg.AssetSelection.assets(*FORECASTING),
+    BACKTEST_JOB,
+    selection=dg.AssetSelection.assets(*FORECAST_ASSETS),
     description="Models, forecasts and scores of past days: a walk-forward backtest is a backfill of this.",
-    tags={"btc/job": "walk_forward"},
+    tags={JOB_TAG: BACKTEST_JOB},
 )
 
 tuning = dg.define_asset_job(
-    "tuning",
+    TUNING_JOB,
     selection=dg.AssetSelection.assets("hyperparameters"),
     description="Searches hyper-parameters on history before 2021; on demand, minutes to hours.",
-    tags={"btc/job": "tuning"},
+    tags={JOB_TAG: TUNING_JOB},
 )
 
 JOBS = [daily_partition, market_history, walk_forward, tuning]

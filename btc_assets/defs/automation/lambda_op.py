@@ -4,6 +4,8 @@ from typing import Any
 
 import dagster as dg
 
+from btc_assets.vocabulary import JOB_TAG
+
 
 class LambdaCall(dg.Config):
     """Which day to land, by which function."""
@@ -36,7 +38,7 @@ def invoke_ingest_lambda(context: dg.OpExecutionContext, config: LambdaCall) -> 
 
 @dg.job(
     description="Land one day's candle with the deployed Lambda, by hand; the op's config names the day.",
-    tags={"btc/job": "land_with_lambda"},
+    tags={JOB_TAG: "land_with_lambda"},
 )
 def land_with_lambda() -> None:
     """The op alone."""

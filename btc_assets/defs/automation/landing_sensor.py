@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 import dagster as dg
 
 from btc_assets.defs.automation.jobs import daily_partition
-from btc_assets.defs.automation.runs import days_under_way, materialised_days, run_tags, windows
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
+from btc_assets.defs.runs import days_under_way, materialised_days, run_tags, windows
 from btc_assets.market.calendar import DAY
 from btc_assets.market.sources.landing import Landing
 from btc_assets.settings import load
+from btc_assets.vocabulary import ISSUING_ASSET, LAUNCHED_BY_TAG
 
 LOOKBACK = 30 * DAY
 """How far back a landed candle is noticed; older restatements are for a person to re-run."""
@@ -103,7 +104,7 @@ def undone(instance: dg.DagsterInstance, memory: dict[dt.date, Seen], now: dt.da
     pending = {day: seen for day, seen in memory.items() if not seen.settled}
     if not pending:
         return []
-    under_way, done = days_under_way(instance), materialised_days(instance, "forecasts")
+    under_way, done = days_under_way(instance), materialised_days(instance, ISSUING_ASSET)
     wanted = []
     for day, seen in pending.items():
         if day in done and not seen.restated:
@@ -118,5 +119,5 @@ def request(window: Window, memory: dict[dt.date, Seen]) -> dg.RunRequest:
     contents = "".join(memory[day].sha256 for day in window.days)
     return dg.RunRequest(
         run_key=f"{window.start}..{window.last}:{hashlib.sha256(contents.encode()).hexdigest()[:16]}",
-        tags=run_tags(window) | {"btc/launched_by": "landed_candles"},
+        tags=run_tags(window) | {LAUNCHED_BY_TAG: "landed_candles"},
     )

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from btc_assets.defs.automation.jobs import daily_partition
-from btc_assets.defs.automation.runs import days_under_way, materialised_days, run_tags
 from btc_assets.defs.partitions import Window
+from btc_assets.defs.runs import days_under_way, materialised_days, run_tags
 from btc_assets.market.calendar import DAY, last_closed_day
 from btc_assets.settings import load
+from btc_assets.vocabulary import ISSUING_ASSET, LAUNCHED_BY_TAG
 
 
 @dg.schedule(
@@ -25,7 +26,7 @@ def daily_at_0005_utc(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | 
     day = last_closed_day(context.scheduled_execution_time)
     if day in days_under_way(context.instance):
         return dg.SkipReason(f"a run for {day} is queued or under way")
-    if day in materialised_days(context.instance, "forecasts"):
+    if day in materialised_days(context.instance, ISSUING_ASSET):
         return dg.SkipReason(f"{day} is materialised already")
-    tags = run_tags(Window(day, day + DAY)) | {"btc/launched_by": "schedule"}
+    tags = run_tags(Window(day, day + DAY)) | {LAUNCHED_BY_TAG: "schedule"}
     return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat(), tags=tags)

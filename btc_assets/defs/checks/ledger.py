@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from btc_assets.contracts import FORECASTS
-from btc_assets.defs.automation.runs import window_of_run
 from btc_assets.defs.checks.results import result, spec
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
+from btc_assets.defs.runs import window_of_run
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.publishing.sinks import open_sink
 from btc_assets.ledger.records import head

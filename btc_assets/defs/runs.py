@@ -15,9 +15,6 @@ from dagster._core.storage.tags import (
 from btc_assets.defs.partitions import Window
 from btc_assets.market.calendar import DAY, days
 
-WORKER_TAG = "btc/worker"
-"""Tag of a run that a process executes itself, ``<boot id>:<pid>:<start ticks>``, so that its death shows."""
-
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
