@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests" / "support"))
 
 from exchange import Exchange  # noqa: E402 - the tests' own server
-from world import World, environment  # noqa: E402
+from graph_environment import World, environment  # noqa: E402
 
 from btc_assets.defs.partitions import DAILY, IN_ONE_RUN, Window  # noqa: E402
 from btc_assets.defs.runs import run_tags  # noqa: E402

@@ -18,8 +18,8 @@ sys.path.append(str(ROOT / "tests" / "support"))
 
 from exchange import Exchange  # noqa: E402 - the tests' own servers
 from faulty_s3 import FaultyS3, faulty_s3  # noqa: E402
+from graph_environment import World, environment  # noqa: E402
 from s3_server import CREDENTIALS, s3_server  # noqa: E402
-from world import World, environment  # noqa: E402
 
 from btc_assets.launch import open_instance  # noqa: E402
 from btc_assets.market.calendar import DAY, last_closed_day  # noqa: E402

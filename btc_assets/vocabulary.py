@@ -1,4 +1,4 @@
-"""Names that the graph, the command line, the page and the Lambda share; imports nothing, so all can read it."""
+"""Names that the graph, the command line, the page and the Lambda share; imports nothing: all can read it."""
 
 SOURCES = ("binance", "archive", "landing", "simulated")
 """Where candles can come from: the values of ``BTC_SOURCE``."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from exchange import Exchange
-from world import LAST, World, environment
+from graph_environment import LAST, World, environment
 
 from btc_assets.backup import restore as restoring
 from btc_assets.backup.archive import read_manifest, unpack

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from exchange import Exchange
-from world import LAST, World, environment
+from graph_environment import LAST, World, environment
 
 from btc_assets.launch import open_instance
 from btc_assets.market.calendar import DAY, FIRST_DAY

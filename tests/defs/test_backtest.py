@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from world import LAST, World
+from graph_environment import LAST, World
 
 from btc_assets.cli.backtest import backtest
 from btc_assets.contracts import VINTAGES_IN_FORCE

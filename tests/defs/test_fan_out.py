@@ -12,9 +12,9 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from graph_environment import LAST, World
 from polars.testing import assert_frame_equal
 from processes import end_session
-from world import LAST, World
 
 from btc_assets.contracts import BASELINE_FORECASTS, FORECAST_SCORES, FORECASTS, VINTAGES_IN_FORCE, TableSpec
 from btc_assets.defs.partitions import Window

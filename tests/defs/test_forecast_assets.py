@@ -8,7 +8,7 @@ import sys
 
 import polars as pl
 import pytest
-from world import LAST, World
+from graph_environment import LAST, World
 
 from btc_assets.contracts import (
     BASELINE_FORECASTS,

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from world import World
+from graph_environment import World
 
 from btc_assets.cli import tune as command
 from btc_assets.contracts import HYPERPARAMETERS

@@ -10,7 +10,7 @@ import dagster as dg
 import exchange as faults
 import polars as pl
 import pytest
-from world import LAST, World
+from graph_environment import LAST, World
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, SUPERSEDED_KLINES, SUPERSEDED_KLINES_4H, TableSpec
 from btc_assets.factory import open_tables

@@ -18,10 +18,10 @@ import dagster as dg
 import pytest
 from dagster._core.scheduler.instigation import TickStatus
 from exchange import Exchange, status
+from graph_environment import LAST, World, environment
 from hypothesis import given
 from hypothesis import strategies as st
 from post_office import Hook, hook, mailbox
-from world import LAST, World, environment
 
 from btc_assets.defs.automation.failed_runs import Record, without
 from btc_assets.defs.automation.notification_sensors import failed_runs, late_data

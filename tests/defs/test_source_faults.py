@@ -12,7 +12,7 @@ import exchange as faults
 import pytest
 import time_machine
 from exchange import Fault
-from world import LAST, World
+from graph_environment import LAST, World
 
 from btc_assets.contracts import FORECASTS, RAW_KLINES, VINTAGES_IN_FORCE
 from btc_assets.definitions import defs

@@ -8,8 +8,8 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from graph_environment import LAST, World
 from tiny_vintage import METRICS, write_vintage
-from world import LAST, World
 
 from btc_assets.cli import catch_up
 from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE

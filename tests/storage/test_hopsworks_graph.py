@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from exchange import Exchange
-from world import LAST, World, environment
+from graph_environment import LAST, World, environment
 
 from btc_assets.contracts import FORECASTS, HORIZONS, MODELS, RAW_KLINES
 from btc_assets.launch import open_instance
