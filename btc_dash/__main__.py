@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 
 from btc_assets.errors import ConfigurationError
+from btc_assets.extras import require_extras
 
 
 def main() -> None:
     """Start gunicorn with our configuration.
 
     Raises:
-        SystemExit: 2 for a wrong setting, otherwise gunicorn's own exit code.
+        SystemExit: 2 for a wrong setting or a missing extra, otherwise gunicorn's own exit code.
     """
     try:
+        require_extras("web", purpose="the web page")
         from btc_dash import gunicorn_conf  # noqa: F401  (checks the settings before any process starts)
     except ConfigurationError as error:
         print(f"btc_dash: {error}", file=sys.stderr)

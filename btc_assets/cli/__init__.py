@@ -6,6 +6,7 @@ import sys
 
 from btc_assets.cli.app import app
 from btc_assets.errors import BtcError, ConfigurationError
+from btc_assets.extras import explain_missing
 
 
 def main() -> None:
@@ -15,3 +16,9 @@ def main() -> None:
     except BtcError as error:
         print(f"btc: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except ModuleNotFoundError as error:
+        sentence = explain_missing(error, "this command")
+        if sentence is None:
+            raise
+        print(f"btc: {sentence}", file=sys.stderr)
+        sys.exit(2)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from btc_assets import __version__
 from btc_assets.cli import (
     backfill,
     backtest,
@@ -35,6 +38,24 @@ app = typer.Typer(
     Days are UTC, written YYYY-MM-DD. Settings are `BTC_*` environment variables: `btc settings` lists them.
     """,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"btc-assets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("up")(up.up)
 app.command("backfill")(backfill.backfill)
 app.command("forecast")(forecast.forecast)

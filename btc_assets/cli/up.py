@@ -16,6 +16,7 @@ from btc_assets.cli.options import one_of
 from btc_assets.cli.processes import Child, Children, require_free_port
 from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home
 from btc_assets.errors import BtcError, ConfigurationError, SourceError, StorageError
+from btc_assets.extras import require_extras
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import SOURCES
 
@@ -43,6 +44,7 @@ def up(
     says so and uses a simulated market, in a data folder of its own, labelled everywhere; with --source it
     never does.
     """
+    require_extras("graph", "train", *(() if once else ("web",)), purpose="`btc up`")
     settings = choose(source, web_port=web_port, dagster_port=dagster_port)
     if not once:
         require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")

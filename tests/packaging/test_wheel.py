@@ -1,0 +1,152 @@
+"""The wheel, built as a release builds it and installed away from the checkout."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+from installation import Installation, build_wheel, install
+
+import btc_assets
+
+EVERYTHING = {"all"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return install(wheel, tmp_path_factory.mktemp("base"), set())
+
+
+@pytest.fixture(scope="module")
+def everything(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return install(wheel, tmp_path_factory.mktemp("everything"), EVERYTHING)
+
+
+def test_the_wheel_holds_the_packages_and_their_data_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"btc_assets", "btc_dash"}
+    for needed in (
+        "btc_assets/py.typed",
+        "btc_dash/py.typed",
+        "btc_dash/index.html",
+        "btc_dash/assets/app.css",
+        "btc_dash/vendor/plotly-finance.min.js.br",
+    ):
+        assert needed in names
+    tracked = {p for folder in ("btc_assets", "btc_dash") for p in Path(folder).rglob("*.py")}
+    assert {str(path) for path in tracked} <= names
+
+
+def test_the_wheel_says_its_version_python_and_extras(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith("dist-info/METADATA")]
+        said = Parser().parsestr(archive.read(name).decode())
+    assert said["Version"] == btc_assets.__version__
+    assert said["Requires-Python"] == "<3.14,>=3.11"
+    assert set(said.get_all("Provides-Extra")) == {"graph", "train", "web", "aws", "hopsworks", "all"}
+
+
+@pytest.mark.parametrize("program", ["btc", "btc-assets"])
+def test_both_commands_start_and_say_the_version(base: Installation, program: str) -> None:
+    said = base.run(program, "--version")
+    assert (said.returncode, said.stdout) == (0, f"btc-assets {btc_assets.__version__}\n"), said.stderr
+    assert "btc verify" in base.run(program, "--help").stdout
+
+
+def test_it_runs_from_the_wheel_and_not_from_the_checkout(base: Installation) -> None:
+    said = base.run(
+        "python", "-c", "import btc_assets, btc_dash; print(btc_assets.__file__, btc_dash.__file__)"
+    )
+    assert all(Path(path).is_relative_to(base.environment) for path in said.stdout.split()), said.stdout
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "missing"),
+    [
+        ("btc", ["up"], "`btc up` needs dagster"),
+        ("btc", ["up", "--once"], "`btc up` needs dagster"),
+        ("btc-assets", ["up", "--source", "simulated"], "`btc up` needs dagster"),
+        ("btc", ["backtest", "--from", "2024-01-01", "--to", "2024-01-02"], "needs dagster"),
+        ("btc", ["backfill", "--from", "2024-01-01", "--to", "2024-01-02"], "needs dagster"),
+        ("btc", ["tune", "--trials", "1"], "needs "),
+        ("python", ["-m", "btc_dash"], "the web page needs dash"),
+    ],
+)
+def test_a_base_installation_names_the_missing_extra_in_one_sentence(
+    base: Installation, program: str, arguments: list[str], missing: str
+) -> None:
+    said = base.run(program, *arguments, BTC_SOURCE="simulated")
+    assert said.returncode == 2, said.stdout + said.stderr
+    assert missing in said.stderr
+    assert "install btc-assets[" in said.stderr
+    assert said.stderr.count("\n") == 1, said.stderr
+
+
+@pytest.mark.parametrize("command", ["settings", "doctor", "verify", "export", "forecast", "notify"])
+def test_a_base_installation_answers_every_other_command_without_a_traceback(
+    base: Installation, command: str
+) -> None:
+    arguments = ["forecasts", "--out", "forecasts.parquet"] if command == "export" else []
+    said = base.run("btc", command, *arguments, BTC_SOURCE="simulated")
+    assert "Traceback" not in said.stdout + said.stderr
+    assert said.returncode in (0, 1, 2), said.stderr
+
+
+def test_the_code_location_loads(everything: Installation) -> None:
+    said = everything.run(
+        "python", "-c", "from btc_assets.definitions import defs; defs.resolve_asset_graph()"
+    )
+    assert said.returncode == 0, said.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> bytes:
+    end = time.monotonic() + 120
+    while True:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.read()  # type: ignore[no-any-return]
+        except OSError:
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+
+
+@pytest.mark.timeout(300)
+def test_btc_up_serves_the_page_with_its_own_scripts_and_styles(everything: Installation) -> None:
+    port, log = free_port(), everything.folder / "up.log"
+    ports = ["--web-port", str(port), "--dagster-port", str(free_port())]
+    program = everything.environment / "bin" / "btc-assets"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [program, "up", "--source", "simulated", *ports],
+            cwd=everything.folder, env=everything.variables(), stdout=sink, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        site = f"http://127.0.0.1:{port}"
+        page = wait_for(f"{site}/", process, log).decode()
+        assert "app.css" in page
+        assert wait_for(f"{site}/assets/app.css", process, log)
+        (plotly,) = re.findall(r'src="(/[^"]*plotly[^"]*)"', page)
+        assert wait_for(f"{site}{plotly}", process, log)
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0, log.read_text()
