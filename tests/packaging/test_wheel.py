@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 import signal
 import socket
 import subprocess
@@ -13,9 +13,10 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
-from installation import Installation, build_wheel, install
+from installation import ROOT, Installation, build_wheel, install
 
 import btc_assets
+from btc_dash.server import plotly_js
 
 EVERYTHING = {"all"}
 
@@ -46,8 +47,8 @@ def test_the_wheel_holds_the_packages_and_their_data_and_nothing_else(wheel: Pat
         "btc_dash/vendor/plotly-finance.min.js.br",
     ):
         assert needed in names
-    tracked = {p for folder in ("btc_assets", "btc_dash") for p in Path(folder).rglob("*.py")}
-    assert {str(path) for path in tracked} <= names
+    modules = {path for package in ("btc_assets", "btc_dash") for path in (ROOT / package).rglob("*.py")}
+    assert {str(path.relative_to(ROOT)) for path in modules} <= names
 
 
 def test_the_wheel_says_its_version_python_and_extras(wheel: Path) -> None:
@@ -145,8 +146,8 @@ def test_btc_up_serves_the_page_with_its_own_scripts_and_styles(everything: Inst
         page = wait_for(f"{site}/", process, log).decode()
         assert "app.css" in page
         assert wait_for(f"{site}/assets/app.css", process, log)
-        (plotly,) = re.findall(r'src="(/[^"]*plotly[^"]*)"', page)
-        assert wait_for(f"{site}{plotly}", process, log)
+        script = wait_for(f"{site}{plotly_js.ADDRESS}", process, log)
+        assert hashlib.sha256(script).hexdigest() == plotly_js.SHA256
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0, log.read_text()
