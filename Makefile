@@ -15,7 +15,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
 
 setup: .venv/.runtime  ## create .venv and install what the product needs
-setup-dev: .venv/.dev .venv/.debian  ## the same and what the tests need
+setup-dev: .venv/.dev .venv/.debian .venv-docs/.ready  ## the same and what the tests need
 
 up: setup  ## load the history, fit, forecast, serve Dagster (:3000) and the page (:8050); ARGS="--source simulated"
 	.venv/bin/btc up $(ARGS)
@@ -57,6 +57,7 @@ lock:  ## resolve the dependencies again, with hashes
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra graph --extra train --extra web -c requirements/all.txt pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) --group docs -o requirements/docs.txt
 	$(COMPILE) --extra graph --extra train --extra aws pyproject.toml -o requirements/image-dagster.txt
 	$(COMPILE) --extra web pyproject.toml requirements/image-dash.in -o requirements/image-dash.txt
 	$(COMPILE) lambda_image/requirements.in -o lambda_image/requirements.txt
@@ -73,7 +74,7 @@ sbom: setup-dev  ## write the bill of materials of each lock to build/sbom, as C
 	.venv/bin/cyclonedx-py requirements --output-reproducible lambda_image/requirements.txt -o build/sbom/lambda.json
 
 clean:  ## remove the environment and caches; never your data
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv .venv-docs .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 .venv/bin/uv: requirements/bootstrap.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed, this is %d.%d; name another with PYTHON=" % v)'
@@ -83,11 +84,16 @@ clean:  ## remove the environment and caches; never your data
 
 .venv/.runtime: .venv/bin/uv requirements/runtime.txt pyproject.toml
 	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/runtime.txt
-	$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	$(UV) pip install --quiet --python $(PY) --no-deps --build-constraint requirements/build.txt -e .
 	touch $@
 
 .venv/.dev: .venv/.runtime requirements/all.txt
 	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/all.txt
+	touch $@
+
+.venv-docs/.ready: .venv/bin/uv requirements/docs.txt
+	$(UV) venv --quiet --clear --python $(PY) .venv-docs
+	$(UV) pip install --quiet --python .venv-docs/bin/python --require-hashes -r requirements/docs.txt
 	touch $@
 
 .venv/.debian: scripts/debian.txt
