@@ -8,7 +8,8 @@ from typing import Self
 
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.records import Kind
-from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.market.calendar import closes_at
+from btc_assets.market.issuance import deadline, is_live
 from btc_assets.market.sources.protocol import KlineSource
 
 TOLERANCE = dt.timedelta(minutes=5)
@@ -54,11 +55,6 @@ class Clock:
         return apart if self.skew > TOLERANCE else ""
 
 
-def deadline(origin: dt.date) -> dt.datetime:
-    """When the first target of ``origin`` closes: a forecast issued from then on is back-filled."""
-    return closes_at(origin + DAY)
-
-
 def kind_of(origin: dt.date, issued_at: dt.datetime, clock: Clock) -> Kind:
     """Whether a forecast of ``origin`` issued at ``issued_at`` is live or back-filled.
 
@@ -74,7 +70,7 @@ def kind_of(origin: dt.date, issued_at: dt.datetime, clock: Clock) -> Kind:
         )
     if clock.now < closes_at(origin):
         raise LedgerError(f"origin {origin} is not over yet: {says}. Nothing was issued")
-    return "live" if issued_at < deadline(origin) else "back-filled"
+    return "live" if is_live(origin, issued_at) else "back-filled"
 
 
 def issue_time(clock: Clock, newest: dt.datetime | None) -> dt.datetime:

@@ -1,82 +1,110 @@
-"""Drift alarms: recent coverage or loss that chance does not explain.
+"""Decide whether recent forecasts drifted: ranges or losses that left what chance allows.
 
-Only forecasts one day ahead are tested: their targets do not overlap, so each day is a trial of its own and
-the tests mean what they say. With ``LEVEL`` = 0.01 a sound model raises a false alarm about once in a
-hundred looks.
+The one rule for the check, the page, ``btc backtest`` and the API. Forecasts ``horizon`` days ahead overlap,
+so every horizon-th counts as an independent trial; the window grows with the horizon to hold enough of them.
+With ``LEVEL`` = 0.01 a sound range raises a false alarm about once in a hundred looks.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import polars as pl
 
-from btc_assets.contracts import MODELS
-from btc_assets.statistics.significance import diebold_mariano
+from btc_assets.statistics.comparison import INDEPENDENT, compare_losses, format_p
 
 RECENT = 90
-"""Matured targets that are looked at."""
+"""Targets that are looked at; more at long horizons, so that ``INDEPENDENT`` lie end to end."""
 
 FEWEST = 30
-"""Below this number nothing can be said."""
+"""Targets below which nothing is said; more at long horizons, likewise."""
 
 LEVEL = 0.01
-"""Probability, if nothing is wrong, below which an alarm is raised."""
+"""Probability, if nothing is wrong, below which drift is called."""
 
 COVERAGES = (50, 80, 95)
 
+Verdict = Literal["drifted", "within chance", "too few to tell"]
+
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """Something about a model that left its expected band, in words."""
+class Drift:
+    """What is said of a model's recent forecasts at a horizon, and each reason for calling it drift."""
 
-    model: str
-    kind: Literal["coverage", "loss"]
-    text: str
-
-
-def alarms(scores: pl.DataFrame) -> list[Alarm]:
-    """Alarms of each model over its newest ``RECENT`` one-day-ahead forecasts (rows of FORECAST_SCORES)."""
-    found = []
-    for model in MODELS:
-        rows = scores.filter((pl.col("model") == model) & (pl.col("horizon") == 1)).sort("target_date")
-        recent = rows.tail(RECENT)
-        if recent.height >= FEWEST:
-            found += [*coverage_alarms(model, recent), *loss_alarms(model, recent)]
-    return found
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
 
 
-def coverage_alarms(model: str, recent: pl.DataFrame) -> list[Alarm]:
-    """Intervals that held too often or too rarely, by an exact two-sided binomial test."""
-    found = []
-    for nominal in COVERAGES:
-        hits, trials = int(recent[f"inside_{nominal}"].sum()), recent.height
-        p = binomial_two_sided(hits, trials, nominal / 100)
-        if p < LEVEL:
-            text = (
-                f"{model}: {hits} of the last {trials} closes inside the {nominal} % interval (p = {p:.4f})"
-            )
-            found.append(Alarm(model, "coverage", text))
-    return found
+def window(horizon: int) -> int:
+    """Return how many targets are recent at a horizon (days)."""
+    return max(RECENT, INDEPENDENT * horizon)
 
 
-def loss_alarms(model: str, recent: pl.DataFrame) -> list[Alarm]:
-    """A loss clearly above the random walk's, by a one-sided Diebold-Mariano test."""
-    difference = (recent["pinball"] - recent["pinball_random_walk"]).to_numpy()
-    test = diebold_mariano(difference, 0)
-    if test is None or test.p_worse >= LEVEL:
-        return []
-    ratio = float(recent["pinball"].sum()) / float(recent["pinball_random_walk"].sum())
-    days = f"over {recent.height} days (p = {test.p_worse:.4f})"
-    text = f"{model}: loss {ratio:.3f} times the random walk's {days}"
-    return [Alarm(model, "loss", text)]
+def measure_drift(scores: pl.DataFrame, horizon: int) -> Drift:
+    """Judge the newest forecasts of one model, ``horizon`` days ahead (its rows of FORECAST_SCORES)."""
+    recent = scores.sort("target_date").tail(window(horizon))
+    if recent.height < _fewest(horizon):
+        return Drift("too few to tell")
+    reasons = [reason for percent in COVERAGES if (reason := _coverage_reason(recent, percent, horizon))]
+    losses, reference = recent["pinball"].to_numpy(), recent["pinball_random_walk"].to_numpy()
+    against = compare_losses(losses, reference, horizon)
+    if against.verdict == "worse" and against.p is not None and against.p < LEVEL:
+        times = f"{1 + against.change:.3f} times the random walk's"
+        reasons.append(f"loss {times} over {recent.height} days ({format_p(against.p)})")
+    return Drift("drifted" if reasons else "within chance", tuple(reasons))
+
+
+def coverage_path(scores: pl.DataFrame, percent: int, horizon: int) -> pl.DataFrame:
+    """Return how a range held over time, for one model's rows at one horizon.
+
+    One row a target with enough up to it: target_date, count, hits, share (inside, of the recent ones), low
+    and high (the shares that chance allows).
+    """
+    size, least = window(horizon), _fewest(horizon)
+    hits = pl.col(f"inside_{percent}").cast(pl.Int64).rolling_sum(size, min_samples=least)
+    count = pl.int_range(1, pl.len() + 1).clip(upper_bound=size)
+    path = scores.sort("target_date").select("target_date", count=count, hits=hits).drop_nulls()
+    counts = path["count"].unique()
+    limits = [chance_limits(n // horizon, percent / 100) for n in counts.to_list()]
+    bands = pl.DataFrame({"count": counts, "low": [a for a, _ in limits], "high": [b for _, b in limits]},
+                         schema_overrides={"low": pl.Float64, "high": pl.Float64})  # fmt: skip
+    return path.with_columns(share=pl.col("hits") / pl.col("count")).join(
+        bands, on="count", how="left", maintain_order="left"
+    )
+
+
+@lru_cache(maxsize=1024)
+def chance_limits(trials: int, probability: float) -> tuple[float, float]:
+    """Return the lowest and highest share of ``trials`` that an exact binomial test at ``LEVEL`` accepts."""
+    weights = [_weight(hits, trials, probability) for hits in range(trials + 1)]
+    accepted = [hits for hits in range(trials + 1) if _two_sided(weights, hits) >= LEVEL]
+    return accepted[0] / trials, accepted[-1] / trials
 
 
 def binomial_two_sided(hits: int, trials: int, probability: float) -> float:
-    """Exact two-sided p-value: the chance of all counts that are no more likely than ``hits``."""
-    likely = [
-        math.comb(trials, k) * probability**k * (1 - probability) ** (trials - k) for k in range(trials + 1)
-    ]
-    return min(1.0, sum(weight for weight in likely if weight <= likely[hits] * (1 + 1e-12)))
+    """Return the exact two-sided p-value: the chance of all counts no more likely than ``hits``."""
+    return _two_sided([_weight(k, trials, probability) for k in range(trials + 1)], hits)
+
+
+def _coverage_reason(recent: pl.DataFrame, percent: int, horizon: int) -> str | None:
+    last = coverage_path(recent, percent, horizon).row(-1, named=True)
+    if last["low"] <= last["share"] <= last["high"]:
+        return None
+    count = last["count"]
+    chance = f"chance allows {last['low'] * count:.0f} to {last['high'] * count:.0f}"
+    return f"{last['hits']} of the last {count} closes inside the {percent} % range; {chance}"
+
+
+def _fewest(horizon: int) -> int:
+    return max(FEWEST, INDEPENDENT * horizon)
+
+
+def _weight(hits: int, trials: int, probability: float) -> float:
+    return math.comb(trials, hits) * probability**hits * (1 - probability) ** (trials - hits)
+
+
+def _two_sided(weights: list[float], hits: int) -> float:
+    return min(1.0, sum(weight for weight in weights if weight <= weights[hits] * (1 + 1e-12)))

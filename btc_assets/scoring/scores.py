@@ -9,6 +9,7 @@ import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES, QUANTILES
 from btc_assets.market.calendar import DAY
+from btc_assets.market.issuance import live_column
 from btc_assets.modeling.baselines import REACH, random_walk
 from btc_assets.modeling.history import history
 from btc_assets.statistics.metrics import inside, median, pinball, pit
@@ -39,10 +40,6 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
     close = rows["close"].to_numpy()
     log_prices, log_close = np.log(np.ascontiguousarray(prices)), np.log(close)
     point, before = median(prices), rows["close_before"].to_numpy()
-    # As the ledger has it: a forecast is live as a whole, if it came before its first target had closed.
-    deadline = (
-        (pl.col("origin_date") + pl.duration(days=2)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    )
     return rows.with_columns(
         pl.Series("absolute_error", np.abs(point - close)),
         pl.Series("absolute_percentage_error", np.abs(point / close - 1.0)),
@@ -53,7 +50,7 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
             for percent in (50, 80, 90, 95)
         ),
         pl.Series("pit", pit(log_prices, log_close)),
-        (pl.col("issued_at") < deadline).alias("live"),
+        live_column(),
     ).select(FORECAST_SCORES.schema.names())
 
 

@@ -9,8 +9,8 @@ import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.errors import ModelError
-from btc_assets.statistics.metrics import Floats
-from btc_assets.statistics.significance import diebold_mariano
+from btc_assets.scoring.drift import measure_drift
+from btc_assets.statistics.comparison import INDEPENDENT, Comparison, compare_losses, format_p
 
 SHOWN = (1, 3, 7, 14, 30)
 """Horizons that the printed table names; all up to ``MOST`` enter the mean."""
@@ -42,35 +42,53 @@ def by_horizon(scores: pl.DataFrame, most: int = MOST) -> pl.DataFrame:
     )
 
 
-def overall(scores: pl.DataFrame, reference: str, most: int = MOST) -> pl.DataFrame:
-    """One row a model: means over horizons, and the test against ``reference`` on all horizons together.
-
-    Adds to the means of ``by_horizon``: statistic and p (two-sided, Newey-West with lag ``most`` - 1, normal,
-    as is usual; ``p_small`` with the small-sample correction). Null where it is the reference itself.
-    """
+def overall(scores: pl.DataFrame, most: int = MOST) -> pl.DataFrame:
+    """Return one row a model: the means over horizons of what ``by_horizon`` has."""
     table = by_horizon(scores, most)
     columns = ["crps_ratio", "relative_mae", "mape", *(f"cover_{c}" for c in COVERAGES)]
-    means = table.group_by("model").agg(pl.col("n").max(), *(pl.col(c).mean() for c in columns)).sort("model")
-    tests = [{"model": m} | _overall_test(scores, m, reference, most) for m in means["model"].to_list()]
-    schema = {"model": pl.String, "statistic": pl.Float64, "p": pl.Float64, "p_small": pl.Float64}
-    return means.join(pl.DataFrame(tests, schema=schema), on="model", how="left")
+    return table.group_by("model").agg(pl.col("n").max(), *(pl.col(c).mean() for c in columns)).sort("model")
 
 
-def against(scores: pl.DataFrame, model: str, reference: str, horizon: int) -> dict[str, float | None]:
-    """The test of ``model`` against ``reference`` at one horizon: statistic, p, p_small (None: no test)."""
-    if model == reference:
-        return {"statistic": None, "p": None, "p_small": None}
+def against(scores: pl.DataFrame, model: str, reference: str, horizon: int) -> Comparison:
+    """Compare ``model`` with ``reference`` at one horizon.
+
+    Raises:
+        ModelError: there are no scores of the reference.
+    """
     pair = _pairs(scores, model, reference).filter(pl.col("horizon") == horizon)
-    difference = 2 * (pair["pinball"] - pair["pinball_reference"]).to_numpy()
-    return _tests(difference / (2 * pair["pinball_random_walk"].to_numpy().mean()), horizon - 1)
+    return compare_losses(pair["pinball"].to_numpy(), pair["pinball_reference"].to_numpy(), horizon)
+
+
+def against_overall(scores: pl.DataFrame, model: str, reference: str, most: int = MOST) -> Comparison:
+    """Compare ``model`` with ``reference`` over all horizons up to ``most`` together.
+
+    Each origin's loss is the mean over horizons, each horizon's in units of the random walk's mean loss;
+    only origins that have all horizons count.
+
+    Raises:
+        ModelError: there are no scores of the reference.
+    """
+    pairs = _pairs(scores, model, reference).filter(pl.col("horizon") <= most)
+    if pairs.is_empty():
+        return compare_losses(np.empty(0), np.empty(0), most)
+    count, longest = pairs["horizon"].n_unique(), int(pairs.select(pl.col("horizon").max()).item())
+    whole = pairs.filter(pl.len().over("origin_date") == count)
+    scale = pl.col("pinball_random_walk").mean().over("horizon")
+    means = (
+        whole.with_columns(pl.col("pinball", "pinball_reference") / scale)
+        .group_by("origin_date")
+        .agg(pl.col("pinball", "pinball_reference").mean())
+        .sort("origin_date")
+    )
+    return compare_losses(means["pinball"].to_numpy(), means["pinball_reference"].to_numpy(), longest)
 
 
 def render(scores: pl.DataFrame, reference: str = "mixture_walk", shown: Sequence[int] = SHOWN) -> str:
-    """The table as plain text, one line a model, ending with whether it beats the reference."""
-    table, total = by_horizon(scores), overall(scores, reference)
+    """Write the table as plain text, one line a model: ratios, coverage, drift, and the comparison."""
+    table, total = by_horizon(scores), overall(scores)
     shown = [h for h in shown if h in set(table["horizon"].to_list())]
     head = f"{'model':<14}" + "".join(f"{f'h={h}':>9}" for h in shown) + f"{'mean':>9}  {'MAE':>6}"
-    head += "".join(f"{f'{c} %':>7}" for c in COVERAGES) + f"   against {reference}"
+    head += "".join(f"{f'{c} %':>7}" for c in COVERAGES) + f"   {'drift, h=1':<16}against {reference}"
     first, last = str(scores["origin_date"].min()), str(scores["origin_date"].max())
     lines = [f"CRPS as a ratio to the random walk; origins {first} to {last}", head, "-" * len(head)]
     for row in total.sort("crps_ratio").iter_rows(named=True):
@@ -81,48 +99,25 @@ def render(scores: pl.DataFrame, reference: str = "mixture_walk", shown: Sequenc
         )
         line += f"{row['crps_ratio']:>9.4f}  {row['relative_mae']:>6.4f}"
         line += "".join(f"{100 * row[f'cover_{c}']:>7.1f}" for c in COVERAGES)
-        lines.append(f"{line}   {verdict(row['model'], reference, row['statistic'], row['p'])}")
+        nearest = scores.filter((pl.col("model") == row["model"]) & (pl.col("horizon") == 1))
+        line += f"   {measure_drift(nearest, 1).verdict:<16}"
+        lines.append(line + _against_reference(scores, row["model"], reference))
     return "\n".join(lines)
 
 
-def verdict(model: str, reference: str, statistic: float | None, p: float | None) -> str:
-    """In words whether ``model`` is better than ``reference``, at the 5 % level."""
-    if model == reference:
-        return "reference"
-    if statistic is None or p is None:
-        return "too few origins to tell"
-    if p >= 0.05:
-        return f"no better than {reference} (p = {p:.3f})"
-    return f"{'better' if statistic < 0 else 'worse'} than {reference} (p = {p:.3f})"
-
-
-def _overall_test(scores: pl.DataFrame, model: str, reference: str, most: int) -> dict[str, float | None]:
-    if model == reference:
-        return {"statistic": None, "p": None, "p_small": None}
-    pairs = _pairs(scores, model, reference).filter(pl.col("horizon") <= most)
-    count = pairs["horizon"].n_unique()
-    whole = pairs.group_by("origin_date").agg(pl.len()).filter(pl.col("len") == count)["origin_date"]
-    pairs = pairs.filter(pl.col("origin_date").is_in(whole.implode()))
-    if pairs.height == 0:
-        return {"statistic": None, "p": None, "p_small": None}
-    scaled = pairs.with_columns(
-        (
-            (pl.col("pinball") - pl.col("pinball_reference"))
-            / pl.col("pinball_random_walk").mean().over("horizon")
-        ).alias("difference")
+def _against_reference(scores: pl.DataFrame, model: str, reference: str) -> str:
+    return (
+        "reference" if model == reference else describe(against_overall(scores, model, reference), reference)
     )
-    means = scaled.group_by("origin_date").agg(pl.col("difference").mean()).sort("origin_date")
-    return _tests(means["difference"].to_numpy(), int(pairs["horizon"].max()) - 1)  # type: ignore[arg-type]
 
 
-def _tests(difference: Floats, lag: int) -> dict[str, float | None]:
-    plain = diebold_mariano(np.ascontiguousarray(difference), lag, small_sample=False)
-    small = diebold_mariano(np.ascontiguousarray(difference), lag)
-    return {
-        "statistic": plain.statistic if plain else None,
-        "p": plain.p_two_sided if plain else None,
-        "p_small": small.p_two_sided if small else None,
-    }
+def describe(found: Comparison, reference: str) -> str:
+    """Write a comparison with ``reference`` in words."""
+    if found.verdict == "too few to tell":
+        return f"too few to tell: {found.independent} independent origins, {INDEPENDENT} are needed"
+    if found.verdict == "equal by design":
+        return f"equal by design to {reference}"
+    return f"{found.verdict} than {reference} ({format_p(found.p or 0.0)})"
 
 
 def _pairs(scores: pl.DataFrame, model: str, reference: str) -> pl.DataFrame:

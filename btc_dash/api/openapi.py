@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
 from btc_assets.market.calendar import FIRST_DAY
+from btc_assets.scoring import drift
+from btc_assets.statistics import comparison
 from btc_dash.data.query import DEFAULT_DAYS, DEFAULT_MODEL, KINDS, STARTS, VINTAGE_NAME
 
 Schema = dict[str, Any]
@@ -104,6 +106,12 @@ def _scores() -> Schema:
             "inside_95": _SHARE,
         }
     )
+    row["properties"] |= {
+        "against_random_walk": {"enum": list(get_args(comparison.Verdict))},
+        "p_value": {"type": ["number", "null"]},
+        "independent_forecasts": _COUNT,
+        "drift": {"enum": list(get_args(drift.Verdict))},
+    }
     body = _object(
         {
             "symbol": {"type": "string"},

@@ -13,11 +13,11 @@ from flask import Flask, Response, request
 from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
 from btc_dash.api.openapi import document
-from btc_dash.data import market, track_record
+from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Site
 from btc_dash.data.forecasting import Answer, NoAnswer, answer
 from btc_dash.data.freshness import Age
-from btc_dash.data.query import arguments, as_day, parse, parse_record, unknown
+from btc_dash.data.query import RecordQuestion, arguments, as_day, parse, parse_record, unknown
 from btc_dash.pages.frame import freshness
 from btc_dash.server.middleware import client
 from btc_dash.server.problems import problem
@@ -138,9 +138,25 @@ def _scores(site: Site) -> Response:
         "naive_mean_absolute_percentage_error": "naive_ape", "crps_ratio": "crps_ratio",
         **{f"inside_{c}": f"in{c}" for c in track_record.COVERAGES},
     }  # fmt: skip
-    rows = [{name: row[column] for name, column in fields.items()} for row in table.iter_rows(named=True)]
+    rows = [
+        {name: row[column] for name, column in fields.items()}
+        | (_judged(site, row["model"], question) if "days" in given else {})
+        for row in table.iter_rows(named=True)
+    ]
     body = {"symbol": site.settings.symbol, "simulated": site.settings.simulated, "kind": question.kind}
     return _json(body | {"scores": rows}, max_age=300)
+
+
+def _judged(site: Site, model: str, question: RecordQuestion) -> dict[str, object]:
+    """What the page says of the same forecasts: against the random walk, and of drift."""
+    found = track_record.compare(site.reader, model, question.days, question.kind)["random_walk"]
+    drift = calibration.drift(site.reader, model, question.days)
+    return {
+        "against_random_walk": found.verdict,
+        "p_value": found.p,
+        "independent_forecasts": found.independent,
+        "drift": drift.verdict,
+    }
 
 
 def _health(site: Site) -> Response:

@@ -1,51 +1,28 @@
-"""Drift: how often recent prices ended inside the 80 % range, and what chance allows."""
+"""Look up how the ranges held: the one drift rule over a model's scores at a horizon."""
 
 from __future__ import annotations
 
-import math
-
 import polars as pl
 
+from btc_assets.contracts import FORECAST_SCORES
+from btc_assets.scoring.drift import Drift, coverage_path, measure_drift
 from btc_dash.data import track_record
 from btc_dash.data.cache import Reader
 
-NOMINAL = 0.8
-RECENT = 60
-"""Targets that count as recent."""
 
-FEWEST = 20
-"""Below this number of targets nothing is said."""
+def drift(reader: Reader, model: str, horizon: int) -> Drift:
+    """Judge the newest forecasts, live and back-filled."""
 
-_Z = 2.58
-"""Of the two-sided 1 % level."""
+    def load() -> Drift:
+        return measure_drift(_rows(reader, model, horizon), horizon)
 
-
-def latest(path: pl.DataFrame) -> tuple[int, float, bool] | None:
-    """Of ``over_time``'s last row: targets, the share inside the range, whether that is more than chance.
-
-    None with fewer than ``FEWEST`` targets.
-    """
-    if path.is_empty():
-        return None
-    count, share, low, high = path.select("count", "share", "low", "high").row(-1)
-    return count, share, not low <= share <= high
+    return reader.keep(FORECAST_SCORES, ("drift", model, horizon), load)
 
 
 def over_time(reader: Reader, model: str, horizon: int) -> pl.DataFrame:
-    """One row a target with ``FEWEST`` or more up to it: target_date, count, share, low, high.
+    """Return the path of the 80 % range: ``scoring.drift.coverage_path``."""
+    return coverage_path(_rows(reader, model, horizon), 80, horizon)
 
-    ``share`` of the last ``RECENT`` prices ended inside the 80 % range; ``low`` to ``high`` is where it lies
-    99 times in 100 if the ranges are right, by the normal approximation to the binomial. Forecasts
-    ``horizon`` days ahead overlap, so only every horizon-th counts as independent.
-    """
-    rows = track_record.at_horizon(reader, horizon).filter(pl.col("model") == model)
-    inside = pl.col("inside_80").cast(pl.Float64).rolling_mean(RECENT, min_samples=FEWEST)
-    count = pl.int_range(1, pl.len() + 1).clip(upper_bound=RECENT)
-    margin = (
-        _Z * math.sqrt(NOMINAL * (1 - NOMINAL)) / (pl.col("count") / horizon).clip(lower_bound=1.0).sqrt()
-    )
-    return (
-        rows.select("target_date", count=count, share=inside)
-        .drop_nulls()
-        .with_columns(low=(NOMINAL - margin).clip(0, 1), high=(NOMINAL + margin).clip(0, 1))
-    )
+
+def _rows(reader: Reader, model: str, horizon: int) -> pl.DataFrame:
+    return track_record.at_horizon(reader, horizon).filter(pl.col("model") == model)

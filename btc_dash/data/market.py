@@ -21,6 +21,7 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
 )
 from btc_assets.market.calendar import DAY
+from btc_assets.market.issuance import is_live
 from btc_assets.market.kline import Kline
 from btc_assets.storage.registry.protocol import VintageId
 from btc_dash.data.cache import Reader
@@ -104,7 +105,7 @@ class Forecast:
     @property
     def backfilled(self) -> bool:
         """Whether it was made after its first target day was over."""
-        return self.issued_at.date() > self.origin + DAY
+        return not is_live(self.origin, self.issued_at)
 
     def chance_above(self, price: float) -> float:
         """The probability that the close on the last target exceeds ``price``.

@@ -8,21 +8,18 @@ from __future__ import annotations
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES, FORECASTS
 from btc_assets.market.calendar import DAY, FIRST_DAY
-from btc_assets.statistics.significance import diebold_mariano
+from btc_assets.statistics.comparison import Comparison, compare_losses
 from btc_dash.data import market
 from btc_dash.data.cache import Reader
 from btc_dash.data.query import KINDS, RecordQuestion
 
 COVERAGES = (50, 80, 95)
 BINS = 10
-INDEPENDENT = 10
-"""Forecasts end to end, without overlap, that a comparison needs."""
 
 _HORIZONS_KEPT = 4
 _CHUNK = 365 * DAY
@@ -42,24 +39,6 @@ _COLUMNS = [
     "absolute_percentage_error", "naive_absolute_error", "pinball", "pinball_random_walk",
     "inside_50", "inside_80", "inside_95", "pit", "live",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Mean difference to a rival as a share of the rival's mean, its 95 % margin, and p (None: no test)."""
-
-    change: float
-    margin: float | None
-    p: float | None
-
-    @property
-    def says(self) -> str:
-        """better, worse, or the honest nothing."""
-        if self.p is None:
-            return "too few to tell"
-        if self.p >= 0.05:
-            return "no better"
-        return "better" if self.change < 0 else "worse"
 
 
 def totals(reader: Reader, kind: str) -> pl.DataFrame:
@@ -103,16 +82,14 @@ def _compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, C
     mine = rows.filter(pl.col("model") == model)
     if mine.is_empty():
         return {}
-    found = {
-        "middle": _test(
-            mine["absolute_percentage_error"], mine["naive_absolute_error"] / mine["close"], horizon
-        )
-    }
+    missed, no_change = mine["absolute_percentage_error"], mine["naive_absolute_error"] / mine["close"]
+    found = {"middle": compare_losses(missed.to_numpy(), no_change.to_numpy(), horizon)}
     for rival in ("random_walk", "mixture_walk"):
         theirs = rows.filter(pl.col("model") == rival).select("origin_date", theirs="pinball")
         pairs = mine.join(theirs, on="origin_date").sort("origin_date")
         if not pairs.is_empty():
-            found[rival] = _test(pairs["pinball"], pairs["theirs"], horizon)
+            losses, reference = pairs["pinball"].to_numpy(), pairs["theirs"].to_numpy()
+            found[rival] = compare_losses(losses, reference, horizon)
     return found
 
 
@@ -156,25 +133,6 @@ def _chunks(reader: Reader) -> Iterator[pl.DataFrame]:
 
 def _of_kind(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     return frame if kind == "all" else frame.filter(pl.col("live") == (kind == "live"))
-
-
-def _test(mine: pl.Series, theirs: pl.Series, horizon: int) -> Comparison:
-    """The mean difference with its Newey-West margin and the Diebold-Mariano p, by origin in order.
-
-    Forecasts that overlap repeat each other and the test rejects too easily on them, so there is none
-    before ``INDEPENDENT`` of them lie end to end.
-    """
-    scale = float(theirs.mean())  # type: ignore[arg-type]
-    difference = ((mine - theirs) / scale).to_numpy()
-    change = float(difference.mean())
-    if len(difference) < INDEPENDENT * horizon:
-        return Comparison(change, None, None)
-    plain = diebold_mariano(difference, horizon - 1, small_sample=False)
-    small = diebold_mariano(difference, horizon - 1)
-    if plain is None or small is None:
-        return Comparison(change, None, None)
-    margin = 1.96 * abs(change / plain.statistic) if plain.statistic else None
-    return Comparison(change, margin, small.p_two_sided)
 
 
 def since(reader: Reader, question: RecordQuestion) -> tuple[dt.date, dt.date] | None:

@@ -7,6 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
+from btc_assets.scoring.drift import window
 from btc_dash.charts import track_record as charts
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.data import calibration, market, track_record
@@ -14,7 +15,7 @@ from btc_dash.data.context import Site
 from btc_dash.data.query import RecordQuestion
 from btc_dash.pages.controls import Choice, Entry, Table
 from btc_dash.text import formatting as fmt
-from btc_dash.text.record_text import verdict
+from btc_dash.text.record_text import drift_sentence, verdict
 
 _PRESETS = {n: fmt.days(n) for n in (1, 7, 14, 30, 90)}
 _MODEL_NAMES = {name: fmt.model(name) for name in ("ensemble", *NETWORKS)}
@@ -93,11 +94,11 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
                     "In tenths. Level is honest, a hump too cautious, a valley too bold.",
                     _graph("pit", charts.pit_figure(row.row(0, named=True)), _LOW),
                 ),
-                _panel("Changes", "Refits that were refused, and drift.", _events(site, question, held)),
+                _panel("Changes", "Refits that were refused, and drift.", _events(site, question)),
             ],
             className="pair",
         ),
-        _calibration(held),
+        _calibration(held, question.days),
         _panel(
             f"Scores {fmt.days(question.days)} ahead",
             "Score: CRPS as a ratio to the random walk's; below 1 is better, ± is a 95 % margin.",
@@ -106,13 +107,13 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
     ]
 
 
-def _calibration(path: pl.DataFrame) -> Component | None:
+def _calibration(path: pl.DataFrame, horizon: int) -> Component | None:
     """How the 80 % range held over time; nothing with fewer targets than say something."""
     if path.height < 2:
         return None
     return _panel(
         "Do the ranges still hold?",
-        f"Of the last {calibration.RECENT} prices up to each day, the share that ended inside the 80 % "
+        f"Of the last {window(horizon)} prices up to each day, the share that ended inside the 80 % "
         "range, live and back-filled. Outside the band it is more than chance.",
         _graph("drift", charts.drift_figure(path), _LOW),
         legend=(("median", "Inside the 80 % range"), ("chance", "What chance allows, 99 times in 100")),
@@ -178,18 +179,14 @@ def _scores(site: Site, question: RecordQuestion) -> Component:
     return Table("scores", "Scores", _HEAD, lines, chosen=fmt.model(question.model))
 
 
-def _events(site: Site, question: RecordQuestion, path: pl.DataFrame) -> Component:
-    """Drift of the 80 % range, then what happened to vintages, newest first."""
+def _events(site: Site, question: RecordQuestion) -> Component:
+    """Drift, then what happened to vintages, newest first."""
     found: list[Component] = []
-    recent = calibration.latest(path)
-    if recent:
-        count, share, drifted = recent
-        tone = "more than chance explains: the ranges have drifted" if drifted else "within chance of 80 %"
-        held = f"{fmt.percent(share)} of the last {count} prices ended inside the 80 % range, {tone}."
-        found.append(html.Li([html.Strong("Now"), held]))
+    now = drift_sentence(calibration.drift(site.reader, question.model, question.days))
+    found.append(html.Li([html.Strong("Now"), now]))
     for event in market.events(site.reader, question.model)[:6]:
         found.append(html.Li([html.Strong(fmt.day(event.day)), f"{fmt.model(event.model)}: {event.text}"]))
-    return html.Ul(found or [html.Li("Nothing so far.")], className="events")
+    return html.Ul(found, className="events")
 
 
 def _panel(title: str, note: str, body: Component, legend: tuple[tuple[str, str], ...] = ()) -> Component:

@@ -8,6 +8,7 @@ from btc_dash.data import track_record
 from btc_dash.data.cache import Reader
 from btc_dash.data.forecasting import Answer
 from btc_dash.text import formatting as fmt
+from btc_dash.text.record_text import claim
 
 
 def headline(a: Answer) -> str:
@@ -52,12 +53,9 @@ def _trust(reader: Reader, model: str, days: int) -> str | None:
         return None
     row = table.row(0, named=True)
     against = track_record.compare(reader, model, days, "all").get("middle")
-    verdict = "no better than assuming no change"
-    if against is None or against.p is None:
-        verdict = "too few to tell it from assuming no change"
-    elif against.says != "no better":
-        naive = fmt.percent(row["naive_ape"], 1)
-        verdict = f"{against.says} than assuming no change, which missed by {naive}"
+    verdict = claim(against, "assuming no change")
+    if against and against.verdict in ("better", "worse"):
+        verdict += f", which missed by {fmt.percent(row['naive_ape'], 1)}"
     missed = f"the middle missed by {fmt.percent(row['ape'], 1)} on average"
     inside = f"{fmt.percent(row['in80'])} of prices ended inside the 80 % range"
     return f"Over {row['n']:,} such forecasts {missed}: {verdict}. {inside}."

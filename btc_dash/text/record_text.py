@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from btc_assets.scoring.drift import Drift
+from btc_assets.statistics.comparison import Comparison, format_p
 from btc_dash.data import track_record
 from btc_dash.data.cache import Reader
 from btc_dash.data.query import RecordQuestion
-from btc_dash.data.track_record import Comparison
 from btc_dash.text import formatting as fmt
 
 KIND_WORDS = {"all": "", "live": "live ", "backfilled": "back-filled "}
@@ -38,10 +39,21 @@ def verdict(reader: Reader, question: RecordQuestion) -> list[str]:
 
 
 def claim(against: Comparison | None, rival: str) -> str:
-    """What may be said of a comparison: better, worse, no better, or too few to tell."""
-    if against is None or against.p is None:
+    """Say what may be said of a comparison with ``rival``."""
+    if against is None or against.verdict == "too few to tell":
         return f"too few to tell it from {rival}"
-    if against.says == "no better":
+    if against.verdict == "equal by design":
+        return f"the same as {rival}, by design"
+    if against.verdict == "no better":
         return f"no better than {rival}"
-    p = "p < 0.001" if against.p < 0.001 else f"p = {against.p:.3f}"
-    return f"{fmt.percent(abs(against.change), 1)} {against.says} than {rival} ({p})"
+    size = fmt.percent(abs(against.change), 1)
+    return f"{size} {against.verdict} than {rival} ({format_p(against.p or 0.0)})"
+
+
+def drift_sentence(drift: Drift) -> str:
+    """Say whether recent forecasts drifted, and why it is called so."""
+    if drift.verdict == "too few to tell":
+        return "Too few recent forecasts to tell whether the ranges hold."
+    if drift.verdict == "within chance":
+        return "Within chance: recent prices ended inside the ranges as often as they should."
+    return f"Drifted, more than chance explains: {'; '.join(drift.reasons)}."

@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from btc_assets.contracts import FORECAST_SCORES
+from btc_assets.statistics.comparison import Comparison
 from btc_dash.data import track_record
 from btc_dash.data.context import Site
 from btc_dash.data.query import RecordQuestion
-from btc_dash.data.track_record import Comparison
 from btc_dash.text.record_text import claim, verdict
 
 
@@ -51,15 +51,6 @@ def test_hindsight_holds_one_row_a_target(site: Site) -> None:
     assert (rows["q100"] < rows["q900"]).all()
 
 
-def test_a_middle_at_the_last_close_is_no_better_than_no_change(site: Site) -> None:
-    said = verdict(site.reader, RecordQuestion(days=1))
-    assert (
-        "too few to tell it from assuming no change" in said[0]
-        or "no better than assuming no change" in said[0]
-    )
-    assert "of prices ended inside the 80 % range" in said[-1]
-
-
 def test_a_wider_rival_is_told_from_the_model_with_a_margin(site: Site) -> None:
     found = track_record.compare(site.reader, "ensemble", 1, "all")
     assert set(found) == {"middle", "random_walk", "mixture_walk"}
@@ -69,19 +60,26 @@ def test_a_wider_rival_is_told_from_the_model_with_a_margin(site: Site) -> None:
 
 def test_overlapping_forecasts_are_too_few_to_claim_anything(site: Site) -> None:
     for against in track_record.compare(site.reader, "ensemble", 7, "all").values():
-        assert against.p is None
-        assert against.says == "too few to tell"
-    assert "too few to tell it from assuming no change" in verdict(site.reader, RecordQuestion(days=7))[0]
+        assert against.verdict in ("too few to tell", "equal by design")
+
+
+def test_a_middle_at_the_last_close_is_the_same_as_no_change_by_design(site: Site) -> None:
+    """It was called "too few to tell", as if more days could ever tell."""
+    for days in (1, 7):
+        said = verdict(site.reader, RecordQuestion(days=days))
+        assert "the same as assuming no change, by design" in said[0]
+    assert "of prices ended inside the 80 % range" in said[-1]
 
 
 @pytest.mark.parametrize(
     ("comparison", "says"),
     [
         (None, "too few to tell it from no change"),
-        (Comparison(-0.5, None, None), "too few to tell it from no change"),
-        (Comparison(-0.5, 0.6, 0.2), "no better than no change"),
-        (Comparison(-0.05, 0.01, 0.012), "5.0 % better than no change (p = 0.012)"),
-        (Comparison(0.05, 0.01, 0.0001), "5.0 % worse than no change (p < 0.001)"),
+        (Comparison("too few to tell", -0.5), "too few to tell it from no change"),
+        (Comparison("equal by design"), "the same as no change, by design"),
+        (Comparison("no better", -0.5, 0.6, 0.2), "no better than no change"),
+        (Comparison("better", -0.05, 0.01, 0.012), "5.0 % better than no change (p = 0.012)"),
+        (Comparison("worse", 0.05, 0.01, 0.0001), "5.0 % worse than no change (p < 0.001)"),
     ],
 )
 def test_nothing_is_claimed_that_chance_explains(comparison: Comparison | None, says: str) -> None:

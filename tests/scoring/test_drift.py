@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import scipy.stats
 
-from btc_assets.scoring.drift import FEWEST, alarms, binomial_two_sided
+from btc_assets.scoring.drift import FEWEST, LEVEL, binomial_two_sided, chance_limits, measure_drift
 
 
 def scores(days: int, inside_80: float = 0.8, loss: float = 1.0, model: str = "mlp") -> pl.DataFrame:
@@ -29,30 +29,40 @@ def scores(days: int, inside_80: float = 0.8, loss: float = 1.0, model: str = "m
     )
 
 
-def test_a_sound_model_raises_no_alarm() -> None:
-    assert alarms(scores(90)) == []
+def test_a_sound_model_is_within_chance() -> None:
+    assert measure_drift(scores(90), 1).verdict == "within chance"
 
 
 def test_intervals_that_hold_far_too_rarely_or_too_often_are_named() -> None:
     for share in (0.6, 1.0):
-        (alarm,) = alarms(scores(90, inside_80=share))
-        assert alarm.kind == "coverage"
-        assert f"{round(90 * share)} of the last 90 closes inside the 80 % interval" in alarm.text
+        drift = measure_drift(scores(90, inside_80=share), 1)
+        assert drift.verdict == "drifted"
+        (reason,) = drift.reasons
+        assert f"{round(90 * share)} of the last 90 closes inside the 80 % range" in reason
 
 
 def test_a_loss_clearly_above_the_random_walks_is_named() -> None:
-    (alarm,) = alarms(scores(90, loss=1.2, model="ensemble"))
-    assert (alarm.model, alarm.kind) == ("ensemble", "loss")
-    assert alarms(scores(90, loss=0.8)) == []
+    drift = measure_drift(scores(90, loss=1.2), 1)
+    assert drift.verdict == "drifted"
+    assert "times the random walk's over 90 days (p < 0.001)" in drift.reasons[0]
+    assert measure_drift(scores(90, loss=0.8), 1).verdict == "within chance"
 
 
 def test_too_few_scores_say_nothing() -> None:
-    assert alarms(scores(FEWEST - 1, inside_80=0.0)) == []
+    assert measure_drift(scores(FEWEST - 1, inside_80=0.0), 1).verdict == "too few to tell"
 
 
-def test_other_horizons_are_not_counted() -> None:
-    longer = scores(90, inside_80=0.0).with_columns(pl.lit(7).cast(pl.Int16).alias("horizon"))
-    assert alarms(longer) == []
+def test_long_horizons_need_ten_forecasts_end_to_end() -> None:
+    assert measure_drift(scores(139, inside_80=0.0), 14).verdict == "too few to tell"
+    assert measure_drift(scores(140, inside_80=0.0), 14).verdict == "drifted"
+
+
+@pytest.mark.parametrize("percent", [50, 80, 95])
+@pytest.mark.parametrize("trials", [10, 45, 90])
+def test_chance_limits_are_what_scipys_test_accepts(trials: int, percent: int) -> None:
+    p = percent / 100
+    accepted = [k for k in range(trials + 1) if scipy.stats.binomtest(k, trials, p).pvalue >= LEVEL]
+    assert chance_limits(trials, p) == (accepted[0] / trials, accepted[-1] / trials)
 
 
 @pytest.mark.parametrize(

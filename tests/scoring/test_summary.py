@@ -12,7 +12,8 @@ from btc_assets.contracts import BASELINES, QUANTILES, UTC_US
 from btc_assets.errors import ModelError
 from btc_assets.modeling.baselines import baseline_forecasts
 from btc_assets.scoring.scores import score
-from btc_assets.scoring.summary import against, by_horizon, overall, render, verdict
+from btc_assets.scoring.summary import against, against_overall, by_horizon, describe, overall, render
+from btc_assets.statistics.comparison import Comparison
 
 DAY = dt.timedelta(days=1)
 KLINES = candles(660)
@@ -43,31 +44,29 @@ def test_ratios_and_means_are_those_of_the_rows_themselves() -> None:
         ratios = [losses(model, h).mean() / losses("random_walk", h).mean() for h in range(1, 31)]
         mine = table.filter(pl.col("model") == model).sort("horizon")
         assert mine["crps_ratio"].to_numpy() == pytest.approx(ratios, abs=1e-9)
-        mean = overall(SCORES, "random_walk").filter(pl.col("model") == model)["crps_ratio"].item()
+        mean = overall(SCORES).filter(pl.col("model") == model)["crps_ratio"].item()
         assert mean == pytest.approx(np.mean(ratios), abs=1e-9)
 
 
-def test_the_test_at_one_horizon_is_that_of_the_scaled_differences() -> None:
-    difference = (losses("mixture_walk", 7) - losses("random_walk", 7)) / losses("random_walk", 7).mean()
-    e = difference - difference.mean()
-    n = len(e)
-    g = e @ e / n + sum(2 * (1 - k / 7) * (e[k:] @ e[:-k]) / n for k in range(1, 7))
-    t = difference.mean() / math.sqrt(g / n)
+def test_too_few_independent_origins_are_said_with_their_number() -> None:
+    """65 origins 30 days ahead are two that do not overlap; they once gave "better (p = 0.000)"."""
     found = against(SCORES, "mixture_walk", "random_walk", 7)
-    assert found["statistic"] == pytest.approx(t, abs=1e-9)
-    assert found["p"] == pytest.approx(math.erfc(abs(t) / math.sqrt(2)), abs=1e-9)
+    assert (found.verdict, found.independent) == ("too few to tell", len(losses("mixture_walk", 7)) // 7)
+    assert describe(against_overall(SCORES, "last_close", "random_walk"), "random_walk") == (
+        "too few to tell: 2 independent origins, 10 are needed"
+    )
 
 
 def test_the_test_over_all_horizons_uses_origins_that_have_all() -> None:
-    scaled, whole = 0.0, len(CLOSES) - 560 - 30
-    for h in range(1, 31):
-        mine, other = losses("last_close", h)[:whole], losses("random_walk", h)[:whole]
-        scaled = scaled + (mine - other) / other.mean() / 30
-    e = scaled - scaled.mean()
-    n = len(e)
-    g = e @ e / n + sum(2 * (1 - k / 30) * (e[k:] @ e[:-k]) / n for k in range(1, 30))
-    found = overall(SCORES, "random_walk").filter(pl.col("model") == "last_close")
-    assert found["statistic"].item() == pytest.approx(scaled.mean() / math.sqrt(g / n), abs=1e-9)
+    near = SCORES.filter(pl.col("horizon") <= 3)
+    scaled, whole = 0.0, len(ORIGINS)
+    for h in (1, 2, 3):
+        mine, other = losses("last_close", h), losses("random_walk", h)
+        scaled = scaled + ((mine - other) / other.mean())[:whole] / 3
+    found = against_overall(near, "last_close", "random_walk", 3)
+    assert found.change == pytest.approx(np.mean(scaled), rel=0.02)
+    assert found.independent == whole // 3
+    assert found.verdict == "worse"
 
 
 def test_last_close_has_a_relative_mae_of_one() -> None:
@@ -76,18 +75,28 @@ def test_last_close_has_a_relative_mae_of_one() -> None:
     assert mine["cover_80"].to_numpy() == pytest.approx(0.0)
 
 
-def test_the_text_says_who_is_no_better() -> None:
+def test_the_text_names_the_reference_and_what_cannot_be_told() -> None:
     text = render(SCORES)
     assert "against mixture_walk" in text
-    assert "worse than mixture_walk" in next(x for x in text.splitlines() if x.startswith("last_close"))
+    assert "too few to tell" in next(x for x in text.splitlines() if x.startswith("last_close"))
     assert "reference" in next(x for x in text.splitlines() if x.startswith("mixture_walk"))
+    near = render(SCORES.filter(pl.col("horizon") == 1), shown=(1,))
+    assert "worse than mixture_walk (p < 0.001)" in next(
+        x for x in near.splitlines() if x.startswith("last_close")
+    )
 
 
-def test_a_verdict_needs_the_five_percent_level() -> None:
-    assert verdict("mlp", "random_walk", -1.0, 0.3) == "no better than random_walk (p = 0.300)"
-    assert verdict("mlp", "random_walk", -3.0, 0.003).startswith("better")
-    assert verdict("mlp", "random_walk", 3.0, 0.003).startswith("worse")
-    assert verdict("mlp", "random_walk", None, None) == "too few origins to tell"
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (Comparison("no better", p=0.3), "no better than random_walk (p = 0.300)"),
+        (Comparison("better", -0.1, p=0.0001), "better than random_walk (p < 0.001)"),
+        (Comparison("worse", 0.1, p=0.003), "worse than random_walk (p = 0.003)"),
+        (Comparison("equal by design"), "equal by design to random_walk"),
+    ],
+)
+def test_a_comparison_in_words(found: Comparison, says: str) -> None:
+    assert describe(found, "random_walk") == says
 
 
 def test_a_missing_reference_or_no_scores_say_what_to_do() -> None:

@@ -124,11 +124,15 @@ def crossing(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
 )
 def forecast_scores_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
     """What must hold of the scores, and whether the forecasts drift."""
-    from btc_assets.scoring.drift import alarms
+    from btc_assets.scoring.drift import measure_drift
 
     scores = platform.tables.read(FORECAST_SCORES)
     yield result(FORECAST_SCORES.name, "follows_its_contract", breaches_of_contract(FORECAST_SCORES, scores))
-    wrong = [alarm.text for alarm in alarms(scores)]
+    wrong = [
+        f"{model}: {reason}"
+        for model in MODELS
+        for reason in measure_drift(scores.filter(model=model, horizon=1), 1).reasons
+    ]
     yield result(FORECAST_SCORES.name, "calibrated", wrong, warn=True)
 
 

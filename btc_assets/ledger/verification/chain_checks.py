@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from btc_assets.ledger.clock import TOLERANCE, deadline
+from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.records import NOTHING, IssueRecord
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import closes_at
+from btc_assets.market.issuance import deadline, is_live
 
 Stored = Sequence[tuple[IssueRecord, str]]
 
@@ -83,7 +84,7 @@ def _times(record: IssueRecord, before: IssueRecord | None) -> Iterator[Fault]:
         yield _fault(record, "clock", f"issued at {_shown(at)}, before what its own clocks said")
     if at < closes_at(origin):
         yield _fault(record, "clock", f"issued at {_shown(at)}, before its origin was over")
-    if (record.kind == "live") != (at < deadline(origin)):
+    if (record.kind == "live") != is_live(origin, at):
         yield _fault(
             record,
             "clock",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from btc_assets.contracts import RAW_KLINES, TableSpec
 from btc_assets.errors import BtcError, LedgerError
-from btc_assets.ledger.clock import TOLERANCE, deadline
+from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.publishing.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
 from btc_assets.ledger.verification.chain_checks import Stored, current, walk
@@ -20,6 +20,7 @@ from btc_assets.ledger.verification.input_checks import (
 )
 from btc_assets.ledger.verification.output_checks import check_models, check_rows
 from btc_assets.ledger.verification.report import Fault, Report, in_order
+from btc_assets.market.issuance import is_live
 from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableStore
 
@@ -180,7 +181,7 @@ def _dated(published: Sequence[Published], stored: Stored, location: str) -> str
             reached = at if reached is None else min(reached, at)
         if reached is not None:
             earliest[record.seq] = reached
-    dated = sum(r.seq in earliest and earliest[r.seq] < deadline(r.origin_date) for r in live)
+    dated = sum(r.seq in earliest and is_live(r.origin_date, earliest[r.seq]) for r in live)
     return f"{dated:,} of {len(live):,} live forecasts were at {location} before their first target closed"
 
 
