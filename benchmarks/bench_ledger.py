@@ -41,7 +41,8 @@ from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days, last_cl
 from btc_assets.market.sources.simulated import Simulated
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.vintages import grid_cutoff
-from btc_assets.storage.bitemporal import BARS, land
+from btc_assets.series import BARS
+from btc_assets.storage.bitemporal import land
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -20,22 +20,18 @@ from numpy.typing import NDArray
 
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
-from btc_assets.modeling.history import LOG_REALISED
-from btc_assets.storage.bitemporal import CONTENT
+from btc_assets.series import Series
 
 TEXT_BYTES = 24
 FORECAST_COLUMNS = [c for c in FORECASTS.schema.names() if c != "issued_at"]
 """What the hash of a forecast covers; the record itself says when it was issued."""
-
-CANDLE_COLUMNS = ["symbol", "date", *CONTENT]
-"""What the hash of candles covers: what the exchange said, not who brought it or when."""
 
 _MISSING = -1
 _NAN = np.float64("nan")
 
 
 def forecast_digests(forecasts: pl.DataFrame) -> dict[dt.date, str]:
-    """SHA-256 of each origin's rows of one symbol, ordered by model, then horizon."""
+    """Hash (SHA-256) each origin's rows of one symbol, ordered by model, then horizon."""
     rows = forecasts.select(FORECAST_COLUMNS).sort("origin_date", "model", "horizon")
     header, cells = _header("forecasts", rows), encode(rows)
     return {
@@ -44,25 +40,23 @@ def forecast_digests(forecasts: pl.DataFrame) -> dict[dt.date, str]:
     }
 
 
-def candle_digests(candles: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
-    """For each origin the SHA-256 of all candles of one symbol up to and including it, by day."""
-    return prefix_digests("raw_klines", candles.select(CANDLE_COLUMNS), origins)
+def series_digests(series: Series, rows: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
+    """Hash, for each origin, all rows of one symbol up to and including it: what the market said.
 
-
-def bar_digests(bars: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
-    """The same of 4-hour candles, by the instant at which they begin."""
-    return prefix_digests("raw_klines_4h", bars.select(CANDLE_COLUMNS).sort("open_time"), origins)
+    Who brought a row and when is not covered (``series.PROVENANCE``).
+    """
+    return prefix_digests(series.name, rows.select(series.content).sort(series.order), origins)
 
 
 def feature_digests(
-    features: pl.DataFrame, origins: Iterable[dt.date], *, with_bars: bool
+    features: pl.DataFrame, origins: Iterable[dt.date], without: Collection[str] = ()
 ) -> dict[dt.date, str]:
-    """The same of features; without what 4-hour candles give for a record that knows none (before 0.2.0)."""
-    return prefix_digests("features", features if with_bars else features.drop(LOG_REALISED), origins)
+    """Hash, for each origin, one symbol's features up to and including it, but the columns ``without``."""
+    return prefix_digests("features", features.drop(without), origins)
 
 
 def prefix_digests(name: str, rows: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
-    """For each origin the SHA-256 of the rows whose ``date`` is not after it, ordered by date.
+    """Hash (SHA-256), for each origin, the rows whose ``date`` is not after it, ordered by date.
 
     A hash can be continued after it was read, so all origins together cost one pass.
 

@@ -9,13 +9,24 @@ from typing import Any
 
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE, TableSpec
+from btc_assets.contracts import VINTAGES_IN_FORCE, TableSpec
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.digest import CANDLE_COLUMNS, bar_digests, candle_digests, feature_digests
+from btc_assets.ledger.digest import feature_digests, series_digests
+from btc_assets.ledger.records import Snapshot
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import stale_days
+from btc_assets.series import BARS, CANDLES, SERIES, Series
+from btc_assets.storage.bitemporal import newest
 from btc_assets.storage.registry.protocol import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableStore
+
+
+@dataclass(frozen=True, eq=False)
+class TableRows:
+    """Rows of one symbol, and the table's version when they were read; -1 where there was no table."""
+
+    rows: pl.DataFrame
+    version: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,26 +34,35 @@ class Inputs:
     """Everything the forecasts of one symbol were computed from.
 
     Attributes:
-        candles: all rows of ``raw_klines`` up to the newest origin.
-        candles_version: the table's version when they were read.
-        bars: all rows of ``raw_klines_4h`` up to the newest origin; none where the table is not there.
-        bars_version: as above; -1 where it is not.
+        series: by name, the newest rows of each series up to the newest origin.
         features: all rows of the features table up to the newest origin.
-        features_version: as above.
+        features_version: the table's version when they were read.
         vintages: rows of ``vintages_in_force`` of the origins.
         code_version: version of the code that computes.
         settings: the settings that matter to the result; plain JSON values.
     """
 
-    candles: pl.DataFrame
-    candles_version: int
-    bars: pl.DataFrame
-    bars_version: int
+    series: Mapping[str, TableRows]
     features: pl.DataFrame
     features_version: int
     vintages: pl.DataFrame
     code_version: str
     settings: Mapping[str, Any]
+
+    @property
+    def symbol(self) -> str:
+        """The trading pair that all of it is about."""
+        return str(self.candles["symbol"][0])
+
+    @property
+    def candles(self) -> pl.DataFrame:
+        """The daily candles."""
+        return self.series[CANDLES.name].rows
+
+    @property
+    def bars(self) -> pl.DataFrame:
+        """The 4-hour candles."""
+        return self.series[BARS.name].rows
 
 
 def read_inputs(
@@ -60,14 +80,10 @@ def read_inputs(
     """
     first, end = min(origins), max(origins) + DAY
     mine = pl.col("symbol") == symbol
-    # A version is taken before its rows: what is read is that version or a newer one, and hashed anyway.
-    candles_version, features_version = tables.version(RAW_KLINES), tables.version(features)
-    bars_version = tables.version(RAW_KLINES_4H) if tables.exists(RAW_KLINES_4H) else -1
+    series = {one.name: _read(tables, one, symbol, end) for one in SERIES}
+    features_version = tables.version(features)
     return Inputs(
-        tables.read(RAW_KLINES, end=end).filter(mine),
-        candles_version,
-        _bars(tables, symbol, end),
-        bars_version,
+        series,
         tables.read(features, end=end).filter(mine),
         features_version,
         tables.read(VINTAGES_IN_FORCE, start=first, end=end).filter(mine),
@@ -76,31 +92,42 @@ def read_inputs(
     )
 
 
-def _bars(tables: TableStore, symbol: str, end: dt.date) -> pl.DataFrame:
-    """The stored 4-hour candles of the days before ``end``."""
-    if not tables.exists(RAW_KLINES_4H):
-        return RAW_KLINES_4H.empty()
-    return tables.read(RAW_KLINES_4H, end=end).filter(pl.col("symbol") == symbol)
+def _read(tables: TableStore, series: Series, symbol: str, end: dt.date) -> TableRows:
+    """The newest rows of the days before ``end``; of an optional series that was never stored, none.
+
+    The version is taken before the rows: what is read is that version or a newer one, and hashed anyway.
+    """
+    if series.optional and not tables.exists(series.newest):
+        return TableRows(series.newest.empty(), -1)
+    version = tables.version(series.newest)
+    return TableRows(newest(tables, symbol, series, end=end), version)
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Per origin, what a record says about the inputs."""
+    """Per origin, what a record says about the inputs: of ``series`` by name, then by origin."""
 
-    candles: Mapping[dt.date, str]
-    bars: Mapping[dt.date, str]
+    series: Mapping[str, Mapping[dt.date, Snapshot]]
     features: Mapping[dt.date, str]
     vintages: Mapping[dt.date, list[dict[str, Any]]]
+
+    def of(self, origin: dt.date) -> dict[str, Snapshot]:
+        """What the record of ``origin`` says of each series."""
+        return {name: by_origin[origin] for name, by_origin in self.series.items()}
 
 
 def evidence(inputs: Inputs, origins: Sequence[dt.date]) -> Evidence:
     """Hash the inputs for each origin."""
     return Evidence(
-        candle_digests(inputs.candles, origins),
-        bar_digests(inputs.bars, origins),
-        feature_digests(inputs.features, origins, with_bars=True),
+        {series.name: _snapshots(series, inputs.series[series.name], origins) for series in SERIES},
+        feature_digests(inputs.features, origins),
         _vintages(inputs.vintages),
     )
+
+
+def _snapshots(series: Series, read: TableRows, origins: Sequence[dt.date]) -> dict[dt.date, Snapshot]:
+    digests = series_digests(series, read.rows, origins)
+    return {origin: Snapshot(digest, read.version) for origin, digest in digests.items()}
 
 
 def check_inputs(
@@ -112,7 +139,7 @@ def check_inputs(
         LedgerError: names the candle, vintage or row.
     """
     origins = rows["origin_date"].unique().sort()
-    _check_candles(tables, inputs, origins, now)
+    _check_series(tables, inputs, origins, now)
     _check_derived(inputs, origins[-1])
     _check_vintages(rows, inputs.vintages)
     _check_registry(registry, inputs.vintages)
@@ -127,38 +154,42 @@ def _vintages(rows: pl.DataFrame) -> dict[dt.date, list[dict[str, Any]]]:
     return found
 
 
-def _check_candles(tables: TableStore, inputs: Inputs, origins: pl.Series, now: dt.datetime) -> None:
-    """Every origin has its candle, none is from the future, and none was restated since it was read."""
+def _check_series(tables: TableStore, inputs: Inputs, origins: pl.Series, now: dt.datetime) -> None:
+    """Every origin has its candle, no row is from the future, and none was restated since it was read."""
     lacking = sorted(set(origins) - set(inputs.candles["date"]))
     if lacking:
         raise LedgerError(f"no candle of origin {lacking[0]} among the inputs; materialise its raw_klines")
-    for rows in (inputs.candles, inputs.bars):
-        late = rows.filter(pl.col("ingested_at") > now)
-        if not late.is_empty():
-            row = late.row(0, named=True)
-            raise LedgerError(
-                f"the candle of {row['open_time']:%Y-%m-%d %H:%M} was stored at "
-                f"{row['ingested_at'].isoformat()}, after now ({now.isoformat()}): a clock is wrong. Nothing "
-                "was issued"
-            )
-    symbol, end = inputs.candles["symbol"][0], origins[-1] + DAY
-    for spec, read, version in (
-        (RAW_KLINES, inputs.candles, inputs.candles_version),
-        (RAW_KLINES_4H, inputs.bars, inputs.bars_version),
-    ):
-        if not tables.exists(spec) or tables.version(spec) == version:
-            continue
-        stored = tables.read(spec, end=end).filter(pl.col("symbol") == symbol)
-        then = read.filter(pl.col("date") < end)
-        if not _content(stored).equals(_content(then)):
-            raise LedgerError(
-                f"candles up to {origins[-1]} changed while the forecasts were computed from them; nothing "
-                "was issued, run the partition again"
-            )
+    for series in SERIES:
+        _check_times(series, inputs.series[series.name].rows, now)
+    for series in SERIES:
+        _check_unchanged(tables, series, inputs.series[series.name], inputs.symbol, origins[-1])
 
 
-def _content(candles: pl.DataFrame) -> pl.DataFrame:
-    return candles.sort("open_time").select(CANDLE_COLUMNS)
+def _check_times(series: Series, rows: pl.DataFrame, now: dt.datetime) -> None:
+    late = rows.filter(pl.col("ingested_at") > now)
+    if late.is_empty():
+        return
+    row = late.row(0, named=True)
+    at = f"{row['open_time']:%Y-%m-%d %H:%M}" if series.interval else str(row["date"])
+    raise LedgerError(
+        f"the {series.noun.removesuffix('s')} of {at} was stored at {row['ingested_at'].isoformat()}, after "
+        f"now ({now.isoformat()}): a clock is wrong. Nothing was issued"
+    )
+
+
+def _check_unchanged(
+    tables: TableStore, series: Series, read: TableRows, symbol: str, origin: dt.date
+) -> None:
+    if not tables.exists(series.newest) or tables.version(series.newest) == read.version:
+        return
+    stored = newest(tables, symbol, series, end=origin + DAY)
+    then = read.rows.filter(pl.col("date") <= origin)
+    now, before = (rows.sort(series.order).select(series.content) for rows in (stored, then))
+    if not now.equals(before):
+        raise LedgerError(
+            f"{series.title} up to {origin} changed while the forecasts were computed from them; nothing "
+            "was issued, run the partition again"
+        )
 
 
 def _check_derived(inputs: Inputs, newest: dt.date) -> None:

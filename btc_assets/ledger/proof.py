@@ -13,11 +13,12 @@ import polars as pl
 
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.digest import CANDLE_COLUMNS, FORECAST_COLUMNS
+from btc_assets.ledger.digest import FORECAST_COLUMNS
 from btc_assets.ledger.publishing.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
 from btc_assets.ledger.verification import verify_proof
-from btc_assets.storage.bitemporal import bar_versions, versions
+from btc_assets.series import PROVENANCE, SERIES
+from btc_assets.storage.bitemporal import versions
 from btc_assets.storage.registry.manifest import MANIFEST, canonical_json
 from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableStore
@@ -32,8 +33,7 @@ checks everything here with Python's standard library alone; HASH is a head that
 
 records.jsonl       the chain: one record a line; the hash of a line is in the next line
 forecasts.csv.gz    every forecast row, as issued
-raw_klines.csv.gz   every version of every candle, and when it was stored
-raw_klines_4h.csv.gz  the same of 4-hour candles
+{series}
 models/             the manifest (hashes of all files) of each model that was used
 heads.jsonl         hashes that were published outside the store
 verify_proof.py     the script; read it before you trust it
@@ -82,9 +82,9 @@ def export_proof(
         (draft / "records.jsonl").write_bytes(b"".join(record.line() for record in records))
         _write_heads(draft / "heads.jsonl", sink.published(symbol) if sink else [])
         _write_models(draft / "models", registry, inside, with_models=with_models)
-        said = {"symbol": symbol, "from": str(start), "to": str(end)}
+        said = {"symbol": symbol, "from": str(start), "to": str(end), "series": _said_of_series()}
         (draft / "bundle.json").write_bytes(canonical_json(said))
-        (draft / "README.txt").write_text(_README.format(symbol=symbol, start=start, end=end))
+        (draft / "README.txt").write_text(_readme(symbol, start, end))
         shutil.copyfile(verify_proof.__file__, draft / "verify_proof.py")
         draft.rename(folder)
     finally:
@@ -92,13 +92,23 @@ def export_proof(
     return folder
 
 
+def _readme(symbol: str, start: dt.date, end: dt.date) -> str:
+    files = [f"{s.name}.csv.gz  every version of all {s.title}, and when it was stored" for s in SERIES]
+    return _README.format(symbol=symbol, start=start, end=end, series="\n".join(files))
+
+
+def _said_of_series() -> dict[str, dict[str, object]]:
+    """By table, what ``verify_proof.py`` needs to know: the record's field, and the order of rows."""
+    return {s.name: {"field": s.fields[0], "order": s.order} for s in SERIES}
+
+
 def _write_tables(draft: Path, tables: TableStore, symbol: str, start: dt.date, end: dt.date) -> None:
     forecasts = tables.read(FORECASTS, start=start, end=end).filter(pl.col("symbol") == symbol)
     forecasts = forecasts.sort("origin_date", "model", "horizon")
     _write_csv(draft / "forecasts.csv.gz", forecasts.select(*FORECAST_COLUMNS, "issued_at"))
-    candles, bars = versions(tables, symbol, end=end), bar_versions(tables, symbol, end=end)
-    for name, rows in (("raw_klines", candles), ("raw_klines_4h", bars)):
-        _write_csv(draft / f"{name}.csv.gz", rows.select(*CANDLE_COLUMNS, "source", "ingested_at"))
+    for series in SERIES:
+        rows = versions(tables, symbol, series, end=end)
+        _write_csv(draft / f"{series.name}.csv.gz", rows.select(*series.content, *PROVENANCE))
 
 
 def _write_csv(path: Path, frame: pl.DataFrame) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,20 +14,21 @@ from btc_assets.errors import LedgerError
 from btc_assets.ledger.code_version import code_version
 from btc_assets.ledger.digest import (
     FORECAST_COLUMNS,
-    bar_digests,
-    candle_digests,
     feature_digests,
     forecast_digests,
+    series_digests,
 )
 from btc_assets.ledger.records import IssueRecord, read_records
-from btc_assets.ledger.refit import Refit, farthest, fit_again
+from btc_assets.ledger.refit import Refit, farthest, fit_again, known_at
 from btc_assets.ledger.verification.chain_checks import current
+from btc_assets.ledger.verification.input_checks import columns_unknown_to
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.compatibility import is_of_this_code
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.inference import Predictor
-from btc_assets.storage.bitemporal import bar_versions, known, versions
+from btc_assets.series import BARS, CANDLES, SERIES
+from btc_assets.storage.bitemporal import versions
 from btc_assets.storage.registry.manifest import read_manifest
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry
 from btc_assets.storage.tables import TableStore
@@ -39,8 +40,7 @@ class Rebuilt:
 
     Attributes:
         record: the origin's newest record.
-        candles: whether the candles known then hash to what the record says; None if it does not say.
-        bars: likewise of 4-hour candles.
+        series: by name, whether the rows known then hash to what the record says; None if it does not say.
         features: whether features derived from them do; None if it does not say.
         rows: whether the forecast computed from both does.
         stored: whether the stored rows do, after the rebuild.
@@ -50,8 +50,7 @@ class Rebuilt:
     """
 
     record: IssueRecord
-    candles: bool | None
-    bars: bool | None
+    series: Mapping[str, bool | None]
     features: bool | None
     rows: bool
     stored: bool
@@ -72,8 +71,8 @@ class Rebuilt:
         yield f"code: {self.record.code_version}" + (
             "" if ours == self.record.code_version else f", here {ours}"
         )
-        yield f"candles known then: {said[self.candles]}"
-        yield f"4-hour candles known then: {said[self.bars]}"
+        for series in SERIES:
+            yield f"{series.title} known then: {said[self.series[series.name]]}"
         yield f"features derived from them: {said[self.features]}"
         yield f"forecast computed again: {said[self.rows]}" + ("" if self.rows else self._distance())
         yield f"stored forecast: {said[self.stored]}" + (", restored just now" if self.restored else "")
@@ -108,11 +107,10 @@ def rebuild(
     """
     record = _record(tables, symbol, origin)
     refs = [ModelRef(*model) for model in record.models()]
-    everything = versions(tables, symbol, end=origin + DAY)
-    every_bar = bar_versions(tables, symbol, end=origin + DAY)
-    candles, bars = known(everything, record.issued_at), known(every_bar, record.issued_at)
-    features = engineer(candles, bars)
-    derived = feature_digests(features, [origin], with_bars=bool(record.bars_sha256))
+    everything = {series.name: versions(tables, symbol, series, end=origin + DAY) for series in SERIES}
+    seen = known_at(everything, record.issued_at)
+    candles, features = seen[CANDLES.name], engineer(seen[CANDLES.name], seen[BARS.name])
+    derived = feature_digests(features, [origin], columns_unknown_to(record))
     predictors = {ref.name: _opened(registry, ref, record) for ref in refs}
     rows = forecasts([origin], candles, features, lambda kind, _: predictors[kind])
     rows = rows.select(FORECAST_COLUMNS)
@@ -124,16 +122,18 @@ def rebuild(
         _restore(tables, rows, stored, record)
     return Rebuilt(
         record=record,
-        candles=_agrees(candle_digests(candles, [origin])[origin], record.candles_sha256),
-        bars=_agrees(bar_digests(bars, [origin])[origin], record.bars_sha256),
+        series={
+            one.name: _agrees(
+                series_digests(one, seen[one.name], [origin])[origin], record.snapshot(one).sha256
+            )
+            for one in SERIES
+        },
         features=_agrees(derived[origin], record.features_sha256),
         rows=rows_agree,
         stored=intact or restored,
         restored=restored,
         farthest=farthest(rows, stored),
-        refits=[fit_again(registry, ref, everything, every_bar, record, rows) for ref in refs]
-        if refit
-        else [],
+        refits=[fit_again(registry, ref, everything, record, rows) for ref in refs] if refit else [],
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import polars as pl
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
+from btc_assets.series import FIRST_RELEASE, SERIES, Series
 from btc_assets.storage.registry.manifest import canonical_json
 from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.tables import TableStore
@@ -25,8 +26,15 @@ Kind = Literal["genesis", "live", "back-filled"]
 NOTHING = "0" * 64
 """The previous hash of the first record."""
 
-_ADDED = {"bars_sha256": "", "bars_version": -1}
-"""Fields that records of the first release lack, and what they read as there."""
+
+def _series_columns(series: Series) -> tuple[Column, Column]:
+    sha256, version = series.fields
+    unknown = " as they were then" if series.since == FIRST_RELEASE else f"; empty before {series.since}"
+    return (
+        Column(sha256, pl.String, f"hash of all {series.title} up to the origin{unknown}"),
+        Column(version, pl.Int64, f"version of {series.name} that was read" + ", or -1" * series.optional),
+    )
+
 
 ISSUE_RECORDS = TableSpec(
     "issue_records",
@@ -44,8 +52,7 @@ ISSUE_RECORDS = TableSpec(
         Column("source_clock", UTC_US, "what the source's server said (UTC)"),
         Column("rows", pl.Int64, "rows of the forecast"),
         Column("rows_sha256", pl.String, "hash of its rows"),
-        Column("candles_sha256", pl.String, "hash of all candles up to the origin as they were then"),
-        Column("candles_version", pl.Int64, "version of raw_klines that was read"),
+        *_series_columns(SERIES[0]),
         Column("features_sha256", pl.String, "hash of all features up to the origin as they were then"),
         Column("features_version", pl.Int64, "version of the features table that was read"),
         Column("vintages", pl.String, "JSON: model, cutoff, revision and manifest hash of each vintage"),
@@ -55,18 +62,30 @@ ISSUE_RECORDS = TableSpec(
         Column("note", pl.String, "anything a reader should know, in words"),
         Column("previous_sha256", pl.String, "hash of the record before"),
         Column("record_sha256", pl.String, "hash of this record"),
-        Column("bars_sha256", pl.String, "hash of all 4-hour candles up to the origin; empty before 0.2.0"),
-        Column("bars_version", pl.Int64, "version of raw_klines_4h that was read, or -1"),
+        *(column for series in SERIES[1:] for column in _series_columns(series)),
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a record says of a table that was read: its rows up to the origin as a hash, and its version."""
+
+    sha256: str = ""
+    version: int = -1
+
+
+UNKNOWN = Snapshot()
+"""Of a series that the record does not know: the forecast is older than the chain, or than the series."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssueRecord:
     """One record; the fields are the columns of ``ISSUE_RECORDS``, JSON decoded.
 
-    Inputs that are unknown (of rows older than the chain) are empty texts and versions of -1. What a later
-    release added is left out of the hashed line where it is unknown, so that older records keep their hash.
+    ``inputs`` holds the columns of each series, by its name: those that the record knows. Inputs that are
+    unknown (of rows older than the chain) are empty texts and versions of -1. A series that a later release
+    added is left out of the hashed line where it is unknown, so that older records keep their hash.
     """
 
     symbol: str
@@ -79,8 +98,7 @@ class IssueRecord:
     source_clock: dt.datetime
     rows: int = 0
     rows_sha256: str = ""
-    candles_sha256: str = ""
-    candles_version: int = -1
+    inputs: Mapping[str, Snapshot] = field(default_factory=dict)
     features_sha256: str = ""
     features_version: int = -1
     vintages: Sequence[Mapping[str, Any]] = ()
@@ -89,15 +107,23 @@ class IssueRecord:
     supersedes: int = -1
     note: str = ""
     previous_sha256: str = NOTHING
-    bars_sha256: str = ""
-    bars_version: int = -1
+
+    def snapshot(self, series: Series) -> Snapshot:
+        """What the record says of ``series``."""
+        return self.inputs.get(series.name, UNKNOWN)
 
     def line(self) -> bytes:
         """The bytes that are hashed: one line of canonical JSON."""
-        said = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        if not self.bars_sha256 and self.bars_version == -1:
-            said = {name: value for name, value in said.items() if name not in _ADDED}
-        return canonical_json(said)
+        known = [s for s in SERIES if s.since == FIRST_RELEASE or self.snapshot(s) != UNKNOWN]
+        return canonical_json({name: _plain(value) for name, value in self.columns(known).items()})
+
+    def columns(self, series: Iterable[Series] = SERIES) -> dict[str, Any]:
+        """The record's fields by the names that the table and the hashed line have for them."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "inputs"}
+        for one in series:
+            sha256, version = one.fields
+            own[sha256], own[version] = self.snapshot(one).sha256, self.snapshot(one).version
+        return own
 
     def sha256(self) -> str:
         """The record's own hash, recomputed."""
@@ -197,7 +223,7 @@ def read_records(tables: TableStore, symbol: str, newest: int | None = None) -> 
 def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
     """Rows of ``issue_records``, each with its hash."""
     rows = [
-        {f.name: getattr(r, f.name) for f in fields(r)}
+        r.columns()
         | {
             "vintages": _json(list(r.vintages)),
             "settings": _json(dict(r.settings)),
@@ -211,15 +237,17 @@ def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
 def _from_row(row: dict[str, Any]) -> tuple[IssueRecord, str]:
     """A stored row; JSON of another shape is kept as text, so that its hash shows the damage."""
     sha = row.pop("record_sha256")
-    for name, unknown in _ADDED.items():
-        row[name] = unknown if row[name] is None else row[name]
+    inputs = {}
+    for series in SERIES:
+        found, version = (row.pop(name) for name in series.fields)
+        inputs[series.name] = Snapshot(found or "", -1 if version is None else version)
     for name, kind in (("vintages", list), ("settings", dict)):
         try:
             value = json.loads(row[name])
         except ValueError:
             value = None
         row[name] = value if isinstance(value, kind) else {"unreadable": row[name]}
-    return IssueRecord(**row), sha
+    return IssueRecord(**row, inputs=inputs), sha
 
 
 def _json(value: object) -> str:

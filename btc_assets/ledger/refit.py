@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.samples import data_digest
 from btc_assets.modeling.training import fit
+from btc_assets.series import BARS, CANDLES, SERIES
 from btc_assets.storage.bitemporal import known
 from btc_assets.storage.registry.manifest import MANIFEST, read_manifest
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry
@@ -45,8 +46,7 @@ class Refit:
 def fit_again(
     registry: ModelRegistry,
     ref: ModelRef,
-    everything: pl.DataFrame,
-    bars: pl.DataFrame,
+    everything: Mapping[str, pl.DataFrame],
     record: IssueRecord,
     rows: pl.DataFrame,
 ) -> Refit:
@@ -55,8 +55,7 @@ def fit_again(
     Args:
         registry: where the vintage is.
         ref: the vintage as the record names it.
-        everything: all versions of all candles (``candles.versions``).
-        bars: the same of 4-hour candles.
+        everything: by series, all versions of its rows (``bitemporal.versions``).
         record: of the forecast.
         rows: the forecast from the stored vintage.
 
@@ -65,16 +64,16 @@ def fit_again(
     """
     stored = registry.fetch(ref)
     facts = read_manifest(stored, ref.manifest_sha256)
-    candles, features = _data_of_fit(everything, bars, ref.vintage.cutoff, str(facts["data_sha256"]), record)
+    candles, features = _data_of_fit(everything, ref.vintage.cutoff, str(facts["data_sha256"]), record)
     hyperparameters = HyperParameters.from_dict(facts["hyperparameters"])
     with tempfile.TemporaryDirectory(prefix="refit-") as scratch:
         folder = Path(scratch) / "vintage"
         fit(ref.name, candles, features, ref.vintage.cutoff, hyperparameters, folder)
         differing = _differing(stored, folder)
         predictor = Predictor.open(folder)
-    seen = known(everything, record.issued_at)
-    derived = engineer(seen, known(bars, record.issued_at))
-    again = forecasts([record.origin_date], seen, derived, lambda *_: predictor)
+    seen = known_at(everything, record.issued_at)
+    candles, features = seen[CANDLES.name], engineer(seen[CANDLES.name], seen[BARS.name])
+    again = forecasts([record.origin_date], candles, features, lambda *_: predictor)
     mine = again.filter(pl.col("model") == ref.name)
     return Refit(ref.name, str(ref.vintage), differing, farthest(mine, rows) or 0.0)
 
@@ -88,17 +87,24 @@ def farthest(rows: pl.DataFrame, other: pl.DataFrame) -> float | None:
     return float(both.select(apart.max()).item())
 
 
+def known_at(everything: Mapping[str, pl.DataFrame], t: dt.datetime) -> dict[str, pl.DataFrame]:
+    """Choose, of all versions of each series, those that were the newest at ``t`` (UTC)."""
+    return {series.name: known(everything[series.name], t, series) for series in SERIES}
+
+
 def _data_of_fit(
-    everything: pl.DataFrame, bars: pl.DataFrame, cutoff: dt.date, sha256: str, record: IssueRecord
+    everything: Mapping[str, pl.DataFrame], cutoff: dt.date, sha256: str, record: IssueRecord
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Candles up to ``cutoff``, and their features, as of the newest moment at which they hash to it."""
     early = (pl.col("ingested_at") <= record.issued_at) & (pl.col("date") <= cutoff)
-    until, parts = everything.filter(early), bars.filter(early)
-    for moment in pl.concat([until["ingested_at"], parts["ingested_at"]]).unique().sort(descending=True):
-        candles = known(until, moment)
+    until = {name: rows.filter(early) for name, rows in everything.items()}
+    moments = pl.concat([rows["ingested_at"] for rows in until.values()]).unique().sort(descending=True)
+    for moment in moments:
+        seen = known_at(until, moment)
+        candles = seen[CANDLES.name]
         if candles["date"].max() != cutoff:
             continue
-        features = engineer(candles, known(parts, moment))
+        features = engineer(candles, seen[BARS.name])
         if data_digest(history(candles, features=features), cutoff) == sha256:
             return candles, features
     raise LedgerError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from btc_assets.contracts import Column, TableSpec
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.history import LOG_REALISED, Floats, History, history, window_mean
 from btc_assets.modeling.realised_volatility import log_realised
+from btc_assets.series import BARS
 
 YEAR = 365
 
@@ -113,6 +114,11 @@ ENGINEERED_FEATURES = TableSpec(
         ),
     ),
 )
+
+
+FROM_SERIES: Mapping[str, tuple[str, ...]] = {BARS.name: (LOG_REALISED,)}
+"""By series, the columns that follow from it and not from daily candles: one that was forecast without it
+goes without them."""
 
 
 def stale_days(features: pl.DataFrame, klines: pl.DataFrame, bars: pl.DataFrame) -> list[dt.date]:

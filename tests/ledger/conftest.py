@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_candles import bars_of
+from made_candles import bars_of, steady_candles
 
 from btc_assets.contracts import (
     FORECASTS,
@@ -25,9 +25,10 @@ from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import Issued, issue
 from btc_assets.ledger.records import IssueRecord, read_records
-from btc_assets.market.calendar import DAY, closes_at, days, opens_at
+from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
-from btc_assets.storage.bitemporal import DAYS, Kept, land
+from btc_assets.series import CANDLES, Series
+from btc_assets.storage.bitemporal import land
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.manifest import write_manifest
@@ -44,32 +45,7 @@ def tables(tmp_path: Path) -> DeltaTables:
 @pytest.fixture
 def make_candles() -> Callable[..., pl.DataFrame]:
     """``make_candles(n, first=2024-01-01)``: n candles, each a function of its day alone."""
-    return _candles
-
-
-def _candles(count: int, first: dt.date = FIRST, symbol: str = "BTCUSDT", **override: object) -> pl.DataFrame:
-    rows = []
-    for day in days(first, first + count * DAY):
-        close = 40_000.0 + 37.25 * (37 * day.toordinal() % 101)
-        row = {
-            "symbol": symbol,
-            "date": day,
-            "open": close - 10.1,
-            "high": close + 55.5,
-            "low": close - 60.25,
-            "close": close,
-            "volume": 1_000.125 + day.day,
-            "quote_volume": close * 1_000.0,
-            "trades": 900_000 + day.toordinal() % 1000,
-            "taker_buy_base": 500.5,
-            "taker_buy_quote": close * 499.0,
-            "open_time": opens_at(day),
-            "close_time": closes_at(day) - dt.timedelta(milliseconds=1),
-            "source": "binance",
-            "ingested_at": closes_at(day),
-        }
-        rows.append(row | override)
-    return pl.DataFrame(rows, schema=RAW_KLINES.schema)
+    return steady_candles
 
 
 class World:
@@ -83,8 +59,8 @@ class World:
         self.tables = DeltaTables(str(root))
         self.registry = FolderRegistry(root)
         if not root.exists():
-            self.tables.upsert(RAW_KLINES, _candles(days_known))  # each stored as its day closed
-            self.tables.upsert(RAW_KLINES_4H, bars_of(_candles(days_known)))
+            self.tables.upsert(RAW_KLINES, steady_candles(days_known))  # each stored as its day closed
+            self.tables.upsert(RAW_KLINES_4H, bars_of(steady_candles(days_known)))
             self._derive()
         self.models = {name: self._publish(name) for name in NETWORKS}
 
@@ -93,8 +69,8 @@ class World:
         shutil.copytree(self.root, root)
         return World(root)
 
-    def land(self, candles: pl.DataFrame, now: dt.datetime, kept: Kept = DAYS) -> None:
-        land(self.tables, candles, now, kept)
+    def land(self, candles: pl.DataFrame, now: dt.datetime, series: Series = CANDLES) -> None:
+        land(self.tables, candles, now, series)
         self._derive()
 
     def _derive(self) -> None:
@@ -104,7 +80,7 @@ class World:
         self.tables.upsert(ENGINEERED_FEATURES, features)
 
     def make(self, count: int, first: dt.date) -> pl.DataFrame:
-        return _candles(count, first)
+        return steady_candles(count, first)
 
     def in_time(self, origin: dt.date) -> Clock:
         """Both clocks five minutes after ``origin`` closed."""

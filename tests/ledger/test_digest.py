@@ -15,15 +15,14 @@ from made_candles import bars_of
 from btc_assets.errors import LedgerError
 from btc_assets.ledger import code_version
 from btc_assets.ledger.digest import (
-    CANDLE_COLUMNS,
     FORECAST_COLUMNS,
-    bar_digests,
-    candle_digests,
     encode,
     forecast_digests,
     prefix_digests,
+    series_digests,
 )
 from btc_assets.market.calendar import DAY
+from btc_assets.series import BARS, CANDLES
 
 D = dt.date(2024, 1, 12)
 EPOCH = dt.date(1970, 1, 1)
@@ -42,27 +41,27 @@ def test_a_forecast_hashes_as_documented(world) -> None:
 
 def test_candles_hash_as_documented(make_candles) -> None:
     candles = make_candles(3)
-    expected = hashlib.sha256(f"raw_klines\n{' '.join(CANDLE_COLUMNS)}\n".encode())
+    expected = hashlib.sha256(f"raw_klines\n{' '.join(CANDLES.content)}\n".encode())
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    for row in candles.select(CANDLE_COLUMNS).iter_rows():
+    for row in candles.select(CANDLES.content).iter_rows():
         symbol, day, *numbers, opens, closes = row
         times = [(t - epoch) // dt.timedelta(microseconds=1) for t in (opens, closes)]
         packed = struct.pack(">24sq6dq2d2q", symbol.encode(), (day - EPOCH).days, *numbers, *times)
         expected.update(packed)
     last = candles["date"][-1]
-    assert candle_digests(candles, [last])[last] == expected.hexdigest()
+    assert series_digests(CANDLES, candles, [last])[last] == expected.hexdigest()
 
 
 def test_4_hour_candles_hash_as_documented_in_order_of_time(make_candles) -> None:
     candles = make_candles(3)
     bars = bars_of(candles)
-    expected = hashlib.sha256(f"raw_klines_4h\n{' '.join(CANDLE_COLUMNS)}\n".encode())
-    expected.update(encode(bars.select(CANDLE_COLUMNS)).tobytes())
+    expected = hashlib.sha256(f"raw_klines_4h\n{' '.join(CANDLES.content)}\n".encode())
+    expected.update(encode(bars.select(CANDLES.content)).tobytes())
     last = candles["date"][-1]
     shuffled = bars.sample(fraction=1.0, shuffle=True, seed=1)
-    assert bar_digests(shuffled, [last])[last] == expected.hexdigest()
+    assert series_digests(BARS, shuffled, [last])[last] == expected.hexdigest()
     before = last - DAY
-    assert bar_digests(shuffled, [before]) == bar_digests(bars_of(candles[:2]), [before])
+    assert series_digests(BARS, shuffled, [before]) == series_digests(BARS, bars_of(candles[:2]), [before])
 
 
 def test_the_order_of_rows_does_not_matter(world) -> None:
@@ -97,16 +96,19 @@ def changed(rows: pl.DataFrame, column: str) -> pl.DataFrame:
 def test_a_prefix_does_not_see_what_comes_after(make_candles) -> None:
     candles = make_candles(10)
     days = candles["date"].to_list()
-    whole = candle_digests(candles, days)
+    whole = series_digests(CANDLES, candles, days)
     for count in (1, 4, 9):
-        assert candle_digests(candles.head(count), days[:count])[days[count - 1]] == whole[days[count - 1]]
+        assert (
+            series_digests(CANDLES, candles.head(count), days[:count])[days[count - 1]]
+            == whole[days[count - 1]]
+        )
     assert len(set(whole.values())) == 10
 
 
 def test_an_origin_between_candles_has_the_hash_of_the_last_before_it(make_candles) -> None:
     candles = make_candles(5)
     gapped = candles.filter(pl.col("date") != candles["date"][3])
-    digests = candle_digests(gapped, candles["date"].to_list())
+    digests = series_digests(CANDLES, gapped, candles["date"].to_list())
     assert digests[candles["date"][3]] == digests[candles["date"][2]]
 
 

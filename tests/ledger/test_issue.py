@@ -17,11 +17,12 @@ from btc_assets.errors import LedgerError
 from btc_assets.ledger import issue as issue_module
 from btc_assets.ledger.chain import restart_chain
 from btc_assets.ledger.clock import Clock
-from btc_assets.ledger.digest import candle_digests, forecast_digests
+from btc_assets.ledger.digest import forecast_digests, series_digests
 from btc_assets.ledger.issue import issue
 from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, read_records
 from btc_assets.market.calendar import DAY
-from btc_assets.storage.bitemporal import as_known_at
+from btc_assets.series import CANDLES
+from btc_assets.storage.bitemporal import known, versions
 
 D = dt.date(2024, 1, 12)
 HOUR = dt.timedelta(hours=1)
@@ -52,7 +53,7 @@ def test_a_forecast_made_in_time_is_live_and_says_what_it_saw(world) -> None:
     assert (record.kind, record.seq, record.previous_sha256) == ("live", 1, genesis.sha256())
     assert record.rows == 9
     assert record.rows_sha256 == forecast_digests(world.stored(D))[D]
-    assert record.candles_sha256 == candle_digests(world.tables.read(RAW_KLINES), [D])[D]
+    assert record.snapshot(CANDLES).sha256 == series_digests(CANDLES, world.tables.read(RAW_KLINES), [D])[D]
     assert [v["manifest_sha256"] for v in record.vintages] == [
         world.models[name].manifest_sha256 for name in ("lstm", "mlp")
     ]
@@ -99,9 +100,9 @@ def test_D11_a_live_forecast_is_kept_when_its_candles_are_restated(world) -> Non
     assert "kept what was issued" in issued.describe()
     assert world.stored(D).equals(stored)
     record = world.records()[-1]
-    seen = as_known_at(world.tables, "BTCUSDT", record.issued_at)
-    assert record.candles_sha256 == candle_digests(seen, [D])[D]
-    assert record.candles_sha256 != candle_digests(world.tables.read(RAW_KLINES), [D])[D]
+    seen = known(versions(world.tables, "BTCUSDT"), record.issued_at)
+    assert record.snapshot(CANDLES).sha256 == series_digests(CANDLES, seen, [D])[D]
+    assert record.snapshot(CANDLES).sha256 != series_digests(CANDLES, world.tables.read(RAW_KLINES), [D])[D]
 
 
 def test_D11_a_back_filled_forecast_gives_way_and_stays_readable(world) -> None:

@@ -26,7 +26,8 @@ from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.training import fit
-from btc_assets.storage.bitemporal import BARS, DAYS, Kept, land
+from btc_assets.series import BARS, CANDLES, Series
+from btc_assets.storage.bitemporal import land
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
@@ -76,7 +77,7 @@ class Platform:
     def stored(self) -> pl.DataFrame:
         return self.tables.read(FORECASTS)
 
-    def restate(self, day: dt.date, clock: Clock, kept: Kept = DAYS) -> None:
+    def restate(self, day: dt.date, clock: Clock, kept: Series = CANDLES) -> None:
         candles = self.tables.read(kept.newest, start=day, end=day + DAY)
         land(self.tables, candles.with_columns(pl.col("high", "close") * 1.02), clock.now, kept)
         self.derive()
@@ -110,13 +111,13 @@ def platform(issued_once: Path, tmp_path: Path) -> Platform:
 def test_C4_a_day_computed_again_gives_the_same_bytes(platform: Platform) -> None:
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
     assert rebuilt.ok
-    assert (rebuilt.candles, rebuilt.bars, rebuilt.features, rebuilt.restored) == (True, True, True, False)
+    assert (all(rebuilt.series.values()), rebuilt.features, rebuilt.restored) == (True, True, False)
     assert rebuilt.farthest == 0.0
     assert "NOT" not in "\n".join(rebuilt.lines())
 
 
-@pytest.mark.parametrize("kept", [DAYS, BARS], ids=["days", "4 hours"])
-def test_D11_restated_candles_change_nothing_about_what_was_known(platform: Platform, kept: Kept) -> None:
+@pytest.mark.parametrize("kept", [CANDLES, BARS], ids=["days", "4 hours"])
+def test_D11_restated_candles_change_nothing_about_what_was_known(platform: Platform, kept: Series) -> None:
     before = platform.tables.version(ENGINEERED_FEATURES)
     platform.restate(D - 3 * DAY, at(D, 2 * HOUR), kept)
     assert platform.tables.version(ENGINEERED_FEATURES) > before
@@ -143,7 +144,8 @@ def test_an_altered_4_hour_candle_shows_when_features_are_derived_again(platform
     bar = platform.tables.read(RAW_KLINES_4H, start=D, end=D + DAY).head(1)
     platform.tables.upsert(RAW_KLINES_4H, bar.with_columns(pl.col("high") * 1.5))
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
-    assert (rebuilt.candles, rebuilt.bars, rebuilt.features, rebuilt.rows) == (True, False, False, False)
+    assert rebuilt.series == {CANDLES.name: True, BARS.name: False}
+    assert (rebuilt.features, rebuilt.rows) == (False, False)
     assert "4-hour candles known then: NOT as recorded" in "\n".join(rebuilt.lines())
 
 
@@ -172,7 +174,7 @@ def test_an_altered_candle_is_told_with_how_far_the_forecast_is(platform: Platfo
     candle = platform.tables.read(RAW_KLINES, start=D - DAY, end=D)
     platform.tables.upsert(RAW_KLINES, candle.with_columns(pl.col("high", "close") * 1.02))
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D)
-    assert (rebuilt.candles, rebuilt.features, rebuilt.rows) == (False, False, False)
+    assert (rebuilt.series[CANDLES.name], rebuilt.features, rebuilt.rows) == (False, False, False)
     assert rebuilt.stored, "the stored forecast is what was issued and stays"
     assert rebuilt.farthest is not None
     assert 0 < rebuilt.farthest < 0.2

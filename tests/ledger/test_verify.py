@@ -22,7 +22,8 @@ from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, records_frame
 from btc_assets.ledger.verification.report import Report
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
-from btc_assets.storage.bitemporal import BARS, DAYS, Kept
+from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.series import BARS, CANDLES, Series
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 
@@ -223,8 +224,8 @@ def test_an_altered_candle_is_named_with_the_day_up_to_which_all_is_well(issued)
     assert "up to 2024-01-08 they are" in report.line()
 
 
-@pytest.mark.parametrize(("kept", "column"), [(DAYS, "close"), (BARS, "high")], ids=["days", "4 hours"])
-def test_D11_restated_candles_leave_every_record_provable(issued, kept: Kept, column: str) -> None:
+@pytest.mark.parametrize(("kept", "column"), [(CANDLES, "close"), (BARS, "high")], ids=["days", "4 hours"])
+def test_D11_restated_candles_leave_every_record_provable(issued, kept: Series, column: str) -> None:
     for hours, n in ((2, 5), (3, 1), (4, 5)):
         day = D - n * DAY
         candle = issued.tables.read(kept.newest, start=day, end=day + DAY).head(1)
@@ -248,7 +249,7 @@ def test_a_candle_filled_in_later_leaves_earlier_records_provable(world) -> None
     world.issue([D])
     report = check(world)
     assert report.ok, report.line()
-    assert world.records()[1].candles_sha256 != world.records()[2].candles_sha256
+    assert world.records()[1].snapshot(CANDLES) != world.records()[2].snapshot(CANDLES)
 
 
 def test_an_altered_4_hour_candle_is_named(issued) -> None:
@@ -274,7 +275,7 @@ def test_4_hour_candles_that_come_after_their_day_was_forecast_leave_it_provable
     world.issue([D], later(world, D, 2 * HOUR))
     report = check(world)
     assert report.ok, report.line()
-    assert len({record.bars_sha256 for record in world.records()[1:]}) == 2
+    assert len({record.snapshot(BARS).sha256 for record in world.records()[1:]}) == 2
 
 
 def test_a_chain_of_the_first_release_goes_on_and_stays_provable(world) -> None:
@@ -285,10 +286,12 @@ def test_a_chain_of_the_first_release_goes_on_and_stays_provable(world) -> None:
     world.tables = DeltaTables(str(world.root))
     world.issue([D - 2 * DAY, D - DAY], world.in_time(D - DAY))
     features = world.tables.read(world.features)
-    hashes = feature_digests(features, [r.origin_date for r in world.records()], with_bars=False)
+    hashes = feature_digests(features, [r.origin_date for r in world.records()], [LOG_REALISED])
     records = [
         replace(
-            r, bars_sha256="", bars_version=-1, features_sha256=r.features_sha256 and hashes[r.origin_date]
+            r,
+            inputs={name: said for name, said in r.inputs.items() if name != BARS.name},
+            features_sha256=r.features_sha256 and hashes[r.origin_date],
         )
         for r in world.records()
     ]
@@ -306,7 +309,7 @@ def test_a_chain_of_the_first_release_goes_on_and_stays_provable(world) -> None:
     world.issue([D])
     report = check(world)
     assert report.ok, report.line()
-    assert [bool(record.bars_sha256) for record in world.records()] == [False, False, False, True]
+    assert [bool(record.snapshot(BARS).sha256) for record in world.records()] == [False, False, False, True]
 
 
 FIRST_RELEASE = replace(

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_candles import steady_candles
 
 from btc_assets.contracts import RAW_KLINES, SUPERSEDED_KLINES
 from btc_assets.errors import LedgerError
-from btc_assets.storage.bitemporal import as_known_at, known, land
+from btc_assets.storage.bitemporal import known, land, versions
 from btc_assets.storage.delta.store import DeltaTables
 
 Make = Callable[..., pl.DataFrame]
 T0 = dt.datetime(2024, 3, 1, 0, 5, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 CONTENT = [c for c in RAW_KLINES.schema.names() if c != "ingested_at"]
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> DeltaTables:
+    return DeltaTables(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def make_candles() -> Make:
+    return steady_candles
 
 
 def restate(candles: pl.DataFrame, day: dt.date, **values: float) -> pl.DataFrame:
@@ -68,8 +80,8 @@ def test_D11_the_days_binance_restated_stay_readable_in_both_versions(
     landing = land(tables, now, T0 + HOUR)
     assert landing.receipt.updated == 3
     assert sorted(landing.restated["date"]) == sorted(RESTATED)
-    before = as_known_at(tables, "BTCUSDT", T0 + HOUR / 2)
-    after = as_known_at(tables, "BTCUSDT", T0 + HOUR)
+    before = known(versions(tables, "BTCUSDT"), T0 + HOUR / 2)
+    after = known(versions(tables, "BTCUSDT"), T0 + HOUR)
     assert before.select(CONTENT).equals(then.select(CONTENT))
     assert after.select(CONTENT).equals(now.select(CONTENT))
     kept = set(after.filter(~pl.col("date").is_in(list(RESTATED)))["ingested_at"])
@@ -78,13 +90,13 @@ def test_D11_the_days_binance_restated_stay_readable_in_both_versions(
 
 def test_nothing_is_known_before_it_was_stored(tables: DeltaTables, make_candles: Make) -> None:
     land(tables, make_candles(3), T0)
-    assert as_known_at(tables, "BTCUSDT", T0 - dt.timedelta(microseconds=1)).is_empty()
-    assert as_known_at(tables, "BTCUSDT", T0).height == 3
+    assert known(versions(tables, "BTCUSDT"), T0 - dt.timedelta(microseconds=1)).is_empty()
+    assert known(versions(tables, "BTCUSDT"), T0).height == 3
 
 
 def test_symbols_do_not_mix(tables: DeltaTables, make_candles: Make) -> None:
     land(tables, pl.concat([make_candles(2), make_candles(2, symbol="ETHUSDT", close=3000.0)]), T0)
-    assert set(as_known_at(tables, "ETHUSDT", T0)["close"]) == {3000.0}
+    assert set(known(versions(tables, "ETHUSDT"), T0)["close"]) == {3000.0}
 
 
 class Dies(BaseException):
@@ -108,11 +120,11 @@ def test_a_run_killed_between_the_two_writes_loses_nothing(
     with pytest.raises(Dies):
         land(tables, new, T0 + HOUR)
     monkeypatch.undo()
-    assert as_known_at(tables, "BTCUSDT", T0 + 2 * HOUR).select(CONTENT).equals(old.select(CONTENT))
+    assert known(versions(tables, "BTCUSDT"), T0 + 2 * HOUR).select(CONTENT).equals(old.select(CONTENT))
     again = land(tables, new, T0 + 3 * HOUR)
     assert again.receipt.updated == 1
-    assert as_known_at(tables, "BTCUSDT", T0 + 2 * HOUR).select(CONTENT).equals(old.select(CONTENT))
-    assert as_known_at(tables, "BTCUSDT", T0 + 3 * HOUR).select(CONTENT).equals(new.select(CONTENT))
+    assert known(versions(tables, "BTCUSDT"), T0 + 2 * HOUR).select(CONTENT).equals(old.select(CONTENT))
+    assert known(versions(tables, "BTCUSDT"), T0 + 3 * HOUR).select(CONTENT).equals(new.select(CONTENT))
     superseded = tables.read(SUPERSEDED_KLINES).row(0, named=True)
     assert (superseded["ingested_at"], superseded["superseded_at"]) == (T0, T0 + 3 * HOUR)
 
@@ -146,7 +158,7 @@ def test_every_instant_reads_what_was_the_newest_then(
         land(tables, candles, T0 + step * HOUR)
         expected.append(candles)
     for step, candles in enumerate(expected):
-        seen = as_known_at(tables, "BTCUSDT", T0 + step * HOUR + HOUR / 2)
+        seen = known(versions(tables, "BTCUSDT"), T0 + step * HOUR + HOUR / 2)
         assert seen.select(CONTENT).equals(candles.select(CONTENT))
     superseded = tables.read(SUPERSEDED_KLINES)
     assert superseded.filter(pl.col("superseded_at") <= pl.col("ingested_at")).is_empty()

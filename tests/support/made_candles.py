@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
+from btc_assets.market.calendar import DAY, closes_at, opens_at
+from btc_assets.market.calendar import days as days_between
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.hyperparameters import HyperParameters
 
@@ -108,3 +110,31 @@ def altered_after(klines: pl.DataFrame, day: dt.date) -> pl.DataFrame:
         for name in ("volume", "quote_volume")
     ]
     return klines.with_columns(*prices, *volumes)
+
+
+def steady_candles(
+    count: int, first: dt.date = dt.date(2024, 1, 1), symbol: str = "BTCUSDT", **override: object
+) -> pl.DataFrame:
+    """``count`` daily candles from ``first`` on, each a function of its day alone."""
+    rows = []
+    for day in days_between(first, first + count * DAY):
+        close = 40_000.0 + 37.25 * (37 * day.toordinal() % 101)
+        row = {
+            "symbol": symbol,
+            "date": day,
+            "open": close - 10.1,
+            "high": close + 55.5,
+            "low": close - 60.25,
+            "close": close,
+            "volume": 1_000.125 + day.day,
+            "quote_volume": close * 1_000.0,
+            "trades": 900_000 + day.toordinal() % 1000,
+            "taker_buy_base": 500.5,
+            "taker_buy_quote": close * 499.0,
+            "open_time": opens_at(day),
+            "close_time": closes_at(day) - dt.timedelta(milliseconds=1),
+            "source": "binance",
+            "ingested_at": closes_at(day),
+        }
+        rows.append(row | override)
+    return pl.DataFrame(rows, schema=RAW_KLINES.schema)

@@ -18,7 +18,8 @@ from btc_assets.frames import klines_frame
 from btc_assets.io.progress import report
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days
 from btc_assets.market.kline import Kline
-from btc_assets.storage.bitemporal import BARS, land
+from btc_assets.series import BARS
+from btc_assets.storage.bitemporal import land
 
 
 class Without(dg.Config):

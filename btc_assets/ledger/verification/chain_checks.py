@@ -1,4 +1,4 @@
-"""Walk the chain of records: order, hashes, links, times and kinds, each record against those before it."""
+"""Check the chain of records: order, hashes, links, times and kinds, each record against those before it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from btc_assets.market.issuance import deadline, is_live
 Stored = Sequence[tuple[IssueRecord, str]]
 
 
-def walk(stored: Stored, *, whole: bool = True) -> Iterator[Fault]:
-    """The faults of the chain itself.
+def check_chain(stored: Stored, *, whole: bool = True) -> Iterator[Fault]:
+    """Find the faults of the chain itself.
 
     Args:
         stored: records by seq, each with the hash stored beside it; all of them, or the newest.
@@ -47,7 +47,7 @@ def walk(stored: Stored, *, whole: bool = True) -> Iterator[Fault]:
 
 
 def current(stored: Stored) -> dict[dt.date, IssueRecord]:
-    """The newest record of each origin."""
+    """Choose the newest record of each origin."""
     return {record.origin_date: record for record, _ in stored if record.kind != "genesis"}
 
 

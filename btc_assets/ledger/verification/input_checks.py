@@ -1,102 +1,101 @@
-"""Compare the candles and features that the records say were read with those that are stored."""
+"""Check the series and features that the records say were read against those that are stored."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES, TableSpec
-from btc_assets.ledger.digest import bar_digests, candle_digests, feature_digests
+from btc_assets.contracts import TableSpec
+from btc_assets.ledger.digest import feature_digests, series_digests
 from btc_assets.ledger.records import IssueRecord
 from btc_assets.ledger.verification.report import Fault
-from btc_assets.storage.bitemporal import bar_versions, known, versions
+from btc_assets.modeling.features import FROM_SERIES
+from btc_assets.series import SERIES, Series
+from btc_assets.storage.bitemporal import known, newest, versions
 from btc_assets.storage.tables import TableStore
 
 
-def check_versions(tables: TableStore, spec: TableSpec, read: Mapping[int, IssueRecord]) -> Iterator[str]:
+def check_series(
+    tables: TableStore, symbol: str, series: Series, records: Sequence[IssueRecord]
+) -> Iterator[Fault | str]:
+    """Check the rows that ``records`` say were read of ``series``, and that its table was not rolled back."""
+    yield from _check_version(tables, series, records)
+    yield from _check_content(tables, symbol, series, records)
+
+
+def _check_version(tables: TableStore, series: Series, records: Sequence[IssueRecord]) -> Iterator[str]:
     """A note if the table's version, which only grows, is older than one that was read.
 
-    ``read`` is the first record that read each version. It is no fault by itself, since a store that was
-    moved elsewhere counts anew; whether anything is lost, the hashes tell.
+    It is no fault by itself, since a store that was moved elsewhere counts anew; whether anything is lost,
+    the hashes tell.
     """
-    now = tables.version(spec)
-    ahead = [record for version, record in sorted(read.items()) if version > now]
+    read: dict[int, IssueRecord] = {}
+    for record in records:
+        read.setdefault(record.snapshot(series).version, record)
+    if max(read, default=-1) < 0:
+        return
+    now = tables.version(series.newest)
+    ahead = [(version, record) for version, record in sorted(read.items()) if version > now]
     if ahead:
+        version, record = ahead[0]
         yield (
-            f"{spec.name} is at version {now}, older than the {ahead[0].candles_version} that record "
-            f"{ahead[0].seq} read: it was rolled back, or the store was moved"
+            f"{series.name} is at version {now}, older than the {version} that record {record.seq} read: it "
+            "was rolled back, or the store was moved"
         )
 
 
-def check_candles(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Fault]:
-    """Candles as known when each of ``records`` was issued hash to what it says; the first that differ."""
-    everything = versions(tables, symbol)
-    for epoch in epochs(everything, [r for r in records if r.candles_sha256]):
-        seen = known(everything, epoch.until)
+def _check_content(
+    tables: TableStore, symbol: str, series: Series, records: Sequence[IssueRecord]
+) -> Iterator[Fault]:
+    """Rows as known when each of ``records`` was issued hash to what it says; the first that differ."""
+    everything = versions(tables, symbol, series)
+    for epoch in epochs(everything, [r for r in records if r.snapshot(series).sha256]):
+        seen = known(everything, epoch.until, series)
         arrived = dict(seen.select("date", "ingested_at").iter_rows())
-        digests = candle_digests(seen, [r.origin_date for r in epoch.records])
+        digests = series_digests(series, seen, [r.origin_date for r in epoch.records])
         good: dt.date | None = None
         for record in sorted(epoch.records, key=lambda r: (r.origin_date, r.seq)):
             origin = record.origin_date
-            if origin not in arrived or arrived[origin] > record.issued_at:
+            late = origin not in arrived or arrived[origin] > record.issued_at
+            if late and not series.optional:
                 message = "its candle is not there, or was stored only after the forecast was issued"
-            elif digests[origin] != record.candles_sha256:
+            elif digests[origin] != record.snapshot(series).sha256:
                 well = f"; up to {good} they are" if good else ""
                 message = (
-                    f"candles up to {origin} as known then are not those that were read{well}: one was "
-                    "altered or removed, or raw_klines was rolled back"
+                    f"{series.title} up to {origin} as known then are not those that were read{well}: one "
+                    f"was altered or removed, or {series.name} was rolled back"
                 )
             else:
                 good = origin
                 continue
-            yield Fault(record.seq, origin, "candles", message)
+            yield Fault(record.seq, origin, series.noun, message)
             break
-
-
-def check_bars(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Fault]:
-    """The same of 4-hour candles, of which a day may have none."""
-    everything = bar_versions(tables, symbol)
-    for epoch in epochs(everything, [r for r in records if r.bars_sha256]):
-        digests = bar_digests(known(everything, epoch.until), [r.origin_date for r in epoch.records])
-        for record in sorted(epoch.records, key=lambda r: (r.origin_date, r.seq)):
-            if digests[record.origin_date] != record.bars_sha256:
-                message = (
-                    f"4-hour candles up to {record.origin_date} as known then are not those that were read: "
-                    "one was altered or removed, or raw_klines_4h was rolled back"
-                )
-                yield Fault(record.seq, record.origin_date, "candles", message)
-                break
 
 
 def check_features(
     tables: TableStore, spec: TableSpec, symbol: str, records: Sequence[IssueRecord]
 ) -> Iterator[Fault | str]:
-    """Features hash to what the records say, where their candles and code are still those of now.
+    """Features hash to what the records say, where the series and the code are still those of then.
 
-    Features follow from candles: a candle of a day or of 4 hours that was restated or came late changes
-    them, and so does other code; then they cannot be compared (a note says how many; ``btc rebuild``
-    derives them again).
+    Features follow from the series: a row that was restated or came late changes them, and so does other
+    code; then they cannot be compared (a note says how many; ``btc rebuild`` derives them again).
     """
     vouched = [r for r in records if r.features_sha256]
     origins = [r.origin_date for r in vouched]
     mine = pl.col("symbol") == symbol
     stored = tables.read(spec).filter(mine)
-    features = {knows: feature_digests(stored, origins, with_bars=knows) for knows in (True, False)}
-    candles = candle_digests(tables.read(RAW_KLINES).filter(mine), origins)
-    bars = bar_versions(tables, symbol)
+    features = {w: feature_digests(stored, origins, w) for w in {columns_unknown_to(r) for r in vouched}}
+    now = {series.name: series_digests(series, newest(tables, symbol, series), origins) for series in SERIES}
     code, incomparable = vouched[-1].code_version if vouched else "", 0
     for record in sorted(vouched, key=lambda r: (r.origin_date, r.seq)):
         origin = record.origin_date
-        if features[bool(record.bars_sha256)][origin] == record.features_sha256:
+        if features[columns_unknown_to(record)][origin] == record.features_sha256:
             continue
-        same = candles[origin] == record.candles_sha256 and record.code_version == code
-        if (
-            same
-            and bars.filter(pl.col("ingested_at") > record.issued_at, pl.col("date") <= origin).is_empty()
-        ):
+        same = all(now[name][origin] == said.sha256 for name, said in record.inputs.items() if said.sha256)
+        if same and record.code_version == code:
             message = (
                 f"features up to {origin} are not those that were read, though their candles are: one was "
                 f"altered, or {spec.name} was rolled back"
@@ -108,9 +107,15 @@ def check_features(
         yield f"features of {incomparable:,} records were derived from other candles or by other code since"
 
 
+def columns_unknown_to(record: IssueRecord) -> tuple[str, ...]:
+    """Name the features that ``record`` went without: it does not know the series they follow from."""
+    unknown = [series.name for series in SERIES if not record.snapshot(series).sha256]
+    return tuple(column for name in unknown for column in FROM_SERIES.get(name, ()))
+
+
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Records between two changes of candles that were read before; ``until`` is the time of the last."""
+    """Records between two changes of rows that were read before; ``until`` is the time of the last."""
 
     until: dt.datetime
     records: list[IssueRecord]
@@ -120,7 +125,7 @@ def epochs(everything: pl.DataFrame, records: Sequence[IssueRecord]) -> list[Epo
     """Group ``records`` so that what came in within a group lies after the origins of those issued before.
 
     What was known at a record's time is then, up to its origin, what was known at the group's end: one pass
-    over the candles serves the whole group.
+    over the rows serves the whole group.
     """
     batches = everything.group_by("ingested_at").agg(pl.col("date").min()).sort("ingested_at").iter_rows()
     batch = next(batches, None)

@@ -6,21 +6,17 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from btc_assets.contracts import RAW_KLINES, TableSpec
-from btc_assets.errors import BtcError, LedgerError
+from btc_assets.contracts import TableSpec
+from btc_assets.errors import BtcError
 from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.publishing.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
-from btc_assets.ledger.verification.chain_checks import Stored, current, walk
-from btc_assets.ledger.verification.input_checks import (
-    check_bars,
-    check_candles,
-    check_features,
-    check_versions,
-)
+from btc_assets.ledger.verification.chain_checks import Stored, check_chain, current
+from btc_assets.ledger.verification.input_checks import check_features, check_series
 from btc_assets.ledger.verification.output_checks import check_models, check_rows
 from btc_assets.ledger.verification.report import Fault, Report, in_order
 from btc_assets.market.issuance import is_live
+from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableStore
 
@@ -63,7 +59,7 @@ def verify(
     span = {o: r for o, r in latest.items() if _within(o, start, end)}
     whole = newest is None
     collect = _Collector(faults)
-    collect("chain", lambda: walk(stored, whole=whole))
+    collect("chain", lambda: check_chain(stored, whole=whole))
     collect("clock", lambda: _from_the_future(stored, now or dt.datetime.now(dt.UTC)))
     rows = collect("rows", lambda: check_rows(tables, symbol, span, start, end, whole=whole))
     if inside:
@@ -142,12 +138,8 @@ def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
 
 
 def _inputs(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Found]:
-    read: dict[int, IssueRecord] = {}
-    for record in records:
-        read.setdefault(record.candles_version, record)
-    yield from check_versions(tables, RAW_KLINES, read)
-    yield from check_candles(tables, symbol, records)
-    yield from check_bars(tables, symbol, records)
+    for series in SERIES:
+        yield from check_series(tables, symbol, series, records)
 
 
 def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: bool) -> Iterator[Found]:
@@ -196,17 +188,6 @@ def _notes(stored: Stored) -> Iterator[str]:
     for record, _ in stored:
         if record.kind == "genesis" and record.seq > 0:
             yield f"record {record.seq} begins the chain anew: {record.note}"
-    unknown = sum(1 for r, _ in stored if r.kind != "genesis" and not r.candles_sha256)
+    unknown = sum(1 for r, _ in stored if r.kind != "genesis" and not r.snapshot(CANDLES).sha256)
     if unknown:
         yield f"{unknown:,} forecasts are older than the chain: dated to its beginning, from unknown inputs"
-
-
-def require(report: Report) -> Report:
-    """Return ``report`` if all is well.
-
-    Raises:
-        LedgerError: its one line.
-    """
-    if not report.ok:
-        raise LedgerError(report.line())
-    return report

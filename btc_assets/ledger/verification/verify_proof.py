@@ -48,6 +48,16 @@ CELLS: dict[str, tuple[str, Callable[[str], Any]]] = {
 """How a cell is packed, big-endian, and from what; every other column is an IEEE-754 double."""
 
 
+FIRST_SERIES: dict[str, Record] = {
+    "raw_klines": {"field": "candles_sha256", "order": ["date"]},
+    "raw_klines_4h": {"field": "bars_sha256", "order": ["date", "open_time"]},
+}
+"""The series of a bundle that does not say which it holds, as those of 0.2.0."""
+
+NO_SERIES = {"rows_sha256", "features_sha256", "previous_sha256"}
+"""A record's hashes of other things than a series."""
+
+
 def table(name: str, unhashed: int) -> Iterator[tuple[Record, bytes]]:
     """Nothing and what precedes the rows in a hash; then each row and what is hashed of it.
 
@@ -113,16 +123,20 @@ def forecasts(newest: dict[str, Record]) -> int:
     return count
 
 
-def candles(records: list[Record], name: str, field: str) -> None:
-    """Replay what was known when: the candles up to each origin, as they were then, are those it read."""
+def inputs(records: list[Record], name: str, field: str, order: list[str]) -> None:
+    """Replay what was known when: the rows up to each origin, as they were then, are those it read.
+
+    ``order`` names the columns that tell the rows of a table apart, the date first.
+    """
     (_, start), *rows = table(name, 2)
-    arrivals = sorted(((row["ingested_at"], row["open_time"], cells) for row, cells in rows), reverse=True)
-    known: dict[str, bytes] = {}
+    arrivals = sorted(((r["ingested_at"], [r[c] for c in order], cells) for r, cells in rows), reverse=True)
+    known: dict[tuple[str, ...], bytes] = {}
     for record in sorted(records, key=lambda r: str(r["issued_at"])):
         while arrivals and arrivals[-1][0] <= record["issued_at"]:
-            _, begins, known[begins] = arrivals.pop()
+            _, place, cells = arrivals.pop()
+            known[tuple(place)] = cells
         if record.get(field):
-            seen = b"".join(known[at] for at in sorted(known) if at[:10] <= record["origin_date"])
+            seen = b"".join(known[at] for at in sorted(known) if at[0] <= record["origin_date"])
             found = hashlib.sha256(start + seen).hexdigest()
             check(record, f"{name} known then hash to {found}", found == record[field])
 
@@ -152,8 +166,12 @@ def main() -> None:
         r for r in records if bundle["from"] <= r["origin_date"] < bundle["to"] and r["kind"] != "genesis"
     ]
     rows = forecasts({r["origin_date"]: r for r in inside})
-    candles(inside, "raw_klines", "candles_sha256")
-    candles(inside, "raw_klines_4h", "bars_sha256")
+    unseen = {f for r in inside for f in r if f.endswith("_sha256") and r[f]} - NO_SERIES
+    for name, said in bundle.get("series", FIRST_SERIES).items():
+        inputs(inside, name, said["field"], said["order"])
+        unseen.discard(said["field"])
+    if unseen:
+        sys.exit(f"NOT as recorded: records have {sorted(unseen)}, but the bundle names no table for it")
     vintages = models(inside)
     for line in (HERE / "heads.jsonl").read_text().splitlines():
         head = json.loads(line)
