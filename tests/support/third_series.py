@@ -1,0 +1,82 @@
+"""Issue, verify and prove forecasts with a third series: ``python third_series.py STORE PROOF``.
+
+In a process of its own: the entry must be in ``SERIES`` before the ledger is imported, as if it stood there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from btc_assets import series
+from btc_assets.contracts import UTC_US, Column, TableSpec
+
+D = dt.date(2024, 1, 12)
+COLUMNS = (
+    Column("symbol", pl.String, "trading pair"),
+    Column("date", pl.Date, "the UTC day"),
+    Column("volatility", pl.Float64, "what options imply, a year"),
+    Column("source", pl.String, "where it came from"),
+    Column("ingested_at", UTC_US, "when this version was stored (UTC)"),
+)
+THIRD = series.Series(
+    TableSpec("implied_volatility", "One value a day.", ("symbol", "date"), "date", COLUMNS),
+    TableSpec(
+        "superseded_implied_volatility",
+        "Earlier versions.",
+        ("symbol", "date", "ingested_at"),
+        "date",
+        (*COLUMNS, Column("superseded_at", UTC_US, "when the next version replaced this one (UTC)")),
+    ),
+    "implied volatility",
+    "implied",
+    None,
+    optional=True,
+    since="9.0.0",
+)
+series.SERIES += (THIRD,)
+
+
+def main(store: Path, proof: Path) -> None:
+    """Continue the chain in ``store``, which knows two series, with three."""
+    from conftest import World
+
+    from btc_assets.ledger.proof import export_proof
+    from btc_assets.ledger.verification.verify import verify
+    from btc_assets.storage.bitemporal import land
+
+    world = World(store)
+
+    def faults() -> list[str]:
+        report = verify(world.tables, world.registry, world.symbol, features=world.features, now=now)
+        return [str(fault) for fault in report.faults]
+
+    now = world.in_time(D).now + dt.timedelta(hours=3)
+    world.issue([D - dt.timedelta(days=1)])
+    days = world.make(12, D - dt.timedelta(days=11))["date"]
+    values = pl.DataFrame({"symbol": world.symbol, "date": days, "volatility": 0.5, "source": "made"})
+    values = values.with_columns(ingested_at=pl.lit(now, dtype=UTC_US))
+    land(world.tables, values, world.in_time(D).now - dt.timedelta(minutes=1), THIRD)
+    world.issue([D])
+    *old, without, record = world.records()
+    assert not any(b"implied" in one.line() for one in old), "older records keep their bytes"
+    assert without.snapshot(THIRD).version == -1, "there was no such table"
+    assert b'"implied_sha256":"' in record.line()
+    assert record.snapshot(THIRD).sha256 != record.snapshot(series.CANDLES).sha256
+    assert not faults(), faults()
+
+    restated = values.with_columns(volatility=pl.when(pl.col("date") == D).then(0.6).otherwise(0.5))
+    land(world.tables, restated, now, THIRD)
+    assert not faults(), "what was known then can still be read"
+    export_proof(world.tables, world.registry, world.symbol, proof)
+
+    stored = world.tables.read(THIRD.newest, start=D - dt.timedelta(days=1), end=D)
+    world.tables.upsert(THIRD.newest, stored.with_columns(volatility=0.7))
+    assert "implied volatility up to 2024-01-12 as known then are not those" in faults()[0]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
