@@ -4,7 +4,7 @@
 #   docker build --target dash -t btc-dash .
 #
 # BASE_IMAGE may be any Debian-based Python 3.11 to 3.13. Dependencies come from hashed locks only.
-ARG BASE_IMAGE=python:3.12-slim
+ARG BASE_IMAGE=python:3.12-slim@sha256:dddfd7e07f9d15aeeca61529320492139d21cac7f0070c00609243e51e4e0016
 
 FROM ${BASE_IMAGE} AS base
 RUN useradd --uid 1000 --user-group --create-home --home-dir /home/btc --shell /usr/sbin/nologin btc \
