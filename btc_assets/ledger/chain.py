@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from dataclasses import replace
 
 import polars as pl
 
-from btc_assets.contracts import FORECASTS
-from btc_assets.errors import LedgerError, WriteConflict
+from btc_assets.errors import LedgerError
 from btc_assets.ledger.clock import Clock, kind_of
 from btc_assets.ledger.digest import forecast_digests
 from btc_assets.ledger.records import (
     ISSUE_RECORDS,
     NOTHING,
-    Chain,
     Head,
     IssueRecord,
     Kind,
@@ -25,27 +22,6 @@ from btc_assets.ledger.records import (
 from btc_assets.storage.tables import TableStore
 
 ADOPTED = "in the store before the chain began; when it was made is not known, its inputs neither"
-
-
-def start_chain(tables: TableStore, symbol: str, clock: Clock) -> Chain:
-    """Begin the chain of ``symbol`` with a genesis record, unless there is one; return it.
-
-    Forecasts that are stored already are adopted: each origin gets a record that dates them to now, since
-    nothing proves an earlier time, and their ``issued_at`` is set to it. Calling it again completes a
-    migration that was cut short.
-
-    Raises:
-        LedgerError: the clocks disagree where it matters.
-    """
-    tables.ensure_table(ISSUE_RECORDS)
-    if read_chain(tables, symbol) is None:
-        # If another writer begins the chain in this very moment, its records count.
-        with contextlib.suppress(WriteConflict):
-            tables.insert(ISSUE_RECORDS, records_frame(_first_records(tables, symbol, clock)))
-    chain = read_chain(tables, symbol)
-    assert chain is not None
-    _restamp(tables, chain)
-    return chain
 
 
 def restart_chain(tables: TableStore, symbol: str, clock: Clock, reason: str) -> Head:
@@ -81,9 +57,14 @@ def restart_chain(tables: TableStore, symbol: str, clock: Clock, reason: str) ->
     return Head(symbol, record.seq, record.sha256(), record.issued_at)
 
 
-def _first_records(tables: TableStore, symbol: str, clock: Clock) -> list[IssueRecord]:
-    """A genesis record, and one for each origin that is stored already."""
-    stored = _stored(tables, symbol)
+def first_records(symbol: str, stored: pl.DataFrame, clock: Clock) -> list[IssueRecord]:
+    """Begin a chain: a genesis record, and one for each origin of ``stored``, rows of ``forecasts``.
+
+    Forecasts that are stored already are dated to now, since nothing proves an earlier time.
+
+    Raises:
+        LedgerError: the clocks disagree where it matters.
+    """
     digests, counts = forecast_digests(stored), dict(stored.group_by("origin_date").len().iter_rows())
     note = f"{len(digests)} forecasts were here before" if digests else "a new store"
 
@@ -110,23 +91,3 @@ def _first(
         note=note,
         previous_sha256=previous.sha256() if previous else NOTHING,
     )
-
-
-def _stored(tables: TableStore, symbol: str) -> pl.DataFrame:
-    if not tables.exists(FORECASTS):
-        return FORECASTS.empty()
-    return tables.read(FORECASTS).filter(pl.col("symbol") == symbol)
-
-
-def _restamp(tables: TableStore, chain: Chain) -> None:
-    """Give the rows of adopted forecasts the time that their records say."""
-    if not chain.newest:
-        return
-    times = pl.DataFrame(
-        {"origin_date": list(chain.newest), "said": [entry.issued_at for entry in chain.newest.values()]},
-        schema={"origin_date": pl.Date, "said": FORECASTS.schema["issued_at"]},
-    )
-    stored = _stored(tables, chain.head.symbol).join(times, on="origin_date", how="inner")
-    differ = stored.filter(pl.col("issued_at") != pl.col("said")).with_columns(issued_at="said")
-    if not differ.is_empty():
-        tables.upsert(FORECASTS, differ.select(FORECASTS.schema.names()))

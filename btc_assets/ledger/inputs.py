@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from btc_assets.contracts import VINTAGES_IN_FORCE, TableSpec
-from btc_assets.errors import LedgerError
+from btc_assets.errors import LedgerError, TableMissing
 from btc_assets.ledger.digest import feature_digests, series_digests
 from btc_assets.ledger.records import Snapshot
 from btc_assets.market.calendar import DAY
@@ -180,7 +180,10 @@ def _check_times(series: Series, rows: pl.DataFrame, now: dt.datetime) -> None:
 def _check_unchanged(
     tables: TableStore, series: Series, read: TableRows, symbol: str, origin: dt.date
 ) -> None:
-    if not tables.exists(series.newest) or tables.version(series.newest) == read.version:
+    try:
+        if tables.version(series.newest) == read.version:
+            return
+    except TableMissing:
         return
     stored = newest(tables, symbol, series, end=origin + DAY)
     then = read.rows.filter(pl.col("date") <= origin)

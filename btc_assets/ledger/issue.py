@@ -1,31 +1,29 @@
 """Issue forecasts: what was issued stays, what is new gets a record, and two writers cannot both win.
 
-The record is inserted first and decides; the rows follow. A process that dies in between leaves a record
-whose rows the next run puts there, because the same inputs give the same bytes.
+All that matters is read once, ``plan_issue`` decides, and the result is committed: the record is inserted
+first and settles who wins; the rows follow. A process that dies in between leaves a record whose rows the
+next run puts there, because the same inputs give the same bytes.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import polars as pl
 
 from btc_assets.contracts import FORECASTS, QUANTILES
-from btc_assets.errors import LedgerError, WriteConflict
-from btc_assets.ledger.chain import start_chain
-from btc_assets.ledger.clock import Clock, issue_time, kind_of
-from btc_assets.ledger.digest import FORECAST_COLUMNS, forecast_digests
-from btc_assets.ledger.inputs import Evidence, Inputs, check_inputs, evidence
-from btc_assets.ledger.records import ISSUE_RECORDS, Chain, Head, IssueRecord, read_chain, records_frame
+from btc_assets.errors import LedgerError, TableMissing, WriteConflict
+from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.digest import FORECAST_COLUMNS
+from btc_assets.ledger.inputs import Inputs, check_inputs
+from btc_assets.ledger.plan import Outcome, Plan, Proposal, plan_issue
+from btc_assets.ledger.records import ISSUE_RECORDS, Chain, Head, read_chain, records_frame
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import Receipt, TableStore, conform
-
-Outcome = Literal["live", "back-filled", "replaced", "unchanged", "restored", "kept"]
 
 ATTEMPTS = 5
 """How often a record is tried while other writers extend the chain first."""
@@ -37,9 +35,7 @@ class Issued:
 
     Attributes:
         head: the newest record of the chain afterwards.
-        outcomes: for each origin: ``live`` or ``back-filled`` (issued now), ``replaced`` (a back-filled
-            forecast gave way to one from changed inputs), ``unchanged``, ``restored`` (stored rows were not
-            what was issued and are again), ``kept`` (issued live and kept, though inputs have changed since).
+        outcomes: what became of each origin (``plan.Outcome``).
         receipt: what was written to ``forecasts``.
     """
 
@@ -48,11 +44,11 @@ class Issued:
     receipt: Receipt
 
     def origins(self, outcome: Outcome) -> list[dt.date]:
-        """The origins with ``outcome``, in order."""
+        """List the origins with ``outcome``, in order."""
         return sorted(origin for origin, found in self.outcomes.items() if found == outcome)
 
     def describe(self) -> str:
-        """What happened, in words."""
+        """Say what happened, in words."""
         counts: dict[str, int] = {}
         for outcome in self.outcomes.values():
             counts[_WORDS[outcome]] = counts.get(_WORDS[outcome], 0) + 1
@@ -74,6 +70,9 @@ def issue(
 ) -> Issued:
     """Issue the forecasts of one or many origins of one symbol, one record an origin.
 
+    A store without a chain gets one: a genesis record, and a record that dates to now each forecast that is
+    stored already, since nothing proves an earlier time.
+
     Args:
         tables: where ``forecasts`` and ``issue_records`` are kept.
         registry: where the vintages are; their manifests must be those the inputs name.
@@ -87,134 +86,41 @@ def issue(
     """
     if rows.is_empty():
         raise LedgerError("no forecasts to issue: the frame is empty")
-    rows = _check_rows(rows, clock.now)
-    check_inputs(tables, registry, rows, inputs, clock.now)
-    symbol, digests = rows["symbol"][0], forecast_digests(rows)
-    counts = dict(rows.group_by("origin_date").len().iter_rows())
-    proof = evidence(inputs, sorted(digests))
+    proposal = Proposal(_check_rows(rows, clock.now), inputs, clock)
+    check_inputs(tables, registry, proposal.rows, inputs, clock.now)
     for _ in range(ATTEMPTS):
-        chain = read_chain(tables, symbol, digests) or start_chain(tables, symbol, clock)
-        outcomes, records = _decide(chain, digests, counts, proof, inputs, clock)
+        chain = read_chain(tables, proposal.symbol, proposal.digests)
+        plan = plan_issue(proposal, chain, _stored(tables, proposal, chain))
         try:
-            if records:
-                tables.insert(ISSUE_RECORDS, records_frame(records))
+            if plan.records:
+                tables.insert(ISSUE_RECORDS, records_frame(plan.records))
         except WriteConflict:
             continue
-        return _write_rows(tables, rows, chain, outcomes, records)
+        return _write_rows(tables, plan)
     raise WriteConflict(
-        f"other writers extended the chain of {symbol} {ATTEMPTS} times in a row; nothing was issued, "
-        "run the partition again"
+        f"other writers extended the chain of {proposal.symbol} {ATTEMPTS} times in a row; nothing was "
+        "issued, run the partition again"
     )
 
 
-def _decide(
-    chain: Chain,
-    digests: Mapping[dt.date, str],
-    counts: Mapping[dt.date, int],
-    proof: Evidence,
-    inputs: Inputs,
-    clock: Clock,
-) -> tuple[dict[dt.date, Outcome], list[IssueRecord]]:
-    """What becomes of each origin, and the records that extend ``chain`` for it."""
-    outcomes: dict[dt.date, Outcome] = {}
-    records: list[IssueRecord] = []
-    seq, previous = chain.head.seq, chain.head.record_sha256
-    for origin, digest in sorted(digests.items()):
-        before = chain.newest.get(origin)
-        if before and before.rows_sha256 == digest:
-            outcomes[origin] = "unchanged"
-            continue
-        if before and before.kind == "live":
-            outcomes[origin] = "kept"
-            continue
-        at = issue_time(clock, chain.head.issued_at)
-        record = replace(
-            _record(origin, proof, inputs, clock),
-            symbol=chain.head.symbol,
-            began=chain.began,
-            seq=seq + 1,
-            kind=kind_of(origin, at, clock),
-            issued_at=at,
-            rows=counts[origin],
-            rows_sha256=digest,
-            supersedes=before.seq if before else -1,
-            previous_sha256=previous,
-        )
-        outcomes[origin] = "replaced" if before else "live" if record.kind == "live" else "back-filled"
-        seq, previous = record.seq, record.sha256()
-        records.append(record)
-    return outcomes, records
+def _stored(tables: TableStore, proposal: Proposal, chain: Chain | None) -> pl.DataFrame:
+    """The stored forecasts that the plan depends on: see ``plan_issue``."""
+    origins = list(proposal.digests)
+    start, end = (origins[0], origins[-1] + DAY) if chain else (None, None)
+    columns = list(FORECASTS.key) if chain and not chain.newest else None
+    try:
+        rows = tables.read(FORECASTS, columns, start=start, end=end)
+    except TableMissing:
+        return FORECASTS.empty().select(columns or FORECASTS.schema.names())
+    return rows.filter(pl.col("symbol") == proposal.symbol)
 
 
-def _record(origin: dt.date, proof: Evidence, inputs: Inputs, clock: Clock) -> IssueRecord:
-    """What a record of ``origin`` says about inputs and clocks; its place in the chain is still open."""
-    return IssueRecord(
-        symbol="",
-        began=origin,
-        seq=-1,
-        kind="back-filled",
-        origin_date=origin,
-        issued_at=clock.now,
-        local_clock=clock.local,
-        source_clock=clock.source,
-        inputs=proof.of(origin),
-        features_sha256=proof.features[origin],
-        features_version=inputs.features_version,
-        vintages=proof.vintages[origin],
-        code_version=inputs.code_version,
-        settings=inputs.settings,
-        note=clock.note(),
-    )
-
-
-def _write_rows(
-    tables: TableStore,
-    rows: pl.DataFrame,
-    chain: Chain,
-    outcomes: dict[dt.date, Outcome],
-    records: Sequence[IssueRecord],
-) -> Issued:
-    """Make the stored rows of every origin that was not kept what its record says, and only those."""
-    times = {o: chain.newest[o].issued_at for o, found in outcomes.items() if found == "unchanged"}
-    times |= {record.origin_date: record.issued_at for record in records}
-    stamps = pl.DataFrame(
-        {"origin_date": list(times), "issued_at": list(times.values())},
-        schema={name: FORECASTS.schema[name] for name in ("origin_date", "issued_at")},
-    )
-    wanted = rows.join(stamps, on="origin_date", how="inner", maintain_order="left")
-    tables.ensure_table(FORECASTS)
-    again = [origin for origin, found in outcomes.items() if found == "unchanged"]
-    surplus, altered = _compare(tables, wanted, again)
-    receipt = tables.upsert(FORECASTS, wanted.select(FORECASTS.schema.names()))
-    if not surplus.is_empty():
-        tables.delete_keys(FORECASTS, surplus)
-    outcomes |= dict.fromkeys(altered, "restored")
-    last = records[-1] if records else None
-    head = Head(last.symbol, last.seq, last.sha256(), last.issued_at) if last else chain.head
-    return Issued(head, outcomes, receipt)
-
-
-def _compare(
-    tables: TableStore, wanted: pl.DataFrame, again: Sequence[dt.date]
-) -> tuple[pl.DataFrame, list[dt.date]]:
-    """Keys of stored rows that should not be there, and the origins of ``again`` whose rows differ at all."""
-    if wanted.is_empty():
-        return wanted.select(FORECASTS.key), []
-    origins = wanted["origin_date"].unique().sort()
-    columns = FORECASTS.schema.names() if again else list(FORECASTS.key)
-    stored = tables.read(FORECASTS, columns, start=origins[0], end=origins[-1] + DAY)
-    stored = stored.filter(
-        (pl.col("symbol") == wanted["symbol"][0]) & pl.col("origin_date").is_in(origins.implode())
-    )
-    surplus = stored.select(FORECASTS.key).join(wanted, on=list(FORECASTS.key), how="anti")
-    if not again:
-        return surplus, []
-    ours = pl.col("origin_date").is_in(list(again))
-    stored, due = stored.filter(ours), wanted.filter(ours).select(columns)
-    values = [c for c in columns if c not in FORECASTS.key]
-    same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_due")) for c in values)
-    both = stored.join(due, on=list(FORECASTS.key), how="full", coalesce=True, suffix="_due")
-    return surplus, both.filter(~same)["origin_date"].unique().sort().to_list()
+def _write_rows(tables: TableStore, plan: Plan) -> Issued:
+    """Make the stored rows of every origin that was not kept what its record says."""
+    receipt = tables.upsert(FORECASTS, plan.rows)
+    if not plan.surplus.is_empty():
+        tables.delete_keys(FORECASTS, plan.surplus)
+    return Issued(plan.head, plan.outcomes, receipt)
 
 
 def _check_rows(rows: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import polars as pl
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
+from btc_assets.errors import TableMissing
 from btc_assets.series import FIRST_RELEASE, SERIES, Series
 from btc_assets.storage.registry.manifest import canonical_json
 from btc_assets.storage.registry.protocol import VintageId
@@ -178,29 +179,34 @@ def read_chain(tables: TableStore, symbol: str, origins: Collection[dt.date] | N
         symbol: trading pair.
         origins: whose newest records are wanted; None: of all.
     """
-    if not tables.exists(ISSUE_RECORDS):
+    entry = ["origin_date", "seq", "kind", "rows_sha256", "issued_at"]
+    try:
+        rows = tables.read(ISSUE_RECORDS, ["symbol", "began", *entry, "record_sha256"])
+    except TableMissing:
         return None
-    columns = [
-        "symbol",
-        "began",
-        "seq",
-        "kind",
-        "origin_date",
-        "rows_sha256",
-        "issued_at",
-        "record_sha256",
-    ]
-    rows = tables.read(ISSUE_RECORDS, columns).filter(pl.col("symbol") == symbol).sort("seq")
+    rows = rows.filter(pl.col("symbol") == symbol).sort("seq")
     if rows.is_empty():
         return None
     wanted = rows.filter(pl.col("kind") != "genesis")
     if origins is not None:
         wanted = wanted.filter(pl.col("origin_date").is_in(list(origins)))
-    entries = wanted.select("origin_date", "seq", "kind", "rows_sha256", "issued_at").iter_rows()
-    newest = {origin: Entry(*entry) for origin, *entry in entries}
+    newest = {origin: Entry(*rest) for origin, *rest in wanted.select(entry).iter_rows()}
     last = rows.row(-1, named=True)
     head = Head(symbol, last["seq"], last["record_sha256"], last["issued_at"])
     return Chain(last["began"], head, newest)
+
+
+def extended(chain: Chain | None, records: Sequence[IssueRecord]) -> Chain:
+    """Return ``chain`` with ``records`` at its end (None: they begin it)."""
+    if not records:
+        assert chain is not None
+        return chain
+    newest = dict(chain.newest) if chain else {}
+    for record in records:
+        if record.kind != "genesis":
+            newest[record.origin_date] = Entry(record.seq, record.kind, record.rows_sha256, record.issued_at)
+    last = records[-1]
+    return Chain(last.began, Head(last.symbol, last.seq, last.sha256(), last.issued_at), newest)
 
 
 def head(tables: TableStore, symbol: str) -> Head | None:

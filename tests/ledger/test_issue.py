@@ -7,22 +7,26 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H
+from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H, TableSpec
 from btc_assets.errors import LedgerError
 from btc_assets.ledger import issue as issue_module
 from btc_assets.ledger.chain import restart_chain
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.digest import forecast_digests, series_digests
 from btc_assets.ledger.issue import issue
-from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, read_records
+from btc_assets.ledger.plan import Proposal, plan_issue
+from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, extended, read_records
 from btc_assets.market.calendar import DAY
 from btc_assets.series import CANDLES
 from btc_assets.storage.bitemporal import known, versions
+from btc_assets.storage.delta.store import DeltaTables
 
 D = dt.date(2024, 1, 12)
 HOUR = dt.timedelta(hours=1)
@@ -135,6 +139,53 @@ def test_rows_altered_after_they_were_issued_are_put_back(world) -> None:
     assert world.stored(D).equals(stored)
 
 
+class Counted:
+    """A store that notes each entry into it."""
+
+    def __init__(self, tables: DeltaTables) -> None:
+        self.tables = tables
+        self.entries: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def noted(spec: TableSpec, *args: Any, **kwargs: Any) -> Any:
+            self.entries.append(f"{name} {spec.name}")
+            return getattr(self.tables, name)(spec, *args, **kwargs)
+
+        return noted
+
+
+def test_a_day_is_issued_in_six_entries_into_the_store_reads_before_writes(world) -> None:
+    world.issue([D - DAY])
+    inputs, rows, counted = world.inputs([D]), world.rows([D]), Counted(world.tables)
+    issue(counted, world.registry, rows, inputs, world.in_time(D))
+    assert counted.entries == [
+        "version raw_klines",
+        "version raw_klines_4h",
+        "read issue_records",
+        "read forecasts",
+        "insert issue_records",
+        "upsert forecasts",
+    ]
+
+
+def test_the_decision_needs_no_store(world) -> None:
+    proposal = Proposal(world.rows([D - DAY, D]), world.inputs([D - DAY, D]), world.in_time(D))
+    begun = plan_issue(proposal, None, FORECASTS.empty())
+    assert begun.outcomes == {D - DAY: "back-filled", D: "live"}
+    assert [r.kind for r in begun.records] == ["genesis", "back-filled", "live"]
+    assert begun.head.record_sha256 == begun.records[-1].sha256()
+    chain = extended(None, begun.records)
+    again = plan_issue(proposal, chain, begun.rows)
+    assert (set(again.outcomes.values()), list(again.records)) == ({"unchanged"}, [])
+    damaged = begun.rows.with_columns(pl.col("q500") * 1.01)
+    assert set(plan_issue(proposal, chain, damaged).outcomes.values()) == {"restored"}
+    other = Proposal(proposal.rows.with_columns(pl.col("q975") * 1.01), proposal.inputs, proposal.clock)
+    changed = plan_issue(other, chain, begun.rows)
+    assert changed.outcomes == {D - DAY: "replaced", D: "kept"}
+    assert [(r.origin_date, r.supersedes) for r in changed.records] == [(D - DAY, 1)]
+    assert set(changed.rows["origin_date"]) == {D - DAY}, "what was kept is not written"
+
+
 KILLED = """
 import datetime as dt, os, signal, sys
 from pathlib import Path
@@ -155,7 +206,7 @@ def test_T1_killed_between_the_record_and_the_rows_the_next_run_puts_the_rows_th
     command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(world.root)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert [r.kind for r in world.records()] == ["genesis", "live"]
-    assert world.stored(D).is_empty()
+    assert not world.tables.exists(FORECASTS)
     issued = world.issue([D], late(world, D))
     assert issued.outcomes == {D: "restored"}
     assert set(world.stored(D)["issued_at"]) == {world.records()[-1].issued_at}
