@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests" / "support"))
 
 from exchange import Exchange  # noqa: E402 - the tests' own server
-from graph_environment import World, environment  # noqa: E402
+from graph_environment import GraphEnvironment, point_settings_at  # noqa: E402
 
 from btc_assets.defs.partitions import DAILY, IN_ONE_RUN, Window  # noqa: E402
 from btc_assets.defs.runs import run_tags  # noqa: E402
@@ -56,12 +56,12 @@ def graph() -> list[Row]:
     exchange = Exchange(clock=dt.datetime.now(dt.UTC)).start()
     rows = []
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        settings = environment(patch, exchange, Path(folder))
+        settings = point_settings_at(patch, exchange, Path(folder))
         with open_instance(settings) as instance:
-            world = World(exchange, settings, instance)
+            graph_ = GraphEnvironment(exchange, settings, instance)
             everything = Window(FIRST_DAY, newest + DAY)
             floor = _timed(lambda: idle(instance, len(MARKET_ASSETS), everything))
-            ours = _timed(lambda: world.run("market_history", FIRST_DAY, newest))
+            ours = _timed(lambda: graph_.run("market_history", FIRST_DAY, newest))
             days = len(everything.days)
             rows.append(
                 (
@@ -72,12 +72,12 @@ def graph() -> list[Row]:
             )
             asked = len(exchange.asked())
             rows.append(("requests to the exchange for it", f"{asked}", f"{-(-days // 1000)}"))
-            world.register(newest - 2 * DAY, newest)
-            world.run("walk_forward", newest - 2 * DAY, newest)
+            graph_.register(newest - 2 * DAY, newest)
+            graph_.run("walk_forward", newest - 2 * DAY, newest)
             day = Window(newest, newest + DAY)
             steps = len(DAILY_ASSETS) + checks()
             floor = min(_timed(lambda: idle(instance, steps, day)) for _ in range(REPEATS))
-            ours = min(_timed(lambda: world.run("daily_partition", newest, newest)) for _ in range(REPEATS))
+            ours = min(_timed(lambda: graph_.run("daily_partition", newest, newest)) for _ in range(REPEATS))
             rows.append(
                 (
                     f"one day, models carried / no-op of {steps} steps",

@@ -18,7 +18,7 @@ sys.path.append(str(ROOT / "tests" / "support"))
 
 from exchange import Exchange  # noqa: E402 - the tests' own servers
 from faulty_s3 import FaultyS3, faulty_s3  # noqa: E402
-from graph_environment import World, environment  # noqa: E402
+from graph_environment import GraphEnvironment, point_settings_at  # noqa: E402
 from s3_server import CREDENTIALS, s3_server  # noqa: E402
 
 from btc_assets.launch import open_instance  # noqa: E402
@@ -58,21 +58,21 @@ def days(patch, where: str, line: FaultyS3 | None) -> tuple[float, float]:
     exchange = Exchange(clock=dt.datetime.now(dt.UTC)).start()
     seconds, requests = [], []
     with tempfile.TemporaryDirectory() as folder:
-        settings = environment(patch, exchange, Path(folder))
+        settings = point_settings_at(patch, exchange, Path(folder))
         if line is not None:
             patch.setenv("BTC_DATA_DIR", where)
             patch.setenv("BTC_S3_ENDPOINT", line.url)
             settings = load()
         with open_instance(settings) as instance:
-            world = World(exchange, settings, instance)
-            world.run("market_history", dt.date(2017, 8, 17), first - DAY)
-            world.register(first - DAY, newest)
-            world.run("walk_forward", first - DAY, first - DAY)
+            graph = GraphEnvironment(exchange, settings, instance)
+            graph.run("market_history", dt.date(2017, 8, 17), first - DAY)
+            graph.register(first - DAY, newest)
+            graph.run("walk_forward", first - DAY, first - DAY)
             for n in range(DAYS):
                 if line is not None:
                     line.spoil("count")
                 began = time.perf_counter()
-                world.run("daily_partition", first + n * DAY, first + n * DAY)
+                graph.run("daily_partition", first + n * DAY, first + n * DAY)
                 seconds.append(time.perf_counter() - began)
                 requests.append(line.spoilt() if line is not None else 0)
     exchange.stop()

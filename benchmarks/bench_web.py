@@ -33,10 +33,10 @@ Row = tuple[str, str, str]
 
 def run() -> list[Row]:
     """Every measurement, as rows of a table."""
-    import pages_data
+    import dash_data
 
     with tempfile.TemporaryDirectory() as scratch:
-        pages_data.fill(Path(scratch) / "real")
+        dash_data.fill(Path(scratch) / "real")
         rows = [*on_demand(scratch)]
         with serving(scratch) as (port, first_answer, process):
             rows.append(("start to first answer", f"{first_answer:.2f} s", "<= 2.5 s"))
@@ -73,7 +73,7 @@ def serving(data_dir: str) -> Iterator[tuple[int, float, psutil.Process]]:
 
 def browsing(port: int, loads: int = 5, clicks: int = 40) -> Iterator[Row]:
     """First load, on loopback and on a slow line, and the time from a click to the repainted chart."""
-    from pages_browser import launch
+    from dash_browser import launch
     from playwright.sync_api import sync_playwright
 
     address = f"http://127.0.0.1:{port}/"
@@ -154,7 +154,7 @@ def asking(port: int, process: psutil.Process) -> Iterator[Row]:
 
 def on_demand(data_dir: str, count: int = 60) -> Iterator[Row]:
     """Forecasts from origins that were never issued, inside this process."""
-    import pages_data
+    import dash_data
 
     from btc_assets.factory import open_registry
     from btc_assets.settings import load as settings
@@ -167,7 +167,7 @@ def on_demand(data_dir: str, count: int = 60) -> Iterator[Row]:
     forecaster = Forecaster(site.reader, lambda: open_registry(chosen), Budget(burst=10 * count))
     times = []
     for back in range(count):
-        origin = pages_data.NEWEST - dt.timedelta(days=60 + back % 55)
+        origin = dash_data.NEWEST - dt.timedelta(days=60 + back % 55)
         began = time.perf_counter()
         forecaster._from_close(origin)
         times.append(time.perf_counter() - began)

@@ -112,10 +112,10 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=300)
     given = parser.parse_args()
-    import pages_data
+    import dash_data
 
     with tempfile.TemporaryDirectory() as scratch:
-        pages_data.fill(Path(scratch) / "real")
+        dash_data.fill(Path(scratch) / "real")
         with serving(scratch) as (port, _, process):
             press(port, given.users, min(60.0, given.seconds / 3))
             marks = [memory(process)]

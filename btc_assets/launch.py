@@ -1,4 +1,4 @@
-"""Run the graph from a program: one window of days in this process, on the operator's own instance."""
+"""Run the graph from a program: a window of days in this process, on the data folder's own instance."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class RunFailed(BtcError):
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The Dagster instance of this data folder; created with sound defaults on first use."""
+    """Open the Dagster instance of the data folder; the first use creates it with sound defaults."""
     home = prepare_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.update(EVENT_BATCHES)
-    _commit_without_waiting_for_the_disk()
+    _relax_sqlite_sync()
     with creating(home):
         instance = dg.DagsterInstance.from_config(str(home))
         instance.get_runs_count()
@@ -39,8 +39,8 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     return instance
 
 
-def _commit_without_waiting_for_the_disk() -> None:
-    """Let SQLite sync at checkpoints only: Dagster commits four times a partition, and each sync takes ms.
+def _relax_sqlite_sync() -> None:
+    """Make SQLite sync at checkpoints only: Dagster commits four times a partition, and a sync takes ms.
 
     In WAL mode this survives the death of the process; a power cut may lose the newest events of Dagster's
     log, never its consistency, and the tables do not depend on it.
@@ -64,10 +64,18 @@ def run_window(
     job: str,
     window: Window,
     assets: Sequence[str] | None = None,
-    watch: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
     config: dict[str, Any] | None = None,
 ) -> None:
-    """Materialise ``window`` with ``job`` in this process; ``watch`` is told the fraction done (0 to 1).
+    """Materialise ``window`` with ``job`` in this process.
+
+    Args:
+        instance: from `open_instance`.
+        job: name of a job with daily partitions, see `btc_assets.vocabulary`.
+        window: the UTC days [start, end).
+        assets: which of the job's assets; all of them unless given.
+        on_progress: called with the fraction done, 0 to 1.
+        config: run config, as Dagster takes it.
 
     Raises:
         RunFailed: a step failed; what was materialised before it stays.
@@ -75,9 +83,9 @@ def run_window(
     from btc_assets.definitions import defs
 
     listener = None
-    if watch is not None:
+    if on_progress is not None:
         count = len(assets or list(defs.resolve_job_def(job).asset_layer.executable_asset_keys))
-        listener = _Meter(2 * count * len(window.days), watch)
+        listener = _ProgressListener(2 * count * len(window.days), on_progress)
     _run(instance, job, f"{job} over {window}", run_tags(window), listener, assets, config)
 
 
@@ -85,17 +93,17 @@ def run_job(
     instance: dg.DagsterInstance,
     job: str,
     config: dict[str, Any] | None = None,
-    hear: Callable[[str], None] | None = None,
+    on_log: Callable[[str], None] | None = None,
 ) -> None:
-    """Run ``job``, which has no partitions, in this process; ``hear`` is told what its assets log.
+    """Run ``job``, which has no partitions, in this process; ``on_log`` is called with what its assets log.
 
     Raises:
         RunFailed: a step failed.
     """
 
     def listener(entry: dg.EventLogEntry) -> None:
-        if hear is not None and entry.dagster_event is None and entry.level == logging.INFO:
-            hear(entry.user_message)
+        if on_log is not None and entry.dagster_event is None and entry.level == logging.INFO:
+            on_log(entry.user_message)
 
     _run(instance, job, job, {}, listener, None, config)
 
@@ -126,18 +134,18 @@ def _run(
         raise RunFailed(f"{what} failed: {_first_error(result)}")
 
 
-class _Meter:
+class _ProgressListener:
     """Counts planned and finished partitions as their events are stored."""
 
-    def __init__(self, expected: int, watch: Callable[[float], None]) -> None:
-        self.expected, self.watch, self.seen = expected, watch, 0
+    def __init__(self, expected: int, on_progress: Callable[[float], None]) -> None:
+        self.expected, self.on_progress, self.count = expected, on_progress, 0
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
         kinds = (dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
         if entry.dagster_event is not None and entry.dagster_event.event_type in kinds:
-            self.seen += 1
-            if self.seen % 50 == 0:
-                self.watch(min(1.0, self.seen / self.expected))
+            self.count += 1
+            if self.count % 50 == 0:
+                self.on_progress(min(1.0, self.count / self.expected))
 
 
 def _first_error(result: dg.ExecuteInProcessResult) -> str:
@@ -153,7 +161,7 @@ def _first_error(result: dg.ExecuteInProcessResult) -> str:
 
 
 def this_process() -> str:
-    """A name for this process that no later process gets."""
+    """Return a name for this process that no later process gets."""
     return f"{_boot_id()}:{os.getpid()}:{_start_ticks(os.getpid())}"
 
 
@@ -179,12 +187,13 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark runs whose process died (power cut, kill -9) as failed and free their pool slots.
 
-    Returns their run ids.
+    Returns:
+        Their run ids.
     """
-    dead = []
+    orphaned = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
         worker = run.tags.get(WORKER_TAG)
         if worker is None:
@@ -194,5 +203,5 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
             continue
         instance.report_run_failed(run, "the process that ran it is gone")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        dead.append(run.run_id)
-    return dead
+        orphaned.append(run.run_id)
+    return orphaned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from btc_assets.cli.tables import TABLES
+from btc_assets.cli.tables import all_tables
 from btc_assets.contracts import TableSpec
 from btc_assets.modeling.features import FEATURES
 from btc_assets.settings import PREFIX, Settings
@@ -18,7 +18,7 @@ def contracts() -> str:
         "# Data contracts\n\nWritten from `btc_assets/contracts.py` by `python scripts/write_reference.py`. "
         "Days are UTC days, times are UTC with microseconds, prices are USDT.\n"
     ]
-    parts += [_table(spec) for spec in TABLES().values()]
+    parts += [_table(spec) for spec in all_tables().values()]
     parts.append(
         "## Features, one by one\n\n| feature | formula | window, days | from | meaning |\n"
         "|---|---|---|---|---|"

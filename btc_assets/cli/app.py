@@ -1,4 +1,4 @@
-"""The command line's table of contents."""
+"""The ``btc`` command and its subcommands."""
 
 from __future__ import annotations
 

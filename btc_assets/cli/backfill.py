@@ -53,11 +53,11 @@ def run_with_progress(
 
     from btc_assets.defs.partitions import Window
     from btc_assets.io.progress import done
-    from btc_assets.launch import bury_dead_runs, open_instance, run_window
+    from btc_assets.launch import fail_orphaned_runs, open_instance, run_window
 
     window = Window(first, after)
     with open_instance(settings) as instance, Bars(transient=True) as bars:
-        bury_dead_runs(instance)
+        fail_orphaned_runs(instance)
         task = bars.add_task(f"{job} {window}", total=1.0)
         try:
             run_window(

@@ -31,11 +31,11 @@ def backtest(
     settings = load(refit_every=refit_every)
     os.environ["BTC_REFIT_EVERY"] = str(settings.refit_every)  # where the assets of the run read it
     run_with_progress(settings, BACKTEST_JOB, first, after, FORECAST_ASSETS)
-    typer.echo(table(settings, first, after))
+    typer.echo(score_table(settings, first, after))
 
 
-def table(settings: Settings, first: dt.date, after: dt.date) -> str:
-    """The score table of all models and baselines over origins in [first, after)."""
+def score_table(settings: Settings, first: dt.date, after: dt.date) -> str:
+    """Return the score table of all models and baselines over origins in [first, after)."""
     import polars as pl
 
     from btc_assets.contracts import FORECAST_SCORES

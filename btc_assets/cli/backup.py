@@ -24,10 +24,10 @@ def backup(
     The copy is of one instant. It is verified as `btc verify` does and read back before it gets its name.
     """
     from btc_assets.backup.make import backup as make
-    from btc_assets.cli.tables import TABLES
+    from btc_assets.cli.tables import all_tables
 
-    manifest = make(load(), out, list(TABLES().values()), even_if_damaged=even_if_damaged)
-    typer.echo(f"{out}: {_described(manifest)}, {out.stat().st_size / 1e6:,.1f} MB packed")
+    manifest = make(load(), out, list(all_tables().values()), even_if_damaged=even_if_damaged)
+    typer.echo(f"{out}: {_describe(manifest)}, {out.stat().st_size / 1e6:,.1f} MB packed")
     typer.echo(manifest.verdict)
     if manifest.databases == 0:
         typer.echo(
@@ -50,18 +50,18 @@ def restore(
     With --check it is unpacked into a temporary folder (TMPDIR), verified, and removed.
     """
     from btc_assets.backup import restore as restoring
-    from btc_assets.cli.tables import TABLES
+    from btc_assets.cli.tables import all_tables
 
-    settings, specs = load(), list(TABLES().values())
+    settings, specs = load(), list(all_tables().values())
     act = restoring.check if check else restoring.restore
     manifest, report = act(settings, archive, specs)
     done = "sound" if check else f"restored to {settings.root}"
-    typer.echo(f"{archive}: {done}; {_described(manifest)}, made {manifest.made_at}")
+    typer.echo(f"{archive}: {done}; {_describe(manifest)}, made {manifest.made_at}")
     typer.echo(report.line())
     raise typer.Exit(0 if report.ok else 1)
 
 
-def _described(manifest: Manifest) -> str:
+def _describe(manifest: Manifest) -> str:
     label = "SIMULATED market, " if manifest.simulated else ""
     return (
         f"{label}{manifest.symbol}, {len(manifest.tables)} tables, {len(manifest.models)} vintages, "

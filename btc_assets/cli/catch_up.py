@@ -1,4 +1,4 @@
-"""The worker behind `btc up`: bring the tables to the newest closed day, reporting progress as it goes.
+"""The worker process of ``btc up``: brings the tables to the newest closed day and reports progress.
 
 Run as ``python -m btc_assets.cli.catch_up``, a process of its own, so that TensorFlow's memory goes with it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from typing import TYPE_CHECKING
 
 from btc_assets.errors import BtcError, SourceError
 from btc_assets.market.calendar import DAY, FIRST_DAY, days, last_closed_day
@@ -14,24 +15,27 @@ from btc_assets.market.sources.protocol import KlineSource
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import BACKTEST_JOB, FORECAST_ASSETS, HISTORY_JOB, ISSUING_ASSET, MARKET_ASSETS
 
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
 ORIGINS = 30
 """How many recent origins get a forecast on the first start: enough for a first track record."""
 
 CHUNK = 990
 """Days a run: with the days checked again they stay under the exchange's 1,000 candles a request."""
 
-PROBES = (60, 800, 10_000)
-"""How far back to look for the newest candle: a dump may have ended long ago."""
+LOOKBACKS = (60, 800, 10_000)
+"""Days back to look for the newest candle, one after the other: a dump may have ended long ago."""
 
 
 def newest_day(source: KlineSource, symbol: str) -> dt.date:
-    """The newest day the source has a closed candle of.
+    """Find the newest day of which the source has a closed candle.
 
     Raises:
         SourceError: it has none at all, or cannot be reached.
     """
     closed = last_closed_day(source.now())
-    for back in PROBES:
+    for back in LOOKBACKS:
         klines = source.klines(symbol, max(FIRST_DAY, closed - back * DAY), closed + DAY)
         if klines:
             return klines[-1].date
@@ -43,27 +47,27 @@ def newest_day(source: KlineSource, symbol: str) -> dt.date:
 def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
     """Materialise what is missing: the whole history of candles and features, and recent forecasts."""
     from btc_assets.io.progress import report
-    from btc_assets.launch import bury_dead_runs, open_instance
+    from btc_assets.launch import fail_orphaned_runs, open_instance
 
     report(settings.root, "starting", 0.0, f"asking {settings.source} for its newest candle")
     from btc_assets.market.sources.factory import open_source
 
     newest = newest_day(open_source(settings), settings.symbol)
     with open_instance(settings) as instance:
-        bury_dead_runs(instance)
+        fail_orphaned_runs(instance)
         load_history(settings, instance, newest)
         issue_forecasts(settings, instance, newest, origins)
 
 
-def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
-    """Candles and features of every day up to ``newest`` that is not there yet."""
+def load_history(settings: Settings, instance: DagsterInstance, newest: dt.date) -> None:
+    """Materialise candles and features of every day up to ``newest`` that is not there yet."""
     from btc_assets.defs.partitions import Window
     from btc_assets.defs.runs import materialised_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
     everything = set(days(FIRST_DAY, newest + DAY))
-    have = set.intersection(*(materialised_days(instance, asset) for asset in MARKET_ASSETS))  # type: ignore[arg-type]
+    have = set.intersection(*(materialised_days(instance, asset) for asset in MARKET_ASSETS))
     missing = everything - have
     done = 0
     for window in windows(missing):
@@ -71,7 +75,7 @@ def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
             part = window.days[start : start + CHUNK]
             size = len(part)
 
-            def watch(fraction: float, before: int = done, size: int = size) -> None:
+            def on_progress(fraction: float, before: int = done, size: int = size) -> None:
                 overall = (before + fraction * size) / len(missing)
                 report(
                     settings.root,
@@ -80,28 +84,28 @@ def load_history(settings: Settings, instance: object, newest: dt.date) -> None:
                     f"{len(missing):,} days of candles and features",
                 )
 
-            watch(0.0)
-            run_window(instance, HISTORY_JOB, Window(part[0], part[-1] + DAY), watch=watch)  # type: ignore[arg-type]
+            on_progress(0.0)
+            run_window(instance, HISTORY_JOB, Window(part[0], part[-1] + DAY), on_progress=on_progress)
             done += size
 
 
-def issue_forecasts(settings: Settings, instance: object, newest: dt.date, origins: int) -> None:
-    """Models, forecasts and scores for the last ``origins`` days, and any gap since the first forecast."""
+def issue_forecasts(settings: Settings, instance: DagsterInstance, newest: dt.date, origins: int) -> None:
+    """Materialise forecasts of the last ``origins`` days, and of any gap since the first forecast."""
     from btc_assets.defs.runs import materialised_days, missing_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
-    missing = missing_days(instance, FORECAST_ASSETS, newest)  # type: ignore[arg-type]
+    missing = missing_days(instance, FORECAST_ASSETS, newest)
     recent = set(days(max(FIRST_DAY, newest - (origins - 1) * DAY), newest + DAY))
-    done = set() if outdated(settings) else materialised_days(instance, ISSUING_ASSET)  # type: ignore[arg-type]
+    done = set() if outdated(settings) else materialised_days(instance, ISSUING_ASSET)
     wanted = set().union(*missing.values()) | (recent - done)
     for window in windows(wanted):
         report(settings.root, "fitting the networks", 0.0, f"origins {window}")
-        run_window(instance, BACKTEST_JOB, window)  # type: ignore[arg-type]
+        run_window(instance, BACKTEST_JOB, window)
 
 
 def outdated(settings: Settings) -> bool:
-    """Whether a newest vintage in force was made by another release, so that this one cannot ask it."""
+    """Tell whether a newest vintage in force was made by another release, which this one cannot use."""
     import polars as pl
 
     from btc_assets.contracts import VINTAGES_IN_FORCE

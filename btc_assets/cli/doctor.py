@@ -15,12 +15,12 @@ from btc_assets.errors import BtcError
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import NETWORKS
 
-NEEDED = ("dagster", "polars", "deltalake", "onnxruntime", "dash", "tensorflow")
+REQUIRED_PACKAGES = ("dagster", "polars", "deltalake", "onnxruntime", "dash", "tensorflow")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one examination found: ``ok``, ``warning`` or ``broken``, and what to do about it."""
+    """Result of one check: ``ok``, ``warning`` or ``broken``, and what to do about it."""
 
     what: str
     state: str
@@ -28,32 +28,32 @@ class Finding:
 
 
 def doctor() -> None:
-    """Examine environment, source, tables, models and freshness; exit code 1 if anything is broken."""
+    """Check environment, source, tables, models and freshness; exit code 1 if anything is broken."""
     settings = load()
     from rich.console import Console
 
     marks = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "broken": "[red]broken [/]"}
     console = Console()
     worst = 0
-    for finding in examine(settings):
+    for finding in run_checks(settings):
         console.print(f"{marks[finding.state]} {finding.what}: {finding.detail}", highlight=False)
         worst = max(worst, int(finding.state == "broken"))
     raise typer.Exit(worst)
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """All findings, each examination on its own: one that breaks does not hide the others."""
+def run_checks(settings: Settings) -> Iterator[Finding]:
+    """Run every check; one that fails does not hide the others."""
     yield environment(settings)
-    for what, look in EXAMINATIONS:
+    for what, check in CHECKS:
         try:
-            yield look(settings)
+            yield check(settings)
         except BtcError as error:
             yield Finding(what, "broken", str(error))
 
 
 def environment(settings: Settings) -> Finding:
-    """Python's version and the packages that the graph and the page need."""
-    lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    """Check Python's version and the packages that the graph and the page need."""
+    lacking = [name for name in REQUIRED_PACKAGES if importlib.util.find_spec(name) is None]
     version = platform.python_version()
     if lacking:
         return Finding(
@@ -65,7 +65,7 @@ def environment(settings: Settings) -> Finding:
 
 
 def source(settings: Settings) -> Finding:
-    """Whether the source answers, and what its clock says."""
+    """Check that the source answers, and its clock."""
     from btc_assets.market.sources.factory import open_source
 
     opened = open_source(settings)
@@ -77,14 +77,14 @@ def source(settings: Settings) -> Finding:
 
 
 def tables(settings: Settings) -> Finding:
-    """Whether every table that exists can be read, hashes and all."""
-    from btc_assets.cli.tables import TABLES
+    """Check that every table that exists can be read and hashes to what was written."""
+    from btc_assets.cli.tables import all_tables
     from btc_assets.factory import open_tables
 
     store = open_tables(settings)
     counts = {
         name: store.read(spec, columns=[spec.day]).height
-        for name, spec in TABLES().items()
+        for name, spec in all_tables().items()
         if store.exists(spec)
     }
     if not counts:
@@ -93,7 +93,7 @@ def tables(settings: Settings) -> Finding:
 
 
 def models(settings: Settings) -> Finding:
-    """Whether every registered vintage verifies."""
+    """Check that every registered vintage hashes to what was registered."""
     from btc_assets.factory import open_registry
 
     registry = open_registry(settings)
@@ -106,7 +106,7 @@ def models(settings: Settings) -> Finding:
 
 
 def freshness(settings: Settings) -> Finding:
-    """How old the newest candle and the newest forecast are."""
+    """Check the age of the newest candle and the newest forecast."""
     from btc_assets.contracts import FORECASTS, RAW_KLINES
     from btc_assets.factory import open_tables
     from btc_assets.market.calendar import last_closed_day
@@ -120,7 +120,7 @@ def freshness(settings: Settings) -> Finding:
     return Finding("freshness", "ok" if newest == [expected, expected] else "warning", said)
 
 
-EXAMINATIONS: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
+CHECKS: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
     ("source", source),
     ("tables", tables),
     ("models", models),

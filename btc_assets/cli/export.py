@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from btc_assets.cli.ledger import export_proof, origins
+from btc_assets.cli.ledger import export_proof, origin_range
 from btc_assets.cli.options import one_of
 from btc_assets.errors import ConfigurationError, StorageError
 from btc_assets.settings import load
@@ -34,11 +34,11 @@ def export(
     if proof:
         export_proof(out, start, end, with_models=models)
         return
-    from btc_assets.cli.tables import TABLES
+    from btc_assets.cli.tables import all_tables
     from btc_assets.factory import open_tables
 
-    spec = TABLES()[one_of(table, TABLES(), "table")]
-    first, last = origins(start, end)
+    spec = all_tables()[one_of(table, all_tables(), "table")]
+    first, last = origin_range(start, end)
     if out.suffix not in {".parquet", ".csv"}:
         raise ConfigurationError(f"--out {out}: the name must end in .parquet or .csv")
     settings = load()

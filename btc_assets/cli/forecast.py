@@ -32,15 +32,15 @@ def forecast(
         raise ConfigurationError(f"--days {days}: forecasts reach 1 to {HORIZONS} days ahead")
     one_of(model, MODELS, "model")
     settings = load()
-    rows = issued(settings, model, days, closed_day(as_of, "--as-of") if as_of else None)
+    rows = read_forecast(settings, model, days, closed_day(as_of, "--as-of") if as_of else None)
     if as_json:
-        typer.echo(as_document(rows, settings))
+        typer.echo(to_json(rows, settings))
     else:
-        show(rows, settings)
+        print_table(rows, settings)
 
 
-def issued(settings: Settings, model: str, days: int, origin: dt.date | None) -> pl.DataFrame:
-    """Rows of ``forecasts`` for one model and origin, horizons 1 to ``days``.
+def read_forecast(settings: Settings, model: str, days: int, origin: dt.date | None) -> pl.DataFrame:
+    """Read the rows of ``forecasts`` of one model and origin, horizons 1 to ``days``.
 
     Raises:
         TableMissing: nothing was issued yet, or not from that origin; says what to run.
@@ -61,8 +61,8 @@ def issued(settings: Settings, model: str, days: int, origin: dt.date | None) ->
     return rows.filter((pl.col("origin_date") == rows["origin_date"].max()) & (pl.col("horizon") <= days))
 
 
-def as_document(rows: pl.DataFrame, settings: Settings) -> str:
-    """The rows as JSON, with the contract's field names."""
+def to_json(rows: pl.DataFrame, settings: Settings) -> str:
+    """Return the rows as JSON, with the contract's field names."""
     import json
 
     first = rows.row(0, named=True)
@@ -78,8 +78,8 @@ def as_document(rows: pl.DataFrame, settings: Settings) -> str:
     return json.dumps(document, indent=2)
 
 
-def show(rows: pl.DataFrame, settings: Settings) -> None:
-    """The rows as a table for people."""
+def print_table(rows: pl.DataFrame, settings: Settings) -> None:
+    """Print the rows as a table."""
     from rich.console import Console
     from rich.table import Table
 

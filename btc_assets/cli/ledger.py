@@ -22,15 +22,15 @@ To = Annotated[str | None, typer.Option("--to", help="Last origin (UTC, included
 def verify(start: From = None, end: To = None) -> None:
     """Check that every forecast is what was issued, when and from what: exit code 1 if one is not.
 
-    Walks the chain of issue records, hashes forecasts, candles, features and models again, and compares the
-    heads that were published. Reads only.
+    Follows the chain of issue records, hashes forecasts, candles, features and models again, and compares
+    the heads that were published. Reads only.
     """
     from btc_assets.factory import open_registry, open_tables
     from btc_assets.ledger.publishing.sinks import open_sink
     from btc_assets.ledger.verification.verify import verify as verify_ledger
     from btc_assets.modeling.features import ENGINEERED_FEATURES
 
-    first, last = origins(start, end)
+    first, last = origin_range(start, end)
     settings = load()
     report = verify_ledger(
         open_tables(settings),
@@ -73,12 +73,12 @@ def rebuild(
 
 
 def export_proof(out: Path, start: str | None, end: str | None, *, with_models: bool) -> None:
-    """``btc export --proof``: write a folder that anyone can check without this software."""
+    """Write a proof folder, which anyone can check without this software."""
     from btc_assets.factory import open_registry, open_tables
     from btc_assets.ledger.proof import export_proof as write_proof
     from btc_assets.ledger.publishing.sinks import open_sink
 
-    first, last = origins(start, end)
+    first, last = origin_range(start, end)
     settings = load()
     folder = write_proof(
         open_tables(settings),
@@ -139,8 +139,8 @@ def restart(
     typer.echo(f"record {newest.seq} ({newest.record_sha256}) begins the chain anew")
 
 
-def origins(start: str | None, end: str | None) -> tuple[dt.date | None, dt.date | None]:
-    """``--from`` and ``--to`` (both included, each optional) as a half-open range.
+def origin_range(start: str | None, end: str | None) -> tuple[dt.date | None, dt.date | None]:
+    """Parse ``--from`` and ``--to`` (both included, each optional) as a half-open range.
 
     Raises:
         ConfigurationError: one is no day, or the range runs backwards.

@@ -32,7 +32,7 @@ def migrate_stores(
         raise ConfigurationError(f"--from and --to are both {source}; nothing to copy")
     from rich.progress import Progress as Bars
 
-    from btc_assets.cli.tables import TABLES
+    from btc_assets.cli.tables import all_tables
     from btc_assets.factory import open_registry, open_tables
     from btc_assets.storage.migrate import migrate
 
@@ -40,12 +40,12 @@ def migrate_stores(
     with Bars() as bars:
         migrate(
             open_tables(src), open_tables(dst), open_registry(src), open_registry(dst),
-            shown_on(bars), list(TABLES().values()), NETWORKS,
+            ProgressBars(bars), list(all_tables().values()), NETWORKS,
         )  # fmt: skip
     typer.echo(f"copied {source} to {target}; every row and file verified on both sides")
 
 
-class shown_on:  # noqa: N801 - a function with memory
+class ProgressBars:
     """Shows each step of a migration as a progress bar."""
 
     def __init__(self, bars: Bars) -> None:
@@ -53,7 +53,7 @@ class shown_on:  # noqa: N801 - a function with memory
         self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, step: Step) -> None:
-        """Move the bar of what was copied."""
+        """Move the bar of what is being copied."""
         if step.what not in self.tasks:
             self.tasks[step.what] = self.bars.add_task(step.what, total=step.total)
         self.bars.update(self.tasks[step.what], completed=step.done)

@@ -1,4 +1,4 @@
-"""``btc notify``: does an alarm reach anybody? Sends a message on trial over every channel."""
+"""``btc notify``: send a test notification over every channel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from btc_assets.settings import load
 
 
 def notify() -> None:
-    """Send a message on trial over every channel of BTC_NOTIFY; exit code 1 if one did not take it."""
+    """Send a test notification over every channel of BTC_NOTIFY; exit code 1 if one did not take it."""
     import logging
     import sys
 

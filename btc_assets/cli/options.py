@@ -11,7 +11,7 @@ from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day
 
 
 def parse_day(text: str, flag: str) -> dt.date:
-    """The day in ``text``.
+    """Parse the day in ``text``.
 
     Raises:
         ConfigurationError: not a real day written YYYY-MM-DD.
@@ -26,7 +26,7 @@ def parse_day(text: str, flag: str) -> dt.date:
 
 
 def closed_day(text: str, flag: str) -> dt.date:
-    """A day that is over and not before the pair's first candle.
+    """Parse a day that is over and not before the first candle.
 
     Raises:
         ConfigurationError: not a day, in the future or still running, or before the listing.
@@ -43,7 +43,7 @@ def closed_day(text: str, flag: str) -> dt.date:
 
 
 def day_range(start: str, end: str) -> tuple[dt.date, dt.date]:
-    """``--from`` and ``--to`` (both included) as the half-open range [start, end).
+    """Parse ``--from`` and ``--to`` (both included) as the half-open range [start, end).
 
     Raises:
         ConfigurationError: one of them is no closed day, or the range runs backwards.
@@ -55,7 +55,7 @@ def day_range(start: str, end: str) -> tuple[dt.date, dt.date]:
 
 
 def one_of(value: str, allowed: Iterable[str], what: str) -> str:
-    """``value`` if it is allowed.
+    """Return ``value`` if it is allowed.
 
     Raises:
         ConfigurationError: it is not; names the nearest one that is, and all of them.
@@ -69,7 +69,7 @@ def one_of(value: str, allowed: Iterable[str], what: str) -> str:
 
 
 def many_of(text: str, allowed: Sequence[str], what: str) -> list[str]:
-    """A comma-separated list of allowed names, in the order of ``allowed``."""
+    """Parse a comma-separated list of allowed names; they come back in the order of ``allowed``."""
     chosen = {one_of(name.strip(), allowed, what) for name in text.split(",") if name.strip()}
     if not chosen:
         raise ConfigurationError(f"no {what} named; known are {', '.join(allowed)}")

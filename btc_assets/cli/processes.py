@@ -1,4 +1,4 @@
-"""Long-lived child processes that are stopped with their parent, each with everything it started."""
+"""Long-lived process processes that are stopped with their parent, each with everything it started."""
 
 from __future__ import annotations
 
@@ -14,47 +14,53 @@ from pathlib import Path
 
 from btc_assets.errors import ConfigurationError
 
-PATIENCE = 20.0
-"""Seconds a child gets to stop by itself before it is killed."""
+STOP_TIMEOUT = 20.0
+"""Seconds that a process gets to stop by itself before it is killed."""
 
 
 @dataclass
-class Child:
-    """A running child process: its ``name`` for messages, and the file its output goes to."""
+class ManagedProcess:
+    """A running process: its name for messages, and the file its output goes to."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes]
     log: Path
 
     @property
     def alive(self) -> bool:
         """Whether it is still running."""
-        return self.process.poll() is None
+        return self.popen.poll() is None
 
-    def last_words(self, lines: int = 15) -> str:
-        """The end of its output, to show why it died."""
+    def log_tail(self, lines: int = 15) -> str:
+        """Return the last ``lines`` of its output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 @dataclass
-class Children:
-    """Starts children in process groups of their own and stops all of them, newest first, on exit."""
+class Supervisor:
+    """Starts processes in process groups of their own; stops all of them, newest first, on exit."""
 
     log_folder: Path
-    running: list[Child] = field(default_factory=list)
+    running: list[ManagedProcess] = field(default_factory=list)
 
-    def __enter__(self) -> Children:
+    def __enter__(self) -> Supervisor:
         self.log_folder.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
-        """Start ``python -m command`` with ``environment`` on top of ours; output goes to ``<name>.log``."""
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> ManagedProcess:
+        """Start ``python -m command``.
+
+        Args:
+            name: for messages; the output goes to ``<name>.log``.
+            command: module and its arguments.
+            environment: variables on top of those of this process.
+        """
         log = self.log_folder / f"{name}.log"
         with log.open("wb") as sink:
-            process = subprocess.Popen(  # noqa: S603 - our own modules, no shell
+            popen = subprocess.Popen(  # noqa: S603 - our own modules, no shell
                 [sys.executable, "-m", *command],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
@@ -62,29 +68,29 @@ class Children:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        child = Child(name, process, log)
-        self.running.append(child)
-        return child
+        process = ManagedProcess(name, popen, log)
+        self.running.append(process)
+        return process
 
     def stop(self) -> None:
-        """Ask every child's group to stop, wait, and kill what is left."""
-        for child in reversed(self.running):
-            _signal_group(child, signal.SIGINT if child.name == "dagster" else signal.SIGTERM)
-        for child in reversed(self.running):
+        """Ask every process group to stop, wait, and kill what is left."""
+        for process in reversed(self.running):
+            _signal_group(process, signal.SIGINT if process.name == "dagster" else signal.SIGTERM)
+        for process in reversed(self.running):
             try:
-                child.process.wait(PATIENCE)
+                process.popen.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 pass
             finally:
-                _signal_group(child, signal.SIGKILL)
-                child.process.wait()
+                _signal_group(process, signal.SIGKILL)
+                process.popen.wait()
         self.running.clear()
 
 
-def _signal_group(child: Child, number: signal.Signals) -> None:
+def _signal_group(process: ManagedProcess, number: signal.Signals) -> None:
     # The group outlives its leader while a grandchild runs, so it is signalled even then.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.process.pid, number)
+        os.killpg(process.popen.pid, number)
 
 
 def require_free_port(host: str, port: int, what: str, flag: str) -> None:

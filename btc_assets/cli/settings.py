@@ -17,7 +17,7 @@ def show_settings(
 ) -> None:
     """Print every setting with its value, where it came from, and what it means; secrets are masked."""
     settings = load()
-    rows = [(PREFIX + name.upper(), shown(settings, name), origin(name), field.description or "")
+    rows = [(PREFIX + name.upper(), display(settings, name), value_source(name), field.description or "")
             for name, field in Settings.model_fields.items()]  # fmt: skip
     if as_json:
         import json
@@ -35,14 +35,14 @@ def show_settings(
     Console().print(table)
 
 
-def shown(settings: Settings, name: str) -> str:
-    """The value as text; a secret shows only whether it is set."""
+def display(settings: Settings, name: str) -> str:
+    """Return the value as text; a secret shows only whether it is set."""
     value = getattr(settings, name)
     if hasattr(value, "get_secret_value"):
         return "(set)" if value.get_secret_value() else "(not set)"
     return str(value)
 
 
-def origin(name: str) -> str:
-    """``environment`` or ``default``."""
+def value_source(name: str) -> str:
+    """Tell where a value came from: ``environment`` or ``default``."""
     return "environment" if PREFIX + name.upper() in os.environ else "default"

@@ -8,8 +8,8 @@ from btc_assets.contracts import TableSpec
 
 
 @cache
-def TABLES() -> dict[str, TableSpec]:  # noqa: N802 - reads as the constant it is, loaded on first use
-    """All tables of the project by name."""
+def all_tables() -> dict[str, TableSpec]:
+    """Return all tables of the project by name."""
     from btc_assets import contracts
     from btc_assets.ledger.records import ISSUE_RECORDS
     from btc_assets.modeling.features import ENGINEERED_FEATURES

@@ -29,7 +29,7 @@ def tune(
     from btc_assets.contracts import HYPERPARAMETERS
     from btc_assets.factory import open_tables
     from btc_assets.io.progress import done
-    from btc_assets.launch import bury_dead_runs, open_instance, run_job
+    from btc_assets.launch import fail_orphaned_runs, open_instance, run_job
 
     settings = load()
     search: dict[str, Any] = {"trials": trials, "workers": workers}
@@ -37,9 +37,9 @@ def tune(
         search["studies"] = str(studies.absolute())
     config = {"ops": {HYPERPARAMETERS.name: {"config": search}}}
     with open_instance(settings) as instance:
-        bury_dead_runs(instance)
+        fail_orphaned_runs(instance)
         try:
-            run_job(instance, TUNING_JOB, config, hear=typer.echo)
+            run_job(instance, TUNING_JOB, config, on_log=typer.echo)
         finally:
             done(settings.root)
     for found in open_tables(settings).read(HYPERPARAMETERS).to_dicts():

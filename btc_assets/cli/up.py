@@ -13,15 +13,15 @@ from typing import IO, Annotated
 import typer
 
 from btc_assets.cli.options import one_of
-from btc_assets.cli.processes import Child, Children, require_free_port
+from btc_assets.cli.processes import ManagedProcess, Supervisor, require_free_port
 from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home
 from btc_assets.errors import BtcError, ConfigurationError, SourceError, StorageError
 from btc_assets.extras import require_extras
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import SOURCES
 
-PROBE_SECONDS = 8.0
-"""How long the exchange may take to answer before the demo market takes its place."""
+PROBE_TIMEOUT = 8.0
+"""Seconds that the exchange may take to answer before the simulated market takes its place."""
 
 
 def up(
@@ -45,21 +45,21 @@ def up(
     never does.
     """
     require_extras("graph", "train", *(() if once else ("web",)), purpose="`btc up`")
-    settings = choose(source, web_port=web_port, dagster_port=dagster_port)
+    settings = choose_settings(source, web_port=web_port, dagster_port=dagster_port)
     if not once:
         require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")
         require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")
-        warn_of_open_door(settings)
-    with single(settings) as home, Children(home / "logs") as children:
+        warn_of_public_address(settings)
+    with lock_data_folder(settings) as home, Supervisor(home / "logs") as supervisor:
         signal.signal(signal.SIGTERM, _as_interrupt)
         with contextlib.suppress(KeyboardInterrupt):
-            serve(settings, children, once)
+            serve(settings, supervisor, once)
         typer.echo("stopping ...")
     typer.echo("stopped.")
 
 
-def warn_of_open_door(settings: Settings) -> None:
-    """Say what it means that Dagster's UI listens beyond this machine."""
+def warn_of_public_address(settings: Settings) -> None:
+    """Warn if Dagster's UI, which has no login, listens beyond this machine."""
     import ipaddress
 
     host = settings.dagster_host
@@ -76,8 +76,8 @@ def warn_of_open_door(settings: Settings) -> None:
         )
 
 
-def choose(source: str | None, **ports: int | None) -> Settings:
-    """Settings with the source that will be used; only an unnamed source may give way to simulation."""
+def choose_settings(source: str | None, **ports: int | None) -> Settings:
+    """Load the settings and decide on the source: only a source that nobody named gives way to simulation."""
     if source is not None:
         one_of(source, SOURCES, "source")
     settings = load(None, source=source, **ports)
@@ -87,7 +87,7 @@ def choose(source: str | None, **ports: int | None) -> Settings:
         return settings
     from btc_assets.market.sources.factory import open_source
 
-    probe = settings.model_copy(update={"source_deadline": PROBE_SECONDS})
+    probe = settings.model_copy(update={"source_deadline": PROBE_TIMEOUT})
     try:
         open_source(probe).now()
     except SourceError as error:
@@ -100,8 +100,8 @@ def choose(source: str | None, **ports: int | None) -> Settings:
 
 
 @contextlib.contextmanager
-def single(settings: Settings) -> Iterator[Path]:
-    """Hold this data folder for one ``btc up``; yields the folder of logs and locks.
+def lock_data_folder(settings: Settings) -> Iterator[Path]:
+    """Lock the data folder for one ``btc up``; yields the folder of logs and locks.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -125,24 +125,24 @@ def single(settings: Settings) -> Iterator[Path]:
         yield home
 
 
-def serve(settings: Settings, children: Children, once: bool) -> None:
-    """Start the children, show the worker's progress, then watch over the servers until interrupted."""
+def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
+    """Start worker and servers, show the worker's progress, then watch the servers until interrupted."""
     environment = settings.environment() | EVENT_BATCHES | {"DAGSTER_HOME": str(prepare_home(settings))}
     if settings.simulated:
         typer.secho("SIMULATED market: these are not real prices.", fg="yellow")
     servers = []
     if not once:
-        servers.append(children.start("web", ["btc_dash"], environment))
+        servers.append(supervisor.start("web", ["btc_dash"], environment))
         typer.echo(f"web page   http://{settings.web_host}:{settings.web_port}")
-    worker = children.start("catch_up", ["btc_assets.cli.catch_up"], environment)
+    worker = supervisor.start("catch_up", ["btc_assets.cli.catch_up"], environment)
     if not once:
         while worker.alive and not is_initialised(settings):
             time.sleep(0.1)
-        servers.append(children.start("dagster", dagster_command(settings), environment))
+        servers.append(supervisor.start("dagster", dagster_command(settings), environment))
         typer.echo(
             f"Dagster    http://{settings.dagster_host}:{settings.dagster_port}  (a minute on a first start)"
         )
-    watch_worker(settings, worker, servers)
+    show_progress(settings, worker, servers)
     if once:
         return
     typer.secho(
@@ -156,18 +156,18 @@ def serve(settings: Settings, children: Children, once: bool) -> None:
 
 
 def dagster_command(settings: Settings) -> list[str]:
-    """Dagster's webserver and daemon over our code location."""
+    """Return the command that runs Dagster's webserver and daemon over our code location."""
     host, port = settings.dagster_host, str(settings.dagster_port)
     return ["dagster", "dev", "-m", "btc_assets.definitions", "-h", host, "-p", port]
 
 
-def watch_worker(settings: Settings, worker: Child, servers: list[Child]) -> None:
+def show_progress(settings: Settings, worker: ManagedProcess, servers: list[ManagedProcess]) -> None:
     """Show progress bars until the worker is done.
 
     Raises:
-        BtcError: the worker or a server failed; shows its last words.
+        BtcError: the worker or a server failed; shows the end of its log.
     """
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     from btc_assets.io.progress import read
@@ -175,31 +175,31 @@ def watch_worker(settings: Settings, worker: Child, servers: list[Child]) -> Non
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
                TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[detail]}"))  # fmt: skip
     with Bars(*columns) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
         while worker.alive:
             require_alive(servers)
             progress = read(settings.root)
             if progress is not None:
                 if progress.stage not in tasks:
                     for task in tasks.values():
-                        bars.update(task, completed=1.0)  # type: ignore[arg-type]
+                        bars.update(task, completed=1.0)
                     tasks[progress.stage] = bars.add_task(progress.stage, total=1.0, detail="")
                 task_id = tasks[progress.stage]
-                bars.update(task_id, completed=progress.fraction, detail=progress.detail)  # type: ignore[arg-type]
+                bars.update(task_id, completed=progress.fraction, detail=progress.detail)
             time.sleep(0.2)
-        if worker.process.returncode == 0:
+        if worker.popen.returncode == 0:
             for task in tasks.values():
-                bars.update(task, completed=1.0)  # type: ignore[arg-type]
-    if worker.process.returncode != 0:
-        raise BtcError(f"catching up failed:\n{worker.last_words()}\nThe whole log is {worker.log}.")
+                bars.update(task, completed=1.0)
+    if worker.popen.returncode != 0:
+        raise BtcError(f"catching up failed:\n{worker.log_tail()}\nThe whole log is {worker.log}.")
 
 
-def require_alive(servers: list[Child]) -> None:
-    """Raise BtcError with its last words if a server has stopped by itself."""
-    for child in servers:
-        if not child.alive:
+def require_alive(servers: list[ManagedProcess]) -> None:
+    """Raise BtcError with the end of its log if a server has stopped by itself."""
+    for server in servers:
+        if not server.alive:
             raise BtcError(
-                f"{child.name} stopped by itself:\n{child.last_words()}\nThe whole log is {child.log}."
+                f"{server.name} stopped by itself:\n{server.log_tail()}\nThe whole log is {server.log}."
             )
 
 

@@ -21,13 +21,13 @@ from pathlib import Path
 
 import pytest
 from exchange import Exchange
-from graph_environment import LAST, World, environment
+from graph_environment import LAST, GraphEnvironment, point_settings_at
 
 from btc_assets.backup import restore as restoring
 from btc_assets.backup.archive import read_manifest, unpack
 from btc_assets.backup.make import backup
 from btc_assets.backup.restore import check, restore
-from btc_assets.cli.tables import TABLES
+from btc_assets.cli.tables import all_tables
 from btc_assets.contracts import FORECASTS, RAW_KLINES
 from btc_assets.errors import BackupError, BtcError, ConfigurationError, StorageError
 from btc_assets.factory import open_registry, open_tables
@@ -37,7 +37,7 @@ from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.settings import Settings, load
 
-SPECS = list(TABLES().values())
+SPECS = list(all_tables().values())
 FIRST = LAST - 2 * DAY
 
 
@@ -49,11 +49,11 @@ def stored(
     folder = tmp_path_factory.mktemp("stored")
     shutil.copytree(loaded[0], folder / "data")
     with pytest.MonkeyPatch.context() as patch:
-        settings = environment(patch, loaded[1], folder / "data")
+        settings = point_settings_at(patch, loaded[1], folder / "data")
         with open_instance(settings) as instance:
-            world = World(loaded[1], settings, instance)
-            world.register(FIRST, LAST)
-            world.run("walk_forward", FIRST, LAST)
+            graph = GraphEnvironment(loaded[1], settings, instance)
+            graph.register(FIRST, LAST)
+            graph.run("walk_forward", FIRST, LAST)
         backup(settings, folder / "stored.tar.gz", SPECS)
         yield settings, folder / "stored.tar.gz"
 
@@ -72,7 +72,7 @@ def empty(tmp_path: Path) -> Settings:
 
 def rows(settings: Settings) -> dict[str, int]:
     tables = open_tables(settings)
-    return {name: tables.read(spec).height for name, spec in TABLES().items() if tables.exists(spec)}
+    return {name: tables.read(spec).height for name, spec in all_tables().items() if tables.exists(spec)}
 
 
 def test_what_is_restored_is_what_was_backed_up(stored: tuple[Settings, Path], empty: Settings) -> None:
@@ -107,9 +107,9 @@ def test_a_restored_store_goes_on(
     restore(empty, stored[1], SPECS)
     exchange.list_market(LAST - 40 * DAY, LAST + DAY)
     exchange.clock = dt.datetime.now(dt.UTC)
-    settings = environment(monkeypatch, exchange, Path(empty.data_dir))
+    settings = point_settings_at(monkeypatch, exchange, Path(empty.data_dir))
     with open_instance(settings) as instance:
-        World(exchange, settings, instance).run("market_history", LAST + DAY, LAST + DAY)
+        GraphEnvironment(exchange, settings, instance).run("market_history", LAST + DAY, LAST + DAY)
     assert open_tables(settings).read(RAW_KLINES, start=LAST + DAY).height == 1
     assert verify(open_tables(settings), open_registry(settings), "BTCUSDT").ok
 
@@ -135,12 +135,12 @@ with open_instance(load()) as instance:
 """
 
 
-def writer(world: World, first: dt.date, count: int) -> subprocess.Popen[str]:
+def writer(graph: GraphEnvironment, first: dt.date, count: int) -> subprocess.Popen[str]:
     """Days of the real job one by one, in a process of its own."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("BTC_", "DAGSTER_"))}
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(first), str(count)],
-        env=clean | world.settings.environment(),
+        env=clean | graph.settings.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -151,18 +151,18 @@ def writer(world: World, first: dt.date, count: int) -> subprocess.Popen[str]:
     ("days", "restored"), [(3, 5), pytest.param(10, 100, marks=pytest.mark.faults)], ids=["few", "many"]
 )
 def test_a_backup_that_is_taken_while_a_run_writes_is_consistent(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, restored: int
+    graph: GraphEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, restored: int
 ) -> None:
     """Backups one after the other, from before the first write to after the last; many are restored."""
-    world.register(LAST, LAST + days * DAY)
-    process = writer(world, LAST + DAY, days)
+    graph.register(LAST, LAST + days * DAY)
+    process = writer(graph, LAST + DAY, days)
     taken: dict[str, Path] = {}
     try:
         running = True
         while running:
             running = process.poll() is None
             archive = tmp_path / f"{time.monotonic_ns()}.tar.gz"
-            taken.setdefault(str(backup(world.settings, archive, SPECS).tables), archive)
+            taken.setdefault(str(backup(graph.settings, archive, SPECS).tables), archive)
     finally:
         process.kill()
         said, _ = process.communicate()
@@ -382,13 +382,14 @@ import resource, sys
 from pathlib import Path
 from btc_assets.backup.make import backup
 from btc_assets.backup.restore import restore
-from btc_assets.cli.tables import TABLES
+from btc_assets.cli.tables import all_tables
 from btc_assets.errors import BtcError
 from btc_assets.settings import load
 act, data, archive, most = sys.argv[1:]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), resource.RLIM_INFINITY))
 try:
-    (restore if act == "restore" else backup)(load({}, data_dir=data), Path(archive), list(TABLES().values()))
+    specs = list(all_tables().values())
+    (restore if act == "restore" else backup)(load({}, data_dir=data), Path(archive), specs)
 except BtcError as error:
     print(error)
     sys.exit(7)

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from btc_command import Btc
+from cli_fixture import RunBtc
 
 
 @pytest.fixture
-def btc(tmp_path: Path) -> Btc:
+def btc(tmp_path: Path) -> RunBtc:
     """Run ``btc ARGS`` with a data folder of its own; keyword arguments are environment variables."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

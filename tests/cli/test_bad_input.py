@@ -6,8 +6,8 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from btc_command import Btc
 from candles import csv_line, write_dump
+from cli_fixture import RunBtc
 
 TOMORROW = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)).isoformat()
 
@@ -35,7 +35,7 @@ TOMORROW = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)).isoformat()
         (["tune"], "materialise"),
     ],
 )
-def test_a_wrong_argument_is_one_clear_sentence(btc: Btc, arguments: list[str], says: str) -> None:
+def test_a_wrong_argument_is_one_clear_sentence(btc: RunBtc, arguments: list[str], says: str) -> None:
     result = btc(*arguments)
     assert result.returncode != 0
     assert says in result.stderr
@@ -43,26 +43,26 @@ def test_a_wrong_argument_is_one_clear_sentence(btc: Btc, arguments: list[str], 
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_K3_an_unknown_setting_names_the_nearest(btc: Btc) -> None:
+def test_K3_an_unknown_setting_names_the_nearest(btc: RunBtc) -> None:
     result = btc("settings", BTC_WEB_PROT="1")
     assert result.returncode == 2
     assert "did you mean BTC_WEB_PORT" in result.stderr
 
 
-def test_K3_a_bad_value_names_the_variable(btc: Btc) -> None:
+def test_K3_a_bad_value_names_the_variable(btc: RunBtc) -> None:
     result = btc("settings", BTC_WEB_PORT="eighty")
     assert result.returncode == 2
     assert "BTC_WEB_PORT" in result.stderr
 
 
-def test_K1_K2_a_secret_is_masked_and_never_in_an_error(btc: Btc) -> None:
+def test_K1_K2_a_secret_is_masked_and_never_in_an_error(btc: RunBtc) -> None:
     canary = "canary-7f3a"
     shown = btc("settings", BTC_HOPSWORKS_API_KEY=canary)
     assert canary not in shown.stdout + shown.stderr
     assert "(set)" in shown.stdout
 
 
-def test_no_network_with_a_named_source_never_falls_back(btc: Btc) -> None:
+def test_no_network_with_a_named_source_never_falls_back(btc: RunBtc) -> None:
     day = ("--from", "2024-03-01", "--to", "2024-03-01", "--assets", "raw_klines")
     result = btc(
         "backfill",
@@ -88,7 +88,9 @@ def dump(root: Path, month: int) -> Path:
 RANGE = ("backfill", "--from", "2018-01-05", "--to", "2018-03-05", "--assets", "raw_klines")
 
 
-def test_D12_a_dump_with_a_bad_checksum_is_refused_and_nothing_is_written(btc: Btc, tmp_path: Path) -> None:
+def test_D12_a_dump_with_a_bad_checksum_is_refused_and_nothing_is_written(
+    btc: RunBtc, tmp_path: Path
+) -> None:
     for month in (1, 2, 3):
         file = dump(tmp_path / "dumps", month)
     file.write_bytes(file.read_bytes()[:-1] + b"x")
@@ -98,7 +100,7 @@ def test_D12_a_dump_with_a_bad_checksum_is_refused_and_nothing_is_written(btc: B
     assert ": 0 rows" in btc("export", "raw_klines", "--out", str(tmp_path / "x.csv")).stdout
 
 
-def test_a_missing_month_is_named(btc: Btc, tmp_path: Path) -> None:
+def test_a_missing_month_is_named(btc: RunBtc, tmp_path: Path) -> None:
     for month in (1, 3):
         dump(tmp_path / "dumps", month)
     result = btc(*RANGE, **archive(tmp_path / "dumps"))
@@ -106,7 +108,9 @@ def test_a_missing_month_is_named(btc: Btc, tmp_path: Path) -> None:
     assert "2018-02" in result.stderr
 
 
-def test_T3_an_unwritable_folder_is_named_with_the_setting_that_changes_it(btc: Btc, tmp_path: Path) -> None:
+def test_T3_an_unwritable_folder_is_named_with_the_setting_that_changes_it(
+    btc: RunBtc, tmp_path: Path
+) -> None:
     """A file stands where the folder should be, which stops root too."""
     (tmp_path / "blocked").write_text("")
     result = btc("up", "--source", "simulated", BTC_DATA_DIR=str(tmp_path / "blocked"))

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from btc_assets.cli.up import single
+from btc_assets.cli.up import lock_data_folder
 from btc_assets.errors import ConfigurationError
 from btc_assets.settings import load
 
 HOLD = """
 import sys, time
-from btc_assets.cli.up import single
+from btc_assets.cli.up import lock_data_folder
 from btc_assets.settings import load
-with single(load({}, data_dir=sys.argv[1], source="simulated")):
+with lock_data_folder(load({}, data_dir=sys.argv[1], source="simulated")):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -30,9 +30,9 @@ def test_T9_the_lock_of_a_killed_process_is_free(tmp_path: Path, monkeypatch: py
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(ConfigurationError, match="another `btc up`"), single(settings):
+    with pytest.raises(ConfigurationError, match="another `btc up`"), lock_data_folder(settings):
         pass
     holder.kill()
     holder.communicate()
-    with single(settings) as home:
+    with lock_data_folder(settings) as home:
         assert home.is_dir()

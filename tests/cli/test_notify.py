@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from btc_command import Btc
-from post_office import hook
+from cli_fixture import RunBtc
+from smtp_server import hook
 
 
-def test_btc_notify_shows_whether_anybody_is_reached(btc: Btc) -> None:
+def test_btc_notify_shows_whether_anybody_is_reached(btc: RunBtc) -> None:
     with hook() as web:
         settings = {"BTC_NOTIFY": "log,webhook", "BTC_NOTIFY_WEBHOOK": web.address}
         good = btc("notify", **settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
-from btc_command import Btc
+from cli_fixture import RunBtc
 
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.modeling.features import ENGINEERED_FEATURES
@@ -27,7 +27,7 @@ NOBODY_THERE = {
 DAY = ("--from", "2017-08-17", "--to", "2017-09-30", "--assets", "raw_klines,engineered_features")
 
 
-def test_K2_a_canary_is_in_nothing_that_is_said_or_stored(btc: Btc, tmp_path: Path) -> None:
+def test_K2_a_canary_is_in_nothing_that_is_said_or_stored(btc: RunBtc, tmp_path: Path) -> None:
     done = [
         btc("settings", **SECRETS),
         btc("backfill", *DAY, BTC_SOURCE="simulated", **SECRETS),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from btc_command import Btc
+from cli_fixture import RunBtc
 from dumps import write_dumps
 
 LAST = dt.date(2020, 2, 29)
@@ -96,7 +96,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 @pytest.mark.timeout(600)
-def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: Btc) -> None:
+def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: RunBtc) -> None:
     up.wait_for("the page", lambda: get(f"http://127.0.0.1:{up.web}/health")[0] == 200)
     up.wait_for("the forecast", lambda: "Ready:" in up.said())
 
@@ -129,7 +129,7 @@ def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: Btc) -> None:
     assert up.stop() == []
 
 
-def test_a_port_in_use_is_named_with_the_flag_that_changes_it(btc: Btc) -> None:
+def test_a_port_in_use_is_named_with_the_flag_that_changes_it(btc: RunBtc) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pages_data
+import dash_data
 import pytest
 from dash import Dash
+from dash_browser import DESKTOP, BrowserWindows, PageVisit, launch
+from dash_server import Served, payload, site_at
+from dash_states import States
 from flask.testing import FlaskClient
-from pages_browser import DESKTOP, Visit, Windows, launch
-from pages_site import Served, payload, site_at
-from pages_states import States
 from playwright.sync_api import expect, sync_playwright
 
 from btc_assets.settings import Settings, load
@@ -24,7 +24,7 @@ from btc_dash.data.context import Site
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with 60 days of forecasts, 20 of them live, scores and vintages; read it, never write."""
     folder = tmp_path_factory.mktemp("filled")
-    pages_data.fill(folder / "real")
+    dash_data.fill(folder / "real")
     return folder
 
 
@@ -77,11 +77,11 @@ def served(app: Dash) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def windows() -> Iterator[Windows]:
+def windows() -> Iterator[BrowserWindows]:
     expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         chromium = launch(playwright)
-        yield Windows(chromium)
+        yield BrowserWindows(chromium)
         chromium.close()
 
 
@@ -93,7 +93,7 @@ def states(tmp_path_factory: pytest.TempPathFactory, filled: Path) -> Iterator[S
 
 
 @pytest.fixture
-def desk(windows: Windows, served: str) -> Iterator[Visit]:
+def desk(windows: BrowserWindows, served: str) -> Iterator[PageVisit]:
     """A desktop window on the filled site; whatever the browser complained of fails the test."""
     with windows.visit(served, DESKTOP, "light") as desk:
         yield desk

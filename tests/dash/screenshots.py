@@ -48,19 +48,19 @@ def save(shot: bytes, path: Path) -> None:
 
 def main() -> None:
     """Draw them all."""
-    from pages_browser import DESKTOP, PHONE, Windows, launch
-    from pages_states import STATES, States
+    from dash_browser import DESKTOP, PHONE, BrowserWindows, launch
+    from dash_states import STATES, States
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
     folder: Path = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        import pages_data
+        import dash_data
 
-        pages_data.fill(Path(scratch) / "filled" / "real")
+        dash_data.fill(Path(scratch) / "filled" / "real")
         states = States(Path(scratch) / "filled", Path(scratch) / "states")
-        windows = Windows(launch(playwright))
+        windows = BrowserWindows(launch(playwright))
         shots = {name: ("filled", *shot) for name, shot in SHOTS.items()}
         shots |= {
             f"state-{state.replace(' ', '-')}": (state, STATES[state].path, "desktop", "light")

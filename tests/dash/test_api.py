@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pages_data
+import dash_data
 import pytest
 import schemathesis
 from dash import Dash
+from dash_server import site_at
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
-from pages_site import site_at
 
 from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
@@ -23,7 +23,7 @@ from btc_dash.app import create_app
 
 def test_a_forecast_has_the_contract_s_names(client: FlaskClient) -> None:
     body = client.get("/api/v1/forecast?days=3&model=mlp").get_json()
-    assert body["origin_date"] == pages_data.NEWEST.isoformat()
+    assert body["origin_date"] == dash_data.NEWEST.isoformat()
     assert body["model"] == "mlp"
     assert body["levels"] == list(LEVELS)
     assert [day["horizon"] for day in body["forecast"]] == [1, 2, 3]
@@ -85,7 +85,7 @@ def test_scores_are_shares_and_counts(client: FlaskClient) -> None:
 def test_health_says_how_old_the_data_is(client: FlaskClient) -> None:
     body = client.get("/api/v1/health").get_json()
     assert body["status"] == "ok"
-    assert body["newest_close"] == body["newest_origin"] == pages_data.NEWEST.isoformat()
+    assert body["newest_close"] == body["newest_origin"] == dash_data.NEWEST.isoformat()
     assert body["seconds_since_close"] == 2 * 3600 + 5 * 60
     assert client.get("/health").data == b"OK"
 

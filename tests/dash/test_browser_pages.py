@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from pages_browser import DESKTOP, PHONE, Visit, Windows
-from pages_states import STATES, States
+from dash_browser import DESKTOP, PHONE, BrowserWindows, PageVisit
+from dash_states import STATES, States
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 WINDOWS = {"desktop": DESKTOP, "phone": PHONE}
 
 
-def flawless(there: Visit) -> None:
+def flawless(there: PageVisit) -> None:
     assert there.axe() == []
     assert there.sideways() <= 0
     assert there.complaints == []
@@ -21,7 +21,9 @@ def flawless(there: Visit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("path", ["/?days=30", "/track-record", "/models?model=lstm", "/about"])
-def test_every_page_is_flawless(windows: Windows, served: str, path: str, window: str, scheme: str) -> None:
+def test_every_page_is_flawless(
+    windows: BrowserWindows, served: str, path: str, window: str, scheme: str
+) -> None:
     with windows.visit(served, WINDOWS[window], scheme) as there:
         there.open(path)
         flawless(there)
@@ -30,7 +32,7 @@ def test_every_page_is_flawless(windows: Windows, served: str, path: str, window
 @pytest.mark.parametrize(("window", "scheme"), [("desktop", "light"), ("phone", "dark")])
 @pytest.mark.parametrize("state", STATES)
 def test_S1_W5_every_state_is_designed(
-    windows: Windows, states: States, state: str, window: str, scheme: str
+    windows: BrowserWindows, states: States, state: str, window: str, scheme: str
 ) -> None:
     with windows.visit(states.url(state), WINDOWS[window], scheme) as there:
         page = there.open(STATES[state].path)
@@ -41,7 +43,7 @@ def test_S1_W5_every_state_is_designed(
         assert [c for c in there.complaints if "503" not in c] == []
 
 
-def test_the_page_that_waits_shows_the_forecast_by_itself(windows: Windows, states: States) -> None:
+def test_the_page_that_waits_shows_the_forecast_by_itself(windows: BrowserWindows, states: States) -> None:
     with windows.visit(states.url("loading"), DESKTOP, "light") as there:
         page = there.open("/")
         expect(page.get_by_role("heading", level=1)).to_have_text("Loading history: 40 %")

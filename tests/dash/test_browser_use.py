@@ -6,13 +6,13 @@ import csv
 import re
 
 import pytest
-from pages_browser import DESKTOP, Visit, Windows
+from dash_browser import DESKTOP, BrowserWindows, PageVisit
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
 
-def test_the_stepper_the_keyboard_and_the_presets_all_ask(desk: Visit) -> None:
+def test_the_stepper_the_keyboard_and_the_presets_all_ask(desk: PageVisit) -> None:
     page = desk.open("/")
     days = page.get_by_label("Days ahead", exact=True)
     page.get_by_role("button", name="One day more").click()
@@ -30,7 +30,7 @@ def test_the_stepper_the_keyboard_and_the_presets_all_ask(desk: Visit) -> None:
     assert page.url.endswith("/?days=5&model=ensemble")
 
 
-def test_a_bad_number_keeps_the_chart_and_says_why(desk: Visit) -> None:
+def test_a_bad_number_keeps_the_chart_and_says_why(desk: PageVisit) -> None:
     page = desk.open("/")
     days = page.get_by_label("Days ahead", exact=True)
     before = page.locator("#headline").inner_text()
@@ -44,13 +44,13 @@ def test_a_bad_number_keeps_the_chart_and_says_why(desk: Visit) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_W3_script_in_the_address_is_text(desk: Visit) -> None:
+def test_W3_script_in_the_address_is_text(desk: PageVisit) -> None:
     page = desk.open("/?days=<script>window.hacked=1</script>&model=<img src=x onerror='window.hacked=1'>")
     expect(page.get_by_role("alert").first).to_contain_text("“<script>window")
     assert page.evaluate("window.hacked") is None
 
 
-def test_back_forward_and_reload_keep_the_question(desk: Visit) -> None:
+def test_back_forward_and_reload_keep_the_question(desk: PageVisit) -> None:
     page = desk.open("/?days=7&model=mlp")
     page.get_by_role("radio", name="LSTM").check()
     expect(page.locator("#provenance")).to_contain_text("the LSTM")
@@ -68,7 +68,7 @@ def test_back_forward_and_reload_keep_the_question(desk: Visit) -> None:
     expect(page.get_by_role("radio", name="LSTM")).to_be_checked()
 
 
-def test_travelling_back_shows_what_happened(desk: Visit) -> None:
+def test_travelling_back_shows_what_happened(desk: PageVisit) -> None:
     page = desk.open("/?days=14")
     page.get_by_label("Forecast made on").fill("2026-11-01")
     expect(page.locator("#hindsight")).to_contain_text("What happened: Bitcoin closed at")
@@ -79,7 +79,7 @@ def test_travelling_back_shows_what_happened(desk: Visit) -> None:
     expect(page.locator("#provenance")).to_contain_text("Computed now for you")
 
 
-def test_an_older_vintage_can_be_asked_from_its_card_and_left_again(desk: Visit) -> None:
+def test_an_older_vintage_can_be_asked_from_its_card_and_left_again(desk: PageVisit) -> None:
     page = desk.open("/models?model=mlp&vintage=2026-10-11")
     page.get_by_role("link", name="Forecast with this vintage").click()
     expect(page.locator("#provenance")).to_contain_text("fitted on prices to 11 Oct 2026")
@@ -91,7 +91,7 @@ def test_an_older_vintage_can_be_asked_from_its_card_and_left_again(desk: Visit)
     assert "vintage" not in page.url
 
 
-def test_the_chart_tells_its_numbers(desk: Visit) -> None:
+def test_the_chart_tells_its_numbers(desk: PageVisit) -> None:
     page = desk.open("/")
     page.locator("#fan .nsewdrag").first.hover(position={"x": 300, "y": 150})
     label = page.locator("#fan .hoverlayer")
@@ -99,7 +99,7 @@ def test_the_chart_tells_its_numbers(desk: Visit) -> None:
     expect(label).to_contain_text("$")
 
 
-def test_the_forecast_can_be_taken_along(desk: Visit) -> None:
+def test_the_forecast_can_be_taken_along(desk: PageVisit) -> None:
     page = desk.open("/?days=10")
     with page.expect_download() as table:
         page.get_by_role("link", name="Download CSV").click()
@@ -112,7 +112,7 @@ def test_the_forecast_can_be_taken_along(desk: Visit) -> None:
         assert file.read(4) == b"\x89PNG"
 
 
-def test_a_link_to_the_question_can_be_copied(windows: Windows, served: str) -> None:
+def test_a_link_to_the_question_can_be_copied(windows: BrowserWindows, served: str) -> None:
     with windows.visit(served, DESKTOP, "light", permissions=["clipboard-read", "clipboard-write"]) as there:
         page = there.open("/?days=21&model=mlp")
         page.get_by_role("button", name="Copy link").click()
@@ -120,13 +120,13 @@ def test_a_link_to_the_question_can_be_copied(windows: Windows, served: str) -> 
         assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
-def test_the_scheme_can_be_switched_and_is_remembered(windows: Windows, served: str) -> None:
+def test_the_scheme_can_be_switched_and_is_remembered(windows: BrowserWindows, served: str) -> None:
     with windows.visit(served, DESKTOP, "light", reduced_motion="reduce") as there:
         switch_the_scheme(there)
         assert there.complaints == []
 
 
-def switch_the_scheme(there: Visit) -> None:
+def switch_the_scheme(there: PageVisit) -> None:
     """Without asking the server, and still so after a reload."""
     page = there.open("/")
     page.wait_for_load_state("networkidle")
@@ -142,7 +142,7 @@ def switch_the_scheme(there: Visit) -> None:
     assert page.evaluate(paper) != light
 
 
-def test_the_whole_page_can_be_used_by_keyboard(desk: Visit) -> None:
+def test_the_whole_page_can_be_used_by_keyboard(desk: PageVisit) -> None:
     page = desk.open("/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -154,7 +154,7 @@ def test_the_whole_page_can_be_used_by_keyboard(desk: Visit) -> None:
         assert name in seen
 
 
-def test_pages_are_reached_without_a_reload_and_named(desk: Visit) -> None:
+def test_pages_are_reached_without_a_reload_and_named(desk: PageVisit) -> None:
     page = desk.open("/")
     page.evaluate("window.same = 1")
     for name, title in (
@@ -172,7 +172,7 @@ def test_pages_are_reached_without_a_reload_and_named(desk: Visit) -> None:
     assert page.evaluate("window.same") == 1
 
 
-def test_the_track_record_follows_its_form(desk: Visit) -> None:
+def test_the_track_record_follows_its_form(desk: PageVisit) -> None:
     page = desk.open("/track-record")
     page.get_by_role("button", name="1 day", exact=True).click()
     expect(page.locator(".verdict")).to_contain_text("forecasts 1 day ahead")
@@ -182,7 +182,7 @@ def test_the_track_record_follows_its_form(desk: Visit) -> None:
     expect(page.get_by_role("radio", name="All")).to_be_checked()
 
 
-def test_history_can_be_lengthened_and_drawn_as_candles(desk: Visit) -> None:
+def test_history_can_be_lengthened_and_drawn_as_candles(desk: PageVisit) -> None:
     page = desk.open("/")
     page.get_by_role("radio", name="1 year").check()
     page.get_by_role("radio", name="Candles").check()
@@ -190,7 +190,7 @@ def test_history_can_be_lengthened_and_drawn_as_candles(desk: Visit) -> None:
     expect(page).to_have_url(re.compile("span=365&view=candles"))
 
 
-def test_reduced_motion_and_print_are_honoured(windows: Windows, served: str) -> None:
+def test_reduced_motion_and_print_are_honoured(windows: BrowserWindows, served: str) -> None:
     with windows.visit(served, DESKTOP, "light", reduced_motion="reduce") as there:
         page = there.open("/")
         page.emulate_media(media="print")
@@ -199,7 +199,7 @@ def test_reduced_motion_and_print_are_honoured(windows: Windows, served: str) ->
         assert there.complaints == []
 
 
-def test_without_javascript_the_page_says_where_the_numbers_are(windows: Windows, served: str) -> None:
+def test_without_javascript_the_page_says_where_the_numbers_are(windows: BrowserWindows, served: str) -> None:
     with windows.visit(served, DESKTOP, "light", java_script_enabled=False) as there:
         there.page.goto(there.base + "/")
         assert "/api/v1/forecast" in there.page.content()

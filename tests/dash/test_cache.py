@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pages_data
+import dash_data
 import pytest
 
 from btc_assets.contracts import FORECASTS, RAW_KLINES
@@ -31,32 +31,32 @@ class Broken:
 @pytest.fixture
 def tables(tmp_path: Path) -> DeltaTables:
     store = DeltaTables(str(tmp_path))
-    store.upsert(RAW_KLINES, pages_data.klines(count=30))
+    store.upsert(RAW_KLINES, dash_data.klines(count=30))
     return store
 
 
 def test_a_value_is_loaded_once_a_version(tables: DeltaTables) -> None:
-    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
+    reader = Reader(tables, dash_data.SYMBOL, check_every=0)
     loads: list[int] = []
     for _ in range(3):
         reader.keep(RAW_KLINES, "x", lambda: loads.append(1))
     assert len(loads) == 1
-    tables.upsert(RAW_KLINES, pages_data.klines(count=31).head(1))
+    tables.upsert(RAW_KLINES, dash_data.klines(count=31).head(1))
     reader.keep(RAW_KLINES, "x", lambda: loads.append(1))
     assert len(loads) == 2
 
 
 def test_new_candles_show_up(tables: DeltaTables) -> None:
-    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
-    assert market.history(reader).newest == pages_data.NEWEST
-    newer = pages_data.klines(last=pages_data.TODAY, count=31).tail(1)
+    reader = Reader(tables, dash_data.SYMBOL, check_every=0)
+    assert market.history(reader).newest == dash_data.NEWEST
+    newer = dash_data.klines(last=dash_data.TODAY, count=31).tail(1)
     tables.upsert(RAW_KLINES, newer)
-    assert market.history(reader).newest == pages_data.TODAY
+    assert market.history(reader).newest == dash_data.TODAY
 
 
 def test_through_an_outage_the_last_good_value_stays_and_the_outage_is_known(tables: DeltaTables) -> None:
     store = Broken(tables)
-    reader = Reader(store, pages_data.SYMBOL, check_every=0)  # type: ignore[arg-type]
+    reader = Reader(store, dash_data.SYMBOL, check_every=0)  # type: ignore[arg-type]
     before = market.history(reader)
     store.broken = True
     assert market.history(reader) is before
@@ -69,20 +69,20 @@ def test_through_an_outage_the_last_good_value_stays_and_the_outage_is_known(tab
 def test_an_outage_before_anything_was_read_is_an_error(tables: DeltaTables) -> None:
     store = Broken(tables)
     store.broken = True
-    reader = Reader(store, pages_data.SYMBOL)  # type: ignore[arg-type]
+    reader = Reader(store, dash_data.SYMBOL)  # type: ignore[arg-type]
     with pytest.raises(StorageError):
         market.history(reader)
 
 
 def test_a_folder_that_vanishes_is_never_a_crash(tmp_path: Path, tables: DeltaTables) -> None:
-    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
+    reader = Reader(tables, dash_data.SYMBOL, check_every=0)
     market.history(reader)
     shutil.rmtree(tmp_path / "tables")
-    assert market.history(reader).newest in (None, pages_data.NEWEST)
+    assert market.history(reader).newest in (None, dash_data.NEWEST)
 
 
 def test_a_table_that_was_never_written_is_empty(tables: DeltaTables) -> None:
-    reader = Reader(tables, pages_data.SYMBOL)
+    reader = Reader(tables, dash_data.SYMBOL)
     assert market.newest_origin(reader) is None
     assert reader.read(FORECASTS, ["model"]).is_empty()
 
@@ -92,14 +92,14 @@ def test_other_symbols_stay_out(tables: DeltaTables) -> None:
 
 
 def test_what_is_kept_is_bounded(tables: DeltaTables) -> None:
-    reader = Reader(tables, pages_data.SYMBOL, limit=5)
+    reader = Reader(tables, dash_data.SYMBOL, limit=5)
     for number in range(50):
         reader.keep(RAW_KLINES, number, lambda: 1)
     assert len(reader._kept) == 5
 
 
 def test_many_threads_load_a_thing_once(tables: DeltaTables) -> None:
-    reader = Reader(tables, pages_data.SYMBOL)
+    reader = Reader(tables, dash_data.SYMBOL)
     loads: list[int] = []
 
     def load() -> int:
@@ -122,7 +122,7 @@ def test_a_slow_store_holds_up_one_thread_only(tables: DeltaTables) -> None:
             return self._tables.version(spec)  # type: ignore[arg-type]
 
     entered, release = threading.Event(), threading.Event()
-    reader = Reader(tables, pages_data.SYMBOL, check_every=0)
+    reader = Reader(tables, dash_data.SYMBOL, check_every=0)
     before = market.history(reader)
     reader._tables = Slow(tables)  # type: ignore[assignment]
     waiting = threading.Thread(target=lambda: market.history(reader))

@@ -6,16 +6,16 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pages_data
+import dash_data
 import pytest
 from dash import Dash
+from dash_server import payload
 from flask.testing import FlaskClient
-from pages_site import payload
 
 FORM = {
     "days.value": "14",
     "model.value": "ensemble",
-    "as-of.value": pages_data.NEWEST.isoformat(),
+    "as-of.value": dash_data.NEWEST.isoformat(),
     "span.value": "50",
     "view.value": "line",
     "address.search": "",

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from typing import Any
 
-import pages_data
+import dash_data
 import pytest
 from dash._utils import to_json
 
@@ -46,12 +46,12 @@ def test_the_fan_starts_at_the_last_close_and_opens_evenly(site: Site) -> None:
 
 def test_the_line_at_now_stands_on_the_origin(site: Site) -> None:
     layout = drawn(asked(site))["layout"]
-    assert layout["shapes"][0]["x0"] == pages_data.NEWEST.isoformat()
+    assert layout["shapes"][0]["x0"] == dash_data.NEWEST.isoformat()
     assert "21 Nov" in layout["annotations"][0]["text"]
 
 
 @pytest.mark.parametrize(
-    ("span", "days"), [("50", 50), ("180", 180), ("365", 365), ("all", pages_data.CANDLES)]
+    ("span", "days"), [("50", 50), ("180", 180), ("365", 365), ("all", dash_data.CANDLES)]
 )
 def test_history_is_as_long_as_asked(site: Site, span: str, days: int) -> None:
     assert len(by_uid(drawn(asked(site, span=span)))["price"]["x"]) == days
@@ -66,7 +66,7 @@ def test_candles_do_not_rely_on_colour(site: Site) -> None:
 
 def test_what_happened_is_drawn_only_for_past_origins(site: Site) -> None:
     assert "actual" not in by_uid(drawn(asked(site)))
-    past = asked(site, days=7, as_of=pages_data.NEWEST - dt.timedelta(days=20))
+    past = asked(site, days=7, as_of=dash_data.NEWEST - dt.timedelta(days=20))
     happened = by_uid(drawn(past))["actual"]
     assert len(happened["x"]) == 8
     assert happened["y"][0] == round(past.last_close, 2)

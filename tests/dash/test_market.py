@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import dash_data
 import numpy as np
-import pages_data
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,10 +39,10 @@ def test_the_chance_of_ending_above_the_median_is_a_half() -> None:
 
 
 def test_an_issued_forecast_is_read_as_it_was_written(site: Site) -> None:
-    forecast = market.issued(site.reader, "lstm", pages_data.NEWEST)
+    forecast = market.issued(site.reader, "lstm", dash_data.NEWEST)
     assert forecast is not None
     assert forecast.quantiles.shape == (HORIZONS, len(LEVELS))
-    assert forecast.targets[0] == pages_data.TODAY
+    assert forecast.targets[0] == dash_data.TODAY
     assert (np.diff(forecast.quantiles, axis=1) >= 0).all()
     assert not forecast.computed
     assert not forecast.backfilled
@@ -50,14 +50,14 @@ def test_an_issued_forecast_is_read_as_it_was_written(site: Site) -> None:
 
 
 def test_live_and_backfilled_forecasts_are_told_apart(site: Site) -> None:
-    old = market.issued(site.reader, "mlp", pages_data.NEWEST - dt.timedelta(days=40))
+    old = market.issued(site.reader, "mlp", dash_data.NEWEST - dt.timedelta(days=40))
     assert old is not None
     assert old.backfilled
 
 
 def test_a_window_of_history_is_half_open(site: Site) -> None:
     candles = market.history(site.reader)
-    start, end = pages_data.NEWEST - dt.timedelta(days=9), pages_data.NEWEST
+    start, end = dash_data.NEWEST - dt.timedelta(days=9), dash_data.NEWEST
     part = candles.window(start, end)
     assert (part.dates[0], part.dates[-1]) == (start, end - dt.timedelta(days=1))
     assert part.frame.height == len(part.closes) == 9

@@ -4,8 +4,8 @@ import logging
 from dataclasses import replace
 
 import pytest
+from dash_server import site_at
 from flask.testing import FlaskClient
-from pages_site import site_at
 
 from btc_assets.settings import Settings
 from btc_dash.app import create_app

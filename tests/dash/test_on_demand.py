@@ -3,8 +3,8 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import dash_data
 import numpy as np
-import pages_data
 import pytest
 
 from btc_assets.contracts import FORECASTS, HORIZONS, LEVELS
@@ -22,7 +22,7 @@ from btc_dash.server.rate_limit import Budget, TooManyRequests
 from btc_dash.text import forecast_text
 from btc_dash.text import formatting as fmt
 
-ORIGIN = pages_data.NEWEST - dt.timedelta(days=80)
+ORIGIN = dash_data.NEWEST - dt.timedelta(days=80)
 """A day with a vintage in force and no issued forecast."""
 
 
@@ -58,8 +58,8 @@ def test_what_is_computed_is_a_forecast(site: Site, settings: Settings) -> None:
 
 def test_M8_later_candles_do_not_change_it(site: Site, settings: Settings, tmp_path: Path) -> None:
     before = forecaster(site, settings).forecast("mlp", ORIGIN, "a").quantiles
-    tables = pages_data.fill(tmp_path / "real", origins=60)
-    cut = pages_data.klines().filter(date=ORIGIN + dt.timedelta(days=1)).with_columns(close=1e5, high=2e5)
+    tables = dash_data.fill(tmp_path / "real", origins=60)
+    cut = dash_data.klines().filter(date=ORIGIN + dt.timedelta(days=1)).with_columns(close=1e5, high=2e5)
     from btc_assets.contracts import RAW_KLINES
 
     tables.upsert(RAW_KLINES, cut)
@@ -68,11 +68,11 @@ def test_M8_later_candles_do_not_change_it(site: Site, settings: Settings, tmp_p
 
 
 def test_a_day_whose_features_the_graph_has_not_derived_yet_is_computed_all_the_same(tmp_path: Path) -> None:
-    tables = pages_data.fill(tmp_path / "real", origins=8)
-    newest = tables.read(ENGINEERED_FEATURES, ENGINEERED_FEATURES.key, start=pages_data.NEWEST - DAY)
+    tables = dash_data.fill(tmp_path / "real", origins=8)
+    newest = tables.read(ENGINEERED_FEATURES, ENGINEERED_FEATURES.key, start=dash_data.NEWEST - DAY)
     tables.delete_keys(ENGINEERED_FEATURES, newest)
     site = open_site(load({}, data_dir=str(tmp_path)))
-    found = site.forecaster.forecast("ensemble", pages_data.NEWEST, "a")
+    found = site.forecaster.forecast("ensemble", dash_data.NEWEST, "a")
     assert np.isfinite(found.quantiles).all()
 
 
@@ -81,7 +81,7 @@ def test_it_is_computed_once_and_kept_within_a_bound(site: Site, settings: Setti
     first = mine.forecast("mlp", ORIGIN, "a")
     assert mine.forecast("mlp", ORIGIN, "a") is first
     for back in range(KEPT + 5):
-        mine.forecast("mlp", pages_data.NEWEST - dt.timedelta(days=back), "a")
+        mine.forecast("mlp", dash_data.NEWEST - dt.timedelta(days=back), "a")
     assert len(mine._kept) == KEPT
 
 
@@ -95,7 +95,7 @@ def test_a_client_s_computing_is_limited_and_kept_answers_are_free(site: Site, s
 
 
 def test_a_day_without_a_model_in_force_says_so_without_paths(site: Site, settings: Settings) -> None:
-    day = pages_data.NEWEST - dt.timedelta(days=400)
+    day = dash_data.NEWEST - dt.timedelta(days=400)
     with pytest.raises(ModelError):
         forecaster(site, settings).forecast("mlp", day, "a")
     found = answer(site, Question(as_of=day), "a")
@@ -105,7 +105,7 @@ def test_a_day_without_a_model_in_force_says_so_without_paths(site: Site, settin
 
 
 def test_another_vintage_can_be_asked_and_is_never_taken_for_the_record(site: Site) -> None:
-    older = pages_data.week_of(pages_data.NEWEST - dt.timedelta(days=21))
+    older = dash_data.week_of(dash_data.NEWEST - dt.timedelta(days=21))
     found = answer(site, Question(model="mlp", vintage=str(older)), "a")
     assert isinstance(found, Answer)
     assert found.forecast.vintage == older
@@ -119,7 +119,7 @@ def test_another_vintage_can_be_asked_and_is_never_taken_for_the_record(site: Si
 def test_both_networks_of_the_ensemble_are_asked_for_the_vintage(site: Site) -> None:
     never_lstm = next(
         week
-        for week in (pages_data.week_of(pages_data.NEWEST) - dt.timedelta(weeks=n) for n in range(8))
+        for week in (dash_data.week_of(dash_data.NEWEST) - dt.timedelta(weeks=n) for n in range(8))
         if (week.toordinal() // 7) % 5 == 0
     )
     found = answer(site, Question(model="ensemble", vintage=str(never_lstm)), "a")
@@ -129,7 +129,7 @@ def test_both_networks_of_the_ensemble_are_asked_for_the_vintage(site: Site) -> 
 
 
 def test_a_vintage_never_forecasts_what_it_has_seen(site: Site) -> None:
-    newer = pages_data.week_of(pages_data.NEWEST)
+    newer = dash_data.week_of(dash_data.NEWEST)
     origin = newer - dt.timedelta(days=1)
     found = answer(site, Question(model="mlp", as_of=origin, vintage=str(newer)), "a")
     assert isinstance(found, NoAnswer)
@@ -142,12 +142,12 @@ def test_a_day_without_a_candle_says_so(site: Site, settings: Settings) -> None:
 
 
 def test_T5_a_damaged_vintage_is_refused_not_used(tmp_path: Path) -> None:
-    tables = pages_data.fill(tmp_path / "real", origins=8)
+    tables = dash_data.fill(tmp_path / "real", origins=8)
     for graph in (tmp_path / "real").glob("models/mlp/*/model.onnx"):
         graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
     settings = load({}, data_dir=str(tmp_path))
-    reader = Reader(tables, pages_data.SYMBOL)
+    reader = Reader(tables, dash_data.SYMBOL)
     mine = Forecaster(reader, lambda: FolderRegistry(settings.root), Budget())
     with pytest.raises(ModelError):
-        mine.forecast("mlp", pages_data.NEWEST - dt.timedelta(days=12), "a")
+        mine.forecast("mlp", dash_data.NEWEST - dt.timedelta(days=12), "a")
     assert tables.read(FORECASTS).height

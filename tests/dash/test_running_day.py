@@ -6,10 +6,10 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
-import pages_data
+import dash_data
 import pytest
+from dash_server import site_at
 from exchange import Exchange
-from pages_site import site_at
 
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.errors import NoDataYet, SourceUnavailable
@@ -25,9 +25,9 @@ from btc_dash.text import forecast_text
 NOW = Question(days=7, start="now")
 
 
-def candle(close: float = 95_000.0, day: dt.date = pages_data.TODAY) -> Kline:
+def candle(close: float = 95_000.0, day: dt.date = dash_data.TODAY) -> Kline:
     """The running day at ``close``."""
-    row = pages_data.klines(count=2).row(-1, named=True)
+    row = dash_data.klines(count=2).row(-1, named=True)
     row.pop("ingested_at")
     opened = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
     return Kline(
@@ -44,8 +44,8 @@ def test_from_now_starts_at_the_running_price_and_is_provisional(site: Site) -> 
     found = answer(site_with(site, RunningDay(candle)), NOW, "a")
     assert isinstance(found, Answer)
     assert found.last_close == 95_000.0
-    assert found.past.dates[-1] == pages_data.TODAY
-    assert found.target == pages_data.TODAY + dt.timedelta(days=7)
+    assert found.past.dates[-1] == dash_data.TODAY
+    assert found.target == dash_data.TODAY + dt.timedelta(days=7)
     assert found.forecast.computed
     assert "the day not being over" in forecast_text.lead(found)
     assert forecast_text.provenance(found).startswith("Provisional:")
@@ -88,7 +88,7 @@ def test_an_exchange_that_does_not_answer_says_so_and_nothing_else(site: Site) -
 
 
 def test_days_that_are_missing_before_the_running_one_are_an_answer_not_a_guess(site: Site) -> None:
-    late = candle(day=pages_data.TODAY + dt.timedelta(days=3))
+    late = candle(day=dash_data.TODAY + dt.timedelta(days=3))
     found = answer(site_with(site, RunningDay(lambda: late)), NOW, "a")
     assert isinstance(found, NoAnswer)
     assert "none can be computed" in found.text

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import pages_data
+import dash_data
 import polars as pl
 import pytest
 
@@ -91,4 +91,4 @@ def test_since_names_the_origins_of_the_kind(site: Site) -> None:
     live = track_record.since(site.reader, RecordQuestion(days=1, kind="live"))
     assert every is not None
     assert live is not None
-    assert every[0] < live[0] <= live[1] == every[1] < pages_data.NEWEST
+    assert every[0] < live[0] <= live[1] == every[1] < dash_data.NEWEST

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from graph_environment import LAST, World
+from graph_environment import LAST, GraphEnvironment
 from polars.testing import assert_frame_equal
 from processes import end_session
 
@@ -33,20 +33,20 @@ WRITTEN = {
 }
 
 
-def contents(world: World) -> dict[str, pl.DataFrame]:
+def contents(graph: GraphEnvironment) -> dict[str, pl.DataFrame]:
     """Every table the backtest writes, in order of its key, without the time of writing."""
     found = {}
     for spec, written_at in WRITTEN.items():
-        rows = world.table(spec).sort(spec.key)
+        rows = graph.table(spec).sort(spec.key)
         found[spec.name] = rows.drop(written_at) if written_at else rows
     return found
 
 
-def clear(world: World) -> None:
-    tables = open_tables(world.settings)
+def clear(graph: GraphEnvironment) -> None:
+    tables = open_tables(graph.settings)
 
     def empty(spec: TableSpec) -> None:
-        tables.delete_keys(spec, world.table(spec).select(spec.key))
+        tables.delete_keys(spec, graph.table(spec).select(spec.key))
 
     for spec in WRITTEN:
         empty(spec)
@@ -67,11 +67,13 @@ def launch(window: Window) -> None:
     )
 
 
-def test_several_runs_launched_as_processes_write_what_one_run_writes(world: World, tmp_path: Path) -> None:
-    world.register(FIRST, LAST)
-    world.run("walk_forward", FIRST, LAST)
-    whole = contents(world)
-    clear(world)
+def test_several_runs_launched_as_processes_write_what_one_run_writes(
+    graph: GraphEnvironment, tmp_path: Path
+) -> None:
+    graph.register(FIRST, LAST)
+    graph.run("walk_forward", FIRST, LAST)
+    whole = contents(graph)
+    clear(graph)
     width = ((LAST - FIRST).days + 1) // PARTS
     windows = [Window(FIRST + i * width * DAY, FIRST + (i + 1) * width * DAY) for i in range(PARTS)]
     for window in windows:
@@ -80,11 +82,11 @@ def test_several_runs_launched_as_processes_write_what_one_run_writes(world: Wor
     with (tmp_path / "daemon.log").open("w") as log:
         process = subprocess.Popen(daemon, stdout=log, stderr=log, env=os.environ, start_new_session=True)
         try:
-            statuses = wait_for(world.instance, PARTS)
+            statuses = wait_for(graph.instance, PARTS)
         finally:
             end_session(process)
     assert statuses == [dg.DagsterRunStatus.SUCCESS] * PARTS, (tmp_path / "daemon.log").read_text()[-4000:]
-    for name, rows in contents(world).items():
+    for name, rows in contents(graph).items():
         assert_frame_equal(rows, whole[name], check_exact=True)
 
 

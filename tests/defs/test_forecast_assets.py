@@ -8,7 +8,7 @@ import sys
 
 import polars as pl
 import pytest
-from graph_environment import LAST, World
+from graph_environment import LAST, GraphEnvironment
 
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
@@ -29,25 +29,25 @@ DAYS = 3
 
 
 @pytest.fixture
-def forecast(world: World) -> World:
+def forecast(graph: GraphEnvironment) -> GraphEnvironment:
     """Three origins forecast in one run."""
-    world.register(FIRST, LAST)
-    world.run("walk_forward", FIRST, LAST)
-    return world
+    graph.register(FIRST, LAST)
+    graph.run("walk_forward", FIRST, LAST)
+    return graph
 
 
-def content(world: World) -> pl.DataFrame:
-    return world.table(FORECASTS).drop("issued_at")
+def content(graph: GraphEnvironment) -> pl.DataFrame:
+    return graph.table(FORECASTS).drop("issued_at")
 
 
-def test_every_origin_has_ninety_horizons_of_every_model(forecast: World) -> None:
+def test_every_origin_has_ninety_horizons_of_every_model(forecast: GraphEnvironment) -> None:
     counts = forecast.table(FORECASTS).group_by("origin_date", "model").len()
     assert sorted(counts["len"].unique()) == [HORIZONS]
     assert counts.height == DAYS * len(MODELS)
     assert forecast.table(BASELINE_FORECASTS).height == DAYS * len(BASELINES) * HORIZONS
 
 
-def test_C4_a_range_gives_the_bytes_that_single_days_give(forecast: World) -> None:
+def test_C4_a_range_gives_the_bytes_that_single_days_give(forecast: GraphEnvironment) -> None:
     whole = content(forecast)
     from btc_assets.factory import open_tables
 
@@ -59,7 +59,7 @@ def test_C4_a_range_gives_the_bytes_that_single_days_give(forecast: World) -> No
     assert content(forecast).equals(whole)
 
 
-def test_C4_T8_running_a_day_again_changes_nothing(forecast: World) -> None:
+def test_C4_T8_running_a_day_again_changes_nothing(forecast: GraphEnvironment) -> None:
     before, version = forecast.table(FORECASTS), forecast.version(FORECASTS)
     forecast.run("walk_forward", LAST, LAST)
     assert forecast.table(FORECASTS).equals(before)
@@ -67,7 +67,7 @@ def test_C4_T8_running_a_day_again_changes_nothing(forecast: World) -> None:
     assert "1 unchanged" in forecast.metadata("forecasts", LAST)["ledger"]
 
 
-def test_M8_changing_the_future_changes_no_byte_of_a_forecast(forecast: World) -> None:
+def test_M8_changing_the_future_changes_no_byte_of_a_forecast(forecast: GraphEnvironment) -> None:
     """Every candle after the origins is altered, loaded, and the origins are forecast again."""
     before = content(forecast), forecast.table(VINTAGES_IN_FORCE)
     for day in list(forecast.exchange.rows):
@@ -82,7 +82,7 @@ def test_M8_changing_the_future_changes_no_byte_of_a_forecast(forecast: World) -
     assert forecast.table(RAW_KLINES)["date"].max() == newest
 
 
-def test_scores_fill_in_as_targets_mature(forecast: World) -> None:
+def test_scores_fill_in_as_targets_mature(forecast: GraphEnvironment) -> None:
     forecast.run(
         "daily_partition", LAST + DAY, LAST + DAY, ["raw_klines", "engineered_features", "forecast_scores"]
     )
@@ -93,7 +93,7 @@ def test_scores_fill_in_as_targets_mature(forecast: World) -> None:
     assert not scores["live"].any()
 
 
-def test_C2_days_run_in_any_order_give_the_same_scores(forecast: World) -> None:
+def test_C2_days_run_in_any_order_give_the_same_scores(forecast: GraphEnvironment) -> None:
     """After an outage the schedule runs the newest day first, and the sensor the days before it."""
     days = [LAST + n * DAY for n in range(1, 4)]
     forecast.register(FIRST, days[-1])
@@ -110,12 +110,12 @@ def test_C2_days_run_in_any_order_give_the_same_scores(forecast: World) -> None:
     assert forecast.table(FORECAST_SCORES, start=days[0]).drop("live").equals(scored)
 
 
-def test_a_target_nobody_forecast_is_no_error(world: World) -> None:
-    world.run("walk_forward", LAST, LAST, ["forecast_scores"])
-    assert world.table(FORECAST_SCORES).is_empty()
+def test_a_target_nobody_forecast_is_no_error(graph: GraphEnvironment) -> None:
+    graph.run("walk_forward", LAST, LAST, ["forecast_scores"])
+    assert graph.table(FORECAST_SCORES).is_empty()
 
 
-def test_a_carried_vintage_costs_no_fit_and_no_tensorflow(forecast: World) -> None:
+def test_a_carried_vintage_costs_no_fit_and_no_tensorflow(forecast: GraphEnvironment) -> None:
     code = f"""
 import datetime as dt, sys
 from btc_assets.launch import open_instance, run_window
@@ -131,7 +131,7 @@ print("tensorflow" in sys.modules)
     assert set(forecast.table(VINTAGES_IN_FORCE, start=LAST)["action"]) <= {"fitted", "carried"}
 
 
-def test_M7_too_little_history_says_how_much_is_needed(empty: World) -> None:
+def test_M7_too_little_history_says_how_much_is_needed(empty: GraphEnvironment) -> None:
     day = FIRST_DAY + 100 * DAY
     empty.run("market_history", FIRST_DAY, day)
     with pytest.raises(RunFailed, match=r"needs? \d+"):
@@ -140,23 +140,23 @@ def test_M7_too_little_history_says_how_much_is_needed(empty: World) -> None:
         empty.run("walk_forward", day, day, ["baseline_forecasts"])
 
 
-def test_C3_a_failed_candle_leaves_no_forecast_that_pretends_to_be_fresh(forecast: World) -> None:
+def test_C3_a_failed_candle_leaves_no_forecast_that_pretends_to_be_fresh(forecast: GraphEnvironment) -> None:
     day = max(forecast.exchange.rows) + DAY
     with pytest.raises(RunFailed):
         forecast.run("daily_partition", day, day)
     assert forecast.table(FORECASTS)["origin_date"].max() == LAST
 
 
-def test_forecasts_without_models_say_what_to_run(world: World) -> None:
+def test_forecasts_without_models_say_what_to_run(graph: GraphEnvironment) -> None:
     from btc_assets.factory import open_tables
 
-    tables = open_tables(world.settings)
+    tables = open_tables(graph.settings)
     tables.ensure_table(VINTAGES_IN_FORCE)
     with pytest.raises(RunFailed, match="materialise mlp_model and lstm_model"):
-        world.run("walk_forward", LAST, LAST, ["forecasts"])
+        graph.run("walk_forward", LAST, LAST, ["forecasts"])
 
 
-def test_the_quantiles_are_ordered_and_centred_on_the_last_close(forecast: World) -> None:
+def test_the_quantiles_are_ordered_and_centred_on_the_last_close(forecast: GraphEnvironment) -> None:
     rows = forecast.table(FORECASTS, start=LAST)
     values = rows.select(QUANTILES).to_numpy()
     assert (values[:, 1:] >= values[:, :-1]).all()

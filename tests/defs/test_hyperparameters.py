@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from graph_environment import World
+from graph_environment import GraphEnvironment
 
 from btc_assets.cli import tune as command
 from btc_assets.contracts import HYPERPARAMETERS
@@ -60,7 +60,7 @@ def test_without_tuning_the_defaults_are_in_use(tmp_path: Path) -> None:
 
 def test_a_vintage_before_the_end_of_tuning_never_uses_what_tuning_saw() -> None:
     """No look-ahead: a cutoff of 2019 must not profit from a choice made on 2020."""
-    from made_candles import candles, features_of
+    from synthetic_candles import candles, features_of
 
     klines = candles(30)
     book = VintageBook(None, klines, features_of(klines), 7, {**DEFAULTS, "mlp": OTHER})  # type: ignore[arg-type]
@@ -91,14 +91,14 @@ def killed_while_it_fitted(instance: dg.DagsterInstance) -> None:
 
 
 def test_M6_a_search_goes_on_after_a_kill_tells_each_trial_and_is_kept(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    graph: GraphEnvironment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    killed_while_it_fitted(world.instance)
+    killed_while_it_fitted(graph.instance)
     monkeypatch.setattr(hyperparameters, "tune", searching)
     command.tune(trials=2)
     said = capsys.readouterr().out
     assert "lstm, trial 1: loss 0.98000 of the anchor's" in said
     assert "mlp: best of 2 trials" in said
-    found = world.table(HYPERPARAMETERS)
+    found = graph.table(HYPERPARAMETERS)
     assert found["model"].to_list() == ["lstm", "mlp"]
     assert all(json.loads(parameters)["units"] == 24 for parameters in found["parameters"])

@@ -13,7 +13,7 @@ import pytest
 from btc_assets.defs.instance import is_initialised
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import run_tags
-from btc_assets.launch import bury_dead_runs, open_instance, this_process
+from btc_assets.launch import fail_orphaned_runs, open_instance, this_process
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import WORKER_TAG
@@ -56,7 +56,7 @@ def test_a_run_whose_process_was_killed_is_marked_failed(settings: Settings) -> 
     with open_instance(settings) as instance:
         mine, dead = this_process(), this_process().rpartition(":")[0] + ":1"
         alive, killed = started(instance, mine), started(instance, dead)
-        assert bury_dead_runs(instance) == [killed.run_id]
+        assert fail_orphaned_runs(instance) == [killed.run_id]
         status = {r.run_id: r.status for r in instance.get_runs()}
     assert status == {
         alive.run_id: dg.DagsterRunStatus.STARTED,

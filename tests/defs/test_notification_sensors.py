@@ -18,10 +18,10 @@ import dagster as dg
 import pytest
 from dagster._core.scheduler.instigation import TickStatus
 from exchange import Exchange, status
-from graph_environment import LAST, World, environment
+from graph_environment import LAST, GraphEnvironment, point_settings_at
 from hypothesis import given
 from hypothesis import strategies as st
-from post_office import Hook, hook, mailbox
+from smtp_server import Hook, hook, mailbox
 
 from btc_assets.defs.automation.failed_runs import Record, without
 from btc_assets.defs.automation.notification_sensors import failed_runs, late_data
@@ -48,7 +48,7 @@ class Standing(Platform):
 class Daemon:
     """What Dagster's daemon does with one sensor: evaluate it, keep its cursor as text."""
 
-    world: World
+    graph: GraphEnvironment
     sensor: dg.SensorDefinition
     cursor: str | None = None
 
@@ -56,7 +56,7 @@ class Daemon:
         """One evaluation, as a process that was just started would do it; what it says."""
         platform = Standing(at=now.isoformat()) if now else Platform()
         context = dg.build_sensor_context(
-            instance=self.world.instance, cursor=self.cursor, resources={"platform": platform}
+            instance=self.graph.instance, cursor=self.cursor, resources={"platform": platform}
         )
         result: Any = self.sensor(context)
         assert isinstance(result, dg.SensorResult)
@@ -76,33 +76,33 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
 @pytest.fixture
 def fragile(
     exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, web: Hook
-) -> Iterator[World]:
+) -> Iterator[GraphEnvironment]:
     """An empty store whose exchange knows 30 days; Dagster does not retry by itself."""
     exchange.rows.clear()
     exchange.list_market(FIRST_DAY, FIRST_DAY + 29 * DAY)
     exchange.clock = dt.datetime.now(dt.UTC)
-    settings = environment(monkeypatch, exchange, tmp_path)
+    settings = point_settings_at(monkeypatch, exchange, tmp_path)
     home = Path(settings.dagster_home)
     home.mkdir(parents=True)
     (home / "dagster.yaml").write_text(NO_RETRIES)
     with open_instance(settings) as instance:
-        yield World(exchange, settings, instance)
+        yield GraphEnvironment(exchange, settings, instance)
 
 
-def fail(world: World, first: dt.date, last: dt.date) -> None:
+def fail(graph: GraphEnvironment, first: dt.date, last: dt.date) -> None:
     """A run that the exchange refuses (451)."""
-    world.exchange.spoil(status(451, {}))
+    graph.exchange.spoil(status(451, {}))
     with pytest.raises(RunFailed):
-        world.run("market_history", first, last)
+        graph.run("market_history", first, last)
 
 
-def die(world: World) -> None:
+def die(graph: GraphEnvironment) -> None:
     """A run whose process is gone."""
     from btc_assets.definitions import defs
 
     job = defs.resolve_job_def("daily_partition")
-    run = world.instance.create_run_for_job(job, tags=run_tags(Window(LAST, LAST + DAY)))
-    world.instance.report_run_failed(run, "the process that ran it is gone")
+    run = graph.instance.create_run_for_job(job, tags=run_tags(Window(LAST, LAST + DAY)))
+    graph.instance.report_run_failed(run, "the process that ran it is gone")
 
 
 def titles(web: Hook) -> list[str]:
@@ -112,7 +112,9 @@ def titles(web: Hook) -> list[str]:
 TITLE = "market_history failed at raw_klines (SourceRefused)"
 
 
-def test_a_failed_run_is_told_once_with_what_where_and_what_to_do(fragile: World, web: Hook) -> None:
+def test_a_failed_run_is_told_once_with_what_where_and_what_to_do(
+    fragile: GraphEnvironment, web: Hook
+) -> None:
     daemon = Daemon(fragile, failed_runs)
     assert daemon.tick() == "no new failure"
     fail(fragile, FIRST_DAY, FIRST_DAY + 9 * DAY)
@@ -126,7 +128,7 @@ def test_a_failed_run_is_told_once_with_what_where_and_what_to_do(fragile: World
 
 
 def test_the_same_failure_of_other_days_is_the_same_cause_until_all_are_made_good(
-    fragile: World, web: Hook
+    fragile: GraphEnvironment, web: Hook
 ) -> None:
     daemon = Daemon(fragile, failed_runs)
     for first in (0, 10):
@@ -142,7 +144,7 @@ def test_the_same_failure_of_other_days_is_the_same_cause_until_all_are_made_goo
 
 
 def test_a_notifier_that_fails_fails_nothing_and_is_tried_again_with_the_next_tick(
-    fragile: World, web: Hook, caplog: pytest.LogCaptureFixture
+    fragile: GraphEnvironment, web: Hook, caplog: pytest.LogCaptureFixture
 ) -> None:
     daemon = Daemon(fragile, failed_runs)
     fail(fragile, FIRST_DAY, FIRST_DAY + DAY)
@@ -157,7 +159,9 @@ def test_a_notifier_that_fails_fails_nothing_and_is_tried_again_with_the_next_ti
     assert titles(web) == [f"problem: {TITLE}"]
 
 
-def test_mail_and_webhook_both_get_it(fragile: World, web: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mail_and_webhook_both_get_it(
+    fragile: GraphEnvironment, web: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with mailbox() as box:
         monkeypatch.setenv("BTC_NOTIFY", "mail,webhook,log")
         monkeypatch.setenv("BTC_NOTIFY_SMTP", box.address)
@@ -170,7 +174,7 @@ def test_mail_and_webhook_both_get_it(fragile: World, web: Hook, monkeypatch: py
     assert titles(web) == [f"problem: {TITLE}"]
 
 
-def test_a_run_that_dagster_will_try_again_is_not_told_yet(empty: World, web: Hook) -> None:
+def test_a_run_that_dagster_will_try_again_is_not_told_yet(empty: GraphEnvironment, web: Hook) -> None:
     daemon = Daemon(empty, failed_runs)
     die(empty)
     assert empty.instance.get_runs()[0].tags["dagster/will_retry"] == "true"
@@ -178,7 +182,7 @@ def test_a_run_that_dagster_will_try_again_is_not_told_yet(empty: World, web: Ho
     assert web.posts == []
 
 
-def test_a_process_that_was_killed_is_a_cause_too(fragile: World, web: Hook) -> None:
+def test_a_process_that_was_killed_is_a_cause_too(fragile: GraphEnvironment, web: Hook) -> None:
     die(fragile)
     Daemon(fragile, failed_runs).tick()
     assert titles(web) == ["problem: daily_partition failed at the run itself (RunFailure)"]
@@ -186,35 +190,35 @@ def test_a_process_that_was_killed_is_a_cause_too(fragile: World, web: Hook) -> 
 
 
 @pytest.mark.parametrize("cursor", ["", "null", "[]", "nonsense", '{"runs": {"until": "x"}, "told": 7}'])
-def test_a_cursor_that_is_none_is_an_empty_memory(fragile: World, web: Hook, cursor: str) -> None:
+def test_a_cursor_that_is_none_is_an_empty_memory(fragile: GraphEnvironment, web: Hook, cursor: str) -> None:
     fail(fragile, FIRST_DAY, FIRST_DAY)
     Daemon(fragile, failed_runs, cursor).tick()
     assert titles(web) == [f"problem: {TITLE}"]
 
 
-def test_a_late_day_is_told_at_the_set_time_and_when_it_is_there(world: World, web: Hook) -> None:
+def test_a_late_day_is_told_at_the_set_time_and_when_it_is_there(graph: GraphEnvironment, web: Hook) -> None:
     """C2: the host's other alarm, for when nothing fails because nothing runs."""
-    daemon, due = Daemon(world, late_data), closes_at(LAST + DAY) + dt.timedelta(hours=3)
+    daemon, due = Daemon(graph, late_data), closes_at(LAST + DAY) + dt.timedelta(hours=3)
     assert daemon.tick(due - dt.timedelta(minutes=1)) == "nothing is late"
     daemon.tick(due)
     assert daemon.tick(due + dt.timedelta(hours=9)) == "told already"
     title = f"The candle of {LAST + DAY} is missing"
     assert titles(web) == [f"problem: {title}"]
-    world.run("market_history", LAST + DAY, LAST + DAY)
+    graph.run("market_history", LAST + DAY, LAST + DAY)
     daemon.tick(due + dt.timedelta(hours=10))
     assert titles(web) == [f"problem: {title}", f"over: {title}"]
 
 
-def ticks(world: World) -> int:
+def ticks(graph: GraphEnvironment) -> int:
     """Finished evaluations of `failed_runs` by a real daemon."""
-    states = [s for s in world.instance.all_instigator_state() if s.name == "failed_runs"]
-    found = [t for s in states for t in world.instance.get_ticks(s.instigator_origin_id, s.selector_id)]
+    states = [s for s in graph.instance.all_instigator_state() if s.name == "failed_runs"]
+    found = [t for s in states for t in graph.instance.get_ticks(s.instigator_origin_id, s.selector_id)]
     return len([t for t in found if t.status == TickStatus.SKIPPED])
 
 
 @pytest.mark.faults
 def test_dagsters_own_daemon_tells_once_though_it_is_killed_and_started_again(
-    fragile: World, web: Hook
+    fragile: GraphEnvironment, web: Hook
 ) -> None:
     fail(fragile, FIRST_DAY, FIRST_DAY)
     environment = (
@@ -257,7 +261,7 @@ def test_what_is_left_of_a_window_is_every_day_that_is_not_done(window: Window, 
     assert left == [day for day in window.days if day not in set(done.days)]
 
 
-def test_a_record_survives_being_kept(fragile: World) -> None:
+def test_a_record_survives_being_kept(fragile: GraphEnvironment) -> None:
     fail(fragile, FIRST_DAY, FIRST_DAY + 3 * DAY)
     now = dt.datetime.now(dt.UTC)
     record = Record(now - DAY)

@@ -12,7 +12,7 @@ import exchange as faults
 import pytest
 import time_machine
 from exchange import Fault
-from graph_environment import LAST, World
+from graph_environment import LAST, GraphEnvironment
 
 from btc_assets.contracts import FORECASTS, RAW_KLINES, VINTAGES_IN_FORCE
 from btc_assets.definitions import defs
@@ -44,37 +44,37 @@ FAULTS: dict[str, Fault] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_S1_S2_S3_S4_S5_S6_S7_S8_S9_S10_S11_S12_S13_S15_a_failing_exchange_changes_no_table(
-    world: World, monkeypatch: pytest.MonkeyPatch, fault: str
+    graph: GraphEnvironment, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setenv("BTC_SOURCE_DEADLINE", "1")
-    before = {spec: world.version(spec) for spec in (RAW_KLINES, ENGINEERED_FEATURES)}
-    world.exchange.spoil(FAULTS[fault], times=1000)
+    before = {spec: graph.version(spec) for spec in (RAW_KLINES, ENGINEERED_FEATURES)}
+    graph.exchange.spoil(FAULTS[fault], times=1000)
     with pytest.raises(RunFailed):
-        world.run("daily_partition", NEXT, NEXT)
-    assert {spec: world.version(spec) for spec in before} == before
-    assert world.table(RAW_KLINES)["date"].max() == LAST
+        graph.run("daily_partition", NEXT, NEXT)
+    assert {spec: graph.version(spec) for spec in before} == before
+    assert graph.table(RAW_KLINES)["date"].max() == LAST
 
 
 def test_S14_a_symbol_the_exchange_does_not_know_is_a_configuration_error(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    graph: GraphEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BTC_SYMBOL", "NOSUCHPAIR")
-    asked = len(world.exchange.asked())
+    asked = len(graph.exchange.asked())
     with pytest.raises(RunFailed, match="BTC_SYMBOL"):
-        world.run("market_history", NEXT, NEXT)
-    assert len(world.exchange.asked()) == asked + 1
+        graph.run("market_history", NEXT, NEXT)
+    assert len(graph.exchange.asked()) == asked + 1
 
 
-def test_S12_a_day_that_is_there_survives_an_empty_answer(world: World) -> None:
-    before = world.table(RAW_KLINES)
-    world.exchange.spoil(faults.status(200, []), times=1000, path="/api/v3/klines")
+def test_S12_a_day_that_is_there_survives_an_empty_answer(graph: GraphEnvironment) -> None:
+    before = graph.table(RAW_KLINES)
+    graph.exchange.spoil(faults.status(200, []), times=1000, path="/api/v3/klines")
     with pytest.raises(RunFailed, match="yet"):
-        world.run("market_history", LAST, LAST)
-    assert world.table(RAW_KLINES).equals(before)
+        graph.run("market_history", LAST, LAST)
+    assert graph.table(RAW_KLINES).equals(before)
 
 
 def test_C2_L5_after_an_outage_the_sensor_runs_what_failed_and_what_was_missed(
-    empty: World, monkeypatch: pytest.MonkeyPatch
+    empty: GraphEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exchange was down on one day, the host on the two after it; nobody does anything about it."""
     monkeypatch.setenv("BTC_SOURCE_DEADLINE", "1")
@@ -133,40 +133,40 @@ TABLES = (RAW_KLINES, ENGINEERED_FEATURES, VINTAGES_IN_FORCE, FORECASTS)
 WHEN = {"ingested_at", "issued_at"}
 
 
-def contents(world: World) -> list[str]:
-    return [world.table(spec).drop(WHEN & set(spec.schema.names())).write_csv() for spec in TABLES]
+def contents(graph: GraphEnvironment) -> list[str]:
+    return [graph.table(spec).drop(WHEN & set(spec.schema.names())).write_csv() for spec in TABLES]
 
 
-def test_C1_a_backfill_and_the_daily_run_at_once_give_what_one_run_gives(world: World) -> None:
+def test_C1_a_backfill_and_the_daily_run_at_once_give_what_one_run_gives(graph: GraphEnvironment) -> None:
     """Two processes over overlapping days; then everything is put back and done by one."""
     from btc_assets.factory import open_tables
 
     days = [LAST + n * DAY for n in range(1, 5)]
-    world.register(days[0], days[-1])
+    graph.register(days[0], days[-1])
     finish(start("daily_partition", days[0], days[-1]), start("daily_partition", days[-1], days[-1]))
-    raced = contents(world)
-    assert world.table(FORECASTS)["origin_date"].unique().to_list() == days
-    tables = open_tables(world.settings)
+    raced = contents(graph)
+    assert graph.table(FORECASTS)["origin_date"].unique().to_list() == days
+    tables = open_tables(graph.settings)
     for spec in (FORECASTS, VINTAGES_IN_FORCE):
-        tables.delete_keys(spec, world.table(spec).select(spec.key))
-    world.run("daily_partition", days[0], days[-1])
-    assert contents(world) == raced
+        tables.delete_keys(spec, graph.table(spec).select(spec.key))
+    graph.run("daily_partition", days[0], days[-1])
+    assert contents(graph) == raced
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Apia"])
 def test_C6_another_time_zone_and_the_day_the_clocks_change_give_the_same_bytes(
-    world: World, zone: str
+    graph: GraphEnvironment, zone: str
 ) -> None:
     """2019-11-03 has 25 hours in New York; on 2019-12-31 it is tomorrow already in Apia."""
     from btc_assets.factory import open_tables
 
     days = (LAST - 59 * DAY, LAST - 57 * DAY)
     assert (days[0] - FIRST_DAY).days > 700
-    world.register(*days)
-    world.run("walk_forward", *days)
-    here = contents(world)
-    tables = open_tables(world.settings)
+    graph.register(*days)
+    graph.run("walk_forward", *days)
+    here = contents(graph)
+    tables = open_tables(graph.settings)
     for spec in (FORECASTS, VINTAGES_IN_FORCE):
-        tables.delete_keys(spec, world.table(spec).select(spec.key))
+        tables.delete_keys(spec, graph.table(spec).select(spec.key))
     finish(start("walk_forward", *days, TZ=zone))
-    assert contents(world) == here
+    assert contents(graph) == here

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from graph_environment import LAST, World
+from graph_environment import LAST, GraphEnvironment
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.cli import catch_up
@@ -22,57 +22,57 @@ from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.vocabulary import DAILY_ASSETS
 
 
-def put_in_force(world: World, folder: Path, code_version: int) -> None:
+def put_in_force(graph: GraphEnvironment, folder: Path, code_version: int) -> None:
     """A vintage of each network of the code with ``code_version`` is in force for the newest day."""
-    registry, rows = open_registry(world.settings), []
+    registry, rows = open_registry(graph.settings), []
     for revision, kind in enumerate(NETWORKS):
         write_vintage(folder / kind, kind, LAST, code_version=code_version)
         ref = registry.publish(kind, VintageId(LAST), folder / kind, METRICS)
         rows.append(("BTCUSDT", kind, LAST, LAST, 0, ref.manifest_sha256, "fitted", f"the {revision}th"))
     frame = pl.DataFrame(rows, schema=VINTAGES_IN_FORCE.schema, orient="row")
-    open_tables(world.settings).upsert(VINTAGES_IN_FORCE, frame)
+    open_tables(graph.settings).upsert(VINTAGES_IN_FORCE, frame)
 
 
-def test_nothing_is_outdated_before_there_is_a_vintage(world: World) -> None:
-    assert not catch_up.outdated(world.settings)
+def test_nothing_is_outdated_before_there_is_a_vintage(graph: GraphEnvironment) -> None:
+    assert not catch_up.outdated(graph.settings)
 
 
 @pytest.mark.parametrize(("version", "outdated"), [(CODE_VERSION, False), (CODE_VERSION - 1, True)])
 def test_a_vintage_of_another_release_is_noticed(
-    world: World, tmp_path: Path, version: int, outdated: bool
+    graph: GraphEnvironment, tmp_path: Path, version: int, outdated: bool
 ) -> None:
-    put_in_force(world, tmp_path / "made", version)
-    assert catch_up.outdated(world.settings) == outdated
+    put_in_force(graph, tmp_path / "made", version)
+    assert catch_up.outdated(graph.settings) == outdated
 
 
 @pytest.mark.parametrize(("version", "again"), [(CODE_VERSION, False), (CODE_VERSION - 1, True)])
 def test_recent_days_are_forecast_again_after_an_upgrade_and_only_then(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, again: bool
+    graph: GraphEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, again: bool
 ) -> None:
-    put_in_force(world, tmp_path / "made", version)
+    put_in_force(graph, tmp_path / "made", version)
     days = [LAST - n * DAY for n in range(3)]
     for asset in ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores"):
         for day in days:
             event = dg.AssetMaterialization(asset, partition=day.isoformat())
-            world.instance.report_runless_asset_event(event)
+            graph.instance.report_runless_asset_event(event)
     asked: list[tuple[dt.date, dt.date]] = []
     monkeypatch.setattr(
         "btc_assets.launch.run_window", lambda _, __, window: asked.append((window.start, window.last))
     )
-    catch_up.issue_forecasts(world.settings, world.instance, LAST, origins=3)
+    catch_up.issue_forecasts(graph.settings, graph.instance, LAST, origins=3)
     assert asked == ([(LAST - 2 * DAY, LAST)] if again else [])
 
 
 def test_an_asset_that_a_release_brings_is_loaded_with_its_whole_history(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    graph: GraphEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.instance.wipe_assets([dg.AssetKey(["raw_klines_4h"])])
+    graph.instance.wipe_assets([dg.AssetKey(["raw_klines_4h"])])
     asked: list[tuple[dt.date, dt.date]] = []
     monkeypatch.setattr(
         "btc_assets.launch.run_window",
         lambda _, __, window, **___: asked.append((window.start, window.last)),
     )
-    catch_up.load_history(world.settings, world.instance, LAST)
+    catch_up.load_history(graph.settings, graph.instance, LAST)
     assert asked == [(FIRST_DAY, LAST)]
 
 
@@ -85,10 +85,10 @@ def test_whatever_candles_catch_up_asks_for_it_has_features_derived_again(asset:
 
 
 def test_a_vintage_that_cannot_be_read_does_not_stop_catching_up(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    graph: GraphEnvironment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put_in_force(world, tmp_path / "made", CODE_VERSION)
-    for manifest in Path(world.settings.root).glob("models/*/*/manifest.json"):
+    put_in_force(graph, tmp_path / "made", CODE_VERSION)
+    for manifest in Path(graph.settings.root).glob("models/*/*/manifest.json"):
         manifest.write_text("{}")
-    assert not catch_up.outdated(world.settings)
+    assert not catch_up.outdated(graph.settings)
     assert "manifest" in capsys.readouterr().err

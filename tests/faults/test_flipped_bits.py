@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from candles import candle
-from nursery import End, Nursery
+from forked_processes import End, Nursery
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.ledger.publishing.sinks import open_sink

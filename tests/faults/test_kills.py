@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from candles import candle
-from nursery import End, Nursery
+from forked_processes import End, Nursery
 from polars.testing import assert_frame_equal
 from tiny_vintage import METRICS, write_vintage
 

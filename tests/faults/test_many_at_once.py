@@ -12,7 +12,7 @@ from pathlib import Path
 import exchange as faults
 import pytest
 from exchange import Exchange
-from nursery import End, Nursery
+from forked_processes import End, Nursery
 
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.storage.delta.store import DeltaTables

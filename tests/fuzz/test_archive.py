@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 
+from candle_assertions import assert_valid
 from mutation import fuzzed
-from true_candles import assert_true
 
 from btc_assets.errors import BadCandle, SourceRefused
 from btc_assets.market.sources.dumps import read_dump
@@ -28,7 +28,7 @@ def read(packed: bytes, checksum: bytes) -> None:
         assert NAME in str(error)  # noqa: PT017
         return
     for kline in klines:
-        assert_true(kline)
+        assert_valid(kline)
     assert len(klines) <= 31
 
 

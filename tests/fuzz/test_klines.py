@@ -6,8 +6,8 @@ import csv
 import io
 import json
 
+from candle_assertions import assert_valid
 from mutation import fuzzed
-from true_candles import assert_true
 
 from btc_assets.errors import BadCandle
 from btc_assets.market.wire_format import parse_row
@@ -19,7 +19,7 @@ def parse(row: object) -> None:
     except BadCandle as error:
         assert len(str(error)) < 2000  # noqa: PT017
         return
-    assert_true(kline)
+    assert_valid(kline)
 
 
 @fuzzed("kline")

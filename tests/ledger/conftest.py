@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_candles import bars_of, steady_candles
+from synthetic_candles import bars_of, steady_candles
 
 from btc_assets.contracts import (
     FORECASTS,

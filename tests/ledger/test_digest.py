@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_candles import bars_of
+from synthetic_candles import bars_of
 
 from btc_assets.errors import LedgerError
 from btc_assets.ledger import code_version

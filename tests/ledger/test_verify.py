@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_candles import bars_of
+from synthetic_candles import bars_of
 
 from btc_assets.contracts import FORECASTS, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.ledger.chain import restart_chain

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_candles import FIRST, TINY, candles, features_of
+from synthetic_candles import FIRST, TINY, candles, features_of
 
 from btc_assets.modeling.training import FitReport, fit
 

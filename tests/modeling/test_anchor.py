@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from made_candles import FIRST, altered_after, bars_of, candles, features_of
+from synthetic_candles import FIRST, altered_after, bars_of, candles, features_of
 
 from btc_assets.contracts import HORIZONS, MEDIAN
 from btc_assets.errors import ModelError

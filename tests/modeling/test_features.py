@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_candles import FIRST, altered_after, bars_of, candles, features_of
+from synthetic_candles import FIRST, altered_after, bars_of, candles, features_of
 
 from btc_assets.contracts import RAW_KLINES_4H
 from btc_assets.errors import ModelError

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_candles import FIRST, candles
+from synthetic_candles import FIRST, candles
 
 from btc_assets.errors import ModelError, NotEnoughHistory
 from btc_assets.modeling.history import history, window_mean

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_candles import altered_after, features_of
+from synthetic_candles import altered_after, features_of
 
 from btc_assets.contracts import HORIZONS, MEDIAN
 from btc_assets.errors import BadModel, NotEnoughHistory

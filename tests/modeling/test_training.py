@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from made_candles import FIRST, TINY, altered_after
+from synthetic_candles import FIRST, TINY, altered_after
 
 from btc_assets.contracts import HORIZONS
 from btc_assets.errors import FitFailed, NotEnoughHistory

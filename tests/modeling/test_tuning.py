@@ -12,9 +12,9 @@ from typing import Any
 import optuna
 import polars as pl
 import pytest
-from made_candles import TINY, altered_after, candles, features_of, tiny_space
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from synthetic_candles import TINY, altered_after, candles, features_of, tiny_space
 
 from btc_assets.modeling import tuning
 from btc_assets.modeling.anchor import Anchors
@@ -63,7 +63,7 @@ def test_M6_a_study_goes_on_with_what_was_complete_when_it_was_killed(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from made_candles import candles, features_of
+from synthetic_candles import candles, features_of
 from btc_assets.modeling import tuning
 values = [[0.99, 0.99], [0.985, 0.975]]
 def evaluate(*_):

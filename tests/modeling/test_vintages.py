@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_candles import FIRST, TINY, altered_after, features_of
+from synthetic_candles import FIRST, TINY, altered_after, features_of
 
 from btc_assets.contracts import FORECASTS, HORIZONS, MODELS, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, FitFailed, ModelError, NotEnoughHistory

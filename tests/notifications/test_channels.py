@@ -8,7 +8,7 @@ import ssl
 from typing import Any
 
 import pytest
-from post_office import free_port, hook, mailbox, takes_password
+from smtp_server import free_port, hook, mailbox, takes_password
 
 from btc_assets.errors import ConfigurationError, NotDelivered
 from btc_assets.notifications.channels import open_channels

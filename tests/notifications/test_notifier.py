@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pages_data
+import dash_data
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,9 +135,9 @@ HOURS = dt.timedelta(hours=3)
 @pytest.fixture
 def tables(tmp_path: Path) -> DeltaTables:
     store = DeltaTables(str(tmp_path / "real"))
-    candles = pages_data.klines(count=30)
+    candles = dash_data.klines(count=30)
     store.upsert(RAW_KLINES, candles)
-    store.upsert(FORECASTS, pages_data.forecasts(candles, [pages_data.NEWEST]))
+    store.upsert(FORECASTS, dash_data.forecasts(candles, [dash_data.NEWEST]))
     return store
 
 
@@ -146,23 +146,23 @@ def causes(tables: DeltaTables, now: dt.datetime) -> list[str]:
 
 
 def test_a_day_is_late_from_the_set_time_on_and_not_before(tables: DeltaTables) -> None:
-    due = closes_at(pages_data.NEWEST + DAY) + HOURS
+    due = closes_at(dash_data.NEWEST + DAY) + HOURS
     assert causes(tables, due - dt.timedelta(seconds=1)) == []
     assert causes(tables, due) == ["late candle", "late forecast"]
 
 
 def test_a_candle_without_its_forecast_is_a_late_forecast(tables: DeltaTables) -> None:
-    newest = pages_data.NEWEST + DAY
-    tables.upsert(RAW_KLINES, pages_data.klines(newest, count=1))
+    newest = dash_data.NEWEST + DAY
+    tables.upsert(RAW_KLINES, dash_data.klines(newest, count=1))
     (problem,) = late(tables, "BTCUSDT", closes_at(newest) + HOURS, HOURS)
     assert problem.title == f"The forecast of {newest} is missing"
-    assert f"the newest forecast is that of {pages_data.NEWEST}" in problem.text
+    assert f"the newest forecast is that of {dash_data.NEWEST}" in problem.text
 
 
 def test_an_outage_of_a_week_is_the_same_cause_every_day(tables: DeltaTables) -> None:
     ear, memory = Ear(), Memory()
     for days in range(1, 8):
-        now = closes_at(pages_data.NEWEST + days * DAY) + HOURS
+        now = closes_at(dash_data.NEWEST + days * DAY) + HOURS
         Teller([ear], "BTCUSDT", False).tell(late(tables, "BTCUSDT", now, HOURS), memory, now)
     assert len(ear.heard) == 2
 
@@ -174,7 +174,7 @@ def test_an_empty_store_is_nothing_to_tell_of(tmp_path: Path) -> None:
 def test_T5_a_store_that_cannot_be_read_is_told(tables: DeltaTables) -> None:
     for file in Path(tables.root).glob("tables/forecasts/*.parquet"):
         file.unlink()
-    now = closes_at(pages_data.NEWEST) + HOURS
+    now = closes_at(dash_data.NEWEST) + HOURS
     (problem,) = late(tables, "BTCUSDT", now, HOURS)
     assert problem.cause == "store"
     assert "cannot be read" in problem.text

@@ -7,8 +7,8 @@ import json
 import re
 import tempfile
 
+import dash_data
 import numpy as np
-import pages_data
 import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ from btc_dash.data.context import Site, open_site
 from btc_dash.data.query import RecordQuestion
 from btc_dash.pages import track_record
 
-NEWEST = pages_data.NEWEST
+NEWEST = dash_data.NEWEST
 WORDS = {"too few to tell": "too few to tell", "equal by design": "the same as", "no better": "no better",
          "better": "better", "worse": "worse"}  # fmt: skip
 DRIFT = {"too few to tell": "Too few recent", "within chance": "Within chance", "drifted": "Drifted"}
@@ -45,9 +45,9 @@ def outcomes(days: int, horizon: int, inside: float, loss: float, seed: int) -> 
             pl.DataFrame(
                 {name: np.ones(days) for name, kind in FORECAST_SCORES.schema.items() if kind.is_numeric()}
                 | {
-                    "symbol": pages_data.SYMBOL, "model": model, "horizon": horizon, "target_date": targets,
+                    "symbol": dash_data.SYMBOL, "model": model, "horizon": horizon, "target_date": targets,
                     "origin_date": [day - horizon * DAY for day in targets], "inside_80": hit, **sound,
-                    "vintage": dt.date(2020, 1, 1), "issued_at": pages_data.NOW, "live": False, "pit": 0.5,
+                    "vintage": dt.date(2020, 1, 1), "issued_at": dash_data.NOW, "live": False, "pit": 0.5,
                     "pinball": losses, "pinball_random_walk": walk,
                 },
                 schema_overrides=dict(FORECAST_SCORES.schema),
@@ -72,13 +72,13 @@ def test_page_check_command_and_api_say_the_same_word(
         place = {"data_dir": root, "source": "archive"}
         chosen = load({}, **place)
         tables = DeltaTables(chosen.root)
-        tables.upsert(pages_data.RAW_KLINES, pages_data.klines(count=220))
+        tables.upsert(dash_data.RAW_KLINES, dash_data.klines(count=220))
         tables.upsert(FORECAST_SCORES, outcomes(days, horizon, inside, loss, seed))
         site = open_site(chosen)
         api = create_app(site=site).server.test_client()
         rows = api.get(f"/api/v1/scores?days={horizon}").get_json()["scores"]
         pages = {m: _page(site, m, horizon) for m in MODELS}
-        lines = table(chosen, FIRST_DAY, pages_data.TODAY).splitlines()
+        lines = table(chosen, FIRST_DAY, dash_data.TODAY).splitlines()
         checks = {found.check_name: found for found in forecast_scores_checks(Platform(overrides=place))}
     answers = {row["model"]: row for row in rows}
     for model, page in pages.items():

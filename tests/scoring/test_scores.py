@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from made_candles import FIRST, candles
+from synthetic_candles import FIRST, candles
 
 from btc_assets.contracts import FORECAST_SCORES, LEVELS, QUANTILES, UTC_US
 from btc_assets.modeling.baselines import baseline_forecasts

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from made_candles import FIRST, candles
+from synthetic_candles import FIRST, candles
 
 from btc_assets.contracts import BASELINES, QUANTILES, UTC_US
 from btc_assets.errors import ModelError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from btc_assets.cli.up import dagster_command, warn_of_open_door
+from btc_assets.cli.up import dagster_command, warn_of_public_address
 from btc_assets.settings import load
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ OPEN, CLOSED = ("0.0.0.0", "192.168.1.5", "::"), ("127.0.0.1", "localhost", "::1
 def test_an_open_door_to_dagster_is_warned_of(
     capsys: pytest.CaptureFixture[str], host: str, warned: bool
 ) -> None:
-    warn_of_open_door(load({}, dagster_host=host))
+    warn_of_public_address(load({}, dagster_host=host))
     assert ("has no login" in capsys.readouterr().err) == warned
 
 

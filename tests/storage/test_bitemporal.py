@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_candles import steady_candles
+from synthetic_candles import steady_candles
 
 from btc_assets.contracts import RAW_KLINES, SUPERSEDED_KLINES
 from btc_assets.errors import LedgerError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from exchange import Exchange
-from graph_environment import LAST, World, environment
+from graph_environment import LAST, GraphEnvironment, point_settings_at
 
 from btc_assets.contracts import FORECASTS, HORIZONS, MODELS, RAW_KLINES
 from btc_assets.launch import open_instance
@@ -22,7 +22,7 @@ def test_the_graph_runs_on_hopsworks_with_two_settings_changed(
 ) -> None:
     exchange.list_market(FIRST_DAY, LAST)
     exchange.clock = dt.datetime.now(dt.UTC)
-    environment(monkeypatch, exchange, tmp_path / "data")
+    point_settings_at(monkeypatch, exchange, tmp_path / "data")
     monkeypatch.setattr("hopsworks_common.util._loading_animation", lambda *_: None)
     for name, value in {
         "BTC_STORE": "hopsworks",
@@ -35,13 +35,13 @@ def test_the_graph_runs_on_hopsworks_with_two_settings_changed(
         monkeypatch.setenv(name, value)
     settings = load()
     with open_instance(settings) as instance:
-        world = World(exchange, settings, instance)
-        world.run("market_history", FIRST_DAY, LAST)
-        world.register(LAST, LAST)
-        world.run("walk_forward", LAST, LAST)
-        forecasts = world.table(FORECASTS)
+        graph = GraphEnvironment(exchange, settings, instance)
+        graph.run("market_history", FIRST_DAY, LAST)
+        graph.register(LAST, LAST)
+        graph.run("walk_forward", LAST, LAST)
+        forecasts = graph.table(FORECASTS)
         assert forecasts.height == HORIZONS * len(MODELS)
-        world.run("walk_forward", LAST, LAST)
-        assert world.table(FORECASTS).equals(forecasts)
-        assert world.table(RAW_KLINES).height == (LAST - FIRST_DAY).days + 1
+        graph.run("walk_forward", LAST, LAST)
+        assert graph.table(FORECASTS).equals(forecasts)
+        assert graph.table(RAW_KLINES).height == (LAST - FIRST_DAY).days + 1
     assert not (tmp_path / "data" / "real" / "tables").exists()

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from btc_assets.cli.tables import TABLES
+from btc_assets.cli.tables import all_tables
 from btc_assets.contracts import FORECASTS, UTC_US, Column
 from btc_assets.errors import StorageError, TableMissing, Unsupported, WriteConflict
 from btc_assets.storage.delta.store import DeltaTables
@@ -317,6 +317,6 @@ def test_a_day_of_forecasts_in_300000_is_replaced_alone(tables) -> None:
 
 
 def test_every_table_of_the_platform_can_be_kept(tables) -> None:
-    for spec in TABLES().values():
+    for spec in all_tables().values():
         tables.ensure_table(spec)
         assert_frame_equal(tables.read(spec), spec.empty())

@@ -28,7 +28,7 @@ LAST = dt.date(2019, 12, 31)
 
 
 @dataclass
-class World:
+class GraphEnvironment:
     """An exchange, a data folder and a Dagster instance that belong together."""
 
     exchange: Exchange
@@ -68,7 +68,7 @@ class World:
         return {k: v.value for k, v in records[0].asset_materialization.metadata.items()}  # type: ignore[union-attr]
 
 
-def environment(patch: pytest.MonkeyPatch, exchange: Exchange, folder: Path) -> Settings:
+def point_settings_at(patch: pytest.MonkeyPatch, exchange: Exchange, folder: Path) -> Settings:
     """Point the settings at ``exchange`` and ``folder``."""
     for name in ("DAGSTER_HOME", "BTC_ARCHIVE", "BTC_LANDING"):
         patch.delenv(name, raising=False)

@@ -19,14 +19,14 @@ from typing import Any
 
 import exchange as faults
 import pytest
-import soak_child
+import soak_process
 from exchange import Exchange
 
 from btc_assets.market.calendar import DAY, opens_at
 from btc_assets.settings import Settings
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["soak_child"])
+FORKS.set_forkserver_preload(["soak_process"])
 PATHS = (Path(__file__).parent, Path(__file__).parents[2])
 ZONES = ("UTC", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Europe/London", "Australia/Lord_Howe")
 """Time zones of the hosts, one a process; those with a change of the clocks in the year included."""
@@ -48,7 +48,7 @@ SOURCE_FAULTS: dict[str, tuple[Callable[[Any], None], int]] = {
 }
 
 
-class Died(Exception):
+class ProcessDied(Exception):
     """The operator's process ended before its step was done."""
 
 
@@ -79,7 +79,7 @@ class Operator:
             reply: dict[str, Any] = self._pipe.recv()
         except (EOFError, OSError):
             self.stop()
-            raise Died from None
+            raise ProcessDied from None
         finally:
             self.took[do] += time.monotonic() - began
             if killer:
@@ -105,7 +105,7 @@ class Operator:
             forkserver.ensure_running()
         self._pipe, theirs = FORKS.Pipe()
         arguments = (theirs, self.environment | {"TZ": zone}, self.log, at)
-        self.process = FORKS.Process(target=soak_child.serve, args=arguments, daemon=True)
+        self.process = FORKS.Process(target=soak_process.serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
         assert self._pipe.recv() == "ready"
@@ -203,7 +203,7 @@ class Year:
         began = time.monotonic()
         try:
             reply = self.operator.step(moment, do, **more)
-        except Died:
+        except ProcessDied:
             self.happened["killed while at work" if "kill_after" in faulty else "died of a full disk"] += 1
             assert {"kill_after", "room"} & set(faulty), self.operator.log.read_text()[-3000:]
             return None

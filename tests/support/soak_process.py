@@ -27,7 +27,7 @@ from btc_assets.defs.automation.catch_up_sensor import catch_up
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import missing_days, windows
-from btc_assets.launch import RunFailed, bury_dead_runs, open_instance, run_window
+from btc_assets.launch import RunFailed, fail_orphaned_runs, open_instance, run_window
 from btc_assets.market.calendar import days, last_closed_day
 from btc_assets.settings import load
 from btc_assets.vocabulary import DAILY_ASSETS
@@ -55,22 +55,22 @@ for module in (
 
 def serve(steps: Connection, environment: dict[str, str], log: Path, first: dt.datetime) -> None:
     """Do every step that comes, and answer each with what failed and what is missing, until they end."""
-    speak_into(log)
+    redirect_output(log)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
     with time_machine.travel(first, tick=True) as clock, open_instance(load()) as instance:
-        bury_dead_runs(instance)
+        fail_orphaned_runs(instance)
         steps.send("ready")
         while True:
             step = steps.recv()
             clock.move_to(step["at"])
-            with disk_of(step.get("room")):
+            with limited_disk(step.get("room")):
                 failed = run(instance, step)
             steps.send({"failed": failed, "missing": missing(instance)})
 
 
-def speak_into(log: Path) -> None:
+def redirect_output(log: Path) -> None:
     """Let what this process says, and what it imports says, go into ``log``."""
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
@@ -80,7 +80,7 @@ def speak_into(log: Path) -> None:
 def run(instance: dg.DagsterInstance, step: dict[str, Any]) -> list[str]:
     """Do one step; what failed, in words. Any other error ends this process, as it does a worker."""
     failed = []
-    for window, assets in wanted(instance, step):
+    for window, assets in requested_windows(instance, step):
         try:
             run_window(instance, step.get("job", "daily_partition"), window, assets)
         except RunFailed as error:
@@ -88,7 +88,9 @@ def run(instance: dg.DagsterInstance, step: dict[str, Any]) -> list[str]:
     return failed
 
 
-def wanted(instance: dg.DagsterInstance, step: dict[str, Any]) -> list[tuple[Window, list[str] | None]]:
+def requested_windows(
+    instance: dg.DagsterInstance, step: dict[str, Any]
+) -> list[tuple[Window, list[str] | None]]:
     """The windows (and assets) that the real schedule or the real sensor asks for."""
     if step["do"] == "range":
         return [(window, None) for window in windows(days(step["start"], step["end"]))]
@@ -116,7 +118,7 @@ def missing(instance: dg.DagsterInstance) -> int:
 
 
 @contextmanager
-def disk_of(room: int | None) -> Iterator[None]:
+def limited_disk(room: int | None) -> Iterator[None]:
     """No file may grow beyond ``room`` bytes, as on a disk that is full."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     if room is not None:

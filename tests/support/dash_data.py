@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 import polars as pl
-from made_candles import bars_of
+from synthetic_candles import bars_of
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.contracts import (

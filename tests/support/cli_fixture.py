@@ -5,5 +5,5 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
-Btc = Callable[..., subprocess.CompletedProcess[str]]
+RunBtc = Callable[..., subprocess.CompletedProcess[str]]
 """``btc(*arguments, **environment)`` runs the command line in a process of its own."""

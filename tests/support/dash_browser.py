@@ -38,7 +38,7 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
 
 
-class Visit:
+class PageVisit:
     """One page in one browser context, and everything that went wrong in it."""
 
     def __init__(self, page: Page, base: str) -> None:
@@ -91,7 +91,7 @@ class Visit:
         self.complaints.append(f"{kind}: {text}")
 
 
-class Windows:
+class BrowserWindows:
     """Browser contexts by window and scheme, each opened once so that its cache serves later visits."""
 
     def __init__(self, browser: Browser) -> None:
@@ -101,7 +101,7 @@ class Windows:
     @contextmanager
     def visit(
         self, base: str, viewport: dict[str, int] = DESKTOP, scheme: str = "light", **more: Any
-    ) -> Iterator[Visit]:
+    ) -> Iterator[PageVisit]:
         """A page of its own in the window's context, or in a fresh one where it needs ``more``."""
         key = (viewport["width"], scheme)
         context = None if more else self._contexts.get(key)
@@ -111,7 +111,7 @@ class Windows:
                 self._contexts[key] = context
         page = context.new_page()
         try:
-            yield Visit(page, base)
+            yield PageVisit(page, base)
         finally:
             (context if more else page).close()
 

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-import pages_data
+import dash_data
 from dash import Dash
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -16,7 +16,7 @@ from btc_dash.data.context import Site, open_site
 
 def site_at(settings: Settings, **more: Any) -> Site:
     """A site whose clock stands still."""
-    return replace(open_site(settings), **{"now": lambda: pages_data.NOW} | more)
+    return replace(open_site(settings), **{"now": lambda: dash_data.NOW} | more)
 
 
 def payload(app: Dash, output: str, changed: str, values: dict[str, Any]) -> dict[str, Any]:

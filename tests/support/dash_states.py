@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pages_data
-from pages_site import Served, site_at
+import dash_data
+from dash_server import Served, site_at
 
 from btc_assets.errors import StorageError
 from btc_assets.io import progress
@@ -71,7 +71,7 @@ class States:
     def finish_loading(self) -> None:
         """What `btc up` does when it is done: the tables are there, the progress is gone."""
         root = self._scratch / "loading" / "real"
-        pages_data.fill(root, origins=8)
+        dash_data.fill(root, origins=8)
         progress.done(str(root))
 
     def stop(self) -> None:
@@ -84,7 +84,7 @@ class States:
         filled = site_at(load({}, data_dir=str(self._filled)))
         late = {"stale": dt.timedelta(hours=30), "very stale": dt.timedelta(days=9)}
         if state in late:
-            return replace(filled, now=lambda: pages_data.NOW + late[state])
+            return replace(filled, now=lambda: dash_data.NOW + late[state])
         if state == "simulated":
             folder.mkdir(parents=True)
             (folder / "simulated").symlink_to(self._filled / "real")
@@ -94,7 +94,7 @@ class States:
         if state in ("filled", "bad input", "not found"):
             return filled
         if state in ("no forecasts", "no scores", "no models"):
-            pages_data.fill(folder / "real", origins=0)
+            dash_data.fill(folder / "real", origins=0)
         site = site_at(load({}, data_dir=str(folder)))
         if state == "loading":
             progress.report(site.settings.root, "loading history", 0.4, "1,240 of 3,100 days")
