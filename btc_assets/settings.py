@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +25,8 @@ from btc_assets.errors import ConfigurationError
 from btc_assets.vocabulary import CHANNELS, SOURCES, STORES
 
 PREFIX = "BTC_"
+OUTSIDE = ("s3://", "git+file://", "git+ssh://", "git+https://")
+"""How the address of a sink that keeps heads can begin, if it is no file."""
 
 
 def _check_known(value: str, known: Sequence[str]) -> str:
@@ -60,10 +64,19 @@ class Settings(BaseModel):
         120.0, gt=0, description="seconds a request to the source may take, retries included"
     )
     refit_every: int = Field(7, ge=1, le=365, description="days between refits of the networks")
+    ledger_tsa_roots: str = Field(
+        "", description="PEM file with the root certificates that a time-stamping authority must lead to"
+    )
+    ledger_headers: str = Field(
+        "",
+        description="Bitcoin block headers that OpenTimestamps proofs are checked against: a file, or the "
+        "https address of an Esplora API, e.g. https://blockstream.info/api",
+    )
     ledger_sink: str = Field(
         "",
-        description="where the newest record's hash is published: a file, s3://bucket/prefix (with object "
-        "lock) or git+file|ssh|https://repository; empty: nowhere",
+        description="where the newest record's hash is published, several separated by semicolons: a file, "
+        "s3://bucket/prefix (with object lock), git+file|ssh|https://repository, ots+https://calendar,"
+        "https://calendar (OpenTimestamps) or tsa+https://authority (RFC 3161); empty: nowhere",
     )
     ledger_lock_days: int = Field(
         3650, ge=1, le=36500, description="days that S3 keeps a published hash from being changed or deleted"
@@ -113,10 +126,29 @@ class Settings(BaseModel):
 
     @field_validator("ledger_sink", mode="after")
     @classmethod
-    def _known_sink(cls, value: str) -> str:
-        if "://" in value and not value.startswith(("s3://", "git+file://", "git+ssh://", "git+https://")):
-            raise ValueError("is not a file, s3:// or git+file://, git+ssh://, git+https:// address")
+    def _known_sink(cls, value: str, info: ValidationInfo) -> str:
+        """Every sink is known and has what it needs; the fields that say so come before this one."""
+        for sink in cls.split(value, ";"):
+            kind, _, address = sink.partition("+")
+            if kind == "ots":
+                calendars = calendars_of(address)
+                if len({urlsplit(calendar).netloc for calendar in calendars}) < 2:
+                    raise ValueError("ots+ needs two calendars or more: one may be down, or lie")
+            elif kind == "tsa":
+                _private_address(address)
+                if not info.data.get("ledger_tsa_roots"):
+                    raise ValueError(f"tsa+ needs {PREFIX}LEDGER_TSA_ROOTS")
+            elif "://" in sink and not sink.startswith(OUTSIDE):
+                raise ValueError(
+                    "is not a file, s3://, git+file://, git+ssh://, git+https://, ots+https:// or "
+                    "tsa+https:// address"
+                )
         return value
+
+    @field_validator("ledger_headers", mode="after")
+    @classmethod
+    def _file_or_explorer(cls, value: str) -> str:
+        return _private_address(value) if "://" in value else value
 
     @field_validator("notify_smtp_user", "notify_from", "notify_to", mode="after")
     @classmethod
@@ -146,9 +178,9 @@ class Settings(BaseModel):
         return value
 
     @staticmethod
-    def split(text: str) -> list[str]:
+    def split(text: str, by: str = ",") -> list[str]:
         """The parts of a list with commas, none twice."""
-        return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+        return list(dict.fromkeys(part.strip() for part in text.split(by) if part.strip()))
 
     @property
     def simulated(self) -> bool:
@@ -200,6 +232,28 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
+
+
+def calendars_of(text: str) -> list[str]:
+    """The addresses of calendars in a list with commas, ``https://`` where one has no scheme.
+
+    Raises:
+        ValueError: one is no address that a hash may be sent to.
+    """
+    parts = [part if "://" in part else f"https://{part}" for part in Settings.split(text)]
+    return [_private_address(part.rstrip("/")) for part in parts]
+
+
+def _private_address(address: str) -> str:
+    """``address``, if it is https, or http on this machine, without a user, a query or odd characters."""
+    parts = urlsplit(address)
+    here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if not parts.hostname or not (parts.scheme == "https" or here):
+        said = address or "nothing"
+        raise ValueError(f"{said} is not an https:// address (http:// is for this machine alone)")
+    if parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", address):
+        raise ValueError(f"{address} holds a user, a query, a fragment or an odd character")
+    return address
 
 
 def _empty(value: object) -> bool:

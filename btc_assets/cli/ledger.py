@@ -32,12 +32,13 @@ def verify(start: From = None, end: To = None) -> None:
 
     first, last = origin_range(start, end)
     settings = load()
+    tables = open_tables(settings)
     report = verify_ledger(
-        open_tables(settings),
+        tables,
         open_registry(settings),
         settings.symbol,
         features=ENGINEERED_FEATURES,
-        sink=open_sink(settings),
+        sink=open_sink(settings, tables),
         start=first,
         end=last,
     )
@@ -80,12 +81,13 @@ def export_proof(out: Path, start: str | None, end: str | None, *, with_models: 
 
     first, last = origin_range(start, end)
     settings = load()
+    tables = open_tables(settings)
     folder = write_proof(
-        open_tables(settings),
+        tables,
         open_registry(settings),
         settings.symbol,
         out,
-        sink=open_sink(settings),
+        sink=open_sink(settings, tables),
         start=first,
         end=last,
         with_models=with_models,
@@ -108,20 +110,24 @@ def show_head() -> None:
 
 @ledger.command("publish")
 def publish() -> None:
-    """Publish the newest hash to BTC_LEDGER_SINK again, after the sink had failed."""
+    """Publish the newest hash to BTC_LEDGER_SINK again, after a sink had failed, and ask who has dated it."""
     from btc_assets.factory import open_tables
     from btc_assets.ledger.publishing.sinks import open_sink
     from btc_assets.ledger.records import head
 
     settings = load()
-    sink = open_sink(settings)
+    tables = open_tables(settings)
+    sink = open_sink(settings, tables)
     if sink is None:
         raise ConfigurationError("BTC_LEDGER_SINK is not set: there is nowhere to publish to")
-    newest = head(open_tables(settings), settings.symbol)
+    newest = head(tables, settings.symbol)
     if newest is None:
         raise LedgerError(f"nothing was issued for {settings.symbol} yet; materialise forecasts first")
     sink.publish(newest)
     typer.echo(f"record {newest.seq} ({newest.record_sha256}) is at {sink.location}")
+    for found in sink.published(newest.symbol):
+        if found.record_sha256 == newest.record_sha256:
+            typer.echo(f"  dated {found.in_words()}")
 
 
 @ledger.command("restart")

@@ -27,15 +27,18 @@ _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _ROWS_AT_ONCE = 50_000
 _README = """Proof of the forecasts of {symbol}, origins {start} to {end} (the last day not included).
 
-    python verify_proof.py [HASH]
+    python verify_proof.py [HASH] [--headers FILE]
 
-checks everything here with Python's standard library alone; HASH is a head that you saw published elsewhere.
+checks everything here with Python's standard library alone; HASH is a head that you saw published elsewhere,
+FILE holds headers of Bitcoin blocks: your own node's, or block_headers.txt, whose hashes you compare.
 
 records.jsonl       the chain: one record a line; the hash of a line is in the next line
 forecasts.csv.gz    every forecast row, as issued
 {series}
 models/             the manifest (hashes of all files) of each model that was used
-heads.jsonl         hashes that were published outside the store
+heads.jsonl         hashes that were published, and by whose clock they are dated
+heads/              the proofs of that: OpenTimestamps (.ots) and time stamps of RFC 3161 (.tsr)
+block_headers.txt   headers of Bitcoin blocks, as the operator knows them
 verify_proof.py     the script; read it before you trust it
 
 What this proves, and what it cannot, is in docs/ledger.md of the project.
@@ -80,7 +83,7 @@ def export_proof(
         draft.mkdir(parents=True)
         _write_tables(draft, tables, symbol, start, end)
         (draft / "records.jsonl").write_bytes(b"".join(record.line() for record in records))
-        _write_heads(draft / "heads.jsonl", sink.published(symbol) if sink else [])
+        _write_heads(draft, sink.published(symbol) if sink else [])
         _write_models(draft / "models", registry, inside, with_models=with_models)
         said = {"symbol": symbol, "from": str(start), "to": str(end), "series": _said_of_series()}
         (draft / "bundle.json").write_bytes(canonical_json(said))
@@ -119,12 +122,24 @@ def _write_csv(path: Path, frame: pl.DataFrame) -> None:
             file.write(text.encode())
 
 
-def _write_heads(path: Path, published: Sequence[Published]) -> None:
-    lines = (
-        {"symbol": p.symbol, "seq": p.seq, "record_sha256": p.record_sha256, "published_at": p.at.isoformat()}
+def _write_heads(draft: Path, published: Sequence[Published]) -> None:
+    """A line a head, the proofs of their times as files, and the headers of the blocks that are known."""
+    lines = [
+        {"symbol": p.symbol, "seq": p.seq, "record_sha256": p.record_sha256}
+        | {"published_at": p.at.isoformat(), "dated_by": p.dated_by, "proof": p.kind}
         for p in published
-    )
-    path.write_bytes(b"".join(canonical_json(line) for line in lines))
+    ]
+    (draft / "heads.jsonl").write_bytes(b"".join(canonical_json(line) for line in lines))
+    (draft / "heads").mkdir()
+    for p in published:
+        if p.kind:
+            suffix = {"ots": "ots", "tsa": "tsr"}[p.kind]
+            (draft / "heads" / f"{p.seq:09d}-{p.record_sha256}.{suffix}").write_bytes(p.proof)
+    headers = {
+        int(p.dated_by.removeprefix("block ").replace(",", "")): p.header for p in published if p.header
+    }
+    text = "".join(f"{height} {header.hex()}\n" for height, header in sorted(headers.items()))
+    (draft / "block_headers.txt").write_text(text)
 
 
 def _write_models(

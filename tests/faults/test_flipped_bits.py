@@ -73,7 +73,8 @@ def contents(root, kind, name, sha256):
         month = dt.date(2024, 1, 1), dt.date(2024, 2, 1)
         return repr(Landing(str(root / "landing")).klines("BTCUSDT", *month))
     settings = load({}, data_dir=str(root), ledger_sink=str(root / "heads.jsonl"))
-    report = verify(DeltaTables(str(root)), FolderRegistry(root), "BTCUSDT", sink=open_sink(settings))
+    tables = DeltaTables(str(root))
+    report = verify(tables, FolderRegistry(root), "BTCUSDT", sink=open_sink(settings, tables))
     if not report.ok:
         raise BtcError(report.line())
     return "ok"
@@ -114,7 +115,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = load({}, data_dir=str(root), ledger_sink=str(root / "heads.jsonl"))
     for n in range(24):
         head: Head = world.issue([D + n * dt.timedelta(days=1)]).head
-        open_sink(settings).publish(head)
+        open_sink(settings, world.tables).publish(head)
     for kind in ("mlp", "lstm"):
         write_vintage(root / "made", kind, CUTOFF.cutoff)
         FolderRegistry(root).publish(kind, CUTOFF, root / "made", METRICS)

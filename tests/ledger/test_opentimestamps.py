@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentimestamps.core.notary import (
-    BitcoinBlockHeaderAttestation,
-    LitecoinBlockHeaderAttestation,
-    PendingAttestation,
-    UnknownAttestation,
-)
-from opentimestamps.core.op import (
-    OpAppend,
-    OpHexlify,
-    OpPrepend,
-    OpSHA1,
-    OpSHA256,
-)
-from opentimestamps.core.serialize import (
-    BytesDeserializationContext,
-    BytesSerializationContext,
-    DeserializationError,
-)
+from opentimestamps.core.notary import BitcoinBlockHeaderAttestation
+from opentimestamps.core.serialize import BytesDeserializationContext, DeserializationError
 from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
+from ots_files import DIGEST, HOSTILE, files, leaf, their_file
 
 from btc_assets.ledger.publishing import opentimestamps as ours
-
-DIGEST = hashlib.sha256(b"a record").digest()
-
-operations = st.one_of(
-    st.binary(min_size=1, max_size=300).map(OpAppend),
-    st.binary(min_size=1, max_size=300).map(OpPrepend),
-    st.sampled_from([OpSHA256(), OpSHA256(), OpSHA1(), OpHexlify()]),
-)
-attestations = st.one_of(
-    st.integers(0, 2**32).map(BitcoinBlockHeaderAttestation),
-    st.integers(0, 2**32).map(LitecoinBlockHeaderAttestation),
-    st.text("abc./:-_019", max_size=150).map(PendingAttestation),
-    st.builds(
-        UnknownAttestation, st.binary(min_size=8, max_size=8).map(lambda b: b"\x01" + b[1:]), st.binary()
-    ),
-)
-
-
-def their_file(timestamp: Timestamp) -> bytes:
-    context = BytesSerializationContext()
-    DetachedTimestampFile(OpSHA256(), timestamp).serialize(context)
-    return context.getbytes()
 
 
 def they_read(proof: bytes) -> Timestamp:
     return DetachedTimestampFile.deserialize(BytesDeserializationContext(proof)).timestamp
-
-
-@st.composite
-def files(draw: st.DrawFn) -> bytes:
-    """A file that the reference implementation wrote: one to six leaves below random operations."""
-    root = Timestamp(DIGEST)
-    for _ in range(draw(st.integers(1, 6))):
-        node = root
-        for operation in draw(st.lists(operations, max_size=4)):
-            node = node.ops.add(operation)
-        node.attestations.add(draw(attestations))
-    return their_file(root)
 
 
 @given(files())
@@ -113,31 +62,6 @@ def test_what_the_reference_refuses_is_refused(content: bytes) -> None:
     except (DeserializationError, ValueError, TypeError):
         with pytest.raises(ours.BadProof):
             ours.decode(content, DIGEST)
-
-
-def leaf(height: int) -> bytes:
-    return b"\x00" + ours.BITCOIN + b"\x01" + bytes([height])
-
-
-HOSTILE = {
-    "cut short": ours.MAGIC + DIGEST + leaf(7)[:-1],
-    "bytes after its end": ours.MAGIC + DIGEST + leaf(7) + b"\x00",
-    "another file's proof": ours.MAGIC + hashlib.sha256(b"another").digest() + leaf(7),
-    "ten thousand operations in a row": ours.MAGIC + DIGEST + b"\x08" * 10_000 + leaf(7),
-    "forks without end": ours.MAGIC + DIGEST + b"\xff\x08" * 10_000 + leaf(7),
-    "thousands of attestations": ours.MAGIC
-    + DIGEST
-    + b"".join(b"\xff\x00" + n.to_bytes(8) + b"\x00" for n in range(1, 3_000))
-    + leaf(7),
-    "a message that doubles": ours.MAGIC + DIGEST + b"\xf3" * 40 + leaf(7),
-    "an argument of four gigabytes": ours.MAGIC + DIGEST + b"\xf0\xff\xff\xff\xff\x0f" + leaf(7),
-    "a number without end": ours.MAGIC + DIGEST + b"\xf0" + b"\x80" * 5_000,
-    "an operation that nobody knows": ours.MAGIC + DIGEST + b"\x77" + leaf(7),
-    "Ethereum's hash": ours.MAGIC + DIGEST + b"\x67" + leaf(7),
-    "an empty argument": ours.MAGIC + DIGEST + b"\xf0\x00" + leaf(7),
-    "a height with bytes after it": ours.MAGIC + DIGEST + b"\x00" + ours.BITCOIN + b"\x02\x07\x00",
-    "a megabyte": ours.MAGIC + DIGEST + b"\xf0\x01\x01" * 350_000 + leaf(7),
-}
 
 
 @pytest.mark.parametrize("proof", HOSTILE.values(), ids=HOSTILE)

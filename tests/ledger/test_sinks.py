@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from btc_assets.errors import ConfigurationError, LedgerError
+from btc_assets.ledger.publishing.authority import AuthoritySink
+from btc_assets.ledger.publishing.calendars import CalendarSink
 from btc_assets.ledger.publishing.git import GitSink
 from btc_assets.ledger.publishing.published import HeadSink
 from btc_assets.ledger.publishing.s3 import S3Sink
-from btc_assets.ledger.publishing.sinks import FileSink, open_sink
+from btc_assets.ledger.publishing.sinks import FileSink, Sinks, missing, open_sink
 from btc_assets.ledger.records import Head
 from btc_assets.settings import load
+from btc_assets.storage.delta.store import DeltaTables
 
 AT = dt.datetime(2024, 1, 13, 0, 5, tzinfo=dt.UTC)
 DAYS = dt.timedelta(days=30)
@@ -184,7 +187,7 @@ def test_a_file_that_cannot_be_written_is_named() -> None:
 
 def test_settings_choose_the_sink(tmp_path: Path) -> None:
     def chosen(address: str) -> HeadSink | None:
-        return open_sink(load({"BTC_LEDGER_SINK": address}))
+        return open_sink(load({"BTC_LEDGER_SINK": address}), DeltaTables(str(tmp_path)))
 
     assert chosen("") is None
     assert isinstance(chosen(str(tmp_path / "heads.jsonl")), FileSink)
@@ -192,3 +195,59 @@ def test_settings_choose_the_sink(tmp_path: Path) -> None:
     assert isinstance(chosen("s3://bucket/heads"), S3Sink)
     with pytest.raises(ConfigurationError, match="BTC_LEDGER_SINK"):
         chosen("ftp://example.org/heads")
+
+
+CALENDARS = "ots+https://alice.btc.calendar.opentimestamps.org,https://finney.calendar.eternitywall.com"
+
+
+def test_several_sinks_get_every_head_and_one_that_fails_is_named(tmp_path: Path, repository: Path) -> None:
+    places = f"{tmp_path / 'a.jsonl'}; git+file:///nowhere/x.git; git+file://{repository}"
+    sink = open_sink(load({"BTC_LEDGER_SINK": places}), DeltaTables(str(tmp_path)))
+    assert isinstance(sink, Sinks)
+    with pytest.raises(LedgerError, match=r"file:///nowhere/x\.git: the head could not"):
+        sink.publish(head(1))
+    assert [len(place.published("BTCUSDT")) for place in (sink.sinks[0], sink.sinks[2])] == [1, 1]
+    good = Sinks([sink.sinks[0], sink.sinks[2]])
+    assert missing(good, head(1)) == []
+    good.sinks[0].publish(head(2, "b"))
+    assert missing(good, head(2, "b")) == [f"record 2 ({'b' * 64}) is not at file://{repository}"]
+    assert len(good.published("BTCUSDT")) == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("ots+https://a.example", "two calendars or more"),
+        ("ots+https://a.example,https://a.example/", "two calendars or more"),
+        ("ots+", "two calendars or more"),
+        ("ots+http://a.example,https://b.example", "http://a.example is not an https:// address"),
+        ("ots+https://a.example,ftp://b.example", "ftp://b.example is not an https:// address"),
+        ("ots+https://me:word@a.example,https://b.example", "holds a user"),
+        ("ots+https://a.example?x=1,https://b.example", "a query"),
+        ("tsa+https://a.example", "BTC_LEDGER_TSA_ROOTS"),
+        ("tsa+http://a.example", "is not an https:// address"),
+        ("tsa+", "nothing is not an https:// address"),
+        (f"heads.jsonl; {CALENDARS}; ftp://x.example", "is not a file, s3://"),
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_at_once(address: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match="BTC_LEDGER_SINK") as caught:
+        load({"BTC_LEDGER_SINK": address})
+    assert told in str(caught.value)
+
+
+def test_calendars_need_no_scheme_and_loopback_no_tls(tmp_path: Path) -> None:
+    tables = DeltaTables(str(tmp_path))
+    sink = open_sink(load({"BTC_LEDGER_SINK": "ots+a.example, b.example/c/"}), tables)
+    assert sink is not None
+    assert sink.location == "ots+https://a.example,https://b.example/c"
+    local = {"BTC_LEDGER_SINK": "ots+http://127.0.0.1:1,http://localhost:2"}
+    assert isinstance(open_sink(load(local), tables), CalendarSink)
+    signed = {"BTC_LEDGER_SINK": "tsa+https://tsa.example/tsr", "BTC_LEDGER_TSA_ROOTS": "roots.pem"}
+    assert isinstance(open_sink(load(signed), tables), AuthoritySink)
+
+
+@pytest.mark.parametrize("value", ["http://explorer.example/api", "https://x.example/?q", "ftp://x.example"])
+def test_an_explorer_is_asked_over_tls_alone(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="BTC_LEDGER_HEADERS"):
+        load({"BTC_LEDGER_HEADERS": value})

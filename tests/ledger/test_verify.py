@@ -453,7 +453,7 @@ def test_live_forecasts_published_in_time_are_counted(issued, tmp_path) -> None:
     path.write_text("".join(lines))
     report = check(issued, sink=FileSink(path))
     assert report.published == 3
-    assert any(note.startswith("2 of 3 live forecasts") for note in report.notes)
+    assert any("by the operator's own word, 2 of 3 live forecasts" in note for note in report.notes)
 
 
 def test_every_day_only_the_newest_records_are_looked_at(issued) -> None:

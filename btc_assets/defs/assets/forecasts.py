@@ -75,7 +75,7 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
             "origins": len(origins),
             "ledger": issued.describe(),
             "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
-            "ledger head published": publish_head(platform.settings, issued.head),
+            "ledger head published": publish_head(platform.settings, platform.tables, issued.head),
             "kept though inputs changed": [d.isoformat() for d in issued.origins("kept")],
         }
     )

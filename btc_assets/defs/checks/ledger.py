@@ -10,8 +10,8 @@ from btc_assets.defs.checks.results import result, spec
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
-from btc_assets.errors import LedgerError
-from btc_assets.ledger.publishing.sinks import open_sink
+from btc_assets.errors import ConfigurationError, LedgerError
+from btc_assets.ledger.publishing.sinks import missing, open_sink
 from btc_assets.ledger.records import head
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.modeling.features import ENGINEERED_FEATURES
@@ -73,14 +73,10 @@ def unpublished(platform: Platform) -> list[str]:
     if newest is None:
         return []
     try:
-        sink = open_sink(platform.settings)
-        published = sink.published(newest.symbol) if sink else None
-    except LedgerError as error:
+        sink = open_sink(platform.settings, platform.tables)
+        return missing(sink, newest) if sink else []
+    except (LedgerError, ConfigurationError) as error:
         return [str(error)]
-    if published is None or any(p.record_sha256 == newest.record_sha256 for p in published):
-        return []
-    assert sink is not None
-    return [f"record {newest.seq} ({newest.record_sha256}) is not at {sink.location}"]
 
 
 LEDGER_CHECKS = [ledger_checks]

@@ -27,6 +27,7 @@ LARGEST = 64 * 1024
 LONGEST_MESSAGE, LONGEST_PAYLOAD, DEEPEST, MOST_LEAVES = 4096, 8192, 256, 100
 """Limits; the first three are those of the reference implementation."""
 
+_ADDRESS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/:"
 _APPEND, _PREPEND, _FORK, _LEAF = b"\xf0", b"\xf1", b"\xff", b"\x00"
 _UNARY: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x02": lambda message: hashlib.sha1(message, usedforsecurity=False).digest(),
@@ -55,12 +56,12 @@ class Attestation:
 
     @property
     def calendar(self) -> str | None:
-        """The address of the calendar that promises to attest to the message."""
+        """The address of the calendar that promises to attest to the message, None if it holds no such."""
         if self.kind != PENDING:
             return None
         reader = _Reader(self.payload)
         address = reader.take(reader.number(1000))
-        return address.decode("ascii", "replace") if reader.done else None
+        return address.decode() if reader.done and not address.translate(None, _ADDRESS) else None
 
     @property
     def order(self) -> tuple[bytes, int, str, bytes]:
@@ -75,6 +76,10 @@ class Path:
 
     operations: tuple[bytes, ...]
     attestation: Attestation
+
+    def leads_on(self, promise: Path) -> bool:
+        """Whether this path begins with all operations of ``promise``."""
+        return self.operations[: len(promise.operations)] == promise.operations
 
     def message(self, digest: bytes) -> bytes:
         """What the operations make of ``digest``."""
@@ -139,10 +144,9 @@ def merge(*parts: Iterable[Path]) -> Paths:
     return frozenset(path for part in parts for path in part)
 
 
-def upgrade(paths: Paths, old: Path, tree: Paths) -> Paths:
-    """Put the calendar's later answer, ``tree``, in the place of its promise ``old``."""
-    longer = (Path(old.operations + new.operations, new.attestation) for new in tree)
-    return merge(paths - {old}, longer)
+def beyond(promise: Path, tree: Paths) -> Paths:
+    """The paths of a calendar's later answer, ``tree``, counted from the digest of its ``promise``."""
+    return frozenset(Path(promise.operations + new.operations, new.attestation) for new in tree)
 
 
 def _apply(operation: bytes, message: bytes) -> bytes:

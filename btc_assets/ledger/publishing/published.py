@@ -15,12 +15,40 @@ from btc_assets.storage.registry.manifest import canonical_json
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A head as a sink holds it; ``at`` is when the sink got it (S3: by S3's own clock)."""
+    """A head as a sink holds it, and by whose clock it is dated.
+
+    Attributes:
+        at: when it was published (UTC): the time of the third party, or else of the operator.
+        dated_by: the third party: a Bitcoin block, a time-stamping authority, S3. Empty: nobody but the
+            operator says when.
+        margin: how far that clock may be off.
+        waiting: why there is no third party yet, in words.
+        kind: ``ots`` or ``tsa`` if there is a proof.
+        proof: the .ots or .tsr file.
+        header: the header of the Bitcoin block that dates it.
+    """
 
     symbol: str
     seq: int
     record_sha256: str
     at: dt.datetime
+    dated_by: str = ""
+    margin: dt.timedelta = dt.timedelta(0)
+    waiting: str = ""
+    kind: str = ""
+    proof: bytes = b""
+    header: bytes = b""
+
+    @property
+    def certainly_at(self) -> dt.datetime:
+        """The time by which it existed for certain, if that clock is as good as it should be."""
+        return self.at + self.margin
+
+    def in_words(self) -> str:
+        """By whose clock it is dated, and when."""
+        if not self.dated_by:
+            return "by the operator's own word" + (f" ({self.waiting})" if self.waiting else "")
+        return f"{self.dated_by}, {self.at.day} {self.at:%b %Y}"
 
 
 class HeadSink(Protocol):

@@ -41,6 +41,7 @@ class S3Sink:
         self._bucket = address.netloc
         self._prefix = f"{path}/" if (path := address.path.strip("/")) else ""
         self._endpoint, self._retention = endpoint, retention
+        self._clock = "" if endpoint else "Amazon S3"
         self._opened: S3Client | None = None
 
     def publish(self, head: Head) -> None:
@@ -65,7 +66,7 @@ class S3Sink:
             raise self._failed("published to", error) from error
 
     def published(self, symbol: str) -> list[Published]:
-        """The objects of ``symbol``; ``at`` is when S3 stored them."""
+        """The objects of ``symbol``; ``at`` is when S3 stored them, a third party's clock if Amazon's."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         prefix = f"{self._prefix}{symbol}/"
@@ -76,7 +77,8 @@ class S3Sink:
             ):
                 for item in page.get("Contents", ()):
                     if match := _KEY.fullmatch(item["Key"].removeprefix(prefix)):
-                        found.append(Published(symbol, int(match["seq"]), match["sha"], item["LastModified"]))
+                        seq, sha, at = int(match["seq"]), match["sha"], item["LastModified"]
+                        found.append(Published(symbol, seq, sha, at, dated_by=self._clock))
         except (BotoCoreError, ClientError) as error:
             raise self._failed("read from", error) from error
         return found

@@ -1,26 +1,35 @@
-"""Where the newest hash is published, outside the store: who rewrites the store cannot rewrite this.
+"""Where the newest hash is published, and who dates it: as ``BTC_LEDGER_SINK`` says, one place or several.
 
-A file (``FileSink``), S3 with object lock (``sink_s3``) or a git repository (``sink_git``), as
-``BTC_LEDGER_SINK`` says.
+A file (``FileSink``), S3 with object lock (``s3``) or a git repository (``git``) hold it outside the store;
+OpenTimestamps calendars (``calendars``) and a time-stamping authority (``authority``) prove when it existed.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from btc_assets.errors import LedgerError
+from btc_assets.errors import ConfigurationError, LedgerError, StorageError
 from btc_assets.ledger.publishing.published import HeadSink, Published, is_there, line_of, parse_lines
 from btc_assets.ledger.records import Head
-from btc_assets.settings import Settings
+from btc_assets.settings import Settings, calendars_of
+from btc_assets.storage.tables import TableStore
 
 
-def open_sink(settings: Settings) -> HeadSink | None:
-    """The sink of ``settings.ledger_sink``, or None where none is set."""
-    location = settings.ledger_sink
-    if not location:
-        return None
+def open_sink(settings: Settings, tables: TableStore) -> HeadSink | None:
+    """The sinks of ``settings.ledger_sink`` as one, or None where none is set.
+
+    Args:
+        settings: where heads are published.
+        tables: the store, where proofs of time are kept beside the heads.
+    """
+    sinks = [_open(sink, settings, tables) for sink in settings.split(settings.ledger_sink, ";")]
+    return sinks[0] if len(sinks) == 1 else Sinks(sinks) if sinks else None
+
+
+def _open(location: str, settings: Settings, tables: TableStore) -> HeadSink:
     if location.startswith("s3://"):
         from btc_assets.ledger.publishing.s3 import S3Sink
 
@@ -29,23 +38,74 @@ def open_sink(settings: Settings) -> HeadSink | None:
         from btc_assets.ledger.publishing.git import GitSink
 
         return GitSink(location.removeprefix("git+"))
+    if location.startswith("ots+"):
+        from btc_assets.ledger.publishing.block_headers import BlockHeaders
+        from btc_assets.ledger.publishing.calendars import CalendarSink
+
+        addresses = calendars_of(location.removeprefix("ots+"))
+        return CalendarSink(tables, addresses, BlockHeaders(settings.ledger_headers))
+    if location.startswith("tsa+"):
+        from btc_assets.ledger.publishing.authority import AuthoritySink
+
+        return AuthoritySink(tables, location.removeprefix("tsa+"), Path(settings.ledger_tsa_roots))
     return FileSink(location)
 
 
-def publish_head(settings: Settings, head: Head) -> str:
+def publish_head(settings: Settings, tables: TableStore, head: Head) -> str:
     """Publish ``head`` where the settings say; returns what came of it, in words.
 
     A sink that fails does not undo what was issued: the forecast stands, and the asset check
     ``head_published`` stays red until a later run has published a newer head.
     """
     try:
-        sink = open_sink(settings)
+        sink = open_sink(settings, tables)
         if sink is None:
             return "not published: BTC_LEDGER_SINK is not set"
         sink.publish(head)
-    except LedgerError as error:
+    except (LedgerError, StorageError, ConfigurationError) as error:
         return f"NOT published: {error}"
     return f"published to {sink.location}"
+
+
+def missing(sink: HeadSink, head: Head) -> list[str]:
+    """The places of ``sink`` that do not hold ``head``, and why.
+
+    Raises:
+        LedgerError: one cannot be read.
+    """
+    places = sink.sinks if isinstance(sink, Sinks) else [sink]
+    return [
+        f"record {head.seq} ({head.record_sha256}) is not at {place.location}"
+        for place in places
+        if not is_there(place.published(head.symbol), head)
+    ]
+
+
+class Sinks:
+    """Several sinks: each gets every head, whatever becomes of the others."""
+
+    def __init__(self, sinks: Sequence[HeadSink]) -> None:
+        self.sinks = sinks
+        self.location = "; ".join(sink.location for sink in sinks)
+
+    def publish(self, head: Head) -> None:
+        """Publish to all.
+
+        Raises:
+            LedgerError: of those that failed; the others have it.
+        """
+        failures = []
+        for sink in self.sinks:
+            try:
+                sink.publish(head)
+            except (LedgerError, StorageError, ConfigurationError) as error:
+                failures.append(f"{sink.location}: {error}")
+        if failures:
+            raise LedgerError("; ".join(failures))
+
+    def published(self, symbol: str) -> list[Published]:
+        """The heads of all, one after the other."""
+        return [head for sink in self.sinks for head in sink.published(symbol)]
 
 
 class FileSink:

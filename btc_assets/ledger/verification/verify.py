@@ -158,23 +158,35 @@ def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: boo
                 f"is {hashes.get(head.seq, 'missing')}: the chain was rolled back or written anew"
             )
             yield Fault(head.seq, None, "published", message)
-    yield _dated(published, stored, sink.location)
+    yield from _dated(published, stored, sink.location)
 
 
-def _dated(published: Sequence[Published], stored: Stored, location: str) -> str:
-    """How many live forecasts a published head dates to before their first target closed."""
+def _dated(published: Sequence[Published], stored: Stored, location: str) -> Iterator[str]:
+    """How many live forecasts were published before their first target closed, and by whose clock."""
     live = [record for record, _ in stored if record.kind == "live"]
-    earliest: dict[int, dt.datetime] = {}
-    reached: dt.datetime | None = None
-    by_seq = sorted(published, key=lambda h: h.seq, reverse=True)
+    others = [head for head in published if head.dated_by]
+    if others:
+        newest = max(others, key=lambda head: head.seq)
+        yield (
+            f"by a clock that is not the operator's, {_in_time(others, live):,} of {len(live):,} live "
+            f"forecasts were published before their first target closed; record {newest.seq}: "
+            f"{newest.in_words()}"
+        )
+    yield (
+        f"by the operator's own word, {_in_time(published, live):,} of {len(live):,} live forecasts were at "
+        f"{location} before their first target closed"
+    )
+
+
+def _in_time(published: Sequence[Published], live: Sequence[IssueRecord]) -> int:
+    """How many of ``live`` lie before a head that was published before their first target closed."""
+    count, reached = 0, dt.datetime.max.replace(tzinfo=dt.UTC)
+    by_seq = sorted(published, key=lambda h: h.seq)
     for record in reversed(live):
-        while by_seq and by_seq[0].seq >= record.seq:
-            at = by_seq.pop(0).at
-            reached = at if reached is None else min(reached, at)
-        if reached is not None:
-            earliest[record.seq] = reached
-    dated = sum(r.seq in earliest and is_live(r.origin_date, earliest[r.seq]) for r in live)
-    return f"{dated:,} of {len(live):,} live forecasts were at {location} before their first target closed"
+        while by_seq and by_seq[-1].seq >= record.seq:
+            reached = min(reached, by_seq.pop().certainly_at)
+        count += is_live(record.origin_date, reached)
+    return count
 
 
 def _head(stored: Stored) -> Head | None:

@@ -1,16 +1,23 @@
 """Verify an exported proof without the software that made it: one file, Python's own library, no network.
 
-    python verify_proof.py [HASH]      HASH: a head that you saw published, which must be in the chain
+    python verify_proof.py [HASH] [--headers FILE]
+
+    HASH: a head that you saw published, which must be in the chain
+    FILE: headers of Bitcoin blocks, to check when the chain existed: Electrum's blockchain_headers (80 bytes
+          each, from block 0 on), or a line for each block, its height and 160 hex digits
 
 Read it before you trust it. docs/ledger.md says what each check proves, and what none of them can.
 """
 
+import argparse
 import csv
 import datetime as dt
 import functools
 import gzip
 import hashlib
+import io
 import json
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -158,8 +165,106 @@ def models(records: list[Record]) -> int:
     return len(used)
 
 
+OTS = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08"
+BLOCK = bytes.fromhex("0588960d73d71901")
+LEAST_WORK = 2**76  # hashes that a block must have cost; those since the summer of 2021 cost more
+MARGIN = dt.timedelta(hours=2)  # how far the time in a block can be off
+
+
+def blocks(proof: bytes, digest: bytes) -> list[tuple[int, bytes]]:
+    """Bitcoin blocks that an OpenTimestamps proof of ``digest`` leads to: height, and what its root must be.
+
+    The proof is a tree: 0x08, 0xf0 and 0xf1 hash, append or prepend to a message, 0x00 is a leaf that says
+    what the message is, and 0xff that a further branch from the same message follows after this one.
+    """
+    rest = io.BytesIO(proof)
+
+    def take(count: int) -> bytes:
+        part = rest.read(count)
+        if len(part) != count:
+            raise ValueError("it breaks off")
+        return part
+
+    def sized() -> bytes:
+        low = take(1)[0]
+        return take(low if low < 128 else low - 128 + 128 * take(1)[0])
+
+    if len(proof) > 2**16 or take(len(OTS) + 32) != OTS + digest:
+        raise ValueError("it is too long, or of something else")
+    found: list[tuple[int, bytes]] = []
+    forks: list[bytes] = [b""]
+    message = digest
+    while forks:
+        tag = take(1)
+        if tag == b"\xff":
+            forks.append(message)
+            tag = take(1)
+        if tag == b"\x00":
+            kind, said = take(8), sized()
+            if kind == BLOCK:
+                found.append((sum((byte & 127) << 7 * n for n, byte in enumerate(said[:5])), message))
+            message = forks.pop()
+        elif tag == b"\x08":
+            message = hashlib.sha256(message).digest()
+        elif tag in (b"\xf0", b"\xf1"):
+            message = message + sized() if tag == b"\xf0" else sized() + message
+        else:
+            raise ValueError(f"it has an operation 0x{tag.hex()}, which no Bitcoin calendar uses")
+        if len(message) > 4096 or len(forks) > 100:
+            raise ValueError("it is larger than a proof has to be")
+    if rest.read():
+        raise ValueError("it goes on after its end")
+    return found
+
+
+def block_time(headers: bytes, height: int, root: bytes) -> tuple[dt.datetime, str]:
+    """Time and hash of the block at ``height``; its header must have this Merkle root, and have cost work."""
+    line = re.search(rb"(?m)^%d ([0-9a-f]{160})$" % height, headers)
+    header = bytes.fromhex(line[1].decode()) if line else headers[80 * height : 80 * height + 80]
+    if len(header) != 80 or not any(header):
+        raise LookupError(f"block {height:,} is not among the headers")
+    target = int.from_bytes(header[72:75], "little") << max(0, 8 * (header[75] - 3))
+    digest = hashlib.sha256(hashlib.sha256(header).digest()).digest()[::-1]
+    if header[36:68] != root or int.from_bytes(digest, "big") > target or target > 2**256 // LEAST_WORK:
+        raise ValueError(f"block {height:,} has another Merkle root, or nobody mined it")
+    return EPOCH + dt.timedelta(seconds=int.from_bytes(header[68:72], "little")), digest.hex()
+
+
+def times(hashes: list[str], headers: bytes) -> dict[int, dt.datetime]:
+    """Find every published head in its place; by place, when the earliest block that has it was mined."""
+    dated: dict[int, dt.datetime] = {}
+    for line in (HERE / "heads.jsonl").read_text().splitlines():
+        head = json.loads(line)
+        seq, sha = head["seq"], head["record_sha256"]
+        if type(seq) is not int or seq < 0 or sha not in hashes[seq : seq + 1]:
+            sys.exit(f"NOT as recorded: published, but not in its place in the chain: {line}")
+        if head["proof"] == "tsa":
+            print(f"Not checked: the time stamp of record {seq}; docs/ledger.md says how openssl checks it")
+        try:
+            proof = (HERE / "heads" / f"{seq:09d}-{sha}.ots").read_bytes() if head["proof"] == "ots" else b""
+            for height, root in blocks(proof, bytes.fromhex(sha)) if proof else []:
+                at, block = block_time(headers, height, root)
+                dated[seq] = min(at, dated.get(seq, at))
+                print(f"Record {seq} is in block {height:,} of {at} UTC; compare the block's hash: {block}")
+        except LookupError as error:
+            print(f"Not checked: the proof of record {seq}: {error}")
+        except (ValueError, OSError) as error:
+            sys.exit(f"NOT as recorded: the proof of record {seq} does not hold: {error}")
+    return dated
+
+
+def in_time(record: Record, dated: dict[int, dt.datetime]) -> bool:
+    """Whether the record lies before a head that was in a block before its first target closed."""
+    deadline = instant(record["origin_date"]) + 2 * DAY - MARGIN
+    return any(seq >= record["seq"] and at < deadline for seq, at in dated.items())
+
+
 def main() -> None:
     """Check everything, the chain first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("hash", nargs="?", default="")
+    parser.add_argument("--headers", default="")
+    arguments = parser.parse_args()
     bundle = json.loads((HERE / "bundle.json").read_text())
     records, hashes = chain()
     inside = [
@@ -173,15 +278,14 @@ def main() -> None:
     if unseen:
         sys.exit(f"NOT as recorded: records have {sorted(unseen)}, but the bundle names no table for it")
     vintages = models(inside)
-    for line in (HERE / "heads.jsonl").read_text().splitlines():
-        head = json.loads(line)
-        if head["record_sha256"] not in hashes[head["seq"] : head["seq"] + 1]:
-            sys.exit(f"NOT as recorded: published, but not in its place in the chain: {line}")
-    if not set(sys.argv[1:]) <= set(hashes):
-        sys.exit(f"NOT as recorded: {sys.argv[1]} is not in the chain")
-    live = sum(r["kind"] == "live" for r in inside)
-    print(f"All is well: {len(records):,} records, {live:,} of {len(inside):,} live, {rows:,} rows,", end=" ")
-    print(f"{vintages:,} vintages; head {hashes[-1]} of {records[-1]['issued_at']}")
+    dated = times(hashes, Path(arguments.headers).read_bytes() if arguments.headers else b"")
+    if arguments.hash not in ("", *hashes):
+        sys.exit(f"NOT as recorded: {arguments.hash} is not in the chain")
+    live = [r for r in inside if r["kind"] == "live"]
+    print(f"All is well: {len(records):,} records, {len(live):,} of {len(inside):,} live,", end=" ")
+    print(f"{rows:,} rows, {vintages:,} vintages; head {hashes[-1]} of {records[-1]['issued_at']}")
+    print(f"In a Bitcoin block before their first target closed: {sum(in_time(r, dated) for r in live):,} of")
+    print(f"{len(live):,} live forecasts; when the others were issued is the operator's own word")
 
 
 if __name__ == "__main__":
