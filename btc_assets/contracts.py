@@ -202,3 +202,27 @@ FORECAST_SCORES = TableSpec(
         Column("live", pl.Boolean, "issued before its first target day closed; false: back-filled"),
     ),
 )
+
+CHANCE_SCORES = TableSpec(
+    "chance_scores",
+    "How the answers to the standard questions did once their day closed: 64 questions of each forecast.",
+    key=("symbol", "model", "origin_date", "kind", "horizon", "move"),
+    day="target_date",
+    columns=(
+        _SYMBOL,
+        Column("model", pl.String, "mlp, lstm or ensemble"),
+        Column("origin_date", pl.Date, "origin of the forecast"),
+        Column("kind", pl.String, "beyond: target_date closes beyond price; touch: price is reached by then"),
+        Column("horizon", pl.Int16, "days ahead: 1, 7, 30 or 90"),
+        Column("move", pl.Float64, "what is asked about, price over the origin's close - 1"),
+        Column("target_date", pl.Date, "the last day that counts"),
+        Column("price", pl.Float64, "the price that was asked about, USDT"),
+        Column("chance", pl.Float64, "the answer, 0 to 1"),
+        Column("twice_beyond", pl.Float64, "of a touch: twice the chance of closing beyond price, at most 1"),
+        Column("past_frequency", pl.Float64, "how often it happened after the days of a year, as known then"),
+        Column("happened", pl.Boolean, "what happened"),
+        Column("brier", pl.Float64, "(chance - happened) squared"),
+        Column("log_score", pl.Float64, "-ln of the chance given to what happened, half a path at least"),
+        Column("live", pl.Boolean, "issued before its first target day closed; false: back-filled"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What people ask of a price: chances of events, from paths whose marginals are the issued quantiles."""

@@ -1,0 +1,90 @@
+"""Answers to questions: the share of paths on which it happens. One path that happened answers them, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from btc_assets.chances.paths import Paths
+from btc_assets.chances.questions import Close, Fall, Question, Range, Stay, Touch, Worth
+from btc_assets.modeling.history import Floats
+
+LEVELS_SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Levels of the quantiles in an answer."""
+
+CONFIDENCES = (0.95, 0.99)
+"""Of value at risk and expected shortfall."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the paths say to a question; what does not apply is empty.
+
+    Attributes:
+        by_day: the chance, 0 to 1, that it happens by (``Close``: at the close of) each day [days].
+        quantiles: by name, quantiles at ``LEVELS_SHOWN``: highest, lowest, worth (USDT), fall (0 to 1).
+        at_risk: by confidence, the loss of worth that is exceeded with the rest of probability, USDT.
+        shortfall: by confidence, the mean loss where it is exceeded, USDT (expected shortfall: Acerbi and
+            Tasche 2002, J. Banking and Finance 26, 1487-1503).
+    """
+
+    by_day: Floats = field(default_factory=lambda: np.empty(0))
+    quantiles: dict[str, list[float]] = field(default_factory=dict)
+    at_risk: dict[float, float] = field(default_factory=dict)
+    shortfall: dict[float, float] = field(default_factory=dict)
+
+    @property
+    def chance(self) -> float | None:
+        """The chance of what was asked; None where a quantity was asked for."""
+        return float(self.by_day[-1]) if len(self.by_day) else None
+
+
+def answer(paths: Paths, question: Question) -> Answer:
+    """Ask ``question`` of ``paths``, which must reach as many days."""
+    days = question.days
+    close, highest, lowest = paths.close[:days], paths.highest[:days], paths.lowest[:days]
+    match question:
+        case Close():
+            return Answer(_share((close > question.low) & (close < question.high)))
+        case Touch(price=price):
+            return Answer(_share(highest >= price if price > paths.start else lowest <= price))
+        case Stay():
+            return Answer(_share((lowest >= question.low) & (highest <= question.high)))
+        case Fall():
+            falls = falls_to(paths, question.from_peak)[:days]
+            return Answer(_share(falls >= question.share), {"fall": _quantiles(falls[-1])})
+        case Range():
+            return Answer(quantiles={"highest": _quantiles(highest[-1]), "lowest": _quantiles(lowest[-1])})
+        case Worth(amount=amount):
+            return _worth(amount * paths.start, amount * close[-1])
+
+
+def falls_to(paths: Paths, from_peak: bool) -> Floats:
+    """The largest fall by each day, 0 to 1 [days, paths], from the start or from the highest price since.
+
+    A day's own high does not count as its peak, since it may come after its low.
+    """
+    if from_peak:
+        start = np.full((1, paths.high.shape[1]), paths.start)
+        top = np.maximum(np.vstack([start, paths.highest[:-1]]), paths.start)
+        return np.maximum.accumulate(np.maximum(1.0 - paths.low / top, 0.0), axis=0)
+    return np.maximum(1.0 - paths.lowest / paths.start, 0.0)
+
+
+def _share(happens: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+    return np.asarray(happens.mean(axis=1))
+
+
+def _quantiles(values: Floats) -> list[float]:
+    return [float(value) for value in np.quantile(values, LEVELS_SHOWN)]
+
+
+def _worth(now: float, then: Floats) -> Answer:
+    losses = np.sort(now - then)[::-1]
+    worst = {confidence: round((1.0 - confidence) * (len(losses) - 1)) for confidence in CONFIDENCES}
+    return Answer(
+        quantiles={"worth": _quantiles(then)},
+        at_risk={confidence: float(losses[k]) for confidence, k in worst.items()},
+        shortfall={confidence: float(losses[: k + 1].mean()) for confidence, k in worst.items()},
+    )

@@ -1,0 +1,81 @@
+"""Paths of the next 90 days: closes, highs and lows, jointly, with the issued quantiles as marginals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from btc_assets.chances.marginals import sorted_closes
+from btc_assets.chances.templates import Templates, templates
+from btc_assets.modeling.history import Floats, History
+
+COUNT = 2001
+"""Paths behind an answer: with 1 + a multiple of 40 each of the 21 levels falls on a path."""
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """Equally likely ways for the price to go.
+
+    Attributes:
+        start: close of the origin, USDT.
+        close, high, low: of each day after the origin, USDT [days, paths]; low <= close <= high.
+    """
+
+    start: float
+    close: Floats
+    high: Floats
+    low: Floats
+
+    @cached_property
+    def highest(self) -> Floats:
+        """The highest price until each day, USDT [days, paths]."""
+        return np.maximum.accumulate(self.high, axis=0)
+
+    @cached_property
+    def lowest(self) -> Floats:
+        """The lowest price until each day, USDT [days, paths]."""
+        return np.minimum.accumulate(self.low, axis=0)
+
+
+def paths(h: History, origin: int, quantiles: Floats, count: int = COUNT) -> Paths:
+    """Make the paths of a forecast: a function of its quantiles and of the candles up to its origin alone.
+
+    Templates of the past are reordered onto the issued marginals: at each horizon the path of a template has
+    the close whose rank among all is that of the template's own return (the Schaake shuffle: Clark,
+    Gangopadhyay, Hay, Rajagopalan and Wilby 2004, J. Hydrometeorology 5, 243-262). A day's high lies as far
+    above the higher of its close and the close before as in the template, times the ratio of the spreads at
+    that horizon; lows likewise.
+
+    Args:
+        h: candles; later ones than ``origin`` are not read.
+        origin: position of the origin in ``h``.
+        quantiles: issued quantiles of the close, USDT [HORIZONS, 21].
+        count: how many paths.
+
+    Raises:
+        NotEnoughHistory: too few candles before the origin.
+    """
+    return shuffled(float(h.close[origin]), templates(h, origin, count), quantiles)
+
+
+def shuffled(start: float, shapes: Templates, quantiles: Floats) -> Paths:
+    """Reorder ``shapes`` onto the marginals of ``quantiles`` [days, 21], as many days as ``shapes`` have."""
+    count = shapes.returns.shape[1]
+    order = np.argsort(shapes.returns, axis=1, kind="stable")
+    marginal = sorted_closes(quantiles, count)
+    close = np.empty_like(marginal)
+    np.put_along_axis(close, order, marginal, axis=1)
+    scale = _spread(np.log(marginal)) / _spread(np.take_along_axis(shapes.returns, order, axis=1))
+    before = np.vstack([np.full(count, start), close[:-1]])
+    high = np.maximum(before, close) * np.exp(shapes.above * scale)
+    low = np.minimum(before, close) * np.exp(-shapes.below * scale)
+    return Paths(start, close, high, low)
+
+
+def _spread(ordered: Floats) -> Floats:
+    """From the 10 % to the 90 % quantile of each row [rows, 1]."""
+    tenth = (ordered.shape[1] - 1) // 10
+    return ordered[:, [-1 - tenth]] - ordered[:, [tenth]]

@@ -1,0 +1,110 @@
+"""The standard questions: asked of every forecast, scored once their day has closed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+
+from btc_assets.chances.answers import answer
+from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, outcomes, past_frequency
+from btc_assets.chances.paths import COUNT, Paths, shuffled
+from btc_assets.chances.questions import Close, Touch
+from btc_assets.chances.templates import templates
+from btc_assets.contracts import CHANCE_SCORES, QUANTILES
+from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.modeling.history import Floats, History, history
+
+LEAST = 0.5 / COUNT
+"""Chances are kept this far from 0 and 1 in the log score: half a path."""
+
+
+def score_chances(
+    forecasts: pl.DataFrame, klines: pl.DataFrame, first: dt.date = dt.date.min, last: dt.date = dt.date.max
+) -> pl.DataFrame:
+    """Ask the standard questions of every forecast and score those whose day, in [first, last], has a candle.
+
+    The chance is that of the paths. ``twice_beyond`` is twice their chance of closing beyond the price, the
+    simple answer to whether it is touched; ``past_frequency`` is how often it happened after the days of a
+    year. Each row follows from its forecast and the candles alone, whatever else is scored.
+
+    Args:
+        forecasts: whole forecasts, rows of FORECASTS (all horizons of an origin).
+        klines: candles from ``templates.REACH`` days before the first origin on.
+        first: no questions of days before (UTC).
+        last: no questions of days after.
+
+    Returns:
+        Rows of CHANCE_SCORES.
+
+    Raises:
+        NotEnoughHistory: no candle of an origin, or too few before it.
+    """
+    parts = []
+    for (symbol,), issued in forecasts.group_by("symbol", maintain_order=True):
+        h = history(klines.filter(pl.col("symbol") == symbol))
+        found = outcomes(h)
+        for (origin,), rows in issued.group_by("origin_date", maintain_order=True):
+            assert isinstance(origin, dt.date)
+            days = [d for d in AHEAD if first <= origin + d * DAY <= last and origin + d * DAY <= h.last]
+            if days:
+                parts += _of_origin(h, found, h.index(origin), days, rows)
+    scored = pl.concat(parts) if parts else CHANCE_SCORES.empty()
+    return scored.filter(pl.col("happened").is_not_null()).select(CHANCE_SCORES.schema.names())
+
+
+def standard_chances(paths: Paths, days: list[int]) -> Floats:
+    """Answer the standard questions about ``days`` ahead [KINDS, days, MOVES]."""
+    last, at = max(days), np.array(days) - 1
+    prices = [(paths.start * (1.0 + move), move > 0) for move in MOVES]
+    beyond = [Close(last, low=price) if up else Close(last, high=price) for price, up in prices]
+    touch = [Touch(last, price) for price, _ in prices]
+    asked = [[answer(paths, question).by_day[at] for question in kind] for kind in (beyond, touch)]
+    return np.asarray(asked).transpose(0, 2, 1)
+
+
+def _of_origin(
+    h: History, found: Floats, at: int, days: list[int], issued: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """Score the forecasts ``issued`` from position ``at``, model by model."""
+    places = [AHEAD.index(d) for d in days]
+    happened, frequency = found[..., at][:, places], past_frequency(found, at)[:, places]
+    shapes = templates(h, at, COUNT, max(days))
+    parts = []
+    for _, rows in issued.group_by("model", maintain_order=True):
+        quantiles = rows.sort("horizon").select(QUANTILES).to_numpy()[: max(days)]
+        chance = standard_chances(shuffled(float(h.close[at]), shapes, quantiles), days)
+        parts.append(_rows(rows, float(h.close[at]), days, chance, happened, frequency))
+    return parts
+
+
+def _rows(
+    issued: pl.DataFrame, start: float, days: list[int], chance: Floats, happened: Floats, frequency: Floats
+) -> pl.DataFrame:
+    """One forecast's scores; arrays are [KINDS, days, MOVES]."""
+    kind, ahead, move = (grid.ravel() for grid in np.meshgrid(KINDS, days, MOVES, indexing="ij"))
+    said, true = chance.ravel(), happened.ravel()
+    of_event = np.clip(np.where(true == 1.0, said, 1.0 - said), LEAST, 1.0)
+    twice = np.stack([np.full_like(chance[0], np.nan), np.minimum(2.0 * chance[0], 1.0)]).ravel()
+    first = issued.row(0, named=True)
+    columns = {
+        "kind": pl.Series(kind, dtype=pl.String),
+        "horizon": pl.Series(ahead.astype(np.int16)),
+        "move": pl.Series(move),
+        "price": pl.Series(start * (1.0 + move)),
+        "chance": pl.Series(said),
+        "twice_beyond": pl.Series(twice).fill_nan(None),
+        "past_frequency": pl.Series(frequency.ravel()).fill_nan(None),
+        "happened": pl.Series(true).fill_nan(None).cast(pl.Boolean),
+        "brier": pl.Series((said - true) ** 2),
+        "log_score": pl.Series(-np.log(of_event)),
+    }
+    day: dt.date = first["origin_date"]
+    return pl.DataFrame(columns).with_columns(
+        symbol=pl.lit(first["symbol"]),
+        model=pl.lit(first["model"]),
+        origin_date=pl.lit(day),
+        target_date=pl.lit(day) + pl.duration(days=pl.col("horizon")),
+        live=pl.lit(first["issued_at"] < closes_at(day + DAY)),
+    )
