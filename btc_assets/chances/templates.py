@@ -9,18 +9,16 @@ from numpy.typing import NDArray
 
 from btc_assets.contracts import HORIZONS
 from btc_assets.errors import NotEnoughHistory
+from btc_assets.modeling.anchor import CASCADE, WARM_UP, cascade_weights
 from btc_assets.modeling.history import Floats, History, window_mean
 
-BLOCK = 14
+BLOCK = 21
 """Consecutive past days that stay together. Whole weeks, so that weekdays stay weekdays."""
-
-VOLATILITY_DAYS = 30
-"""Days before a block whose mean log variance is its unit."""
 
 DAYS = 1460
 """Days up to the origin that blocks are taken from."""
 
-REACH = DAYS + VOLATILITY_DAYS
+REACH = DAYS + max(CASCADE)
 """Days up to the origin that are read at most."""
 
 FEWEST = 50
@@ -32,7 +30,7 @@ SEED = 1
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """Possible courses of the next days, in log price over volatility [HORIZONS, count].
+    """Possible courses of the next days, in log price over volatility [days, count].
 
     Attributes:
         returns: from the start to each day's close.
@@ -49,9 +47,9 @@ def templates(h: History, origin: int, count: int, days: int = HORIZONS) -> Temp
     """Draw ``count`` templates of the next ``days`` from those up to position ``origin``.
 
     A template is a row of blocks of past days (moving-block bootstrap: Kuensch 1989, Annals of Statistics 17,
-    1217-1241), each divided by the volatility before it. Blocks begin on the weekday that follows the
-    origin's. The second half of the templates is the first upside down, so that no trend of the past is
-    carried into the future.
+    1217-1241), each divided by the volatility that was expected before it. Blocks begin on the weekday that
+    follows the origin's. The second half of the templates is the first upside down, so that no trend of the
+    past is carried into the future.
 
     Raises:
         NotEnoughHistory: fewer than ``FEWEST`` blocks without a missing candle.
@@ -60,10 +58,10 @@ def templates(h: History, origin: int, count: int, days: int = HORIZONS) -> Temp
     close, high, low = (np.log(prices[known]) for prices in (h.close, h.high, h.low))
     upper, lower = np.maximum(close[1:], close[:-1]), np.minimum(close[1:], close[:-1])
     moves = np.stack([np.diff(close), np.maximum(high[1:] - upper, 0.0), np.maximum(lower - low[1:], 0.0)])
-    unit = np.exp(0.5 * window_mean(h.log_variance[known], VOLATILITY_DAYS))[:-1]
-    starts = _starts(moves, unit)
+    unit = _expected_volatility(h.log_variance[known])[:-1]
+    starts = _starts(moves[:, -DAYS:], unit[-DAYS:]) + max(0, len(unit) - DAYS)
     if len(starts) < FEWEST:
-        needed = VOLATILITY_DAYS + BLOCK + 7 * FEWEST
+        needed = WARM_UP + BLOCK + 7 * FEWEST
         raise NotEnoughHistory(f"{h.symbol}: chances need {needed} candles before the origin")
     half = (count + 1) // 2
     blocks = -(-days // BLOCK)
@@ -80,3 +78,12 @@ def _starts(moves: Floats, unit: Floats) -> NDArray[np.int64]:
     starts = np.arange(len(unit) % 7, len(unit) - BLOCK + 1, 7)
     whole = np.isfinite(moves[:, starts[:, None] + np.arange(BLOCK)]).all(axis=(0, 2))
     return np.asarray(starts[whole & np.isfinite(unit[starts])])
+
+
+def _expected_volatility(log_variance: Floats) -> Floats:
+    """Give the volatility that each day's range and those before make the anchor expect; NaN while warming up."""
+    weights = cascade_weights(np.array([1]))[0]
+    means = [window_mean(log_variance, days, whole=False) for days in CASCADE]
+    expected = np.exp(0.5 * sum(weight * mean for weight, mean in zip(weights, means, strict=True)))
+    expected[:WARM_UP] = np.nan
+    return np.asarray(expected)
