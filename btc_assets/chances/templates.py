@@ -81,7 +81,7 @@ def _starts(moves: Floats, unit: Floats) -> NDArray[np.int64]:
 
 
 def _expected_volatility(log_variance: Floats) -> Floats:
-    """Give the volatility that each day's range and those before make the anchor expect; NaN while warming up."""
+    """Give the volatility that the anchor would expect from the ranges up to each day; NaN at first."""
     weights = cascade_weights(np.array([1]))[0]
     means = [window_mean(log_variance, days, whole=False) for days in CASCADE]
     expected = np.exp(0.5 * sum(weight * mean for weight, mean in zip(weights, means, strict=True)))
