@@ -1,31 +1,34 @@
-"""The OpenAPI document, built from the contracts so that it cannot drift from them."""
+"""Write the OpenAPI document from the models that validate questions and answers."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
-from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
-from btc_assets.market.calendar import FIRST_DAY
-from btc_assets.scoring import drift
-from btc_assets.statistics import comparison
-from btc_dash.data.query import DEFAULT_DAYS, DEFAULT_MODEL, KINDS, STARTS, VINTAGE_NAME
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from btc_dash.api.models import Forecast, Health, Problem, Scores
+from btc_dash.data.query import ForecastRequest, RecordQuestion
 
 Schema = dict[str, Any]
 
-_NUMBER: Schema = {"type": "number"}
-_DATE: Schema = {"type": "string", "format": "date"}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_FLAG: Schema = {"type": "boolean"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
-_VINTAGE: Schema = {"type": "string", "pattern": f"^{VINTAGE_NAME}$"}
-_HORIZON: Schema = {"type": "integer", "minimum": 1, "maximum": HORIZONS}
+_REF = "#/components/schemas/{model}"
+_FAILURES = {
+    400: "A parameter is wrong",
+    404: "There is no such forecast",
+    429: "Too many forecasts computed for you",
+    503: "The store does not answer",
+}
 
 
 @cache
 def document() -> Schema:
-    """The whole document, OpenAPI 3.1."""
+    """Return the whole document, OpenAPI 3.1."""
+    bodies: list[type[BaseModel]] = [Forecast, Scores, Health, Problem]
+    _, schemas = models_json_schema([(body, "serialization") for body in bodies], ref_template=_REF)
+    forecast = {"200": _answer(Forecast, csv=True), **_failures(400, 404, 429, 503)}
+    scores = {"200": _answer(Scores), **_failures(400, 503)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -36,179 +39,43 @@ def document() -> Schema:
             "prices USDT. Statistical estimates from past prices, not financial advice.",
         },
         "paths": {
-            "/api/v1/forecast": {"get": _forecast()},
-            "/api/v1/scores": {"get": _scores()},
-            "/api/v1/health": {"get": _health()},
+            "/api/v1/forecast": _get("forecast", Forecast, _parameters(ForecastRequest), forecast),
+            "/api/v1/scores": _get("scores", Scores, _parameters(RecordQuestion), scores),
+            "/api/v1/health": _get("health", Health, [], {"200": _answer(Health), "503": _answer(Health)}),
         },
-        "components": {"schemas": {"Problem": _problem()}},
+        "components": {"schemas": schemas["$defs"]},
     }
 
 
-def _forecast() -> Schema:
-    day: Schema = _object(
-        {"horizon": _HORIZON, "target_date": _DATE, **dict.fromkeys(QUANTILES, _NUMBER),
-         "close": {"type": ["number", "null"], "description": "what happened, once it has"}}
-    )  # fmt: skip
-    body = _object(
-        {
-            "symbol": {"type": "string"},
-            "simulated": _FLAG,
-            "model": {"enum": list(MODELS)},
-            "origin_date": _DATE,
-            "last_close": _NUMBER,
-            "vintage": _DATE,
-            "issued_at": _TIME,
-            "computed": _FLAG,
-            "provisional": _FLAG,
-            "backfilled": _FLAG,
-            "levels": {"type": "array", "items": _SHARE, "minItems": len(LEVELS), "maxItems": len(LEVELS)},
-            "forecast": {"type": "array", "items": day, "minItems": 1, "maxItems": HORIZONS},
-        }
-    )
+def _get(name: str, body: type[BaseModel], parameters: list[Schema], responses: Schema) -> Schema:
+    unchanged = {"304": {"description": "You have it already"}} if parameters else {}
     return {
-        "operationId": "forecast",
-        "summary": "Quantiles of the closing price for each of the next days",
-        "parameters": [
-            _days(),
-            _model(),
-            _parameter("as_of", _DATE, f"the day to forecast from, {FIRST_DAY} or later; else the newest"),
-            _parameter(
-                "start", {"enum": list(STARTS), "default": "close"}, "from the last close, or from now"
-            ),
-            _parameter(
-                "vintage",
-                _VINTAGE,
-                "a vintage trained no later than the origin; else the one in force",
-            ),
-            _parameter("format", {"enum": ["json", "csv"], "default": "json"}, "json or csv"),
-        ],
-        "responses": {
-            "200": _with_csv(_ok("The forecast", body)),
-            **_failures(304, 400, 404, 429, 503),
-        },
-    }
-
-
-def _scores() -> Schema:
-    row = _object(
-        {
-            "model": {"enum": [*MODELS, *BASELINES]},
-            "horizon": _HORIZON,
-            "forecasts": _COUNT,
-            "mean_absolute_percentage_error": _NUMBER,
-            "naive_mean_absolute_percentage_error": _NUMBER,
-            "crps_ratio": {
-                **_NUMBER,
-                "description": "CRPS over the random walk's; below 1 is better",
-            },
-            "inside_50": _SHARE,
-            "inside_80": _SHARE,
-            "inside_95": _SHARE,
+        "get": {
+            "operationId": name,
+            "summary": (body.__doc__ or "").rstrip("."),
+            "parameters": parameters,
+            "responses": responses | unchanged,
         }
-    )
-    row["properties"] |= {
-        "against_random_walk": {"enum": list(get_args(comparison.Verdict))},
-        "p_value": {"type": ["number", "null"]},
-        "independent_forecasts": _COUNT,
-        "drift": {"enum": list(get_args(drift.Verdict))},
-    }
-    body = _object(
-        {
-            "symbol": {"type": "string"},
-            "simulated": _FLAG,
-            "kind": {"enum": list(KINDS)},
-            "scores": {"type": "array", "items": row},
-        }
-    )
-    kind = _parameter("kind", {"enum": list(KINDS), "default": "all"}, "live, back-filled or all forecasts")
-    return {
-        "operationId": "scores",
-        "summary": "How past forecasts did, by model and days ahead",
-        "parameters": [_days("only this many days ahead"), _model("only this model"), kind],
-        "responses": {"200": _ok("The scores", body), **_failures(304, 400, 503)},
     }
 
 
-def _health() -> Schema:
-    maybe_date: Schema = {"type": ["string", "null"], "format": "date"}
-    body = _object(
-        {
-            "status": {"enum": ["ok", "degraded", "unavailable"]},
-            "data": {"enum": ["fresh", "stale", "very stale", "no data"]},
-            "newest_close": maybe_date,
-            "newest_origin": maybe_date,
-            "seconds_since_close": {"type": ["integer", "null"]},
-            "store_outage_since": {"type": ["string", "null"], "format": "date-time"},
-            "simulated": _FLAG,
-        }
-    )
-    return {
-        "operationId": "health",
-        "summary": "Whether there is a forecast to show and how old its data is",
-        "responses": {"200": _ok("There is", body), "503": _ok("There is none", body)},
-    }
+def _parameters(query: type[BaseModel]) -> list[Schema]:
+    """Return the fields of a model as parameters of the query string."""
+    properties = query.model_json_schema()["properties"]
+    return [
+        {"name": name, "in": "query", "required": False, "description": schema.pop("description", ""),
+         "schema": {key: value for key, value in schema.items() if (key, value) != ("default", None)}}
+        for name, schema in properties.items()
+    ]  # fmt: skip
 
 
-def _days(text: str = "days ahead") -> Schema:
-    return _parameter("days", {**_HORIZON, "default": DEFAULT_DAYS}, text)
-
-
-def _model(text: str = "which model") -> Schema:
-    return _parameter("model", {"enum": list(MODELS), "default": DEFAULT_MODEL}, text)
-
-
-def _parameter(name: str, schema: Schema, text: str) -> Schema:
-    return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
-
-
-def _object(properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _ok(text: str, schema: Schema) -> Schema:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
-def _with_csv(answer: Schema) -> Schema:
-    answer["content"]["text/csv"] = {"schema": {"type": "string"}}
-    return answer | {"headers": _caching()}
-
-
-def _caching() -> Schema:
-    return {"ETag": {"schema": {"type": "string"}}, "Cache-Control": {"schema": {"type": "string"}}}
-
-
-_FAILURES = {
-    304: "You have it already",
-    400: "A parameter is wrong",
-    404: "There is no such forecast",
-    429: "Too many forecasts computed for you",
-    503: "The store does not answer",
-}
+def _answer(body: type[BaseModel], csv: bool = False) -> Schema:
+    content = {"application/json": {"schema": {"$ref": _REF.format(model=body.__name__)}}}
+    text = {"text/csv": {"schema": {"type": "string"}}} if csv else {}
+    headers = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
+    return {"description": (body.__doc__ or "").rstrip("."), "content": content | text, "headers": headers}
 
 
 def _failures(*codes: int) -> Schema:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        str(code): {"description": _FAILURES[code]} | ({} if code == 304 else {"content": content})
-        for code in codes
-    }
-
-
-def _problem() -> Schema:
-    return {
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "errors": {"type": "object", "additionalProperties": {"type": "string"}},
-        },
-    }
+    content = {"application/problem+json": {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
+    return {str(code): {"description": _FAILURES[code], "content": content} for code in codes}

@@ -3,40 +3,61 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import hashlib
 import io
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask, Response, request
+from pydantic import BaseModel
 
 from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
+from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
 from btc_dash.api.openapi import document
 from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Site
 from btc_dash.data.forecasting import Answer, NoAnswer, answer
 from btc_dash.data.freshness import Age
-from btc_dash.data.query import RecordQuestion, arguments, as_day, parse, parse_record, unknown
+from btc_dash.data.query import ForecastRequest, RecordQuestion, arguments, parse_strictly
+from btc_dash.data.values import as_day
 from btc_dash.pages.frame import freshness
 from btc_dash.server.middleware import client
 from btc_dash.server.problems import problem
 
-FORECAST_FIELDS = ("days", "model", "as_of", "start", "vintage", "format")
-SCORE_FIELDS = ("days", "model", "kind")
+ADDRESSES = ("/api/v1/forecast", "/api/v1/scores", "/api/v1/health", "/api/v1/openapi.json")
 
 
 def register(server: Flask, site: Site) -> None:
-    """Attach the API to ``server``."""
-    rules = {
-        "/api/v1/forecast": lambda: _forecast(site),
-        "/api/v1/scores": lambda: _scores(site),
-        "/api/v1/health": lambda: _health(site),
-        "/api/v1/openapi.json": lambda: _json(document(), max_age=3600),
-        "/health": lambda: Response("OK", mimetype="text/plain"),
-    }
-    for rule, view in rules.items():
-        server.add_url_rule(rule, rule, view, methods=["GET"])
+    """Attach the API to ``server``; whatever else lies under ``/api`` is a problem, not a page."""
+    views = (
+        lambda: _forecast(site),
+        lambda: _scores(site),
+        lambda: _health(site),
+        lambda: _cached(json.dumps(document(), separators=(",", ":")), "application/json", 3600, {}),
+    )
+    for address, view in zip(ADDRESSES, views, strict=True):
+        server.add_url_rule(address, address, view, methods=["GET"], provide_automatic_options=False)
+    server.add_url_rule("/health", "/health", lambda: Response("OK", mimetype="text/plain"))
+    for rule in ("/api", "/api/", "/api/<path:rest>"):
+        server.add_url_rule(rule, "api_unknown", _unknown_address, methods=_METHODS)
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+
+
+def _unknown_address(rest: str = "") -> Response:
+    """Say which method an address takes, or which address is the nearest to one that does not exist."""
+    asked = f"/api/{rest}"
+    if asked in ADDRESSES:
+        answer = problem(405, "Method Not Allowed", "This address answers GET and HEAD only.")
+        answer.headers["Allow"] = "GET, HEAD"
+        return answer
+    near = difflib.get_close_matches(asked[:100], ADDRESSES, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ADDRESSES)}."
+    return problem(404, "No such address", f"The API has no such address; {hint}")
 
 
 def pictures(server: Flask, site: Site) -> None:
@@ -54,10 +75,8 @@ def pictures(server: Flask, site: Site) -> None:
     server.add_url_rule("/models/<model>/<vintage>/<name>", "picture", picture, methods=["GET"])
 
 
-def _given(allowed: tuple[str, ...]) -> tuple[Mapping[str, object], dict[str, str]]:
-    """The query string's parameters and, by name, those that do not exist."""
-    given = arguments(request.query_string.decode("utf-8", "replace"))
-    return given, unknown(given, allowed)
+def _given() -> Mapping[str, object]:
+    return arguments(request.query_string.decode("utf-8", "replace"))
 
 
 def _bad(errors: Mapping[str, str]) -> Response:
@@ -65,124 +84,139 @@ def _bad(errors: Mapping[str, str]) -> Response:
 
 
 def _forecast(site: Site) -> Response:
-    given, errors = _given(FORECAST_FIELDS)
+    given = _given()
     try:
-        question, wrong = parse(given, market.last_day(site.reader))
-        form = given.get("format", "json")
-        if form not in ("json", "csv"):
-            wrong["format"] = "format is json or csv."
-        errors |= wrong
+        question, errors = parse_strictly(ForecastRequest, given, market.last_day(site.reader))
         if list(errors) == ["as_of"] and as_day(given["as_of"]):
             return problem(404, "No forecast from that day", errors["as_of"])
         if errors:
             return _bad(errors)
-        found = answer(site, question, client())
+        found = answer(site, question.on_the_page(), client())
     except (StorageError, OSError):
         return problem(503, "Store unavailable", "Neither prices nor forecasts can be read at the moment.")
     if isinstance(found, NoAnswer):
         return problem(404, found.title, found.text)
-    if form == "csv":
-        name = f"btc-forecast-{question.model}-{found.forecast.origin}-{question.days}d.csv"
+    body = _forecast_body(site, found)
+    if question.format == "csv":
+        name = f"btc-forecast-{question.model}-{body.origin_date}-{question.days}d.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return _cached(_csv(found), "text/csv", 60, headers)
-    return _json(_forecast_body(site, found), max_age=60)
+        return _cached(_csv(body), "text/csv", 60, headers)
+    return _json(body, max_age=60)
 
 
-def _forecast_body(site: Site, a: Answer) -> dict[str, object]:
+def _forecast_body(site: Site, a: Answer) -> Forecast:
     f = a.forecast
-    return {
-        "symbol": site.settings.symbol,
-        "simulated": site.settings.simulated,
-        "model": f.model,
-        "origin_date": f.origin.isoformat(),
-        "last_close": a.last_close,
-        "vintage": f.vintage.isoformat(),
-        "issued_at": f.issued_at.isoformat(),
-        "computed": f.computed,
-        "provisional": a.seen_at is not None,
-        "backfilled": f.backfilled,
-        "levels": list(LEVELS),
-        "forecast": [
-            {"horizon": at + 1, "target_date": target.isoformat(), **dict(zip(QUANTILES, row, strict=True)),
-             "close": a.after.close_on(target)}
-            for at, (target, row) in enumerate(zip(f.targets, f.quantiles.tolist(), strict=True))
+    rows = zip(f.targets, f.quantiles.tolist(), strict=True)
+    return Forecast(
+        symbol=site.settings.symbol,
+        simulated=site.settings.simulated,
+        model=f.model,
+        origin_date=f.origin,
+        last_close=a.last_close,
+        vintage=f.vintage,
+        issued_at=f.issued_at,
+        computed=f.computed,
+        provisional=a.seen_at is not None,
+        backfilled=f.backfilled,
+        levels=list(LEVELS),
+        forecast=[
+            ForecastDay.model_validate(
+                {"horizon": at, "target_date": target, "close": a.after.close_on(target)}
+                | dict(zip(QUANTILES, row, strict=True))
+            )
+            for at, (target, row) in enumerate(rows, start=1)
         ],
-    }  # fmt: skip
+    )
 
 
-def _csv(a: Answer) -> str:
+def _csv(body: Forecast) -> str:
+    """Write the rows of ``body``: prices to the cent, ``close`` empty until it has come."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["model", "origin_date", "horizon", "target_date", *QUANTILES])
-    for at, (target, row) in enumerate(zip(a.forecast.targets, a.forecast.quantiles.tolist(), strict=True)):
-        writer.writerow(
-            [a.forecast.model, a.forecast.origin, at + 1, target, *(f"{price:.2f}" for price in row)]
-        )
+    prices = (*QUANTILES, "close")
+    writer.writerow(["model", "origin_date", "horizon", "target_date", *prices])
+    for day in body.forecast:
+        row = day.model_dump()
+        shown = ("" if row[name] is None else f"{row[name]:.2f}" for name in prices)
+        writer.writerow([body.model, body.origin_date, day.horizon, day.target_date, *shown])
     return text.getvalue()
 
 
 def _scores(site: Site) -> Response:
-    given, errors = _given(SCORE_FIELDS)
-    question, wrong = parse_record(given)
-    if errors | wrong:
-        return _bad(errors | wrong)
+    given = _given()
+    question, errors = parse_strictly(RecordQuestion, given)
+    if errors:
+        return _bad(errors)
     try:
         table = track_record.totals(site.reader, question.kind)
+        for name, column in (("model", "model"), ("days", "horizon")):
+            if name in given:
+                table = table.filter(**{column: getattr(question, name)})
+        scores = [_score(site, row, question, "days" in given) for row in table.iter_rows(named=True)]
     except (StorageError, OSError):
         return problem(503, "Store unavailable", "The scores cannot be read at the moment.")
-    for name, value in (("model", question.model), ("days", question.days)):
-        if name in given:
-            table = table.filter(**{"horizon" if name == "days" else name: value})
-    fields = {
-        "model": "model", "horizon": "horizon", "forecasts": "n", "mean_absolute_percentage_error": "ape",
-        "naive_mean_absolute_percentage_error": "naive_ape", "crps_ratio": "crps_ratio",
-        **{f"inside_{c}": f"in{c}" for c in track_record.COVERAGES},
-    }  # fmt: skip
-    rows = [
-        {name: row[column] for name, column in fields.items()}
-        | (_judged(site, row["model"], question) if "days" in given else {})
-        for row in table.iter_rows(named=True)
-    ]
-    body = {"symbol": site.settings.symbol, "simulated": site.settings.simulated, "kind": question.kind}
-    return _json(body | {"scores": rows}, max_age=300)
+    body = Scores(
+        symbol=site.settings.symbol,
+        simulated=site.settings.simulated,
+        kind=question.kind,
+        scores=scores,
+    )
+    return _json(body, max_age=300)
 
 
-def _judged(site: Site, model: str, question: RecordQuestion) -> dict[str, object]:
-    """What the page says of the same forecasts: against the random walk, and of drift."""
-    found = track_record.compare(site.reader, model, question.days, question.kind)["random_walk"]
-    drift = calibration.drift(site.reader, model, question.days)
+def _score(site: Site, row: Mapping[str, Any], question: RecordQuestion, judge: bool) -> Score:
+    return Score(
+        model=row["model"],
+        horizon=row["horizon"],
+        forecasts=row["n"],
+        mean_absolute_percentage_error=row["ape"],
+        naive_mean_absolute_percentage_error=row["naive_ape"],
+        crps_ratio=row["crps_ratio"],
+        inside_50=row["in50"],
+        inside_80=row["in80"],
+        inside_95=row["in95"],
+        **(_judged(site, row["model"], question) if judge else {}),
+    )
+
+
+def _judged(site: Site, model: str, question: RecordQuestion) -> dict[str, Any]:
+    """Return what the page says of the same forecasts: against the random walk, and of drift."""
+    found = track_record.compare(site.reader, model, question.days, question.kind).get("random_walk")
+    drift = calibration.drift(site.reader, model, question.days).verdict
+    if found is None:
+        return {"drift": drift}
     return {
         "against_random_walk": found.verdict,
         "p_value": found.p,
         "independent_forecasts": found.independent,
-        "drift": drift.verdict,
+        "drift": drift,
     }
 
 
 def _health(site: Site) -> Response:
-    """Whether there is something to show, and how old it is: 503 where there is nothing."""
+    """Answer whether there is something to show, and how old it is: 503 where there is nothing."""
     fresh = freshness(site)
     try:
         origin = market.newest_origin(site.reader)
     except (StorageError, OSError):
         origin = None
     good = fresh.age in (Age.FRESH, Age.STALE) and origin is not None and site.reader.outage is None
-    body = {
-        "status": "ok" if good else "unavailable" if origin is None else "degraded",
-        "data": fresh.age.value,
-        "newest_close": fresh.newest.isoformat() if fresh.newest else None,
-        "newest_origin": origin.isoformat() if origin else None,
-        "seconds_since_close": round(fresh.since.total_seconds()) if fresh.newest else None,
-        "store_outage_since": site.reader.outage.since.isoformat() if site.reader.outage else None,
-        "simulated": site.settings.simulated,
-    }
+    body = Health(
+        status="ok" if good else "unavailable" if origin is None else "degraded",
+        data=fresh.age,
+        newest_close=fresh.newest,
+        newest_origin=origin,
+        seconds_since_close=round(fresh.since.total_seconds()) if fresh.newest else None,
+        store_outage_since=site.reader.outage.since if site.reader.outage else None,
+        simulated=site.settings.simulated,
+    )
     response = _json(body, max_age=0)
     response.status_code = 503 if origin is None else 200
     return response
 
 
-def _json(body: object, max_age: int) -> Response:
-    return _cached(json.dumps(body, separators=(",", ":"), allow_nan=False), "application/json", max_age, {})
+def _json(body: BaseModel, max_age: int) -> Response:
+    return _cached(body.model_dump_json(), "application/json", max_age, {})
 
 
 def _cached(text: str, kind: str, max_age: int, headers: Mapping[str, str]) -> Response:

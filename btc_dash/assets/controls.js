@@ -60,7 +60,9 @@
 
   /* Radio buttons drawn as one row of segments. */
   function Choice(props) {
-    return h("fieldset", { id: props.id, className: "field choice" },
+    return h("fieldset", {
+      id: props.id, className: "field choice", "aria-describedby": props.error ? props.id + "-error" : undefined,
+    },
       h("legend", null, props.label),
       h("div", { className: "segments" }, props.options.map(function (option) {
         return h("label", { key: option.value },
@@ -69,7 +71,8 @@
             onChange: function () { props.setProps({ value: option.value }); },
           }),
           h("span", null, option.label));
-      })));
+      })),
+      h("p", { id: props.id + "-error", className: "error", role: "alert" }, props.error));
   }
 
   /* Rows of plain text; the first cell of each names the row. */

@@ -75,9 +75,9 @@ def understand(site: Site, values: Mapping[str, object]) -> tuple[Question, dict
     Raises:
         StorageError: the store fails and nothing was read before.
     """
-    question, complaints = parse(values, market.last_day(site.reader))
+    question, complaints = parse(Question, values, market.last_day(site.reader))
     if question.start == "now" or question.as_of == market.newest_origin(site.reader):
-        question = replace(question, as_of=None)
+        question = question.model_copy(update={"as_of": None})
     return question, complaints
 
 

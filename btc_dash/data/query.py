@@ -1,17 +1,18 @@
-"""What a visitor asks for, checked in one place for the URL, the form and the API alike."""
+"""Describe what can be asked, as models that validate the address, the form and the API and document them."""
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
 from urllib.parse import parse_qs, urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
 from btc_assets.market.calendar import FIRST_DAY
+from btc_dash.data.values import VINTAGE_NAME, Options, parse_day, parse_days, parse_vintage, quote
 
 DEFAULT_DAYS = 14
 DEFAULT_MODEL = "ensemble"
@@ -24,54 +25,86 @@ SPANS = {"50": 50, "180": 180, "365": 365, "all": None}
 KINDS = ("all", "live", "backfilled")
 """Which scored forecasts count: all, those issued in time, those made afterwards."""
 
-Q = TypeVar("Q")
-
-_LONGEST = 32
+FORMATS = ("json", "csv")
 _LONGEST_SEARCH = 2000
-_DIGITS = re.compile(r"[0-9]{1,4}", re.ASCII)
-VINTAGE_NAME = "[0-9]{4}-[0-9]{2}-[0-9]{2}(-r[1-9][0-9]?)?"
-"""How vintages are called: their cutoff and, after changed hyper-parameters, a revision."""
 
-_VINTAGE = re.compile(VINTAGE_NAME, re.ASCII)
-_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+Q = TypeVar("Q", bound=BaseModel)
+
+Days = Annotated[int, Field(ge=1, le=HORIZONS), BeforeValidator(parse_days)]
+Day = Annotated[
+    dt.date | None, BeforeValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})
+]
+Vintage = Annotated[
+    str | None,
+    BeforeValidator(parse_vintage),
+    WithJsonSchema({"type": "string", "pattern": f"^{VINTAGE_NAME}$"}),
+]
+Model = Annotated[str, Options("model", MODELS)]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One question to the forecast page.
-
-    ``days`` ahead (1 to 90), ``model``, ``as_of`` (the origin to travel back to; None is the newest),
-    ``span`` (a key of SPANS), ``view`` (line or candles), ``start`` (from the last close, or from the
-    running day as it stands now) and ``vintage`` (the name of the one to ask; None is the one in force).
-    """
-
-    days: int = DEFAULT_DAYS
-    model: str = DEFAULT_MODEL
-    as_of: dt.date | None = None
-    span: str = "50"
-    view: str = "line"
-    start: str = "close"
-    vintage: str | None = None
+class _Query(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @property
     def search(self) -> str:
-        """The query string that asks this again; parts at their defaults are left out."""
-        parts: dict[str, str] = {"days": str(self.days), "model": self.model}
-        if self.as_of:
-            parts["as_of"] = self.as_of.isoformat()
-        if self.span != "50":
-            parts["span"] = self.span
-        if self.view != "line":
-            parts["view"] = self.view
-        if self.start != "close":
-            parts["start"] = self.start
-        if self.vintage:
-            parts["vintage"] = self.vintage
+        """The query string that asks this again: days, model, and what is not at its default."""
+        always = {"days", "model"} & set(type(self).model_fields)
+        parts = self.model_dump(include=always) | self.model_dump(exclude_defaults=True)
         return "?" + urlencode(parts)
 
 
+class ForecastQuery(_Query):
+    """One forecast, as the API takes it."""
+
+    days: Days = Field(default=DEFAULT_DAYS, description="days ahead")
+    model: Model = Field(default=DEFAULT_MODEL, description="which model")
+    as_of: Day = Field(
+        default=None, description=f"the day to forecast from, {FIRST_DAY} or later; without it, the newest"
+    )
+    start: Annotated[str, Options("start", STARTS)] = Field(
+        default="close", description="from the last close, or from the running day as it stands now"
+    )
+    vintage: Vintage = Field(
+        default=None, description="a vintage trained no later than the origin; without it, the one in force"
+    )
+
+
+class Question(ForecastQuery):
+    """One question to the forecast page: the forecast, and how to draw it."""
+
+    span: Annotated[str, Options("span", tuple(SPANS))] = "50"
+    view: Annotated[str, Options("view", VIEWS)] = "line"
+
+
+class ForecastRequest(ForecastQuery):
+    """The parameters of ``/api/v1/forecast``."""
+
+    format: Annotated[str, Options("format", FORMATS)] = Field(default="json", description="json or csv")
+
+    def on_the_page(self) -> Question:
+        """Return the same question as the page asks it."""
+        return Question.model_construct(**self.model_dump(exclude={"format"}))
+
+
+class RecordQuestion(_Query):
+    """One question to the track record, and the parameters of ``/api/v1/scores``."""
+
+    days: Days = Field(default=DEFAULT_DAYS, description="only this many days ahead")
+    model: Model = Field(default=DEFAULT_MODEL, description="only this model")
+    kind: Annotated[str, Options("kind", KINDS)] = Field(
+        default="all", description="live, back-filled or all forecasts"
+    )
+
+
+class ModelQuestion(_Query):
+    """One question to the models page: a network and the name of one of its vintages (None: the newest)."""
+
+    model: Annotated[str, Options("model", NETWORKS)] = NETWORKS[0]
+    vintage: Vintage = None
+
+
 def arguments(search: object) -> Mapping[str, object]:
-    """The parameters of a query string; one given twice stays a list, which no parser takes."""
+    """Split a query string into its parameters; one given twice stays a list, which no model takes."""
     if not isinstance(search, str) or len(search) > _LONGEST_SEARCH:
         return {}
     try:
@@ -81,163 +114,42 @@ def arguments(search: object) -> Mapping[str, object]:
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def unknown(given: Mapping[str, object], allowed: tuple[str, ...]) -> dict[str, str]:
-    """What to say about parameters that do not exist, with the nearest that does."""
-    found = {}
-    for name in given:
-        if name not in allowed:
-            near = difflib.get_close_matches(name[:_LONGEST], allowed, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(allowed)}."
-            found[name[:_LONGEST]] = f"{_quote(name)} is not a parameter; {hint}"
-    return found
-
-
-class BadValueError(ValueError):
-    """A value nobody can answer; the message says what is allowed."""
-
-
-def parse(values: Mapping[str, object], last: dt.date | None) -> tuple[Question, dict[str, str]]:
-    """The question in ``values`` and, by field, what is wrong with it.
-
-    A field with something wrong falls back to its default, so that a bad link still shows a forecast
-    next to the message. ``last`` is the last day a forecast can start from, None if unknown. Values may be
-    anything.
-    """
-    parsers: dict[str, Callable[[object], object]] = {
-        "days": parse_days,
-        "model": lambda value: choice(value, "model", MODELS),
-        "as_of": lambda value: parse_day(value, last),
-        "span": lambda value: choice(value, "span", tuple(SPANS)),
-        "view": lambda value: choice(value, "view", VIEWS),
-        "start": lambda value: choice(value, "start", STARTS),
-        "vintage": parse_vintage,
-    }
-    return _parse(Question, values, parsers)
-
-
-def _parse(
-    kind: type[Q], values: Mapping[str, object], parsers: Mapping[str, Callable[[object], object]]
+def parse(
+    kind: type[Q], values: Mapping[str, object], last: dt.date | None = None
 ) -> tuple[Q, dict[str, str]]:
-    """Read each field with its parser; what is absent or wrong keeps its default."""
-    good: dict[str, object] = {}
-    bad: dict[str, str] = {}
-    for name, read in parsers.items():
-        if values.get(name) is None or (values[name] == "" and name != "days"):
-            continue
-        try:
-            good[name] = read(values[name])
-        except BadValueError as complaint:
-            bad[name] = str(complaint)
-    return kind(**good), bad
+    """Read a question of ``kind`` and, by field, what is wrong with it; values may be anything.
+
+    A field with something wrong takes its default, so that a bad link still shows a page next to the message.
+    Parameters that ``kind`` does not have are left out, and so are controls that were emptied. ``last`` is
+    the last day a forecast can start from, None if unknown.
+    """
+    known = {n: values[n] for n in kind.model_fields if values.get(n) is not None}
+    given = {name: value for name, value in known.items() if value != "" or name == "days"}
+    return _validate(kind, given, last)
 
 
-def parse_days(value: object) -> int:
-    """A whole number of days from 1 to 90, given as text or a number."""
-    wanted = f"a whole number of days from 1 to {HORIZONS}"
-    if value == "":
-        raise BadValueError(f"Enter {wanted}.")
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
-        value = int(value)
-    text = _text(value)
-    days = int(text) if text is not None and _DIGITS.fullmatch(text) else 0
-    if not 1 <= days <= HORIZONS:
-        raise BadValueError(f"{_quote(value)} is not {wanted}.")
-    return days
+def parse_strictly(
+    kind: type[Q], values: Mapping[str, object], last: dt.date | None = None
+) -> tuple[Q, dict[str, str]]:
+    """Read like ``parse``, but name unknown and empty parameters too; for the API."""
+    return _validate(kind, values, last)
 
 
-def parse_day(value: object, last: dt.date | None) -> dt.date:
-    """A past UTC day, written YYYY-MM-DD, from the first candle to ``last``."""
-    day = as_day(value)
-    if day is None:
-        raise BadValueError(f"{_quote(value)} is not a date such as {FIRST_DAY:%Y-%m-%d}.")
-    if day < FIRST_DAY:
-        raise BadValueError(f"{day} lies before the first candle, {FIRST_DAY}.")
-    if last is not None and day > last:
-        raise BadValueError(f"{day} lies after the last closed day, {last}.")
-    return day
-
-
-def as_day(value: object) -> dt.date | None:
-    """The day that ``value`` writes as YYYY-MM-DD, None where it is no such thing."""
-    text = _text(value)
+def _validate(kind: type[Q], given: Mapping[str, object], last: dt.date | None) -> tuple[Q, dict[str, str]]:
     try:
-        return dt.date.fromisoformat(text) if text and _ISO_DAY.fullmatch(text) else None
-    except ValueError:
-        return None
+        return kind.model_validate(given, context=last), {}
+    except ValidationError as error:
+        wrong = {str(e["loc"][0]): e for e in error.errors()}
+    messages = {
+        name[:32]: unknown(name, kind) if e["type"] == "extra_forbidden" else str(e["ctx"]["error"])
+        for name, e in wrong.items()
+    }
+    good = {name: value for name, value in given.items() if name not in wrong}
+    return kind.model_validate(good, context=last), messages
 
 
-def choice(value: object, name: str, allowed: tuple[str, ...]) -> str:
-    """One of ``allowed``, in any case."""
-    text = _text(value)
-    if text is None or text.lower() not in allowed:
-        raise BadValueError(
-            f"{_quote(value)} is not a {name}; choose {', '.join(allowed[:-1])} or {allowed[-1]}."
-        )
-    return text.lower()
-
-
-def _text(value: object) -> str | None:
-    """``value`` as short text, or None where it is no text or whole number."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    if isinstance(value, int) and abs(value) >= 10**9:
-        return None
-    text = str(value).strip()
-    return text if len(text) <= _LONGEST else None
-
-
-def _quote(value: object) -> str:
-    """What was given, shortened and without control characters, to show back to the visitor."""
-    kinds = {list: "A list", dict: "An object", bool: "A truth value"}
-    if type(value) in kinds:
-        return kinds[type(value)]
-    shown = value if isinstance(value, str) else repr(value)[:_LONGEST]
-    clean = "".join(c if c.isprintable() else "?" for c in shown[: _LONGEST + 1])
-    return f"“{clean if len(clean) <= 16 else clean[:15] + '…'}”"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordQuestion:
-    """One question to the track record: a horizon, a model and which forecasts count."""
-
-    days: int = DEFAULT_DAYS
-    model: str = DEFAULT_MODEL
-    kind: str = "all"
-
-    @property
-    def search(self) -> str:
-        """The query string that asks this again."""
-        return "?" + urlencode({"days": str(self.days), "model": self.model, "kind": self.kind})
-
-
-def parse_record(values: Mapping[str, object]) -> tuple[RecordQuestion, dict[str, str]]:
-    """The question to the track record in ``values`` and, by field, what is wrong with it."""
-    return _parse(RecordQuestion, values, {
-        "days": parse_days,
-        "model": lambda value: choice(value, "model", MODELS),
-        "kind": lambda value: choice(value, "kind", KINDS),
-    })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ModelQuestion:
-    """One question to the models page: a network and the name of one of its vintages (None: the newest)."""
-
-    model: str = NETWORKS[0]
-    vintage: str | None = None
-
-
-def parse_model(values: Mapping[str, object]) -> tuple[ModelQuestion, dict[str, str]]:
-    """The question to the models page in ``values`` and, by field, what is wrong with it."""
-    return _parse(ModelQuestion, values, {
-        "model": lambda value: choice(value, "model", NETWORKS),
-        "vintage": parse_vintage,
-    })  # fmt: skip
-
-
-def parse_vintage(value: object) -> str:
-    """A vintage's name: its cutoff and, after changed hyper-parameters, ``-r`` and a number."""
-    text = _text(value)
-    if text is None or not _VINTAGE.fullmatch(text):
-        raise BadValueError(f"{_quote(value)} is not the name of a vintage, such as {FIRST_DAY:%Y-%m-%d}.")
-    return text
+def unknown(name: str, kind: type[BaseModel]) -> str:
+    """Say that ``kind`` has no parameter ``name``, and which it has."""
+    near = difflib.get_close_matches(name[:32], kind.model_fields, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(kind.model_fields)}."
+    return f"{quote(name)} is not a parameter; {hint}"

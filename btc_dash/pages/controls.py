@@ -56,14 +56,21 @@ class Entry(_Control):
 
 
 class Choice(_Control):
-    """One of a few alternatives: radio buttons in a row. ``options`` maps values to their labels."""
+    """One of a few alternatives: radio buttons in a row.
+
+    Args:
+        options: the label of each value.
+        error: what is wrong with what was asked for.
+    """
 
     _type = "Choice"
-    _prop_names = ("id", "label", "options", "value")
+    _prop_names = ("id", "label", "options", "value", "error")
 
-    def __init__(self, id: str, label: str, options: Mapping[str, str], value: str) -> None:
+    def __init__(
+        self, id: str, label: str, options: Mapping[str, str], value: str, error: str | None = None
+    ) -> None:
         pairs = [{"value": key, "label": text} for key, text in options.items()]
-        super().__init__(id=id, label=label, options=pairs, value=value)
+        super().__init__(id=id, label=label, options=pairs, value=value, error=error)
 
 
 class Table(_Control):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -48,7 +46,7 @@ def page(site: Site, a: Answer, complaints: dict[str, str], search: str) -> Comp
             ),
             _controls(site, a, complaints),
             html.Section(tiles(a), id="tiles", className="tiles", **{"aria-label": "In numbers"}),
-            _chart(a),
+            _chart(a, complaints),
             _table(a),
         ],
         className="forecast",
@@ -67,9 +65,9 @@ def _controls(site: Site, a: Answer, complaints: dict[str, str]) -> Component:
         [
             Entry("days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
                   ("One day less", "One day more"), day_names, complaints.get("days")),
-            Choice("model", "Model", _MODEL_NAMES, question.model),
-            html.Div(Choice("start", "Start from", _START_NAMES, question.start),
-                     className="" if site.running.offered else "hidden"),
+            Choice("model", "Model", _MODEL_NAMES, question.model, complaints.get("model")),
+            html.Div(Choice("start", "Start from", _START_NAMES, question.start, complaints.get("start")),
+                     className="" if site.running.offered or "start" in complaints else "hidden"),
             Entry("as-of", "date", "Forecast made on", made_on(a),
                   (FIRST_DAY.isoformat(), last.isoformat()), ("One day earlier", "One day later"),
                   error=origin_error(complaints)),
@@ -89,11 +87,16 @@ def origin_error(complaints: dict[str, str]) -> str | None:
     return complaints.get("as_of") or complaints.get("vintage")
 
 
+def origin_field(question: Question) -> str:
+    """Return the field that says where the forecast starts, for a message about it."""
+    return "start" if question.start == "now" else "as_of"
+
+
 def named_vintage(question: Question) -> list[Component | str]:
     """Where a vintage was asked for by name: that it was, and the way back to the one in force."""
     if not question.vintage:
         return []
-    plain = replace(question, vintage=None).search
+    plain = question.model_copy(update={"vintage": None}).search
     return [f"Asked of the vintage {question.vintage}. ", html.A("Use the one in force", href=f"/{plain}")]
 
 
@@ -123,7 +126,7 @@ def _tile(label: str, value: str, note: str) -> Component:
     )
 
 
-def _chart(a: Answer) -> Component:
+def _chart(a: Answer, complaints: dict[str, str]) -> Component:
     return html.Section(
         [
             html.Div(
@@ -131,8 +134,8 @@ def _chart(a: Answer) -> Component:
                     html.H2("What was, and what may follow"),
                     html.Div(
                         [
-                            Choice("span", "History", _SPAN_NAMES, a.question.span),
-                            Choice("view", "Show as", _VIEW_NAMES, a.question.view),
+                            Choice("span", "History", _SPAN_NAMES, a.question.span, complaints.get("span")),
+                            Choice("view", "Show as", _VIEW_NAMES, a.question.view, complaints.get("view")),
                         ],
                         className="tools",
                     ),

@@ -40,9 +40,8 @@ _SAID = {
     "named": Output("named", "children"),
     "csv": Output("csv", "href"),
     "search": Output("address", "search"),
-    "days_error": Output("days", "error"),
-    "as_of_error": Output("as-of", "error"),
 }
+_ERRORS = {f"{name}_error": Output(control, "error") for name, control in FIELDS.items()}
 _FORM = {f"form_{name}": Output(control, "value") for name, control in FIELDS.items()}
 
 
@@ -50,7 +49,7 @@ def register(app: Dash, site: Site) -> None:
     """Attach the forecast page's callbacks."""
 
     @app.callback(
-        output=_SAID | _FORM,
+        output=_SAID | _ERRORS | _FORM,
         inputs={name: Input(control, "value") for name, control in FIELDS.items()}
         | {"search": Input("address", "search")},
         prevent_initial_call=True,
@@ -74,15 +73,16 @@ def register(app: Dash, site: Site) -> None:
 
 def respond(site: Site, values: Mapping[str, object], search: object, from_address: bool) -> dict[str, Any]:
     """What changes on the page for ``values``: all of it, or only the messages at the fields."""
-    nothing = dict.fromkeys([*_SAID, *_FORM], no_update)
+    nothing = dict.fromkeys([*_SAID, *_ERRORS, *_FORM], no_update)
     try:
         question, complaints = understand(site, values)
-        errors = {"days_error": complaints.get("days"), "as_of_error": forecast.origin_error(complaints)}
+        errors = {f"{name}_error": complaints.get(name) for name in FIELDS}
+        errors["as_of_error"] = forecast.origin_error(complaints)
         if complaints and not from_address:
             return nothing | errors
         found = answer(site, question, client())
         if isinstance(found, NoAnswer):
-            return nothing | {"as_of_error": found.text}
+            return nothing | errors | {f"{forecast.origin_field(question)}_error": found.text}
         shown = _shown(site, found)
     except TooManyRequests as limit:
         return nothing | {"as_of_error": str(limit)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.development.base_component import Component
@@ -11,7 +10,7 @@ from dash.development.base_component import Component
 from btc_assets.errors import StorageError
 from btc_dash.data.context import Site
 from btc_dash.data.forecasting import NoAnswer, answer, understand
-from btc_dash.data.query import arguments, parse_model, parse_record
+from btc_dash.data.query import ModelQuestion, RecordQuestion, arguments, parse
 from btc_dash.pages import (
     about,
     forecast,
@@ -41,10 +40,10 @@ def render(site: Site, pathname: object, search: object) -> Component:
 
 def _forecast(site: Site, search: str) -> Component:
     question, complaints = understand(site, arguments(search))
-    plain = replace(question, as_of=None, start="close", vintage=None)
+    plain = question.model_copy(update={"as_of": None, "start": "close", "vintage": None})
     found = answer(site, question, client())
     if isinstance(found, NoAnswer) and question.search != plain.search:
-        complaints |= {"as_of": found.text}
+        complaints |= {forecast.origin_field(question): found.text}
         question = plain
         found = answer(site, question, client())
     if isinstance(found, NoAnswer):
@@ -53,12 +52,12 @@ def _forecast(site: Site, search: str) -> Component:
 
 
 def _track_record(site: Site, search: str) -> Component:
-    question, complaints = parse_record(arguments(search))
+    question, complaints = parse(RecordQuestion, arguments(search))
     return track_record.page(site, question, complaints, search)
 
 
 def _models(site: Site, search: str) -> Component:
-    question, complaints = parse_model(arguments(search))
+    question, complaints = parse(ModelQuestion, arguments(search))
     return models.page(site, question, complaints)
 
 

@@ -8,10 +8,11 @@ from dash import Dash, Input, Output, ctx, no_update
 
 from btc_assets.errors import StorageError
 from btc_dash.data.context import Site
-from btc_dash.data.query import arguments, parse_record
+from btc_dash.data.query import RecordQuestion, arguments, parse
 from btc_dash.pages import track_record
 
 FIELDS = {"days": "record-days", "model": "record-model", "kind": "record-kind"}
+_ERRORS = tuple(f"{name}_error" for name in FIELDS)
 
 
 def register(app: Dash, site: Site) -> None:
@@ -21,7 +22,7 @@ def register(app: Dash, site: Site) -> None:
         output={
             "body": Output("record-body", "children"),
             "search": Output("record-address", "search"),
-            "error": Output("record-days", "error"),
+            **{f"{name}_error": Output(control, "error") for name, control in FIELDS.items()},
             **{name: Output(control, "value") for name, control in FIELDS.items()},
         },
         inputs={name: Input(control, "value") for name, control in FIELDS.items()}
@@ -30,15 +31,17 @@ def register(app: Dash, site: Site) -> None:
     )
     def show(search: object, **form: object) -> dict[str, Any]:
         from_address = ctx.triggered_id == "record-address"
-        nothing = dict.fromkeys(("body", "search", "error", *FIELDS), no_update)
-        question, complaints = parse_record(arguments(search) if from_address else form)
+        errors: dict[str, Any] = dict.fromkeys(_ERRORS)
+        nothing = dict.fromkeys(("body", "search", *_ERRORS, *FIELDS), no_update)
+        question, complaints = parse(RecordQuestion, arguments(search) if from_address else form)
+        errors |= {f"{name}_error": text for name, text in complaints.items()}
         if complaints and not from_address:
-            return nothing | {"error": complaints.get("days")}
+            return nothing | errors
         try:
             body = track_record.body(site, question)
         except (StorageError, OSError):
-            return nothing | {"error": "The store does not answer; try again in a moment."}
-        shown = nothing | {"body": body, "error": complaints.get("days")}
+            return nothing | {"days_error": "The store does not answer; try again in a moment."}
+        shown = nothing | errors | {"body": body}
         if from_address:
             return shown | {"days": str(question.days), "model": question.model, "kind": question.kind}
         return shown | {"search": question.search}

@@ -131,8 +131,8 @@ def _controls(question: RecordQuestion, complaints: dict[str, str]) -> Component
         [
             Entry("record-days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
                   ("One day less", "One day more"), _PRESETS, complaints.get("days")),
-            Choice("record-model", "Model", _MODEL_NAMES, question.model),
-            Choice("record-kind", "Forecasts", _KIND_NAMES, question.kind),
+            Choice("record-model", "Model", _MODEL_NAMES, question.model, complaints.get("model")),
+            Choice("record-kind", "Forecasts", _KIND_NAMES, question.kind, complaints.get("kind")),
         ],
         className="controls",
         **{"aria-label": "What to show"},

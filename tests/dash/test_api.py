@@ -44,6 +44,37 @@ def test_the_same_forecast_as_csv(client: FlaskClient) -> None:
     assert "btc-forecast-ensemble-2026-11-21-5d.csv" in response.headers["Content-Disposition"]
     assert len(rows) == 5
     assert float(rows[0]["q025"]) < float(rows[0]["q975"])
+    assert rows[0]["close"] == ""
+
+
+def test_csv_and_json_have_the_same_columns_and_values(client: FlaskClient) -> None:
+    address = "/api/v1/forecast?days=3&as_of=2026-11-01"
+    body = client.get(address).get_json()
+    text = client.get(f"{address}&format=csv").get_data(as_text=True)
+    for row, day in zip(csv.DictReader(io.StringIO(text)), body["forecast"], strict=True):
+        assert set(row) == set(day) | {"model", "origin_date"}
+        assert row["target_date"] == day["target_date"]
+        assert all(float(row[name]) == round(day[name], 2) for name in (*QUANTILES, "close"))
+
+
+@pytest.mark.parametrize("method", ["get", "post", "options", "delete"])
+@pytest.mark.parametrize("path", ["/api/v1/forcast", "/api/v1/forecast/", "/api/v2/x", "/api", "/api/"])
+def test_an_address_that_is_not_there_is_a_problem(client: FlaskClient, method: str, path: str) -> None:
+    """It once answered 200 with the page's HTML."""
+    response = getattr(client, method)(path)
+    assert (response.status_code, response.mimetype) == (404, "application/problem+json")
+    if path == "/api/v1/forcast":
+        assert "did you mean /api/v1/forecast?" in response.get_json()["detail"]
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "options", "patch"])
+@pytest.mark.parametrize("name", ["forecast", "scores", "health", "openapi.json"])
+def test_other_methods_are_a_problem_that_names_those_allowed(
+    client: FlaskClient, method: str, name: str
+) -> None:
+    response = getattr(client, method)(f"/api/v1/{name}")
+    assert (response.status_code, response.mimetype) == (405, "application/problem+json")
+    assert response.headers["Allow"] == "GET, HEAD"
 
 
 def test_a_client_that_has_it_already_gets_304(client: FlaskClient) -> None:
@@ -57,7 +88,8 @@ def test_a_client_that_has_it_already_gets_304(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [("days=0", "days"), ("days=1.5", "days"), ("days=7&days=8", "days"), ("model=oracle", "model"),
-     ("as_of=2026-02-30", "as_of"), ("format=xml", "format"), ("dayz=7", "dayz"), ("days=", "days")],
+     ("as_of=2026-02-30", "as_of"), ("format=xml", "format"), ("dayz=7", "dayz"), ("days=", "days"),
+     ("vintage=", "vintage"), ("as_of=", "as_of"), ("model=", "model"), ("span=50", "span")],
 )  # fmt: skip
 def test_bad_parameters_are_named_in_a_problem(client: FlaskClient, query: str, field: str) -> None:
     response = client.get(f"/api/v1/forecast?{query}")

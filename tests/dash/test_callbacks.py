@@ -148,3 +148,46 @@ def test_W4_a_hundred_users_at_once_each_get_their_own_answer(app: Dash) -> None
     for number, headline in enumerate(answers):
         days = 1 + number % 90
         assert headline.startswith(f"Bitcoin in {days} day{'s' if days > 1 else ''}:")
+
+
+WRONG = {
+    "days": "0",
+    "model": "oracle",
+    "start": "later",
+    "span": "51",
+    "view": "bars",
+    "as_of": "2000-01-01",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), list(WRONG.items()))
+def test_a_wrong_value_in_the_address_is_named_at_its_field(call: Any, name: str, value: str) -> None:
+    """Only ``days`` and ``as_of`` were; the others were silently replaced."""
+    control = {"as_of": "as-of"}.get(name, name)
+    said = call(ASK, "address.search", FORM | {"address.search": f"?{name}={value}"})
+    assert value in said[control]["error"]
+    assert "fan" in said
+    address = {"url.pathname": "/", "url.search": f"?{name}={value}"}
+    assert said[control]["error"] in _errors(call("page.children", "url.pathname", address))
+
+
+@pytest.mark.parametrize(("name", "value"), [("days", "0"), ("model", "oracle"), ("kind", "new")])
+def test_a_wrong_value_in_the_track_records_address_is_named_at_its_field(
+    call: Any, name: str, value: str
+) -> None:
+    state = {"record-days.value": "14", "record-model.value": "ensemble", "record-kind.value": "all"}
+    search = {"record-address.search": f"?{name}={value}"}
+    said = call("record-body.children", "record-address.search", state | search)
+    assert value in said[f"record-{name}"]["error"]
+    address = {"url.pathname": "/track-record", "url.search": f"?{name}={value}"}
+    assert said[f"record-{name}"]["error"] in _errors(call("page.children", "url.pathname", address))
+
+
+def _errors(page: Any) -> list[str]:
+    """The messages at the fields of a page."""
+    if isinstance(page, list):
+        return [text for part in page for text in _errors(part)]
+    if not isinstance(page, dict):
+        return []
+    own = [page["error"]] if isinstance(page.get("error"), str) else []
+    return own + [text for part in page.values() for text in _errors(part)]

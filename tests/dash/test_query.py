@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
 from btc_dash.data import query
-from btc_dash.data.query import Question, arguments, parse, parse_model, parse_record, unknown
+from btc_dash.data.query import (
+    ForecastRequest,
+    ModelQuestion,
+    Question,
+    RecordQuestion,
+    arguments,
+    parse,
+    parse_strictly,
+)
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A machine under load is no fault of the code."""
@@ -26,14 +34,14 @@ ANYTHING = st.recursive(
     "days", ["", "abc", 0, -1, 1.5, "1.5", 1e9, "1e9", float("nan"), [14], {"a": 1}, True, "９", "91"]
 )
 def test_W1_days_that_are_no_number_from_1_to_90_get_a_message_and_the_default(days: object) -> None:
-    question, wrong = parse({"days": days}, LAST)
+    question, wrong = parse(Question, {"days": days}, LAST)
     assert question.days == query.DEFAULT_DAYS
     assert "a whole number of days from 1 to 90" in wrong["days"]
 
 
 @pytest.mark.parametrize(("given_days", "meant"), [("1", 1), (" 30 ", 30), (90, 90), (7.0, 7), ("007", 7)])
 def test_days_may_be_text_or_a_whole_number(given_days: object, meant: int) -> None:
-    assert parse({"days": given_days}, LAST) == (Question(days=meant), {})
+    assert parse(Question, {"days": given_days}, LAST) == (Question(days=meant), {})
 
 
 @unhurried
@@ -41,7 +49,7 @@ def test_days_may_be_text_or_a_whole_number(given_days: object, meant: int) -> N
 def test_whatever_is_asked_the_question_is_answerable(
     values: dict[str, object],
 ) -> None:
-    question, wrong = parse(values, LAST)
+    question, wrong = parse(Question, values, LAST)
     assert 1 <= question.days <= HORIZONS
     assert question.model in MODELS
     assert question.as_of is None or question.as_of <= LAST
@@ -65,7 +73,7 @@ def test_whatever_is_asked_the_question_is_answerable(
     )
 )
 def test_a_question_survives_its_own_address(question: Question) -> None:
-    assert parse(arguments(question.search), LAST) == (question, {})
+    assert parse(Question, arguments(question.search), LAST) == (question, {})
 
 
 @pytest.mark.parametrize(
@@ -80,13 +88,13 @@ def test_a_question_survives_its_own_address(question: Question) -> None:
     ],
 )
 def test_an_impossible_origin_says_why(as_of: object, says: str) -> None:
-    question, wrong = parse({"as_of": as_of}, LAST)
+    question, wrong = parse(Question, {"as_of": as_of}, LAST)
     assert question.as_of is None
     assert says in wrong["as_of"]
 
 
 def test_a_parameter_given_twice_is_refused_not_guessed() -> None:
-    question, wrong = parse(arguments("?days=7&days=30"), LAST)
+    question, wrong = parse(Question, arguments("?days=7&days=30"), LAST)
     assert question.days == query.DEFAULT_DAYS
     assert wrong["days"].startswith("A list is not")
 
@@ -98,15 +106,26 @@ def test_a_hostile_query_string_holds_nothing(search: object) -> None:
     assert arguments(search) == {}
 
 
-def test_an_unknown_parameter_names_the_nearest_known() -> None:
-    assert "did you mean days?" in unknown({"dayz": "3"}, ("days", "model"))["dayz"]
+def test_the_api_names_the_nearest_parameter_and_takes_no_empty_one() -> None:
+    _, wrong = parse_strictly(ForecastRequest, {"dayz": "3", "vintage": "", "as_of": ""}, LAST)
+    assert "did you mean days?" in wrong["dayz"]
+    assert set(wrong) == {"dayz", "vintage", "as_of"}
+
+
+@unhurried
+@given(st.dictionaries(st.sampled_from([*ForecastRequest.model_fields, "x"]), ANYTHING))
+def test_the_api_takes_anything_and_answers_with_text(values: dict[str, object]) -> None:
+    request, wrong = parse_strictly(ForecastRequest, values, LAST)
+    assert 1 <= request.days <= HORIZONS
+    assert request.format in query.FORMATS
+    json.dumps(wrong)
 
 
 @unhurried
 @given(st.dictionaries(st.sampled_from(["days", "model", "kind", "vintage"]), ANYTHING))
 def test_the_other_pages_take_anything_too(values: dict[str, object]) -> None:
-    record, _ = parse_record(values)
+    record, _ = parse(RecordQuestion, values)
     assert 1 <= record.days <= HORIZONS
     assert record.kind in query.KINDS
-    model, _ = parse_model(values)
+    model, _ = parse(ModelQuestion, values)
     assert model.model in NETWORKS

@@ -14,11 +14,13 @@ from btc_dash.data.query import (
     SPANS,
     STARTS,
     VIEWS,
+    ForecastRequest,
+    ModelQuestion,
+    Question,
+    RecordQuestion,
     arguments,
     parse,
-    parse_model,
-    parse_record,
-    unknown,
+    parse_strictly,
 )
 
 LAST = dt.date(2026, 11, 21)
@@ -28,21 +30,21 @@ LAST = dt.date(2026, 11, 21)
 def test_any_address_gives_a_question_that_can_be_answered(data: bytes) -> None:
     """And what it complains of is short and on one line."""
     given = arguments(data.decode("utf-8", "replace"))
-    question, complaints = parse(given, LAST)
+    question, complaints = parse(Question, given, LAST)
     assert 1 <= question.days <= HORIZONS
     assert question.model in MODELS
     assert question.as_of is None or FIRST_DAY <= question.as_of <= LAST
     assert question.span in SPANS
     assert question.view in VIEWS
     assert question.start in STARTS
-    record, more = parse_record(given)
+    record, more = parse(RecordQuestion, given)
     assert 1 <= record.days <= HORIZONS
     assert record.kind in KINDS
-    model, most = parse_model(given)
+    model, most = parse(ModelQuestion, given)
     assert model.model in NETWORKS
-    names = unknown(given, ("days", "model"))
+    names = parse_strictly(ForecastRequest, given, LAST)[1]
     for text in [*complaints.values(), *more.values(), *most.values(), *names.values()]:
         assert text.isprintable()
         assert len(text) < 200
         assert len(html.escape(text)) < 400
-    assert parse(arguments(question.search), LAST) == (question, {})
+    assert parse(Question, arguments(question.search), LAST) == (question, {})

@@ -1,0 +1,111 @@
+"""The bodies that the API answers with, as models that check what is sent and document it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PlainSerializer, WithJsonSchema, create_model
+
+from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
+from btc_assets.scoring.drift import Verdict as DriftVerdict
+from btc_assets.statistics.comparison import Verdict
+from btc_dash.data.freshness import Age
+from btc_dash.data.query import KINDS, Model
+from btc_dash.data.values import Options
+
+Moment = Annotated[
+    dt.datetime,
+    PlainSerializer(dt.datetime.isoformat),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Horizon = Annotated[int, Field(ge=1, le=HORIZONS)]
+
+
+class Body(BaseModel):
+    """What all bodies share: no field that is not documented."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Target(Body):
+    """One day of a forecast."""
+
+    horizon: Horizon
+    target_date: dt.date
+
+
+if TYPE_CHECKING:
+    ForecastDay = Target
+else:
+    _QUANTILES: dict[str, Any] = dict.fromkeys(QUANTILES, (FiniteFloat, ...))
+    _CLOSE = (FiniteFloat | None, Field(description="what happened, once it has"))
+    ForecastDay = create_model("ForecastDay", __base__=Target, **_QUANTILES, close=_CLOSE)
+
+
+class Forecast(Body):
+    """A forecast: 21 quantiles of the close (USDT) for each of the next days."""
+
+    symbol: str
+    simulated: bool
+    model: Model
+    origin_date: dt.date
+    last_close: FiniteFloat
+    vintage: dt.date
+    issued_at: Moment
+    computed: bool = Field(description="made for this request, no part of the record")
+    provisional: bool = Field(description="from a day that is not over")
+    backfilled: bool = Field(description="made after its first day was over")
+    levels: list[Share] = Field(min_length=len(LEVELS), max_length=len(LEVELS))
+    forecast: list[ForecastDay] = Field(min_length=1, max_length=HORIZONS)
+
+
+class Score(Body):
+    """How a model's past forecasts did at one horizon; the last four only where ``days`` is asked for."""
+
+    model: Annotated[str, Options("model", (*MODELS, *BASELINES))]
+    horizon: Horizon
+    forecasts: Count
+    mean_absolute_percentage_error: FiniteFloat
+    naive_mean_absolute_percentage_error: FiniteFloat
+    crps_ratio: FiniteFloat = Field(description="CRPS over the random walk's; below 1 is better")
+    inside_50: Share
+    inside_80: Share
+    inside_95: Share
+    against_random_walk: Verdict | None = None
+    p_value: FiniteFloat | None = Field(default=None, description="of that comparison, two-sided")
+    independent_forecasts: Count | None = Field(default=None, description="how many do not overlap")
+    drift: DriftVerdict | None = Field(default=None, description="of recent forecasts, of whatever kind")
+
+
+class Scores(Body):
+    """How past forecasts did, by model and days ahead."""
+
+    symbol: str
+    simulated: bool
+    kind: Annotated[str, Options("kind", KINDS)]
+    scores: list[Score]
+
+
+class Health(Body):
+    """Whether there is a forecast to show and how old its data is."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    data: Age
+    newest_close: dt.date | None
+    newest_origin: dt.date | None
+    seconds_since_close: int | None
+    store_outage_since: Moment | None
+    simulated: bool
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457); ``errors`` says by parameter what is wrong with it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,131 @@
+"""Read one value of a question: days, a day, a choice, a vintage; messages say what is allowed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from btc_assets.contracts import HORIZONS
+from btc_assets.market.calendar import FIRST_DAY
+
+_LONGEST = 32
+_DIGITS = re.compile(r"[0-9]{1,4}", re.ASCII)
+VINTAGE_NAME = "[0-9]{4}-[0-9]{2}-[0-9]{2}(-r[1-9][0-9]?)?"
+"""How vintages are called: their cutoff and, after changed hyper-parameters, a revision."""
+
+_VINTAGE = re.compile(VINTAGE_NAME, re.ASCII)
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One of ``allowed``, in any case; as a type annotation for pydantic."""
+
+    name: str
+    allowed: tuple[str, ...]
+
+    def __call__(self, value: object) -> str:
+        """Read ``value``.
+
+        Raises:
+            ValueError: it is none of them; the message names them.
+        """
+        text = _text(value)
+        if text is None or text.lower() not in self.allowed:
+            others = f"{', '.join(self.allowed[:-1])} or {self.allowed[-1]}"
+            raise ValueError(f"{quote(value)} is not a {self.name}; choose {others}.")
+        return text.lower()
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "enum": list(self.allowed)}
+
+
+def parse_days(value: object) -> int:
+    """Read a whole number of days from 1 to 90, given as text or a number.
+
+    Raises:
+        ValueError: it is none; the message says what is wanted.
+    """
+    wanted = f"a whole number of days from 1 to {HORIZONS}"
+    if value == "":
+        raise ValueError(f"Enter {wanted}.")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
+        value = int(value)
+    text = _text(value)
+    days = int(text) if text is not None and _DIGITS.fullmatch(text) else 0
+    if not 1 <= days <= HORIZONS:
+        raise ValueError(f"{quote(value)} is not {wanted}.")
+    return days
+
+
+def parse_day(value: object, info: ValidationInfo) -> dt.date | None:
+    """Read a past UTC day, written YYYY-MM-DD, from the first candle to the context's last day; None is none.
+
+    Raises:
+        ValueError: it is none; the message says why.
+    """
+    if value is None:
+        return None
+    day, last = as_day(value), info.context
+    if day is None:
+        raise ValueError(f"{quote(value)} is not a date such as {FIRST_DAY:%Y-%m-%d}.")
+    if day < FIRST_DAY:
+        raise ValueError(f"{day} lies before the first candle, {FIRST_DAY}.")
+    if last is not None and day > last:
+        raise ValueError(f"{day} lies after the last closed day, {last}.")
+    return day
+
+
+def parse_vintage(value: object) -> str | None:
+    """Read a vintage's name: its cutoff and, after changed hyper-parameters, ``-r`` and a number (or None).
+
+    Raises:
+        ValueError: it is none.
+    """
+    if value is None:
+        return None
+    text = _text(value)
+    if text is None or not _VINTAGE.fullmatch(text):
+        raise ValueError(f"{quote(value)} is not the name of a vintage, such as {FIRST_DAY:%Y-%m-%d}.")
+    return text
+
+
+def as_day(value: object) -> dt.date | None:
+    """Return the day that ``value`` writes as YYYY-MM-DD, None where it is no such thing."""
+    if type(value) is dt.date:
+        return value
+    text = _text(value)
+    try:
+        return dt.date.fromisoformat(text) if text and _ISO_DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def quote(value: object) -> str:
+    """Write what was given, shortened and without control characters, to show back to the visitor."""
+    kinds = {list: "A list", dict: "An object", bool: "A truth value"}
+    if type(value) in kinds:
+        return kinds[type(value)]
+    shown = value if isinstance(value, str) else repr(value)[:_LONGEST]
+    clean = "".join(c if c.isprintable() else "?" for c in shown[: _LONGEST + 1])
+    return f"“{clean if len(clean) <= 16 else clean[:15] + '…'}”"
+
+
+def _text(value: object) -> str | None:
+    """Return ``value`` as short text, or None where it is no text or whole number."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    if isinstance(value, int) and abs(value) >= 10**9:
+        return None
+    text = str(value).strip()
+    return text if len(text) <= _LONGEST else None
