@@ -37,7 +37,13 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A table's contract. ``key`` columns identify a row; ``day`` is the date it belongs to."""
+    """A table's contract. ``key`` columns identify a row; ``day`` is the date it belongs to.
+
+    >>> FORECASTS.key
+    ('symbol', 'model', 'origin_date', 'horizon')
+    >>> FORECASTS.empty().height
+    0
+    """
 
     name: str
     meaning: str

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
 
 
 def open_tables(settings: Settings) -> TableStore:
-    """The table store of ``settings.store``: Delta tables below ``settings.root``, or Hopsworks.
+    """Open the table store of ``settings.store``: Delta tables below ``settings.root``, or Hopsworks.
 
     Raises:
         ConfigurationError: a setting the backend needs is missing.
+
+    >>> from btc_assets.contracts import RAW_KLINES
+    >>> from btc_assets.settings import load
+    >>> tables = open_tables(load({}, source="simulated"))
+    >>> tables.ensure_table(RAW_KLINES)
+    >>> tables.read(RAW_KLINES).height
+    0
     """
     if settings.store == "hopsworks":
         return _hopsworks_tables(settings)
@@ -33,10 +40,14 @@ def open_tables(settings: Settings) -> TableStore:
 
 
 def open_registry(settings: Settings) -> ModelRegistry:
-    """The model registry of ``settings.registry``: a folder or bucket, or Hopsworks.
+    """Open the model registry of ``settings.registry``: a folder or bucket, or Hopsworks.
 
     Raises:
         ConfigurationError: a setting the backend needs is missing.
+
+    >>> from btc_assets.settings import load
+    >>> open_registry(load({}, source="simulated")).versions("mlp")
+    []
     """
     if settings.registry == "hopsworks":
         return _hopsworks_registry(settings)

@@ -35,7 +35,7 @@ def _check_known(value: str, known: Sequence[str]) -> str:
         return value
     near = difflib.get_close_matches(value, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-    raise ValueError(f"{value!r} is unknown; {hint}")
+    raise ValueError(f"is unknown; {hint}")
 
 
 Source = Annotated[str, AfterValidator(lambda value: _check_known(value, SOURCES))]
@@ -214,10 +214,16 @@ class Settings(BaseModel):
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-    """Settings from the environment, with ``overrides`` (command-line flags) on top.
+    """Load the settings from the environment, with ``overrides`` (command-line flags) on top.
 
     Raises:
         ConfigurationError: an unknown ``BTC_*`` variable (with the nearest known one) or a bad value.
+
+    >>> load({"BTC_SOURCE": "simulated"}, web_port=8080).web_port
+    8080
+    >>> load({"BTC_SOURCE": "binanse"})
+    Traceback (most recent call last):
+    btc_assets.errors.ConfigurationError: BTC_SOURCE = 'binanse': is unknown; did you mean binance?
     """
     environ = os.environ if environ is None else environ
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
@@ -271,5 +277,5 @@ def _explain(error: ValidationError) -> str:
     for item in error.errors():
         name = str(item["loc"][0]) if item["loc"] else "settings"
         shown = "" if _is_secret(name) else f" = {item['input']!r}"
-        parts.append(f"{PREFIX}{name.upper()}{shown}: {item['msg']}")
+        parts.append(f"{PREFIX}{name.upper()}{shown}: {item['msg'].removeprefix('Value error, ')}")
     return "; ".join(parts)

@@ -17,7 +17,14 @@ _LEVELS = np.array(LEVELS)
 
 
 def pinball(quantiles: Floats, observed: Floats) -> Floats:
-    """Mean pinball loss over the 21 levels [...]: Koenker and Bassett (1978), Econometrica 46, 33-50."""
+    """Return the mean pinball loss over the 21 levels [...].
+
+    Koenker and Bassett (1978), Econometrica 46, 33-50.
+
+    >>> certain = np.full((1, 21), 100.0)
+    >>> pinball(certain, np.array([100.0])), pinball(certain, np.array([110.0]))
+    (array([0.]), array([5.]))
+    """
     error = observed[..., None] - quantiles
     return np.asarray(np.maximum(_LEVELS * error, (_LEVELS - 1.0) * error).mean(axis=-1))
 

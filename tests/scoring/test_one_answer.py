@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plotly.utils import PlotlyJSONEncoder
 
-from btc_assets.cli.backtest import table
+from btc_assets.cli.backtest import score_table
 from btc_assets.contracts import FORECAST_SCORES, MODELS
 from btc_assets.defs.checks.forecasting import forecast_scores_checks
 from btc_assets.defs.resources import Platform
@@ -78,7 +78,7 @@ def test_page_check_command_and_api_say_the_same_word(
         api = create_app(site=site).server.test_client()
         rows = api.get(f"/api/v1/scores?days={horizon}").get_json()["scores"]
         pages = {m: _page(site, m, horizon) for m in MODELS}
-        lines = table(chosen, FIRST_DAY, dash_data.TODAY).splitlines()
+        lines = score_table(chosen, FIRST_DAY, dash_data.TODAY).splitlines()
         checks = {found.check_name: found for found in forecast_scores_checks(Platform(overrides=place))}
     answers = {row["model"]: row for row in rows}
     for model, page in pages.items():

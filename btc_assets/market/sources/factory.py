@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
 
 def open_source(settings: Settings) -> KlineSource:
-    """The market-data source of ``settings.source``. Makes no call yet.
+    """Open the market-data source of ``settings.source``; it makes no call yet.
 
     Raises:
         ConfigurationError: the source needs a setting that is empty or wrong.
+
+    >>> import datetime as dt
+    >>> from btc_assets.settings import load
+    >>> source = open_source(load({}, source="simulated"))
+    >>> klines = source.klines("BTCUSDT", dt.date(2024, 2, 28), dt.date(2024, 3, 1))
+    >>> [kline.date.isoformat() for kline in klines]
+    ['2024-02-28', '2024-02-29']
     """
     patience = Patience(deadline=settings.source_deadline)
     if settings.source == "binance":
