@@ -251,3 +251,47 @@ def test_calendars_need_no_scheme_and_loopback_no_tls(tmp_path: Path) -> None:
 def test_an_explorer_is_asked_over_tls_alone(value: str) -> None:
     with pytest.raises(ConfigurationError, match="BTC_LEDGER_HEADERS"):
         load({"BTC_LEDGER_HEADERS": value})
+
+
+def push_link(repository: Path, tmp_path: Path, name: str, target: Path) -> None:
+    """Put a symbolic link called ``name`` into ``repository``, as somebody hostile might."""
+    clone = tmp_path / "hostile"
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@localhost"]
+    subprocess.run([*git, "clone", "-q", str(repository), str(clone)], check=True, capture_output=True)
+    (clone / name).parent.mkdir(exist_ok=True)
+    (clone / name).symlink_to(target)
+    for arguments in (["add", "."], ["commit", "-q", "-m", "link"], ["push", "-q", "origin", "HEAD:main"]):
+        subprocess.run([*git, *arguments], cwd=clone, check=True)
+
+
+@pytest.mark.parametrize("name", ["heads", "heads/BTCUSDT.jsonl"])
+def test_a_link_in_the_repository_is_refused_and_nothing_behind_it_written_or_told(
+    repository: Path, tmp_path: Path, name: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "BTCUSDT.jsonl").write_text("the canary of another file\n")
+    push_link(repository, tmp_path, name, outside if name == "heads" else outside / "BTCUSDT.jsonl")
+    sink = GitSink(f"file://{repository}")
+    for act in (lambda: sink.publish(head(1)), lambda: sink.published("BTCUSDT")):
+        with pytest.raises(LedgerError, match=f"{name} is a link .* remove it from the repository") as caught:
+            act()
+        assert "canary" not in str(caught.value)
+    assert (outside / "BTCUSDT.jsonl").read_text() == "the canary of another file\n"
+    assert [path.name for path in outside.iterdir()] == ["BTCUSDT.jsonl"]
+
+
+def test_a_link_elsewhere_in_the_repository_is_not_followed(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("canary")
+    push_link(repository, tmp_path, "link", tmp_path / "secret")
+    sink = GitSink(f"file://{repository}")
+    sink.publish(head(1))
+    assert len(sink.published("BTCUSDT")) == 1
+    assert (tmp_path / "secret").read_text() == "canary"
+
+
+def test_a_file_of_something_else_is_refused_without_repeating_it(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("a secret of mine\n")
+    with pytest.raises(LedgerError, match="line 1 is no published head") as caught:
+        FileSink(tmp_path / "notes").published("BTCUSDT")
+    assert "secret" not in str(caught.value)

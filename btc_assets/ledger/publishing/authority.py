@@ -6,6 +6,7 @@ What is stamped is the record's hash as 64 hex digits, so that `openssl ts -veri
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds that the authority may hold up a run."""
+
+_log = logging.getLogger(__name__)
 
 _HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
 
@@ -54,13 +57,14 @@ class AuthoritySink:
         """
         since = self._clock() - GIVEN_UP
         unsigned = [s for s in self._stamps.queue(head) if not s.proof and s.queued_at > since]
-        answers = ask_all({stamp: partial(self._signed, stamp) for stamp in unsigned}, PATIENCE)
+        roots = self.roots  # a file that cannot be read is told before anybody is asked
+        answers = ask_all({stamp: partial(self._signed, stamp, roots) for stamp in unsigned}, PATIENCE)
         self._stamps.save(a for a in answers.values() if isinstance(a, Stamp))
-        for stamp, answer in answers.items():
-            if isinstance(answer, LedgerError) and stamp.record_sha256 == head.record_sha256:
-                raise LedgerError(
-                    f"record {head.seq} is not time-stamped: {answer}; the next run tries again"
-                )
+        failures = {s.record_sha256: a for s, a in answers.items() if isinstance(a, LedgerError)}
+        for failure in failures.values():
+            _log.warning("a head was not time-stamped: %s", failure)
+        if failed := failures.get(head.record_sha256):
+            raise LedgerError(f"record {head.seq} is not time-stamped: {failed}; the next run tries again")
 
     def published(self, symbol: str) -> list[Published]:
         """Every head that was signed; each signature is verified again.
@@ -70,13 +74,13 @@ class AuthoritySink:
         """
         return [self._published(stamp) for stamp in self._stamps.read(symbol) if stamp.proof]
 
-    def _signed(self, stamp: Stamp) -> Stamp:
+    def _signed(self, stamp: Stamp, roots: list[Certificate]) -> Stamp:
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
         message = stamp.digest.hex().encode()
         request = TimestampRequestBuilder(message, HashAlgorithm.SHA256, nonce=True, cert_req=True).build()
         token = ask(self._address, request.as_bytes(), _HEADERS)
-        at, name = verify_token(token, message, self.roots, request.nonce)
+        at, name = verify_token(token, message, roots, request.nonce)
         return replace(
             stamp, sent_to=self._address, proof=encoded(token), dated_at=at, dated_by=f"time stamp of {name}"
         )

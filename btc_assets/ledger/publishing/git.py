@@ -37,7 +37,7 @@ class GitSink:
         for _ in range(ATTEMPTS):
             with tempfile.TemporaryDirectory(prefix="ledger-") as folder:
                 clone = self._clone(Path(folder))
-                path = clone / "heads" / f"{head.symbol}.jsonl"
+                path = self._heads(clone, head.symbol)
                 before = path.read_bytes() if path.exists() else b""
                 if is_there(parse_lines(before, head.symbol, self.location), head):
                     return
@@ -48,9 +48,7 @@ class GitSink:
                 pushed = _try(clone, "push", "-q", "origin", "HEAD")
                 if pushed.returncode == 0:
                     return
-                if not re.search(
-                    r"fetch first|non-fast-forward|cannot lock ref|failed to update ref", pushed.stderr
-                ):
+                if not _BEATEN.search(pushed.stderr):
                     raise self._failed("published to", pushed.stderr)
         raise LedgerError(
             f"others pushed to {self.location} first {ATTEMPTS} times; the head is not published"
@@ -59,7 +57,7 @@ class GitSink:
     def published(self, symbol: str) -> list[Published]:
         """The lines of the newest commit."""
         with tempfile.TemporaryDirectory(prefix="ledger-") as folder:
-            path = self._clone(Path(folder)) / "heads" / f"{symbol}.jsonl"
+            path = self._heads(self._clone(Path(folder)), symbol)
             return parse_lines(path.read_bytes(), symbol, self.location) if path.exists() else []
 
     def _clone(self, folder: Path) -> Path:
@@ -68,6 +66,22 @@ class GitSink:
         if done.returncode != 0:
             raise self._failed("published to or read from", done.stderr)
         return clone
+
+    def _heads(self, clone: Path, symbol: str) -> Path:
+        """The file of ``symbol``'s heads in ``clone``, there or not yet.
+
+        Raises:
+            LedgerError: the repository has a link or something else in its place, which could lead anywhere.
+        """
+        path = f"heads/{symbol}.jsonl"
+        for name, kind in (("heads", "040000 tree"), (path, "100644 blob")):
+            entry = _try(clone, "ls-tree", "HEAD", "--", name).stdout
+            if entry and not entry.startswith(kind):
+                raise LedgerError(
+                    f"{self.location}: {name} is a link or something else that is no plain {kind[7:]}; "
+                    "remove it from the repository"
+                )
+        return clone / path
 
     def _failed(self, what: str, said: str) -> LedgerError:
         said = said.replace(self._url, self.location).strip()
@@ -82,18 +96,19 @@ def _git(folder: Path, *arguments: str) -> None:
 
 def _try(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git without prompts, hooks of the user's or a foreign identity."""
-    identity = (
-        "-c",
+    settings = (
         "user.name=btc ledger",
-        "-c",
         "user.email=ledger@localhost",
-        "-c",
         "commit.gpgsign=false",
+        "init.defaultBranch=main",
+        "core.hooksPath=/dev/null",
+        "core.autocrlf=false",
+        "core.symlinks=false",  # a link in the repository becomes a file that names its target
     )
-    plain = ("-c", "init.defaultBranch=main", "-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false")
+    given = [part for setting in settings for part in ("-c", setting)]
     try:
         return subprocess.run(  # noqa: S603 - no shell; the arguments are ours and a setting
-            ["git", *identity, *plain, *arguments],  # noqa: S607 - wherever the host has git
+            ["git", *given, *arguments],  # noqa: S607 - wherever the host has git
             cwd=folder,
             env=os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
             capture_output=True,

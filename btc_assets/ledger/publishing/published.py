@@ -96,7 +96,7 @@ def parse_lines(content: bytes, symbol: str, where: str) -> list[Published]:
             at = dt.datetime.fromisoformat(item["published_at"])
             head = Published(str(item["symbol"]), int(item["seq"]), str(item["record_sha256"]), at)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
-            raise LedgerError(f"{where}, line {number} is no published head: {line[:80]!r}") from error
+            raise LedgerError(f"{where}, line {number} is no published head") from error
         if head.symbol == symbol:
             found.append(head)
     return found
