@@ -9,7 +9,7 @@ report = $(if $(ARGS),,--junitxml=build/reports/$(1).xml)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/all.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots space reliability lock clean audit sbom dist hooks
+.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots space reliability lock clean audit sbom docs dist hooks
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -72,6 +72,11 @@ sbom: setup-dev  ## write the bill of materials of each lock to build/sbom, as C
 	  .venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible requirements/$$lock.txt \
 	    -o build/sbom/$$lock.json || exit 1; done
 	.venv/bin/cyclonedx-py requirements --output-reproducible lambda_image/requirements.txt -o build/sbom/lambda.json
+
+docs: .venv-docs/.ready  ## build the documentation site with the reference of the code in build/docs
+	rm -rf build/docs
+	.venv-docs/bin/python scripts/build_docs.py build
+	.venv-docs/bin/zensical build --strict --clean -f build/zensical.toml
 
 dist: setup-dev  ## build the source archive and the wheel in build/dist, with their hashes
 	rm -rf build/dist build/lib
