@@ -9,7 +9,7 @@ report = $(if $(ARGS),,--junitxml=build/reports/$(1).xml)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/all.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test lint types unit test-faults test-images bench screenshots space reliability lock clean audit sbom docs dist hooks
+.PHONY: help setup setup-dev up test lint types unit coverage test-faults test-images bench screenshots space reliability lock clean audit sbom docs dist hooks
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -32,6 +32,13 @@ types:  ## mypy, strict
 
 unit:  ## the tests alone; ARGS="tests/market -k simulated"
 	$(PY) -m pytest -n 2 --dist loadfile -m "not faults and not images" $(call report,unit) $(ARGS)
+
+coverage: setup-dev  ## the fast tests again, counting which lines and branches they run; report in build/coverage
+	rm -rf build/coverage
+	.venv/bin/coverage run -m pytest -n 2 --dist loadfile --hypothesis-profile=ci -m "not faults and not images" $(ARGS)
+	.venv/bin/coverage combine --quiet
+	.venv/bin/coverage html --quiet --directory build/coverage/html
+	.venv/bin/coverage report
 
 test-faults: setup-dev  ## the long trials of the fault matrix
 	$(PY) -m pytest -m faults $(call report,faults) $(ARGS)
