@@ -39,10 +39,11 @@ class Column:
 class TableSpec:
     """A table's contract. ``key`` columns identify a row; ``day`` is the date it belongs to.
 
-    >>> FORECASTS.key
-    ('symbol', 'model', 'origin_date', 'horizon')
-    >>> FORECASTS.empty().height
-    0
+    Examples:
+        >>> FORECASTS.key
+        ('symbol', 'model', 'origin_date', 'horizon')
+        >>> FORECASTS.empty().height
+        0
     """
 
     name: str

@@ -20,12 +20,13 @@ def open_tables(settings: Settings) -> TableStore:
     Raises:
         ConfigurationError: a setting the backend needs is missing.
 
-    >>> from btc_assets.contracts import RAW_KLINES
-    >>> from btc_assets.settings import load
-    >>> tables = open_tables(load({}, source="simulated"))
-    >>> tables.ensure_table(RAW_KLINES)
-    >>> tables.read(RAW_KLINES).height
-    0
+    Examples:
+        >>> from btc_assets.contracts import RAW_KLINES
+        >>> from btc_assets.settings import load
+        >>> tables = open_tables(load({}, source="simulated"))
+        >>> tables.ensure_table(RAW_KLINES)
+        >>> tables.read(RAW_KLINES).height
+        0
     """
     if settings.store == "hopsworks":
         return _hopsworks_tables(settings)
@@ -45,9 +46,10 @@ def open_registry(settings: Settings) -> ModelRegistry:
     Raises:
         ConfigurationError: a setting the backend needs is missing.
 
-    >>> from btc_assets.settings import load
-    >>> open_registry(load({}, source="simulated")).versions("mlp")
-    []
+    Examples:
+        >>> from btc_assets.settings import load
+        >>> open_registry(load({}, source="simulated")).versions("mlp")
+        []
     """
     if settings.registry == "hopsworks":
         return _hopsworks_registry(settings)

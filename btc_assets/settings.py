@@ -219,11 +219,12 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     Raises:
         ConfigurationError: an unknown ``BTC_*`` variable (with the nearest known one) or a bad value.
 
-    >>> load({"BTC_SOURCE": "simulated"}, web_port=8080).web_port
-    8080
-    >>> load({"BTC_SOURCE": "binanse"})
-    Traceback (most recent call last):
-    btc_assets.errors.ConfigurationError: BTC_SOURCE = 'binanse': is unknown; did you mean binance?
+    Examples:
+        >>> load({"BTC_SOURCE": "simulated"}, web_port=8080).web_port
+        8080
+        >>> load({"BTC_SOURCE": "binanse"})
+        Traceback (most recent call last):
+        btc_assets.errors.ConfigurationError: BTC_SOURCE = 'binanse': is unknown; did you mean binance?
     """
     environ = os.environ if environ is None else environ
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}

@@ -24,9 +24,10 @@ def create_app(settings: Settings | None = None, site: Site | None = None) -> Da
     Raises:
         ConfigurationError: the settings are wrong.
 
-    >>> app = create_app(configuration.load({}, source="simulated"))
-    >>> app.server.test_client().get("/health").status_code
-    200
+    Examples:
+        >>> app = create_app(configuration.load({}, source="simulated"))
+        >>> app.server.test_client().get("/health").status_code
+        200
     """
     if site is None:
         site = open_site(settings or configuration.load())

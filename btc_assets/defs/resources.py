@@ -18,8 +18,9 @@ from btc_assets.storage.tables import TableStore
 class Platform(dg.ConfigurableResource[Any]):
     """Tables, models and the market, as the ``BTC_*`` settings say; ``overrides`` win over them.
 
-    >>> Platform(overrides={"source": "simulated"}).source.name
-    'simulated'
+    Examples:
+        >>> Platform(overrides={"source": "simulated"}).source.name
+        'simulated'
     """
 
     overrides: dict[str, str] = Field(default_factory=dict)

@@ -37,8 +37,9 @@ def opens_at(day: dt.date) -> dt.datetime:
 def closes_at(day: dt.date) -> dt.datetime:
     """Return the instant (UTC) at which ``day`` is over and its candle final: the next midnight.
 
-    >>> closes_at(dt.date(2024, 2, 29)).isoformat()
-    '2024-03-01T00:00:00+00:00'
+    Examples:
+        >>> closes_at(dt.date(2024, 2, 29)).isoformat()
+        '2024-03-01T00:00:00+00:00'
     """
     return opens_at(day + DAY)
 

@@ -144,9 +144,10 @@ def engineer(klines: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     Raises:
         ModelError: rows of several symbols, or a day twice.
 
-    >>> from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
-    >>> engineer(RAW_KLINES.empty(), RAW_KLINES_4H.empty()).columns[:2]
-    ['symbol', 'date']
+    Examples:
+        >>> from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
+        >>> engineer(RAW_KLINES.empty(), RAW_KLINES_4H.empty()).columns[:2]
+        ['symbol', 'date']
     """
     if klines.height == 0:
         return ENGINEERED_FEATURES.empty()

@@ -21,9 +21,10 @@ def pinball(quantiles: Floats, observed: Floats) -> Floats:
 
     Koenker and Bassett (1978), Econometrica 46, 33-50.
 
-    >>> certain = np.full((1, 21), 100.0)
-    >>> pinball(certain, np.array([100.0])), pinball(certain, np.array([110.0]))
-    (array([0.]), array([5.]))
+    Examples:
+        >>> certain = np.full((1, 21), 100.0)
+        >>> pinball(certain, np.array([100.0])), pinball(certain, np.array([110.0]))
+        (array([0.]), array([5.]))
     """
     error = observed[..., None] - quantiles
     return np.asarray(np.maximum(_LEVELS * error, (_LEVELS - 1.0) * error).mean(axis=-1))

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def reference() -> dict[str, str]:
@@ -45,3 +45,16 @@ def test_every_command_of_the_readme_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"`?make ([a-z-]+)", text)):
         assert f"\n{target}:" in makefile, target
+
+
+def test_a_decision_is_a_short_dated_record_in_the_list() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = (folder / "README.md").read_text()
+    for number, page in enumerate(sorted(folder.glob("0*.md")), 1):
+        title, _, dated, *_ = lines = page.read_text().splitlines()
+        assert page.name.startswith(f"{number:04}-")
+        assert title.startswith(f"# {number}. ")
+        assert f"[{number}]({page.name}) | {title.partition('. ')[2]} | {dated.split(' · ')[0]} |" in listed
+        assert len(lines) <= 25
+        for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
+            assert sum(line.startswith(part) for line in lines) == 1, f"{page.name}: {part}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from pages_browser import launch
+from dash_browser import launch
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(gather, cwd=ROOT, check=True, timeout=60)
     build = [str(PROGRAMS / "zensical"), "build", "--strict", "--clean", "-f", str(folder / "zensical.toml")]
     said = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
-    assert said.returncode == 0, said.stdout + said.stderr
+    if said.returncode:
+        pytest.fail(said.stdout, pytrace=False)
     return folder
 
 

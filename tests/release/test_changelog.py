@@ -49,6 +49,7 @@ def test_the_version_is_written_in_one_place() -> None:
 
 def test_every_released_section_is_dated_and_the_newest_is_this_version_or_the_one_before() -> None:
     heads = [line[3:] for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
+    assert "Unreleased" not in heads[1:], "one such section, the first"
     released = [head for head in heads if head != "Unreleased"]
     assert all(len(head.split(" - ")) == 2 for head in released), heads
     dates = [head.split(" - ")[1] for head in released]

@@ -52,12 +52,13 @@ def verify(
     Returns:
         A report. Damage that a store refuses to read is a fault in it, not an error.
 
-    >>> from btc_assets.factory import open_registry, open_tables
-    >>> from btc_assets.settings import load
-    >>> settings = load({}, source="simulated")
-    >>> report = verify(open_tables(settings), open_registry(settings), settings.symbol)
-    >>> report.ok, report.records
-    (True, 0)
+    Examples:
+        >>> from btc_assets.factory import open_registry, open_tables
+        >>> from btc_assets.settings import load
+        >>> settings = load({}, source="simulated")
+        >>> report = verify(open_tables(settings), open_registry(settings), settings.symbol)
+        >>> report.ok, report.records
+        (True, 0)
     """
     begun = time.perf_counter()
     stored, faults = _records(tables, symbol, newest)

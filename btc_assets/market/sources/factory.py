@@ -18,12 +18,13 @@ def open_source(settings: Settings) -> KlineSource:
     Raises:
         ConfigurationError: the source needs a setting that is empty or wrong.
 
-    >>> import datetime as dt
-    >>> from btc_assets.settings import load
-    >>> source = open_source(load({}, source="simulated"))
-    >>> klines = source.klines("BTCUSDT", dt.date(2024, 2, 28), dt.date(2024, 3, 1))
-    >>> [kline.date.isoformat() for kline in klines]
-    ['2024-02-28', '2024-02-29']
+    Examples:
+        >>> import datetime as dt
+        >>> from btc_assets.settings import load
+        >>> source = open_source(load({}, source="simulated"))
+        >>> klines = source.klines("BTCUSDT", dt.date(2024, 2, 28), dt.date(2024, 3, 1))
+        >>> [kline.date.isoformat() for kline in klines]
+        ['2024-02-28', '2024-02-29']
     """
     patience = Patience(deadline=settings.source_deadline)
     if settings.source == "binance":
