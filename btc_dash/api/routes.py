@@ -23,7 +23,6 @@ from btc_dash.data.forecasting import Answer, NoAnswer, answer
 from btc_dash.data.freshness import Age
 from btc_dash.data.query import ForecastRequest, RecordQuestion, arguments, parse_strictly
 from btc_dash.data.values import as_day
-from btc_dash.pages.frame import freshness
 from btc_dash.server.middleware import client
 from btc_dash.server.problems import problem
 
@@ -195,7 +194,7 @@ def _judged(site: Site, model: str, question: RecordQuestion) -> dict[str, Any]:
 
 def _health(site: Site) -> Response:
     """Answer whether there is something to show, and how old it is: 503 where there is nothing."""
-    fresh = freshness(site)
+    fresh = site.freshness()
     try:
         origin = market.newest_origin(site.reader)
     except (StorageError, OSError):

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from btc_assets.errors import StorageError
 from btc_assets.factory import open_registry, open_tables
 from btc_assets.settings import Settings
+from btc_dash.data import market
 from btc_dash.data.cache import Reader
+from btc_dash.data.freshness import Freshness, judge
 from btc_dash.data.model_cards import Cards
 from btc_dash.data.on_demand import Forecaster
 from btc_dash.data.running_day import RunningDay, running_day
@@ -30,6 +33,14 @@ class Site:
     cards: Cards
     running: RunningDay
     now: Callable[[], dt.datetime] = field(default=_utc_now)
+
+    def freshness(self) -> Freshness:
+        """Return how old the newest candle is; no data while the store has never answered."""
+        try:
+            newest = market.history(self.reader).newest
+        except (StorageError, OSError):
+            newest = None
+        return judge(newest, self.now(), dt.timedelta(hours=self.settings.stale_after_hours))
 
 
 def open_site(settings: Settings) -> Site:

@@ -14,7 +14,6 @@ from btc_dash.data.context import Site
 from btc_dash.data.market import Forecast, History
 from btc_dash.data.on_demand import UnknownVintage
 from btc_dash.data.query import SPANS, Question, parse
-from btc_dash.text import formatting as fmt
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ def answer(site: Site, question: Question, client: str) -> Answer | NoAnswer:
         return _from_now(site, question, client, candles)
     origin = question.as_of or newest
     if candles.close_on(origin) is None:
-        return NoAnswer("No price on that day", f"There is no candle of {fmt.long_day(origin)}.")
+        return NoAnswer("No price on that day", f"There is no candle of {origin}.")
     forecast = market.issued(site.reader, question.model, origin)
     if forecast is None or question.vintage:
         try:
@@ -145,5 +144,5 @@ def _cannot(model: str, origin: dt.date, error: ModelError) -> NoAnswer:
     log.warning("no forecast of %s from %s: %s", model, origin, error)
     return NoAnswer(
         "No forecast from that day",
-        f"{fmt.model(model)}: none was issued from {fmt.day(origin)} and none can be computed: {why}.",
+        f"None was issued from {origin} and none can be computed: {why}.",
     )

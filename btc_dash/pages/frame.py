@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from btc_assets.errors import StorageError
-from btc_dash.data import market
 from btc_dash.data.context import Site
-from btc_dash.data.freshness import Age, Freshness, judge
+from btc_dash.data.freshness import Age
 from btc_dash.text import formatting as fmt
 
 NAVIGATION = {"/": "Forecast", "/track-record": "Track record", "/models": "Models", "/about": "About"}
@@ -33,19 +29,9 @@ def frame(site: Site) -> Component:
     )
 
 
-def freshness(site: Site) -> Freshness:
-    """How old the newest candle is; no data while the store has never answered."""
-    stale_after = dt.timedelta(hours=site.settings.stale_after_hours)
-    try:
-        newest = market.history(site.reader).newest
-    except (StorageError, OSError):
-        newest = None
-    return judge(newest, site.now(), stale_after)
-
-
 def badge(site: Site) -> list[Component]:
     """The data's date in the header, with a dot that also differs in shape."""
-    fresh = freshness(site)
+    fresh = site.freshness()
     if fresh.newest is None:
         return [html.Span(className="dot none"), html.Span("No data yet")]
     return [
@@ -66,7 +52,7 @@ def notices(site: Site) -> list[Component]:
                 "These prices are made up; nothing here is about real Bitcoin.",
             )
         )
-    fresh = freshness(site)
+    fresh = site.freshness()
     if site.reader.outage:
         since = site.reader.outage.since
         shown.append(
