@@ -80,7 +80,7 @@ def pin(tables: DeltaTables, registry: FolderRegistry, specs: Iterable[TableSpec
         late = time.monotonic() > deadline
         if before == now:
             still = Pinned(tables, now)
-            report = verify(still, registry, symbol, newest=NEWEST)  # type: ignore[arg-type]
+            report = verify(still, registry, symbol, newest=NEWEST)
             if late or not any(fault.what == "rows" and fault.origin for fault in report.faults):
                 return now
         elif late:

@@ -1,4 +1,4 @@
-"""The one byte string that equal rows share, and its SHA-256; described for other programs in docs/ledger.md.
+"""Encode rows as the one byte string that equal rows share, and hash it; docs/ledger.md says how.
 
 A table's bytes are a header, ``name NEWLINE columns joined by spaces NEWLINE``, then its rows in order. Each
 cell is 8 bytes, big-endian: a float is its IEEE-754 double, a date the days since 1970-01-01, an instant the
@@ -31,7 +31,21 @@ _NAN = np.float64("nan")
 
 
 def forecast_digests(forecasts: pl.DataFrame) -> dict[dt.date, str]:
-    """Hash (SHA-256) each origin's rows of one symbol, ordered by model, then horizon."""
+    """Hash (SHA-256) each origin's rows of one symbol, ordered by model, then horizon.
+
+    Args:
+        forecasts: rows of the contract FORECASTS, in any order; when they were issued is not hashed.
+
+    >>> rows = pl.DataFrame({name: [1.0] for name in FORECAST_COLUMNS}).with_columns(
+    ...     symbol=pl.lit("BTCUSDT"), model=pl.lit("mlp"), horizon=pl.lit(1, pl.Int16),
+    ...     **{day: pl.lit(dt.date(2024, 1, 12)) for day in ("origin_date", "target_date", "vintage")},
+    ... )
+    >>> hashes = forecast_digests(rows)
+    >>> {origin: digest[:16] for origin, digest in hashes.items()}
+    {datetime.date(2024, 1, 12): '433da6f2be5fec06'}
+    >>> forecast_digests(rows.with_columns(q500=1.0000000001)) == hashes
+    False
+    """
     rows = forecasts.select(FORECAST_COLUMNS).sort("origin_date", "model", "horizon")
     header, cells = _header("forecasts", rows), encode(rows)
     return {
@@ -79,7 +93,7 @@ def prefix_digests(name: str, rows: pl.DataFrame, origins: Iterable[dt.date]) ->
 
 
 def encode(rows: pl.DataFrame) -> NDArray[np.uint8]:
-    """The cells of ``rows`` as bytes, shape (rows, bytes a row).
+    """Encode the cells of ``rows`` as bytes, shape (rows, bytes a row).
 
     Raises:
         LedgerError: a type that has no encoding, a missing value that is not a float, or too long a text.

@@ -21,7 +21,7 @@ from btc_assets.series import PROVENANCE, SERIES
 from btc_assets.storage.bitemporal import versions
 from btc_assets.storage.registry.manifest import MANIFEST, canonical_json
 from btc_assets.storage.registry.protocol import ModelRegistry
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import TableReader
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _ROWS_AT_ONCE = 50_000
@@ -46,7 +46,7 @@ What this proves, and what it cannot, is in docs/ledger.md of the project.
 
 
 def export_proof(
-    tables: TableStore,
+    tables: TableReader,
     registry: ModelRegistry,
     symbol: str,
     folder: Path,
@@ -105,7 +105,7 @@ def _said_of_series() -> dict[str, dict[str, object]]:
     return {s.name: {"field": s.fields[0], "order": s.order} for s in SERIES}
 
 
-def _write_tables(draft: Path, tables: TableStore, symbol: str, start: dt.date, end: dt.date) -> None:
+def _write_tables(draft: Path, tables: TableReader, symbol: str, start: dt.date, end: dt.date) -> None:
     forecasts = tables.read(FORECASTS, start=start, end=end).filter(pl.col("symbol") == symbol)
     forecasts = forecasts.sort("origin_date", "model", "horizon")
     _write_csv(draft / "forecasts.csv.gz", forecasts.select(*FORECAST_COLUMNS, "issued_at"))

@@ -21,7 +21,7 @@ from btc_assets.errors import TableMissing
 from btc_assets.series import FIRST_RELEASE, SERIES, Series
 from btc_assets.storage.registry.manifest import canonical_json
 from btc_assets.storage.registry.protocol import VintageId
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import TableReader
 
 Kind = Literal["genesis", "live", "back-filled"]
 NOTHING = "0" * 64
@@ -110,16 +110,16 @@ class IssueRecord:
     previous_sha256: str = NOTHING
 
     def snapshot(self, series: Series) -> Snapshot:
-        """What the record says of ``series``."""
+        """Return what the record says of ``series``."""
         return self.inputs.get(series.name, UNKNOWN)
 
     def line(self) -> bytes:
-        """The bytes that are hashed: one line of canonical JSON."""
+        """Write the bytes that are hashed: one line of canonical JSON."""
         known = [s for s in SERIES if s.since == FIRST_RELEASE or self.snapshot(s) != UNKNOWN]
         return canonical_json({name: _plain(value) for name, value in self.columns(known).items()})
 
     def columns(self, series: Iterable[Series] = SERIES) -> dict[str, Any]:
-        """The record's fields by the names that the table and the hashed line have for them."""
+        """Return the record's fields by the names that the table and the hashed line have for them."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "inputs"}
         for one in series:
             sha256, version = one.fields
@@ -127,18 +127,18 @@ class IssueRecord:
         return own
 
     def sha256(self) -> str:
-        """The record's own hash, recomputed."""
+        """Compute the record's own hash (SHA-256)."""
         return hashlib.sha256(self.line()).hexdigest()
 
     def models(self) -> Iterator[tuple[str, VintageId, str]]:
-        """Name, vintage and manifest hash of each model; entries that cannot be read are left out."""
+        """List name, vintage and manifest hash of each model; entries that cannot be read are left out."""
         for entry in self.vintages:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 vintage = VintageId(dt.date.fromisoformat(entry["vintage"]), int(entry["revision"]))
                 yield str(entry["model"]), vintage, str(entry["manifest_sha256"])
 
     def describe(self) -> str:
-        """What a person calls this record."""
+        """Name this record for a person."""
         return f"record {self.seq} ({self.kind}, origin {self.origin_date})"
 
 
@@ -171,8 +171,8 @@ class Chain:
     newest: Mapping[dt.date, Entry]
 
 
-def read_chain(tables: TableStore, symbol: str, origins: Collection[dt.date] | None = None) -> Chain | None:
-    """What continuing the chain needs, or None if there is none. This trusts what it reads.
+def read_chain(tables: TableReader, symbol: str, origins: Collection[dt.date] | None = None) -> Chain | None:
+    """Read what continuing the chain needs, or None if there is none. This trusts what it reads.
 
     Args:
         tables: where the records are.
@@ -209,14 +209,16 @@ def extended(chain: Chain | None, records: Sequence[IssueRecord]) -> Chain:
     return Chain(last.began, Head(last.symbol, last.seq, last.sha256(), last.issued_at), newest)
 
 
-def head(tables: TableStore, symbol: str) -> Head | None:
-    """The newest record's place, hash and time, or None if no chain was begun."""
+def head(tables: TableReader, symbol: str) -> Head | None:
+    """Read the newest record's place, hash and time; None if no chain was begun."""
     chain = read_chain(tables, symbol)
     return chain.head if chain else None
 
 
-def read_records(tables: TableStore, symbol: str, newest: int | None = None) -> list[tuple[IssueRecord, str]]:
-    """The records of ``symbol`` by ``seq``, with the hash that is stored beside each; all, or the ``newest``.
+def read_records(
+    tables: TableReader, symbol: str, newest: int | None = None
+) -> list[tuple[IssueRecord, str]]:
+    """Read the records of ``symbol`` by ``seq``, each with the hash stored beside it; all, or the ``newest``.
 
     Raises:
         TableMissing: no chain was ever begun.
@@ -227,7 +229,7 @@ def read_records(tables: TableStore, symbol: str, newest: int | None = None) -> 
 
 
 def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
-    """Rows of ``issue_records``, each with its hash."""
+    """Build rows of ``issue_records``, each with its hash."""
     rows = [
         r.columns()
         | {

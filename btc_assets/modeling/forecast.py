@@ -1,9 +1,9 @@
-"""Forecast rows of every model for given origins."""
+"""Forecast rows of the networks and of their ensemble for given origins."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -11,18 +11,17 @@ import polars as pl
 from btc_assets.contracts import FORECASTS, NETWORKS
 from btc_assets.errors import ModelError
 from btc_assets.modeling.baselines import forecast_rows
-from btc_assets.modeling.ensemble import combine
 from btc_assets.modeling.history import Floats
 from btc_assets.modeling.inference import Origin, Predictor, at_origin
 
-InForce = Callable[[str, dt.date], Predictor]
+PredictorOf = Callable[[str, dt.date], Predictor]
 """Gives the predictor of a network (by kind) that is in force for an origin."""
 
 
 def forecasts(
-    origins: Iterable[dt.date], klines: pl.DataFrame, features: pl.DataFrame, in_force: InForce
+    origins: Iterable[dt.date], klines: pl.DataFrame, features: pl.DataFrame, predictor_of: PredictorOf
 ) -> pl.DataFrame:
-    """Forecasts of mlp, lstm and ensemble from ``origins``: the contract FORECASTS without ``issued_at``.
+    """Forecast from ``origins`` with mlp, lstm and ensemble: the contract FORECASTS without ``issued_at``.
 
     Each origin is computed on its own from candles up to it, so neither the order nor the range matters.
 
@@ -33,20 +32,20 @@ def forecasts(
     parts = []
     for day in origins:
         state = at_origin(klines, features, day)
-        parts.append(forecast_origin(state, {kind: in_force(kind, day) for kind in NETWORKS}))
+        parts.append(forecast_origin(state, {kind: predictor_of(kind, day) for kind in NETWORKS}))
     names = [c for c in FORECASTS.schema if c != "issued_at"]
     return pl.concat(parts) if parts else FORECASTS.empty().select(names)
 
 
 def forecast_origin(state: Origin, predictors: Mapping[str, Predictor]) -> pl.DataFrame:
-    """The same for one origin and given vintages; ``predictors`` by kind."""
+    """Forecast from one origin with given vintages; ``predictors`` by kind: rows as of ``forecasts``."""
     vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
     vintages["ensemble"] = min(vintages.values())
     return forecast_rows(state.history.symbol, state.day, quantiles(state, predictors), vintages)
 
 
 def quantiles(state: Origin, predictors: Mapping[str, Predictor]) -> dict[str, Floats]:
-    """By model (mlp, lstm, ensemble), the quantiles of the close, USDT [HORIZONS, 21].
+    """Compute, by model (mlp, lstm, ensemble), the quantiles of the close, USDT [HORIZONS, 21].
 
     Raises:
         ModelError: a vintage has seen targets after the origin.
@@ -57,3 +56,16 @@ def quantiles(state: Origin, predictors: Mapping[str, Predictor]) -> dict[str, F
     returns = {kind: predictors[kind].returns(state) for kind in NETWORKS}
     returns["ensemble"] = combine([returns[kind] for kind in NETWORKS])
     return {model: np.asarray(state.close * np.exp(q)) for model, q in returns.items()}
+
+
+def combine(members: Sequence[Floats]) -> Floats:
+    """Average the members' log-return quantiles [HORIZONS, 21], level by level: the ensemble.
+
+    So the price's quantiles are the geometric mean of the members'. Averaging quantiles (Vincent's method)
+    keeps them ordered and their width between the members'; averaging probabilities would widen it
+    (Lichtendahl, Grushka-Cockayne and Winkler 2013, Management Science 59, 1594-1611).
+    """
+    total = np.zeros_like(members[0])
+    for member in members:
+        total = total + member
+    return np.asarray(total / len(members))

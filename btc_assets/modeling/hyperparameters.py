@@ -1,10 +1,8 @@
-"""What is chosen rather than learnt about each network, as frozen values with a digest."""
+"""Hyper-parameters of each network, as frozen values that are checked when they are made."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,12 +65,12 @@ class HyperParameters:
             raise ConfigurationError(f"hyper-parameters: l2 = {self.l2!r} must be 0 or more")
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain values, e.g. for a manifest."""
+        """Return them as plain values, e.g. for a manifest."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> HyperParameters:
-        """The inverse of ``as_dict``.
+        """Make them from what ``as_dict`` returned.
 
         Raises:
             ConfigurationError: an unknown name or an impossible value.
@@ -83,13 +81,9 @@ class HyperParameters:
             raise ConfigurationError(f"hyper-parameters: unknown {unknown}; known are {sorted(known)}")
         return cls(**values)
 
-    def digest(self) -> str:
-        """Hash that equal hyper-parameters share and different ones do not."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
-
 
 DEFAULTS: Mapping[str, HyperParameters] = {
     "mlp": HyperParameters("mlp", units=16, epochs=20, learning_rate=0.003),
     "lstm": HyperParameters("lstm", units=8, window=10, epochs=10, learning_rate=0.005),
 }
-"""What was chosen by hand on 2020 to 2022 (docs/forecasting.md)."""
+"""In use until tuning finds better ones: chosen by hand on 2020 to 2022 (docs/forecasting.md)."""

@@ -9,6 +9,7 @@ one model whose weights do not mix, and averaged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -93,11 +94,9 @@ def _lstm(inputs: Any, hp: HyperParameters, training: bool) -> Any:
     """One LSTM layer holds all seeds: its kernels are kept block-diagonal while it is trained."""
     import keras
 
-    from btc_assets.modeling.block_diagonal import BlockDiagonal
-
     hidden = inputs
     for layer in range(1, hp.layers + 1):
-        apart = BlockDiagonal(hp.seeds) if training else None
+        apart = block_diagonal(hp.seeds) if training else None
         hidden = keras.layers.LSTM(
             hp.seeds * hp.units,
             return_sequences=layer < hp.layers,
@@ -107,6 +106,21 @@ def _lstm(inputs: Any, hp: HyperParameters, training: bool) -> Any:
             name=f"hidden_{layer}",
         )(hidden)
     return keras.layers.Reshape((hp.seeds, hp.units), name="seeds")(hidden)
+
+
+def block_diagonal(seeds: int) -> Callable[[Any], Any]:
+    """Make the constraint that keeps an LSTM kernel [cells, 4 cells] zero between cells of different seeds.
+
+    Adam's moments never cross weights, so each seed learns exactly as it would in a layer of its own.
+    """
+    import keras
+
+    def constrain(kernel: Any) -> Any:
+        cells = int(kernel.shape[0])
+        own = np.kron(np.eye(seeds), np.ones((cells // seeds, cells // seeds)))
+        return kernel * keras.ops.convert_to_tensor(np.tile(own, (1, 4)), kernel.dtype)
+
+    return constrain
 
 
 def _initialise(model: Any, hp: HyperParameters, rng: np.random.Generator) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -24,22 +25,33 @@ from btc_assets.errors import ModelError
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.history import Floats
-from btc_assets.modeling.inference import FeatureRows, Predictor, feature_rows
+from btc_assets.modeling.inference import FeatureRows, feature_rows
 from btc_assets.statistics.metrics import pinball
 from btc_assets.statistics.significance import diebold_mariano
 
 WINDOW = 120
-"""Origins that a vintage is judged on."""
+"""Origins that a vintage is evaluated on."""
 
-JUDGED = TRAINED_HORIZONS[TRAINED_HORIZONS <= 7]
-"""Horizons that a vintage is judged on."""
+EVALUATED = TRAINED_HORIZONS[TRAINED_HORIZONS <= 7]
+"""Horizons that a vintage is evaluated on."""
 
 CLEARLY = 0.01
 """One-sided probability below which a difference counts as clear."""
 
 
+class Network(Protocol):
+    """What an evaluation asks of a vintage (``inference.Predictor``)."""
+
+    @property
+    def cutoff(self) -> dt.date:
+        """The last day whose close was trained on."""
+
+    def log_factors(self, features: FeatureRows, day: dt.date) -> Floats:
+        """Ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS]."""
+
+
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Evaluation:
     """Whether a vintage is sound, and why, in words fit for the track record."""
 
     sound: bool
@@ -47,14 +59,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class EvaluationWindow:
     """The most recent matured window at a cutoff.
 
     Attributes:
         days: its origins.
         features: the rows that a network may read at each.
-        anchors: log-return quantiles [origins, JUDGED, 21].
-        outcomes: log returns that followed [origins, JUDGED].
+        anchors: log-return quantiles [origins, EVALUATED, 21].
+        outcomes: log returns that followed [origins, EVALUATED].
     """
 
     days: list[dt.date]
@@ -62,18 +74,18 @@ class Trial:
     anchors: Floats
     outcomes: Floats
 
-    def losses(self, predictor: Predictor) -> Floats:
-        """Loss of each origin [origins], relative to the anchor's mean at each horizon, mean over horizons.
+    def losses(self, predictor: Network) -> Floats:
+        """Compute the loss of each origin [origins], as a ratio to the anchor's, mean over horizons.
 
         Raises:
             BadModel: an output is not finite.
         """
         pairs = zip(self.features, self.days, strict=True)
         factors = np.stack([predictor.log_factors(rows, day) for rows, day in pairs])
-        return self._relative(self.anchors * np.exp(factors[:, JUDGED - 1])[..., None])
+        return self._relative(self.anchors * np.exp(factors[:, EVALUATED - 1])[..., None])
 
-    def walk_losses(self) -> Floats:
-        """The same of the anchor itself."""
+    def anchor_losses(self) -> Floats:
+        """Compute the anchor's own loss of each origin [origins], likewise."""
         return self._relative(self.anchors)
 
     def _relative(self, quantiles: Floats) -> Floats:
@@ -81,35 +93,35 @@ class Trial:
         return np.asarray((pinball(quantiles, self.outcomes) / typical).mean(axis=1))
 
 
-def trial(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date) -> Trial:
-    """The window that vintages are judged on at ``cutoff``; reads nothing after it."""
+def evaluation_window(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date) -> EvaluationWindow:
+    """Choose the origins that vintages are evaluated on at ``cutoff``; reads nothing after it."""
     h = anchors.history
-    end = h.index(cutoff) - int(JUDGED.max())
+    end = h.index(cutoff) - int(EVALUATED.max())
     days, rows, quantiles, outcomes = [], [], [], []
     for t in range(end - WINDOW + 1, end + 1):
-        realised = h.log_close[t + JUDGED] - h.log_close[t]
+        realised = h.log_close[t + EVALUATED] - h.log_close[t]
         if np.isfinite(realised).all():
             day = h.first + t * DAY
             days.append(day)
             rows.append(feature_rows(features, day))
-            quantiles.append(anchors.at(day)[: len(JUDGED)])
+            quantiles.append(anchors.at(day)[: len(EVALUATED)])
             outcomes.append(realised)
-    return Trial(days, rows, np.stack(quantiles), np.stack(outcomes))
+    return EvaluationWindow(days, rows, np.stack(quantiles), np.stack(outcomes))
 
 
-def judge(candidate: Predictor, predecessor: Predictor | None, window: Trial) -> Verdict:
-    """Whether ``candidate`` may come into force.
+def evaluate(candidate: Network, predecessor: Network | None, window: EvaluationWindow) -> Evaluation:
+    """Decide whether ``candidate`` may come into force.
 
     Args:
         candidate: the vintage in question.
         predecessor: the vintage of the cutoff before it; None if there is none to compare with.
-        window: ``trial`` at the candidate's cutoff.
+        window: ``evaluation_window`` at the candidate's cutoff.
     """
     try:
         losses = window.losses(candidate)
     except ModelError as error:
-        return Verdict(False, f"its output is unusable: {error}")
-    rivals = {"the random walk it departs from": window.walk_losses()}
+        return Evaluation(False, f"its output is unusable: {error}")
+    rivals = {"the random walk it departs from": window.anchor_losses()}
     if predecessor is not None:
         try:
             rivals[f"the vintage of {predecessor.cutoff}"] = window.losses(predecessor)
@@ -118,10 +130,12 @@ def judge(candidate: Predictor, predecessor: Predictor | None, window: Trial) ->
     said = []
     for name, other in rivals.items():
         change = f"{100 * (losses.mean() / other.mean() - 1):+.2f} % loss against {name}"
-        test = diebold_mariano(losses - other, int(JUDGED.max()) - 1)
+        test = diebold_mariano(losses - other, int(EVALUATED.max()) - 1)
         p = 1.0 if test is None else test.p_worse
         if p < CLEARLY:
-            return Verdict(False, f"clearly worse on {len(losses)} matured origins: {change} (p = {p:.4f})")
+            return Evaluation(
+                False, f"clearly worse on {len(losses)} matured origins: {change} (p = {p:.4f})"
+            )
         said.append(change)
     alone = "" if predecessor is not None else "; no earlier vintage to compare with"
-    return Verdict(True, f"not clearly worse on {len(losses)} matured origins: {', '.join(said)}{alone}")
+    return Evaluation(True, f"not clearly worse on {len(losses)} matured origins: {', '.join(said)}{alone}")

@@ -26,7 +26,7 @@ from btc_assets.modeling.compatibility import is_of_this_code
 from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.inference import Predictor
-from btc_assets.modeling.promotion import Trial, Verdict, judge, trial
+from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, evaluate, evaluation_window
 from btc_assets.modeling.training import fit
 from btc_assets.modeling.tuning import TUNING_END
 from btc_assets.storage.registry.manifest import read_manifest
@@ -58,7 +58,7 @@ class InForce:
 def sound_before(rows: pl.DataFrame) -> dict[str, str]:
     """Reasons of the vintages that rows of VINTAGES_IN_FORCE found sound, by manifest hash.
 
-    A verdict depends on nothing but the vintages and the candles up to the cutoff, so it does not change
+    An evaluation depends on nothing but the vintages and the candles up to the cutoff, so it does not change
     with the origin; only rows in which the newest vintage came into force hold one.
     """
     own = rows.filter(pl.col("action") != HELD_BACK)
@@ -78,7 +78,7 @@ class VintageBook:
         refit_every: days between cutoffs.
         hyperparameters: of each kind, for cutoffs after ``TUNING_END``; before it the defaults hold.
         known_sound: why a vintage was found sound before, by its manifest's hash (``sound_before``); it
-            is not judged again, which is what makes carrying it cost next to nothing.
+            is not evaluated again, which is what makes carrying it cost next to nothing.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class VintageBook:
         self.known_sound = known_sound or {}
         self._anchors = Anchors(history(klines, features=features))
         self._refs: dict[tuple[str, dt.date], ModelRef | FitFailed] = {}
-        self._verdicts: dict[tuple[str, dt.date], Verdict] = {}
-        self._trials: dict[dt.date, Trial] = {}
+        self._evaluations: dict[tuple[str, dt.date], Evaluation] = {}
+        self._windows: dict[dt.date, EvaluationWindow] = {}
         self._predictors: dict[str, Predictor] = {}
 
     def in_force(self, kind: str, origin: dt.date) -> InForce:
@@ -114,18 +114,18 @@ class VintageBook:
         for step in range(LOOK_BACK):
             cutoff = newest - step * self.refit_every * DAY
             try:
-                verdict = self.verdict(kind, cutoff)
+                evaluation = self.evaluation(kind, cutoff)
             except NotEnoughHistory:
                 if held_back:
                     break
                 raise
-            if verdict.sound:
+            if evaluation.sound:
                 ref = self._ref(kind, cutoff)
                 assert isinstance(ref, ModelRef)
                 if held_back:
                     return InForce(ref, HELD_BACK, f"{'; '.join(held_back)}; {cutoff} stays in force")
-                return InForce(ref, FITTED if cutoff == origin else CARRIED, f"{cutoff}: {verdict.reason}")
-            held_back.append(f"{cutoff} held back: {verdict.reason}")
+                return InForce(ref, FITTED if cutoff == origin else CARRIED, f"{cutoff}: {evaluation.reason}")
+            held_back.append(f"{cutoff} held back: {evaluation.reason}")
         raise BadModel(f"{kind}: no sound vintage for origin {origin}: {'; '.join(held_back)}")
 
     def chosen(self, kind: str, cutoff: dt.date) -> HyperParameters:
@@ -136,19 +136,19 @@ class VintageBook:
         """The network that is in force for ``origin``, opened and verified."""
         return self._open(self.in_force(kind, origin).ref)
 
-    def verdict(self, kind: str, cutoff: dt.date) -> Verdict:
+    def evaluation(self, kind: str, cutoff: dt.date) -> Evaluation:
         """Whether the vintage with ``cutoff`` is sound, judged by what was known at its cutoff."""
         key = (kind, cutoff)
-        if key not in self._verdicts:
+        if key not in self._evaluations:
             ref = self._ref(kind, cutoff)
             if isinstance(ref, FitFailed):
-                self._verdicts[key] = Verdict(False, str(ref))
+                self._evaluations[key] = Evaluation(False, str(ref))
             elif ref.manifest_sha256 in self.known_sound:
-                self._verdicts[key] = Verdict(True, self.known_sound[ref.manifest_sha256])
+                self._evaluations[key] = Evaluation(True, self.known_sound[ref.manifest_sha256])
             else:
                 before = self._predecessor(kind, cutoff)
-                self._verdicts[key] = judge(self._open(ref), before, self._trial(cutoff))
-        return self._verdicts[key]
+                self._evaluations[key] = evaluate(self._open(ref), before, self._window(cutoff))
+        return self._evaluations[key]
 
     def rows(self, kind: str, origins: Iterable[dt.date]) -> pl.DataFrame:
         """Rows of the contract VINTAGES_IN_FORCE for ``origins``."""
@@ -167,10 +167,10 @@ class VintageBook:
             return None
         return None if isinstance(ref, FitFailed) else self._open(ref)
 
-    def _trial(self, cutoff: dt.date) -> Trial:
-        if cutoff not in self._trials:
-            self._trials = {cutoff: trial(self._anchors, self.features, cutoff)}
-        return self._trials[cutoff]
+    def _window(self, cutoff: dt.date) -> EvaluationWindow:
+        if cutoff not in self._windows:
+            self._windows = {cutoff: evaluation_window(self._anchors, self.features, cutoff)}
+        return self._windows[cutoff]
 
     def _open(self, ref: ModelRef) -> Predictor:
         if ref.manifest_sha256 not in self._predictors:

@@ -1,4 +1,4 @@
-"""Measures of quantile and point forecasts, as plain functions over arrays, each with its source.
+"""Measures of quantile forecasts, as plain functions over arrays, each with its source.
 
 Quantiles are [..., 21] at ``contracts.LEVELS``, observations [...]; both in the same unit.
 """
@@ -19,7 +19,8 @@ _LEVELS = np.array(LEVELS)
 def pinball(quantiles: Floats, observed: Floats) -> Floats:
     """Return the mean pinball loss over the 21 levels [...].
 
-    Koenker and Bassett (1978), Econometrica 46, 33-50.
+    Koenker and Bassett (1978), Econometrica 46, 33-50. Twice this mean is the continuous ranked probability
+    score on the grid of levels: Laio and Tamea (2007), Hydrol. Earth Syst. Sci. 11, 1267-1277, eq. 5.
 
     Examples:
         >>> certain = np.full((1, 21), 100.0)
@@ -30,16 +31,8 @@ def pinball(quantiles: Floats, observed: Floats) -> Floats:
     return np.asarray(np.maximum(_LEVELS * error, (_LEVELS - 1.0) * error).mean(axis=-1))
 
 
-def crps(quantiles: Floats, observed: Floats) -> Floats:
-    """Continuous ranked probability score [...], as twice the mean pinball loss.
-
-    Laio and Tamea (2007), Hydrol. Earth Syst. Sci. 11, 1267-1277, eq. 5, on a grid of levels.
-    """
-    return 2.0 * pinball(quantiles, observed)
-
-
 def bounds(nominal: float) -> tuple[int, int]:
-    """Positions of the levels that bound the central interval of ``nominal`` probability.
+    """Find the positions of the levels that bound the central interval of ``nominal`` probability.
 
     Raises:
         ValueError: no pair of levels does.
@@ -53,28 +46,21 @@ def bounds(nominal: float) -> tuple[int, int]:
 
 
 def inside(quantiles: Floats, observed: Floats, nominal: float) -> Booleans:
-    """Whether each observation lies in the central interval of ``nominal`` probability, ends included."""
+    """Tell whether each observation lies in the central ``nominal`` interval, ends included [...]."""
     low, high = bounds(nominal)
     return np.asarray((observed >= quantiles[..., low]) & (observed <= quantiles[..., high]))
 
 
 def coverage(quantiles: Floats, observed: Floats, nominal: float) -> float:
-    """Share of observations in the central interval; Christoffersen (1998), Int. Econ. Rev. 39, 841-862."""
+    """Compute the share of observations in the central ``nominal`` interval.
+
+    Christoffersen (1998), Int. Econ. Rev. 39, 841-862.
+    """
     return float(inside(quantiles, observed, nominal).mean())
 
 
-def interval_score(quantiles: Floats, observed: Floats, nominal: float) -> Floats:
-    """Width of the central interval plus 2/alpha times the miss [...], alpha = 1 - nominal.
-
-    Gneiting and Raftery (2007), J. Am. Stat. Assoc. 102, 359-378, eq. 43.
-    """
-    low, high = (quantiles[..., i] for i in bounds(nominal))
-    miss = np.maximum(low - observed, 0.0) + np.maximum(observed - high, 0.0)
-    return np.asarray(high - low + 2.0 / (1.0 - nominal) * miss)
-
-
 def pit(quantiles: Floats, observed: Floats) -> Floats:
-    """Probability integral transform [...], 0 to 1: the level at which each observation fell.
+    """Compute the probability integral transform [...], 0 to 1: the level at which each observation fell.
 
     Linear between quantiles; below the first or above the last, the tail's mass is halved (its middle).
     Where quantiles coincide with the observation, the middle of the tied levels. Dawid (1984), J. R.
@@ -98,39 +84,5 @@ def pit(quantiles: Floats, observed: Floats) -> Floats:
 
 
 def median(quantiles: Floats) -> Floats:
-    """The point forecast: the middle quantile [...]."""
+    """Choose the point forecast: the middle quantile [...]."""
     return np.asarray(quantiles[..., MEDIAN])
-
-
-def relative_mae(forecast: Floats, observed: Floats, naive: Floats) -> float:
-    """Mean absolute error over that of ``naive`` (here: the last close).
-
-    Hyndman and Koehler (2006), Int. J. Forecasting 22, 679-688, section 2.4.
-    """
-    return float(np.abs(observed - forecast).mean() / np.abs(observed - naive).mean())
-
-
-def mase(forecast: Floats, observed: Floats, past: Floats, season: int = 1) -> float:
-    """Mean absolute error over the mean absolute ``season``-step change of ``past`` (the training series).
-
-    Hyndman and Koehler (2006), eq. 3.
-    """
-    scale = np.abs(past[season:] - past[:-season]).mean()
-    return float(np.abs(observed - forecast).mean() / scale)
-
-
-def mape(forecast: Floats, observed: Floats) -> float:
-    """Mean of |forecast / observed - 1|."""
-    return float(np.abs(forecast / observed - 1.0).mean())
-
-
-def directional_accuracy(forecast_return: Floats, observed_return: Floats) -> float | None:
-    """Share of forecasts that move to the side the price moved to; None if no forecast moves.
-
-    Forecasts that stay at the last close (within 1e-9) name no direction and are left out. Pesaran and
-    Timmermann (1992), J. Bus. Econ. Stat. 10, 461-465, give the test; 0.5 is a coin.
-    """
-    moved = np.abs(forecast_return) > 1e-9
-    if not moved.any():
-        return None
-    return float((np.sign(forecast_return[moved]) == np.sign(observed_return[moved])).mean())

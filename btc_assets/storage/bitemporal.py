@@ -15,7 +15,7 @@ from btc_assets.contracts import UTC_US, TableSpec
 from btc_assets.errors import LedgerError
 from btc_assets.market.calendar import DAY
 from btc_assets.series import CANDLES, Series
-from btc_assets.storage.tables import Receipt, TableStore, conform
+from btc_assets.storage.tables import Receipt, TableReader, TableStore, conform
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def land(tables: TableStore, candles: pl.DataFrame, now: dt.datetime, series: Se
 
 
 def newest(
-    tables: TableStore, symbol: str, series: Series = CANDLES, *, end: dt.date | None = None
+    tables: TableReader, symbol: str, series: Series = CANDLES, *, end: dt.date | None = None
 ) -> pl.DataFrame:
     """Read the newest version of every row of ``series``; arguments and errors as of ``versions``."""
     if series.optional and not tables.exists(series.newest):
@@ -78,7 +78,7 @@ def newest(
 
 
 def versions(
-    tables: TableStore, symbol: str, series: Series = CANDLES, *, end: dt.date | None = None
+    tables: TableReader, symbol: str, series: Series = CANDLES, *, end: dt.date | None = None
 ) -> pl.DataFrame:
     """Read every version of every row of ``series``, in the order of its key, then of ``ingested_at``.
 

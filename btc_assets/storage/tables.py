@@ -40,7 +40,35 @@ class TableVersion:
     operation: str
 
 
-class TableStore(Protocol):
+class TableReader(Protocol):
+    """What verifying asks of a store: to read it."""
+
+    def exists(self, spec: TableSpec) -> bool:
+        """Whether the table was ever created."""
+
+    def read(
+        self,
+        spec: TableSpec,
+        columns: Sequence[str] | None = None,
+        start: dt.date | None = None,
+        end: dt.date | None = None,
+    ) -> pl.DataFrame:
+        """Rows with ``spec.day`` in [start, end), sorted by day, then key; all columns unless named.
+
+        Raises:
+            TableMissing: the table was never created.
+            CorruptData: a stored file is damaged.
+        """
+
+    def version(self, spec: TableSpec) -> int:
+        """The table's current version; grows by each change.
+
+        Raises:
+            TableMissing: the table was never created.
+        """
+
+
+class TableStore(TableReader, Protocol):
     """A keyed table store. Each method names the table by its contract."""
 
     def ensure_table(self, spec: TableSpec) -> None:
@@ -52,9 +80,6 @@ class TableStore(Protocol):
             StorageError: it exists with another schema: a column that the contract does not have, or has with
                 another type, or without one of the key.
         """
-
-    def exists(self, spec: TableSpec) -> bool:
-        """Whether the table was ever created."""
 
     def upsert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
         """Insert or replace rows by key, all or nothing; equal rows change nothing, not even the version.
@@ -74,25 +99,8 @@ class TableStore(Protocol):
             WriteConflict: a key is there with other values; nothing was written.
         """
 
-    def read(
-        self,
-        spec: TableSpec,
-        columns: Sequence[str] | None = None,
-        start: dt.date | None = None,
-        end: dt.date | None = None,
-    ) -> pl.DataFrame:
-        """Rows with ``spec.day`` in [start, end), sorted by day, then key; all columns unless named.
-
-        Raises:
-            TableMissing: the table was never created.
-            CorruptData: a stored file is damaged.
-        """
-
     def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
         """Delete the rows whose key is in ``keys`` (``updated`` counts them)."""
-
-    def version(self, spec: TableSpec) -> int:
-        """The table's current version; grows by each change."""
 
     def history(self, spec: TableSpec) -> list[TableVersion]:
         """The table's versions, newest first."""

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from btc_assets.contracts import NETWORKS
@@ -14,12 +12,10 @@ def test_there_are_defaults_for_every_network() -> None:
     assert all(DEFAULTS[kind].kind == kind for kind in NETWORKS)
 
 
-def test_they_survive_a_manifest_and_equal_ones_share_a_digest() -> None:
+def test_they_survive_a_manifest() -> None:
     for hp in DEFAULTS.values():
         again = HyperParameters.from_dict(hp.as_dict())
         assert again == hp
-        assert again.digest() == hp.digest()
-        assert dataclasses.replace(hp, units=hp.units + 1).digest() != hp.digest()
 
 
 @pytest.mark.parametrize(

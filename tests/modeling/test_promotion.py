@@ -12,7 +12,7 @@ from btc_assets.errors import BadModel
 from btc_assets.modeling.anchor import Anchors
 from btc_assets.modeling.history import history
 from btc_assets.modeling.inference import FeatureRows, Predictor
-from btc_assets.modeling.promotion import WINDOW, Trial, judge, trial
+from btc_assets.modeling.promotion import WINDOW, EvaluationWindow, evaluate, evaluation_window
 from btc_assets.modeling.training import FitReport
 
 
@@ -31,48 +31,54 @@ class Stretched:
 
 
 @pytest.fixture(scope="module")
-def window(klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date) -> Trial:
-    return trial(Anchors(history(klines, features=features)), features, cutoff)
+def window(klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date) -> EvaluationWindow:
+    return evaluation_window(Anchors(history(klines, features=features)), features, cutoff)
 
 
-def test_the_window_is_the_newest_origins_whose_targets_have_closed(window: Trial, cutoff: dt.date) -> None:
+def test_the_window_is_the_newest_origins_whose_targets_have_closed(
+    window: EvaluationWindow, cutoff: dt.date
+) -> None:
     assert len(window.days) == WINDOW
     assert window.days[-1] == cutoff - dt.timedelta(days=7)
 
 
-def test_the_same_vintage_twice_is_sound(window: Trial, fitted: dict[str, tuple[Path, FitReport]]) -> None:
+def test_the_same_vintage_twice_is_sound(
+    window: EvaluationWindow, fitted: dict[str, tuple[Path, FitReport]]
+) -> None:
     predictor = Predictor.open(fitted["mlp"][0])
-    verdict = judge(predictor, predictor, window)
-    assert verdict.sound
-    assert f"the vintage of {predictor.cutoff}" in verdict.reason
+    evaluation = evaluate(predictor, predictor, window)
+    assert evaluation.sound
+    assert f"the vintage of {predictor.cutoff}" in evaluation.reason
 
 
 @pytest.mark.parametrize("factor", [0.2, 3.0])
 def test_M2_a_vintage_clearly_worse_than_the_random_walk_is_not_sound(
-    window: Trial, cutoff: dt.date, factor: float
+    window: EvaluationWindow, cutoff: dt.date, factor: float
 ) -> None:
-    verdict = judge(Stretched(factor, cutoff), None, window)  # type: ignore[arg-type]
-    assert not verdict.sound
-    assert "clearly worse on 120 matured origins" in verdict.reason
-    assert "against the random walk" in verdict.reason
+    evaluation = evaluate(Stretched(factor, cutoff), None, window)
+    assert not evaluation.sound
+    assert "clearly worse on 120 matured origins" in evaluation.reason
+    assert "against the random walk" in evaluation.reason
 
 
-def test_M2_a_vintage_clearly_worse_than_its_predecessor_is_not_sound(window: Trial, cutoff: dt.date) -> None:
-    losses = {f: window.losses(Stretched(f, cutoff)).mean() for f in (0.8, 0.9, 1.0, 1.1, 1.25)}  # type: ignore[arg-type]
+def test_M2_a_vintage_clearly_worse_than_its_predecessor_is_not_sound(
+    window: EvaluationWindow, cutoff: dt.date
+) -> None:
+    losses = {f: window.losses(Stretched(f, cutoff)).mean() for f in (0.8, 0.9, 1.0, 1.1, 1.25)}
     best = min(losses, key=lambda f: losses[f])
     good, bad = Stretched(best, cutoff), Stretched(best * 2.2, cutoff)
-    verdict = judge(bad, good, window)  # type: ignore[arg-type]
-    assert not verdict.sound
-    assert judge(good, bad, window).sound  # type: ignore[arg-type]
+    evaluation = evaluate(bad, good, window)
+    assert not evaluation.sound
+    assert evaluate(good, bad, window).sound
 
 
-def test_M1_a_vintage_that_is_not_finite_is_not_sound(window: Trial, cutoff: dt.date) -> None:
-    verdict = judge(Stretched(float("nan"), cutoff), None, window)  # type: ignore[arg-type]
-    assert not verdict.sound
-    assert "no finite" in verdict.reason
+def test_M1_a_vintage_that_is_not_finite_is_not_sound(window: EvaluationWindow, cutoff: dt.date) -> None:
+    evaluation = evaluate(Stretched(float("nan"), cutoff), None, window)
+    assert not evaluation.sound
+    assert "no finite" in evaluation.reason
 
 
-def test_a_predecessor_that_cannot_be_used_is_left_out(window: Trial, cutoff: dt.date) -> None:
-    verdict = judge(Stretched(1.0, cutoff), Stretched(float("nan"), cutoff), window)  # type: ignore[arg-type]
-    assert verdict.sound
-    assert "no earlier vintage" in verdict.reason
+def test_a_predecessor_that_cannot_be_used_is_left_out(window: EvaluationWindow, cutoff: dt.date) -> None:
+    evaluation = evaluate(Stretched(1.0, cutoff), Stretched(float("nan"), cutoff), window)
+    assert evaluation.sound
+    assert "no earlier vintage" in evaluation.reason

@@ -26,7 +26,7 @@ from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import issue
 from btc_assets.ledger.publishing.sinks import publish_head
 from btc_assets.modeling.features import ENGINEERED_FEATURES
-from btc_assets.modeling.forecast import InForce
+from btc_assets.modeling.forecast import PredictorOf
 from btc_assets.modeling.forecast import forecasts as forecast
 from btc_assets.modeling.inference import Predictor
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
@@ -48,7 +48,7 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     window = window_of(context)
     inputs = inputs_of(platform, window)
     origins = sorted(set(inputs.vintages["date"]))
-    predictors = in_force(platform, inputs.vintages)
+    predictors = predictors_in_force(platform, inputs.vintages)
     rows = in_batches(
         platform,
         "issuing forecasts",
@@ -98,7 +98,7 @@ def inputs_of(platform: Platform, window: Window) -> Inputs:
     return inputs
 
 
-def in_force(platform: Platform, vintages: pl.DataFrame) -> InForce:
+def predictors_in_force(platform: Platform, vintages: pl.DataFrame) -> PredictorOf:
     """Gives a network's predictor for an origin, from rows of ``vintages_in_force``; each is opened once."""
     refs = {
         (r["model"], r["date"]): (VintageId(r["vintage"], r["revision"]), r["manifest_sha256"])

@@ -15,18 +15,18 @@ from btc_assets.ledger.verification.report import Fault
 from btc_assets.modeling.features import FROM_SERIES
 from btc_assets.series import SERIES, Series
 from btc_assets.storage.bitemporal import known, newest, versions
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import TableReader
 
 
 def check_series(
-    tables: TableStore, symbol: str, series: Series, records: Sequence[IssueRecord]
+    tables: TableReader, symbol: str, series: Series, records: Sequence[IssueRecord]
 ) -> Iterator[Fault | str]:
     """Check the rows that ``records`` say were read of ``series``, and that its table was not rolled back."""
     yield from _check_version(tables, series, records)
     yield from _check_content(tables, symbol, series, records)
 
 
-def _check_version(tables: TableStore, series: Series, records: Sequence[IssueRecord]) -> Iterator[str]:
+def _check_version(tables: TableReader, series: Series, records: Sequence[IssueRecord]) -> Iterator[str]:
     """A note if the table's version, which only grows, is older than one that was read.
 
     It is no fault by itself, since a store that was moved elsewhere counts anew; whether anything is lost,
@@ -48,7 +48,7 @@ def _check_version(tables: TableStore, series: Series, records: Sequence[IssueRe
 
 
 def _check_content(
-    tables: TableStore, symbol: str, series: Series, records: Sequence[IssueRecord]
+    tables: TableReader, symbol: str, series: Series, records: Sequence[IssueRecord]
 ) -> Iterator[Fault]:
     """Rows as known when each of ``records`` was issued hash to what it says; the first that differ."""
     everything = versions(tables, symbol, series)
@@ -76,7 +76,7 @@ def _check_content(
 
 
 def check_features(
-    tables: TableStore, spec: TableSpec, symbol: str, records: Sequence[IssueRecord]
+    tables: TableReader, spec: TableSpec, symbol: str, records: Sequence[IssueRecord]
 ) -> Iterator[Fault | str]:
     """Features hash to what the records say, where the series and the code are still those of then.
 

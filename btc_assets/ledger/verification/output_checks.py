@@ -14,7 +14,7 @@ from btc_assets.ledger.records import IssueRecord
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRegistry, VintageId
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import TableReader
 
 Current = Mapping[dt.date, IssueRecord]
 CHUNK = 366 * DAY
@@ -22,7 +22,7 @@ CHUNK = 366 * DAY
 
 
 def check_rows(
-    tables: TableStore,
+    tables: TableReader,
     symbol: str,
     current: Current,
     start: dt.date | None,

@@ -18,14 +18,14 @@ from btc_assets.ledger.verification.report import Fault, Report, in_order
 from btc_assets.market.issuance import is_live
 from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.registry.protocol import ModelRegistry
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import TableReader
 
 Found = Fault | int | str
 """What a check yields: a fault, a count of what it looked at, or a note."""
 
 
 def verify(
-    tables: TableStore,
+    tables: TableReader,
     registry: ModelRegistry,
     symbol: str,
     *,
@@ -116,7 +116,7 @@ class _Collector:
         return count
 
 
-def _records(tables: TableStore, symbol: str, newest: int | None) -> tuple[Stored, list[Fault]]:
+def _records(tables: TableReader, symbol: str, newest: int | None) -> tuple[Stored, list[Fault]]:
     if not tables.exists(ISSUE_RECORDS):
         return [], []
     try:
@@ -145,7 +145,7 @@ def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
         yield f"record {ahead[0].seq} and {len(ahead) - 1} more were issued with a clock that was ahead"
 
 
-def _inputs(tables: TableStore, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Found]:
+def _inputs(tables: TableReader, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Found]:
     for series in SERIES:
         yield from check_series(tables, symbol, series, records)
 
