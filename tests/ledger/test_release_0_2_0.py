@@ -1,6 +1,6 @@
-"""A folder that release 0.2.0 filled goes on: it verifies, the newest day runs, the version of the code changes.
+"""A folder that release 0.2.0 filled goes on: it verifies, the newest day runs, the code's version changes.
 
-``release_0_2_0.tar.xz`` was filled by that release itself (tests/support/fill_release_0_2_0.sh): 872 made-up
+``release_0_2_0.tar.xz`` was filled by that release (tests/support/fill_release_0_2_0.sh): 872 simulated
 daily candles, 4-hour candles of the last weeks, a vintage of each network, one live forecast.
 """
 
