@@ -36,7 +36,7 @@ from btc_assets.modeling.baselines import (
     weekday_factors,
     weekday_spans,
 )
-from btc_assets.modeling.history import CandleHistory, Floats, window_mean
+from btc_assets.modeling.history import History, Floats, window_mean
 
 CASCADE = (1, 3, 7, 30, 365)
 """Days over which volatility is measured."""
@@ -85,7 +85,7 @@ TRAINED_HORIZONS = np.array([1, 2, 3, 4, 5, 7, 10, 14, 21, 30, 45, 60, 90])
 """Horizons that enter the training loss; the networks' outputs at the others follow from their knots."""
 
 
-def anchor(h: CandleHistory, origin: dt.date) -> Floats:
+def anchor(h: History, origin: dt.date) -> Floats:
     """Quantiles [HORIZONS, 21] of the log return from ``origin``; reads candles up to it only.
 
     Raises:
@@ -99,7 +99,7 @@ def anchor(h: CandleHistory, origin: dt.date) -> Floats:
     return np.asarray(spread * scale[:, None])
 
 
-def trained_anchor(h: CandleHistory, origin: dt.date) -> Floats:
+def trained_anchor(h: History, origin: dt.date) -> Floats:
     """The rows of ``anchor`` at ``TRAINED_HORIZONS`` alone, computed directly."""
     t = checked(h, origin)
     scale = _month(h, h.month_start(t)).spans[TRAINED_HORIZONS - 1, h.weekday[t]]
@@ -119,7 +119,7 @@ def filtered_share(horizons: NDArray[np.int64]) -> Floats:
     return np.asarray(np.maximum(first - (first - later) * np.log(horizons) / np.log(days), LEAST_SHARE))
 
 
-def _weekday_free(h: CandleHistory, t: int, horizons: NDArray[np.int64]) -> Floats:
+def _weekday_free(h: History, t: int, horizons: NDArray[np.int64]) -> Floats:
     """Quantiles [horizons, 21] of the log return from position ``t``, before today's weekday counts."""
     month = _month(h, h.month_start(t))
     past = past_returns(h, t, horizons, FILTERED_DAYS, month.spans[horizons - 1])
@@ -183,10 +183,10 @@ class _Month:
     log_volatility: Floats
 
 
-_months: WeakKeyDictionary[CandleHistory, dict[int, _Month]] = WeakKeyDictionary()
+_months: WeakKeyDictionary[History, dict[int, _Month]] = WeakKeyDictionary()
 
 
-def _month(h: CandleHistory, start: int) -> _Month:
+def _month(h: History, start: int) -> _Month:
     """Weekday factors as known on the month's first day, and what follows from them; kept with ``h``."""
     known = _months.setdefault(h, {})
     if start not in known:
@@ -198,7 +198,7 @@ def _month(h: CandleHistory, start: int) -> _Month:
     return known[start]
 
 
-def _log_variance(h: CandleHistory) -> Floats:
+def _log_variance(h: History) -> Floats:
     """Log variance of each day, at one level whichever candles tell it.
 
     Raises:
@@ -219,14 +219,14 @@ class Anchors:
 
     >>> price = 100.0 + np.arange(600.0) % 7
     >>> columns = {"open": price, "high": 1.02 * price, "low": 0.98 * price, "close": price}
-    >>> h = CandleHistory(
+    >>> h = History(
     ...     "BTCUSDT", dt.date(2020, 1, 1), **columns, quote_volume=price, log_realised=np.full(600, -8.0)
     ... )
     >>> Anchors(h).at(h.last).shape  # trained horizons, levels
     (13, 21)
     """
 
-    def __init__(self, h: CandleHistory) -> None:
+    def __init__(self, h: History) -> None:
         self.history = h
         self._known: dict[dt.date, Floats] = {}
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from btc_assets.contracts import BASELINE_FORECASTS, BASELINES, HORIZONS, LEVELS, MEDIAN, QUANTILES
 from btc_assets.errors import NotEnoughHistory
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.history import EPOCH, CandleHistory, Floats, history, window_mean
+from btc_assets.modeling.history import EPOCH, History, Floats, history, window_mean
 
 YEAR = 365
 MIXTURE = (365, 730, 1095)
@@ -31,18 +31,18 @@ ALL_HORIZONS = np.arange(1, HORIZONS + 1)
 _LEVELS = np.array(LEVELS)
 
 
-def last_close(_h: CandleHistory, _origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
+def last_close(_h: History, _origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
     """Log returns from the origin if the price stays where it is: zeros [horizons, 21]."""
     return np.zeros((len(_wanted(horizons)), len(LEVELS)))
 
 
-def random_walk(h: CandleHistory, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
+def random_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
     """Quantiles [horizons, 21] of the h-day log returns that ended in the last 365 days, drift included."""
     t = checked(h, origin)
     return quantiles_of(past_returns(h, t, _wanted(horizons), YEAR))
 
 
-def mixture_walk(h: CandleHistory, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
+def mixture_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
     """Quantiles [horizons, 21] of past h-day log returns over 1, 2 and 3 years, averaged.
 
     Returns are divided by the weekday factor of the days they span and multiplied by that of the days
@@ -59,7 +59,7 @@ def mixture_walk(h: CandleHistory, origin: dt.date, horizons: Sequence[int] | No
     return np.asarray(total * spans[:, [h.weekday[t]]])
 
 
-def weekday_factors(h: CandleHistory, end: int) -> Floats:
+def weekday_factors(h: History, end: int) -> Floats:
     """Relative variance [7] of each weekday (Monday first), from the two years up to position ``end``.
 
     The geometric mean of the day's range variance over that of its week; the mean factor is 1.
@@ -129,7 +129,7 @@ def forecast_rows(
 
 
 def past_returns(
-    h: CandleHistory, t: int, horizons: NDArray[np.int64], days: int, spans: Floats | None = None
+    h: History, t: int, horizons: NDArray[np.int64], days: int, spans: Floats | None = None
 ) -> Floats:
     """Log returns [horizons, days] over each horizon that ended in the ``days`` days up to position ``t``.
 
@@ -166,7 +166,7 @@ def _wanted(horizons: Sequence[int] | None) -> NDArray[np.int64]:
     return ALL_HORIZONS if horizons is None else np.asarray(horizons, dtype=np.int64)
 
 
-def checked(h: CandleHistory, origin: dt.date) -> int:
+def checked(h: History, origin: dt.date) -> int:
     """Position of ``origin``.
 
     Raises:

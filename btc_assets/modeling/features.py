@@ -11,7 +11,7 @@ import polars as pl
 
 from btc_assets.contracts import Column, TableSpec
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.history import LOG_REALISED, CandleHistory, Floats, history, window_mean
+from btc_assets.modeling.history import LOG_REALISED, History, Floats, history, window_mean
 from btc_assets.modeling.realised_volatility import log_realised
 from btc_assets.series import BARS
 
@@ -30,11 +30,11 @@ class Feature:
     window: int
     source: str
     meaning: str
-    compute: Callable[[CandleHistory], Floats] = field(repr=False, compare=False)
+    compute: Callable[[History], Floats] = field(repr=False, compare=False)
 
 
 def _volatility(days: int) -> Feature:
-    def compute(h: CandleHistory) -> Floats:
+    def compute(h: History) -> Floats:
         return np.asarray(
             0.5 * np.log(window_mean(h.range_variance, days) / window_mean(h.range_variance, YEAR))
         )
@@ -49,11 +49,11 @@ def _volatility(days: int) -> Feature:
     )
 
 
-def _turnover(h: CandleHistory) -> Floats:
+def _turnover(h: History) -> Floats:
     return np.asarray(np.log(window_mean(h.quote_volume + 1.0, 1) / window_mean(h.quote_volume + 1.0, 30)))
 
 
-def _downside(h: CandleHistory) -> Floats:
+def _downside(h: History) -> Floats:
     squared = h.returns**2
     squared[0] = np.nan  # the first day's return is not close to close
     below = np.where(h.returns < 0, squared, np.where(np.isnan(squared), np.nan, 0.0))
@@ -62,7 +62,7 @@ def _downside(h: CandleHistory) -> Floats:
     return np.asarray(share)
 
 
-def _weekday(turn: Callable[[Floats], Floats]) -> Callable[[CandleHistory], Floats]:
+def _weekday(turn: Callable[[Floats], Floats]) -> Callable[[History], Floats]:
     return lambda h: np.asarray(turn(2 * np.pi * (h.weekday / 7.0)))
 
 

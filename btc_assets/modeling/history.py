@@ -34,7 +34,7 @@ LOG_REALISED = "log_realised_variance"
 
 
 @dataclass(frozen=True, eq=False)
-class CandleHistory:
+class History:
     """Candles of consecutive calendar days from ``first`` on; arrays are NaN where there is no candle."""
 
     symbol: str
@@ -103,7 +103,7 @@ def history(
     start: dt.date | None = None,
     end: dt.date | None = None,
     features: pl.DataFrame | None = None,
-) -> CandleHistory:
+) -> History:
     """Arrays of the candles with ``date`` in [start, end); ``klines`` follow the contract RAW_KLINES.
 
     Args:
@@ -133,7 +133,7 @@ def history(
         values[place] = klines[name].to_numpy()[chosen]
         return values
 
-    return CandleHistory(
+    return History(
         symbol=str(symbols[0]),
         first=EPOCH + int(days.min()) * DAY,
         open=column("open"),

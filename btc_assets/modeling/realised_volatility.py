@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from btc_assets.market.calendar import FOUR_HOURS
-from btc_assets.modeling.history import EPOCH, CandleHistory, Floats, day_numbers, parkinson
+from btc_assets.modeling.history import EPOCH, History, Floats, day_numbers, parkinson
 
 BARS_A_DAY = FOUR_HOURS.bars_a_day
 
@@ -22,7 +22,7 @@ SHORTEST = 3.0
 """Hours; a bar that an outage cut shorter is not used: its small range says nothing about the market."""
 
 
-def log_realised(bars: pl.DataFrame, h: CandleHistory) -> Floats:
+def log_realised(bars: pl.DataFrame, h: History) -> Floats:
     """Natural log of each day's variance: ``ln 6 + mean(ln v)`` over its bars; NaN where there are too few.
 
     ``v`` is Parkinson's variance of a bar. A day's value depends on its own bars alone, to the last bit.

@@ -14,7 +14,7 @@ from btc_assets.errors import BadModel, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_MIN_HISTORY, TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.features import LOOKBACK, NAMES
-from btc_assets.modeling.history import CandleHistory, Floats
+from btc_assets.modeling.history import History, Floats
 from btc_assets.statistics.metrics import pinball
 
 MIN_SAMPLES = 365
@@ -81,7 +81,7 @@ def samples(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, window: i
     return Samples(origins, inputs, quantiles, outcomes, weights)
 
 
-def feature_table(features: pl.DataFrame, h: CandleHistory) -> Floats:
+def feature_table(features: pl.DataFrame, h: History) -> Floats:
     """Features [days of ``h``, features] in the order of ``NAMES``, NaN where there are none."""
     missing = [name for name in NAMES if name not in features.columns]
     if missing:
@@ -103,7 +103,7 @@ def read_days(table: Floats, t: int, window: int) -> NDArray[np.int64] | None:
     return known[-window:] if len(known) >= window and known[-1] == t else None
 
 
-def data_digest(h: CandleHistory, cutoff: dt.date) -> str:
+def data_digest(h: History, cutoff: dt.date) -> str:
     """SHA-256 of what daily and 4-hour candles say up to ``cutoff``: which data a vintage was made from."""
     count = h.index(cutoff) + 1
     digest = hashlib.sha256(f"{h.symbol} {h.first} {count}".encode())
@@ -113,6 +113,6 @@ def data_digest(h: CandleHistory, cutoff: dt.date) -> str:
     return digest.hexdigest()
 
 
-def _places(features: pl.DataFrame, h: CandleHistory) -> NDArray[np.int64]:
+def _places(features: pl.DataFrame, h: History) -> NDArray[np.int64]:
     days = features["date"].cast(pl.Int32).cast(pl.Int64).to_numpy()
     return np.asarray(days - (h.first - dt.date(1970, 1, 1)).days)

@@ -21,7 +21,7 @@ from btc_assets.modeling import networks, tf_memory
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.compatibility import CODE_VERSION, feature_digest
 from btc_assets.modeling.features import NAMES
-from btc_assets.modeling.history import CandleHistory, Floats, history
+from btc_assets.modeling.history import History, Floats, history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.keras_file import save_keras
 from btc_assets.modeling.model_card import write_card
@@ -239,7 +239,7 @@ def _metrics(trained: Trained, data: Samples) -> dict[str, float]:
     }
 
 
-def _facts(h: CandleHistory, data: Samples, hp: HyperParameters, cutoff: dt.date) -> dict[str, Any]:
+def _facts(h: History, data: Samples, hp: HyperParameters, cutoff: dt.date) -> dict[str, Any]:
     """The manifest's fields beside files and metrics; nothing in them depends on when they were written."""
     import keras
     import tensorflow as tf
