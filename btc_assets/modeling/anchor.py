@@ -36,7 +36,7 @@ from btc_assets.modeling.baselines import (
     weekday_factors,
     weekday_spans,
 )
-from btc_assets.modeling.history import History, Floats, window_mean
+from btc_assets.modeling.history import Floats, History, window_mean
 
 CASCADE = (1, 3, 7, 30, 365)
 """Days over which volatility is measured."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from btc_assets.contracts import BASELINE_FORECASTS, BASELINES, HORIZONS, LEVELS, MEDIAN, QUANTILES
 from btc_assets.errors import NotEnoughHistory
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.history import EPOCH, History, Floats, history, window_mean
+from btc_assets.modeling.history import EPOCH, Floats, History, history, window_mean
 
 YEAR = 365
 MIXTURE = (365, 730, 1095)

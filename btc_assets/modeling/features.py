@@ -11,7 +11,7 @@ import polars as pl
 
 from btc_assets.contracts import Column, TableSpec
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.history import LOG_REALISED, History, Floats, history, window_mean
+from btc_assets.modeling.history import LOG_REALISED, Floats, History, history, window_mean
 from btc_assets.modeling.realised_volatility import log_realised
 from btc_assets.series import BARS
 

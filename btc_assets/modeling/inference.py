@@ -22,7 +22,7 @@ from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_REACH, anchor
 from btc_assets.modeling.compatibility import of_this_code
 from btc_assets.modeling.features import NAMES
-from btc_assets.modeling.history import EPOCH, History, Floats, day_numbers, history, rows_between
+from btc_assets.modeling.history import EPOCH, Floats, History, day_numbers, history, rows_between
 from btc_assets.modeling.hyperparameters import MAX_WINDOW, HyperParameters
 from btc_assets.modeling.samples import SLACK
 from btc_assets.storage.registry.manifest import verify

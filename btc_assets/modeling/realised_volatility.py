@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from btc_assets.market.calendar import FOUR_HOURS
-from btc_assets.modeling.history import EPOCH, History, Floats, day_numbers, parkinson
+from btc_assets.modeling.history import EPOCH, Floats, History, day_numbers, parkinson
 
 BARS_A_DAY = FOUR_HOURS.bars_a_day
 

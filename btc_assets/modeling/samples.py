@@ -14,7 +14,7 @@ from btc_assets.errors import BadModel, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_MIN_HISTORY, TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.features import LOOKBACK, NAMES
-from btc_assets.modeling.history import History, Floats
+from btc_assets.modeling.history import Floats, History
 from btc_assets.statistics.metrics import pinball
 
 MIN_SAMPLES = 365

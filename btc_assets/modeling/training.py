@@ -21,7 +21,7 @@ from btc_assets.modeling import networks, tf_memory
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.compatibility import CODE_VERSION, feature_digest
 from btc_assets.modeling.features import NAMES
-from btc_assets.modeling.history import History, Floats, history
+from btc_assets.modeling.history import Floats, History, history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.keras_file import save_keras
 from btc_assets.modeling.model_card import write_card
