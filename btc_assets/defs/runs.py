@@ -1,4 +1,4 @@
-"""Which days are taken care of: by finished partitions, or by runs queued or under way."""
+"""Runs and the days that they cover: finished partitions, runs queued or under way, failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNFINISHED = [
 
 
 def run_tags(window: Window) -> dict[str, str]:
-    """The tags by which Dagster runs ``window`` as one run."""
+    """Return the tags by which Dagster runs ``window`` as one run."""
     if window.start == window.last:
         return {PARTITION_NAME_TAG: window.start.isoformat()}
     return {
@@ -35,7 +35,7 @@ def run_tags(window: Window) -> dict[str, str]:
 
 
 def window_of_run(run: dg.DagsterRun) -> Window | None:
-    """The days that ``run`` was launched for, or None if it has no daily partitions."""
+    """Return the days that ``run`` was launched for; None if it has no daily partitions."""
     start = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
     end = run.tags.get(ASSET_PARTITION_RANGE_END_TAG) or start
     if start is None or end is None:
@@ -44,20 +44,20 @@ def window_of_run(run: dg.DagsterRun) -> Window | None:
 
 
 def days_under_way(instance: dg.DagsterInstance) -> set[dt.date]:
-    """The days that queued or running runs will materialise."""
+    """Return the days that queued or running runs will materialise."""
     windows = map(window_of_run, instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)))
     return {day for window in windows if window is not None for day in window.days}
 
 
 def materialised_days(instance: dg.DagsterInstance, asset: str) -> set[dt.date]:
-    """The days of which ``asset`` has a materialised partition."""
+    """Return the days of which ``asset`` has a materialised partition."""
     return {dt.date.fromisoformat(key) for key in instance.get_materialized_partitions(dg.AssetKey([asset]))}
 
 
 def missing_days(
     instance: dg.DagsterInstance, assets: Iterable[str], until: dt.date
 ) -> dict[str, set[dt.date]]:
-    """For each asset, the days from its first materialised one to ``until`` (included) that it lacks.
+    """Return for each asset the days from its first materialised one to ``until`` (included) that it lacks.
 
     An asset that was never materialised lacks nothing: how far back to begin is a person's choice.
     """
@@ -69,7 +69,7 @@ def missing_days(
 
 
 def windows(wanted: Iterable[dt.date]) -> list[Window]:
-    """The days as maximal contiguous windows, oldest first."""
+    """Group days into maximal contiguous windows, oldest first."""
     found: list[Window] = []
     for day in sorted(set(wanted)):
         if found and found[-1].end == day:
@@ -80,7 +80,7 @@ def windows(wanted: Iterable[dt.date]) -> list[Window]:
 
 
 def failures(instance: dg.DagsterInstance, job: str, window: Window) -> Sequence[dg.RunRecord]:
-    """The failed runs of ``job`` over exactly ``window``, newest first."""
+    """Return the failed runs of ``job`` over exactly ``window``, newest first."""
     return instance.get_run_records(
         filters=dg.RunsFilter(
             job_name=job,

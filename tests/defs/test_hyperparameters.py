@@ -16,7 +16,7 @@ from graph_environment import GraphEnvironment
 from btc_assets.cli import tune as command
 from btc_assets.contracts import HYPERPARAMETERS
 from btc_assets.defs.assets import hyperparameters
-from btc_assets.defs.assets.hyperparameters import in_use, row
+from btc_assets.defs.assets.hyperparameters import table_row, tuned_hyperparameters
 from btc_assets.defs.resources import Platform
 from btc_assets.launch import this_process
 from btc_assets.modeling.hyperparameters import DEFAULTS
@@ -31,7 +31,7 @@ TRIALS = pl.DataFrame({"number": [0, 1], "value": [0.99, 0.98], "state": ["COMPL
 
 def platform(folder: Path, found: Tuned) -> Platform:
     made = Platform(overrides={"data_dir": str(folder), "source": "simulated"})
-    rows = pl.DataFrame([row("BTCUSDT", "mlp", found)], schema=HYPERPARAMETERS.schema, orient="row")
+    rows = pl.DataFrame([table_row("BTCUSDT", "mlp", found)], schema=HYPERPARAMETERS.schema, orient="row")
     made.tables.ensure_table(HYPERPARAMETERS)
     made.tables.upsert(HYPERPARAMETERS, rows)
     return made
@@ -39,8 +39,8 @@ def platform(folder: Path, found: Tuned) -> Platform:
 
 def test_a_better_trial_is_taken_up_with_its_reason(tmp_path: Path) -> None:
     made = platform(tmp_path, Tuned(OTHER, 0.98, 0.99, 4, 4, TRIALS))
-    assert in_use(made) == {**DEFAULTS, "mlp": OTHER}
-    stored = made.tables.read(HYPERPARAMETERS).row(0, named=True)
+    assert tuned_hyperparameters(made) == {**DEFAULTS, "mlp": OTHER}
+    stored = made.tables.read(HYPERPARAMETERS).table_row(0, named=True)
     assert json.loads(stored["parameters"])["units"] == 24
     assert "best of 2 trials" in stored["reason"]
 
@@ -48,14 +48,17 @@ def test_a_better_trial_is_taken_up_with_its_reason(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("value", "won"), [(0.99, 0), (0.98, 3)])
 def test_the_default_stays_unless_it_is_beaten_on_every_fold(tmp_path: Path, value: float, won: int) -> None:
     made = platform(tmp_path, Tuned(OTHER, value, 0.99, won, 4, TRIALS))
-    assert in_use(made) == dict(DEFAULTS)
+    assert tuned_hyperparameters(made) == dict(DEFAULTS)
     reason = made.tables.read(HYPERPARAMETERS)["reason"][0]
     assert reason.startswith("the default stays")
     assert f"better on {won} of 4 folds" in reason
 
 
 def test_without_tuning_the_defaults_are_in_use(tmp_path: Path) -> None:
-    assert in_use(Platform(overrides={"data_dir": str(tmp_path), "source": "simulated"})) == DEFAULTS
+    assert (
+        tuned_hyperparameters(Platform(overrides={"data_dir": str(tmp_path), "source": "simulated"}))
+        == DEFAULTS
+    )
 
 
 def test_a_vintage_before_the_end_of_tuning_never_uses_what_tuning_saw() -> None:

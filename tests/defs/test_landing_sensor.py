@@ -12,7 +12,12 @@ import pytest
 from candles import candle
 
 from btc_assets.defs.automation.catch_up_sensor import catch_up
-from btc_assets.defs.automation.landing_sensor import HEAD_START, LOOKBACK, landed_candles, landed_until
+from btc_assets.defs.automation.landing_sensor import (
+    HEAD_START,
+    LOOKBACK,
+    landed_candles,
+    newest_available_day,
+)
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.resources import Platform
 from btc_assets.market.sources.landing import Landing
@@ -142,11 +147,11 @@ def test_a_day_that_is_not_landed_yet_is_nobody_s_to_launch(
     monkeypatch.setenv("BTC_SOURCE", "landing")
     monkeypatch.setenv("BTC_LANDING", str(tmp_path))
     watch.materialised(D - 2 * DAY)
-    assert landed_until(D) is None
+    assert newest_available_day(D) is None
     assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
     watch.zone.put(candle(D - 2 * DAY))
-    assert landed_until(D) == D - 2 * DAY
-    assert landed_until(D - 5 * DAY) == D - 5 * DAY
+    assert newest_available_day(D) == D - 2 * DAY
+    assert newest_available_day(D - 5 * DAY) == D - 5 * DAY
     assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
 
 

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smtp_server import Hook, hook, mailbox
 
-from btc_assets.defs.automation.failed_runs import Record, without
+from btc_assets.defs.automation.failed_runs import FailureTracker, subtract
 from btc_assets.defs.automation.notification_sensors import failed_runs, late_data
 from btc_assets.defs.instance import INSTANCE_YAML
 from btc_assets.defs.partitions import Window
@@ -257,14 +257,14 @@ spans = st.tuples(days, st.integers(1, 30)).map(lambda t: Window(t[0], t[0] + t[
 
 @given(spans, spans)
 def test_what_is_left_of_a_window_is_every_day_that_is_not_done(window: Window, done: Window) -> None:
-    left = [day for part in without(window, done) for day in part.days]
+    left = [day for part in subtract(window, done) for day in part.days]
     assert left == [day for day in window.days if day not in set(done.days)]
 
 
 def test_a_record_survives_being_kept(fragile: GraphEnvironment) -> None:
     fail(fragile, FIRST_DAY, FIRST_DAY + 3 * DAY)
     now = dt.datetime.now(dt.UTC)
-    record = Record(now - DAY)
-    record.look(fragile.instance)
+    record = FailureTracker(now - DAY)
+    record.update(fragile.instance)
     assert record.failures
-    assert Record.from_json(json.loads(json.dumps(record.as_json())), now) == replace(record)
+    assert FailureTracker.from_json(json.loads(json.dumps(record.as_json())), now) == replace(record)

@@ -51,6 +51,6 @@ def test_dg_scaffolds_an_asset_into_defs_and_still_loads_the_graph(project: Path
     assert "def weather" in new.read_text()
     dg(project, "check", "defs")
     said = dg(project, "list", "defs", "--json")
-    assets = {asset["key"] for asset in json.loads(said[said.index("{") :])["assets"]}
+    assets = {asset["asset_key"] for asset in json.loads(said[said.index("{") :])["assets"]}
     assert {"raw_klines", "forecasts", "forecast_scores"} <= assets
     assert "weather" not in assets, "definitions.py lists what belongs to the graph; nothing loads by itself"

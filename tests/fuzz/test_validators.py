@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from btc_assets.backup.archive import Manifest
-from btc_assets.defs.automation.failed_runs import Record
-from btc_assets.defs.automation.landing_sensor import recall
+from btc_assets.defs.automation.failed_runs import FailureTracker
+from btc_assets.defs.automation.landing_sensor import read_cursor
 from btc_assets.errors import BackupError, BadCandle, BadModel, ConfigurationError, CorruptData, LedgerError
 from btc_assets.io import progress
 from btc_assets.ledger.publishing.published import parse_lines
@@ -161,20 +161,20 @@ def test_a_landing_zone_with_a_day_that_is_none_can_still_be_listed(day: str) ->
 
 @given(documents("2025-06-30", "sha256", "since", "settled", "restated").map(lambda b: b.decode("latin-1")))
 def test_any_cursor_of_the_landing_sensor_is_a_memory(cursor: str) -> None:
-    assert all(isinstance(day, dt.date) for day in recall(cursor))
+    assert all(isinstance(day, dt.date) for day in read_cursor(cursor))
 
 
 @given(tree("until", "seen", "failures", "windows", "job", "step", "kind", "message", "run_id"))
 def test_any_cursor_of_the_alarms_is_a_record(kept: Any) -> None:
-    record = Record.from_json(kept, NOW)
-    Record.from_json(json.loads(json.dumps(record.as_json())), NOW)
+    record = FailureTracker.from_json(kept, NOW)
+    FailureTracker.from_json(json.loads(json.dumps(record.as_json())), NOW)
     assert all(dt.datetime.fromisoformat(at) for at in record.seen.values())
 
 
 @given(st.text(max_size=10))
 def test_a_record_with_a_time_that_is_none_begins_anew(at: str) -> None:
     kept = {"until": NOW.isoformat(), "seen": {"run": at}, "failures": []}
-    for text in Record.from_json(kept, NOW).seen.values():
+    for text in FailureTracker.from_json(kept, NOW).seen.values():
         assert dt.datetime.fromisoformat(text).tzinfo is not None
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from btc_assets.cli.app import app
 from btc_assets.contracts import FORECASTS
-from btc_assets.defs.checks.ledger import LEDGER_CHECKS, is_whole
+from btc_assets.defs.checks.ledger import LEDGER_CHECKS, verifies_whole_chain
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import ConfigurationError, LedgerError
@@ -144,4 +144,4 @@ def test_the_checks_fail_when_a_forecast_was_altered_or_the_head_is_not_outside(
     ],
 )
 def test_the_whole_chain_is_verified_on_sundays_and_after_a_range(first, last, whole) -> None:
-    assert is_whole(Window(first, last + DAY)) is whole
+    assert verifies_whole_chain(Window(first, last + DAY)) is whole

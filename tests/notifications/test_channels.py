@@ -160,7 +160,7 @@ def test_the_log_gets_one_line(caplog: pytest.LogCaptureFixture) -> None:
         ({"BTC_NOTIFY": "male"}, "did you mean mail"),
         ({"BTC_NOTIFY": "mail"}, "mail needs BTC_NOTIFY_SMTP, BTC_NOTIFY_FROM, BTC_NOTIFY_TO"),
         ({"BTC_NOTIFY": "log, webhook"}, "webhook needs BTC_NOTIFY_WEBHOOK"),
-        ({"BTC_NOTIFY_WEBHOOK": "canary"}, "BTC_NOTIFY_WEBHOOK: Value error, is not an http"),
+        ({"BTC_NOTIFY_WEBHOOK": "canary"}, "BTC_NOTIFY_WEBHOOK: is not an http"),
         ({"BTC_NOTIFY_SMTP": "imap://x"}, "BTC_NOTIFY_SMTP"),
         ({"BTC_NOTIFY_TO": "a@b\nBcc: c@d"}, "BTC_NOTIFY_TO"),
     ],

@@ -1,10 +1,10 @@
-"""Partition D: what a forecaster without a model would have said at the close of day D."""
+"""Partition D: the forecasts of the baselines from the close of day D."""
 
 import dagster as dg
 
 from btc_assets.contracts import BASELINE_FORECASTS, RAW_KLINES
 from btc_assets.defs.assets.metadata import known_at, table_asset, written
-from btc_assets.defs.assets.origins import in_batches, origins_of, stamped
+from btc_assets.defs.assets.origins import run_in_batches, split_window, with_issue_times
 from btc_assets.defs.partitions import window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.market.calendar import DAY
@@ -16,14 +16,14 @@ from btc_assets.modeling.baselines import baseline_forecasts as forecast_baselin
     BASELINE_FORECASTS, group="forecasts", kinds=set(), deps=[RAW_KLINES.name], tags={"domain": "forecasting"}
 )
 def baseline_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
-    """Last close, random walk and mixture random walk from every origin of the window."""
+    """Forecast with last close, random walk and mixture random walk from every origin of the window."""
     window = window_of(context)
     klines = platform.tables.read(RAW_KLINES, start=window.start - REACH * DAY, end=window.end)
-    origins = origins_of(window, klines, MIN_HISTORY)
-    rows = in_batches(
+    origins = split_window(window, klines, MIN_HISTORY)
+    rows = run_in_batches(
         platform, "forecasting without a model", origins.usable, lambda some: forecast_baselines(klines, some)
     )
-    rows = stamped(platform.tables, BASELINE_FORECASTS, rows, platform.now())
+    rows = with_issue_times(platform.tables, BASELINE_FORECASTS, rows, platform.now())
     receipt = platform.tables.upsert(BASELINE_FORECASTS, rows)
     return dg.MaterializeResult(
         metadata=written(platform, BASELINE_FORECASTS, window, receipt, rows.height)

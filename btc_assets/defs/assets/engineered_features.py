@@ -5,8 +5,8 @@ import polars as pl
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
 from btc_assets.defs.assets.metadata import (
+    add_newest_metadata,
     known_at,
-    last_day_only,
     lineage,
     table_asset,
     table_preview,
@@ -48,7 +48,7 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
     rows = derived.filter(pl.col("date").is_between(window.start, window.last))
     lacking = rows.filter(pl.any_horizontal(pl.col(f.name).is_null() for f in FEATURES))
-    last_day_only(
+    add_newest_metadata(
         context,
         window,
         {"dagster/column_lineage": lineage(LINEAGE), "newest features": table_preview(rows.drop("symbol"))},

@@ -1,4 +1,4 @@
-"""Partition D: how every forecast of day D did, networks and baselines alike."""
+"""Partition D: the scores of every forecast of day D, of networks and baselines."""
 
 import dagster as dg
 import polars as pl
@@ -11,7 +11,7 @@ from btc_assets.contracts import (
     RAW_KLINES,
     TableSpec,
 )
-from btc_assets.defs.assets.metadata import known_at, last_day_only, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import add_newest_metadata, known_at, table_asset, table_preview, written
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
@@ -19,7 +19,7 @@ from btc_assets.market.calendar import DAY
 from btc_assets.modeling.baselines import REACH
 from btc_assets.scoring.scores import score
 
-MONTHS = 31
+CHUNK_DAYS = 31
 """Days of targets scored at a time: a year of forecasts at once would fill memory for nothing."""
 
 
@@ -38,34 +38,35 @@ def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg
     """
     window = window_of(context)
     scores = pl.concat(
-        [score_targets(platform, part) for part in parts(window)] + overtaken(platform, window)
+        [score_targets(platform, part) for part in chunks(window)]
+        + scores_of_closed_targets(platform, window)
     )
     platform.tables.ensure_table(FORECAST_SCORES)
     receipt = platform.tables.upsert(FORECAST_SCORES, scores)
-    last_day_only(context, window, {"scores of the last day": by_model(scores, window)})
+    add_newest_metadata(context, window, {"scores of the last day": scores_by_model(scores, window)})
     return dg.MaterializeResult(
         metadata=written(platform, FORECAST_SCORES, window, receipt, scores.height)
         | {"known at": known_at(window), "targets": scores["target_date"].n_unique()}
     )
 
 
-def parts(window: Window) -> list[Window]:
-    """The window, some days at a time."""
-    starts = window.days[::MONTHS]
-    return [Window(start, min(start + MONTHS * DAY, window.end)) for start in starts]
+def chunks(window: Window) -> list[Window]:
+    """Split the window into chunks of ``CHUNK_DAYS``."""
+    starts = window.days[::CHUNK_DAYS]
+    return [Window(start, min(start + CHUNK_DAYS * DAY, window.end)) for start in starts]
 
 
 def score_targets(platform: Platform, targets: Window, origins: Window | None = None) -> pl.DataFrame:
-    """Scores of every stored forecast of a day in ``targets``, made on a day of ``origins`` or on any."""
+    """Score every stored forecast of a day in ``targets``, made on a day of ``origins`` or on any."""
     report(platform.settings.root, "scoring", 0.0, f"targets {targets}")
     origins = origins or Window(targets.start - HORIZONS * DAY, targets.end)
     klines = platform.tables.read(RAW_KLINES, start=origins.start - REACH * DAY, end=targets.end)
-    issued = [due(platform, spec, origins, targets) for spec in (FORECASTS, BASELINE_FORECASTS)]
+    issued = [read_forecasts(platform, spec, origins, targets) for spec in (FORECASTS, BASELINE_FORECASTS)]
     return score(pl.concat(issued), klines)
 
 
-def overtaken(platform: Platform, window: Window) -> list[pl.DataFrame]:
-    """Scores of the forecasts from ``window`` whose targets lie after it and have closed; mostly none."""
+def scores_of_closed_targets(platform: Platform, window: Window) -> list[pl.DataFrame]:
+    """Score the forecasts from ``window`` whose targets lie after it and have closed; mostly none."""
     reach = Window(window.end, window.end + HORIZONS * DAY)
     closed = platform.tables.read(RAW_KLINES, ["date"], start=reach.start, end=reach.end)["date"]
     if closed.is_empty():
@@ -76,15 +77,15 @@ def overtaken(platform: Platform, window: Window) -> list[pl.DataFrame]:
     ]
 
 
-def due(platform: Platform, spec: TableSpec, origins: Window, targets: Window) -> pl.DataFrame:
-    """Forecasts of one table from ``origins`` with a target in ``targets``, if the table exists."""
+def read_forecasts(platform: Platform, spec: TableSpec, origins: Window, targets: Window) -> pl.DataFrame:
+    """Read the forecasts of one table from ``origins`` with a target in ``targets``."""
     platform.tables.ensure_table(spec)
     rows = platform.tables.read(spec, start=origins.start, end=origins.end)
     return rows.filter(pl.col("target_date").is_between(targets.start, targets.last))
 
 
-def by_model(scores: pl.DataFrame, window: Window) -> dg.MarkdownMetadataValue:
-    """The newest target's scores, a row a model: error and pinball loss beside the random walk's."""
+def scores_by_model(scores: pl.DataFrame, window: Window) -> dg.MarkdownMetadataValue:
+    """Render the newest target's scores, a row a model: error and pinball loss beside the random walk's."""
     newest = scores.filter(pl.col("target_date") == window.last)
     table = (
         newest.group_by("model")

@@ -1,4 +1,4 @@
-"""Partition D: what the networks and their ensemble say at the close of day D, written into the ledger."""
+"""Partition D: the forecasts of the networks and their ensemble from the close of day D, and their record."""
 
 import datetime as dt
 from functools import cache
@@ -9,14 +9,14 @@ import polars as pl
 from btc_assets.contracts import FORECASTS, HORIZONS, RAW_KLINES
 from btc_assets.defs.assets.metadata import (
     DAILY_FRESH,
+    add_newest_metadata,
     known_at,
-    last_day_only,
     table_asset,
     table_preview,
     written,
 )
-from btc_assets.defs.assets.origins import in_batches
-from btc_assets.defs.assets.svg import fan
+from btc_assets.defs.assets.origins import run_in_batches
+from btc_assets.defs.assets.svg import fan_chart
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import LedgerError
@@ -46,10 +46,10 @@ SHOWN_HORIZONS = (1, 7, 14, 30, 90)
 def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Forecast from every origin of the window, and issue what is new; what was issued live never changes."""
     window = window_of(context)
-    inputs = inputs_of(platform, window)
+    inputs = read_window_inputs(platform, window)
     origins = sorted(set(inputs.vintages["date"]))
     predictors = predictors_in_force(platform, inputs.vintages)
-    rows = in_batches(
+    rows = run_in_batches(
         platform,
         "issuing forecasts",
         origins,
@@ -63,11 +63,11 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     if origins[-1] == window.last:
         shown = newest.filter(pl.col("horizon").is_in(SHOWN_HORIZONS))
         columns = ["horizon", "target_date", "q025", "q100", "q250", "q500", "q750", "q900", "q975"]
-        pictures = {
-            "fan": fan(inputs.candles, newest),
+        charts = {
+            "fan": fan_chart(inputs.candles, newest),
             "ensemble, USDT": table_preview(shown.select(columns)),
         }
-        last_day_only(context, window, pictures)
+        add_newest_metadata(context, window, charts)
     return dg.MaterializeResult(
         metadata={
             **written(platform, FORECASTS, window, issued.receipt, rows.height),
@@ -81,8 +81,8 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     )
 
 
-def inputs_of(platform: Platform, window: Window) -> Inputs:
-    """What the window's forecasts are computed from.
+def read_window_inputs(platform: Platform, window: Window) -> Inputs:
+    """Read what the window's forecasts are computed from.
 
     Raises:
         dagster.Failure: no network has a vintage in force for any day of the window.
@@ -99,7 +99,10 @@ def inputs_of(platform: Platform, window: Window) -> Inputs:
 
 
 def predictors_in_force(platform: Platform, vintages: pl.DataFrame) -> PredictorOf:
-    """Gives a network's predictor for an origin, from rows of ``vintages_in_force``; each is opened once."""
+    """Return a function that gives a network's predictor for an origin; each vintage is opened once.
+
+    ``vintages`` are rows of ``vintages_in_force``.
+    """
     refs = {
         (r["model"], r["date"]): (VintageId(r["vintage"], r["revision"]), r["manifest_sha256"])
         for r in vintages.to_dicts()

@@ -1,4 +1,4 @@
-"""What is chosen rather than learnt: searched for on history before 2021, on demand, taken up afterwards."""
+"""Hyper-parameters of the networks: searched on history before 2021, on demand; later vintages use them."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES
 from btc_assets.defs.assets.metadata import OWNERS, market_label, table_preview
-from btc_assets.defs.assets.svg import study
+from btc_assets.defs.assets.svg import trials_chart
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
 from btc_assets.modeling.features import ENGINEERED_FEATURES
@@ -19,7 +19,7 @@ from btc_assets.modeling.tuning import TUNING_END, Tuned, tune
 from btc_assets.modeling.worker_processes import cores
 
 
-class Search(dg.Config):
+class TuningConfig(dg.Config):
     """How far to search; a study goes on from the trials that it has, also after a kill."""
 
     trials: int = Field(20, ge=1, le=1000, description="complete trials each study shall have at the end")
@@ -43,7 +43,7 @@ class Search(dg.Config):
     tags={"domain": "forecasting"},
 )
 def hyperparameters(
-    context: dg.AssetExecutionContext, config: Search, platform: Platform
+    context: dg.AssetExecutionContext, config: TuningConfig, platform: Platform
 ) -> dg.MaterializeResult[None]:
     """Search for each network's hyper-parameters and keep the best with the reason."""
     klines = platform.tables.read(RAW_KLINES)
@@ -53,18 +53,18 @@ def hyperparameters(
     rows = []
     for kind in NETWORKS:
 
-        def told(number: int, value: float, kind: str = kind) -> None:
+        def on_trial(number: int, value: float, kind: str = kind) -> None:
             done = (number + 1) / config.trials
             report(platform.settings.root, f"tuning the {kind.upper()}", min(1.0, done), f"{value:.5f}")
             context.log.info(f"{kind}, trial {number}: loss {value:.5f} of the anchor's")
 
         workers = config.workers or cores()
         journal = folder / f"{kind}.journal"
-        found = tune(kind, klines, features, journal, config.trials, on_trial=told, workers=workers)
-        rows.append(row(platform.settings.symbol, kind, found))
+        found = tune(kind, klines, features, journal, config.trials, on_trial=on_trial, workers=workers)
+        rows.append(table_row(platform.settings.symbol, kind, found))
         losses = found.trials["value"].drop_nulls()
         metadata[f"{kind}: why"] = dg.MetadataValue.text(found.reason)
-        metadata[f"{kind}: study"] = study(losses.to_list(), found.default_value)
+        metadata[f"{kind}: study"] = trials_chart(losses.to_list(), found.default_value)
         best = found.trials.sort("value", nulls_last=True).head(10)
         metadata[f"{kind}: best trials"] = table_preview(best, rows=10)
     platform.tables.ensure_table(HYPERPARAMETERS)
@@ -72,16 +72,16 @@ def hyperparameters(
     return dg.MaterializeResult(metadata=metadata)
 
 
-def row(symbol: str, kind: str, found: Tuned) -> tuple[object, ...]:
-    """One row of the table; the default stays where the search found nothing that beats it on every fold."""
+def table_row(symbol: str, kind: str, found: Tuned) -> tuple[object, ...]:
+    """Build a row of the table; the default stays where nothing beats it on every fold."""
     best = found.best if found.taken_up else DEFAULTS[kind]
     done = found.trials.filter(pl.col("state") == "COMPLETE").height
     parameters = json.dumps(best.as_dict(), sort_keys=True)
     return symbol, kind, TUNING_END, parameters, found.value, found.default_value, done, found.reason
 
 
-def in_use(platform: Platform) -> Mapping[str, HyperParameters]:
-    """The hyper-parameters that vintages with a cutoff after ``TUNING_END`` are fitted with."""
+def tuned_hyperparameters(platform: Platform) -> Mapping[str, HyperParameters]:
+    """Read the hyper-parameters that vintages with a cutoff after ``TUNING_END`` are fitted with."""
     if not platform.tables.exists(HYPERPARAMETERS):
         return DEFAULTS
     rows = platform.tables.read(HYPERPARAMETERS).filter(pl.col("symbol") == platform.settings.symbol)

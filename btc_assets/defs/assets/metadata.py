@@ -1,4 +1,4 @@
-"""What every asset shows a person in Dagster's UI: schema, lineage, counts, ranges, tables, owners."""
+"""Metadata of the assets in Dagster's UI: schema, lineage, counts, ranges, tables, owners."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAILY_FRESH = dg.FreshnessPolicy.time_window(
     warn_window=dt.timedelta(hours=25), fail_window=dt.timedelta(hours=36)
 )
 """Something new every day; Dagster shows and alerts on what is late."""
-EACH_DAY_SHOWN = 100
+MAX_DAILY_METADATA = 100
 """Numbers are attached day by day up to this many days a run; beyond it Dagster's cost is quadratic."""
 
 
@@ -34,7 +34,7 @@ def table_asset(
     description: str | None = None,
     **more: Any,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """``@dg.asset`` with what all table assets share; ``more`` goes to it as it is."""
+    """Decorate a table asset with what all of them share; ``more`` goes to ``@dg.asset`` as it is."""
     columns = [dg.TableColumn(c.name, str(c.dtype), c.meaning) for c in spec.columns]
     decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         name=name or spec.name,
@@ -58,7 +58,7 @@ def table_asset(
 def written(
     platform: Platform, spec: TableSpec, window: Window, receipt: Receipt, rows: int
 ) -> dict[str, Any]:
-    """Metadata of a write: what changed, for which days, from which market."""
+    """Return the metadata of a write: what changed, for which days, from which market."""
     metadata: dict[str, Any] = {
         "days": str(window),
         "dagster/partition_row_count": rows,
@@ -73,7 +73,7 @@ def written(
 
 
 def market_label(platform: Platform) -> str:
-    """Whether the prices are real; shown wherever numbers are."""
+    """Return the market's name, or say that prices are simulated."""
     settings = platform.settings
     return (
         "SIMULATED, not real prices"
@@ -82,20 +82,24 @@ def market_label(platform: Platform) -> str:
     )
 
 
-def each_day(context: dg.AssetExecutionContext, values: Mapping[dt.date, Mapping[str, Any]]) -> None:
+def add_daily_metadata(
+    context: dg.AssetExecutionContext, values: Mapping[dt.date, Mapping[str, Any]]
+) -> None:
     """Attach numbers to single days, so that Dagster plots them over time; to the last day of a long run."""
     days = sorted(values)
-    for day in days if len(days) <= EACH_DAY_SHOWN else days[-1:]:
+    for day in days if len(days) <= MAX_DAILY_METADATA else days[-1:]:
         context.add_asset_metadata(dict(values[day]), partition_key=day.isoformat())
 
 
-def last_day_only(context: dg.AssetExecutionContext, window: Window, metadata: Mapping[str, Any]) -> None:
-    """Attach what is bulky (lineage, pictures, tables) to the newest partition alone."""
+def add_newest_metadata(
+    context: dg.AssetExecutionContext, window: Window, metadata: Mapping[str, Any]
+) -> None:
+    """Attach bulky metadata (lineage, charts, tables) to the newest partition alone."""
     context.add_asset_metadata(dict(metadata), partition_key=window.last.isoformat())
 
 
 def table_preview(frame: pl.DataFrame, rows: int = 5) -> dg.MarkdownMetadataValue:
-    """The last rows of ``frame`` as a table in Markdown."""
+    """Return the last rows of ``frame`` as a table in Markdown."""
     tail = frame.tail(rows)
     lines = ["| " + " | ".join(tail.columns) + " |", "|" + "---|" * len(tail.columns)]
     lines += ["| " + " | ".join(_cell(v) for v in row) + " |" for row in tail.iter_rows()]
@@ -109,7 +113,7 @@ def _cell(value: object) -> str:
 
 
 def lineage(columns: Mapping[str, list[tuple[str, str]]]) -> dg.TableColumnLineage:
-    """Column lineage from ``{column: [(upstream asset, upstream column), ...]}``."""
+    """Build column lineage from ``{column: [(upstream asset, upstream column), ...]}``."""
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(dg.AssetKey([asset]), upstream) for asset, upstream in deps]
@@ -119,5 +123,5 @@ def lineage(columns: Mapping[str, list[tuple[str, str]]]) -> dg.TableColumnLinea
 
 
 def known_at(window: Window) -> dg.TimestampMetadataValue:
-    """When the newest partition of ``window`` could first be known: the close of its day."""
+    """Return when the newest partition of ``window`` could first be known: the close of its day."""
     return dg.MetadataValue.timestamp(closes_at(window.last))

@@ -8,8 +8,14 @@ import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
-from btc_assets.defs.assets.hyperparameters import in_use
-from btc_assets.defs.assets.metadata import each_day, known_at, last_day_only, table_asset, written
+from btc_assets.defs.assets.hyperparameters import tuned_hyperparameters
+from btc_assets.defs.assets.metadata import (
+    add_daily_metadata,
+    add_newest_metadata,
+    known_at,
+    table_asset,
+    written,
+)
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import FitFailed, NotEnoughHistory
@@ -18,7 +24,7 @@ from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.vintages import VintageBook, sound_before
 from btc_assets.storage.registry.protocol import ModelRef
 
-WHAT = {
+DESCRIPTIONS = {
     "mlp": "A multilayer perceptron that reads today's features",
     "lstm": "A long short-term memory network that reads a window of days",
 }
@@ -27,7 +33,7 @@ FIT_POOL = "fit"
 
 
 def network_asset(kind: str) -> dg.AssetsDefinition:
-    """The asset ``<kind>_model``."""
+    """Build the asset ``<kind>_model``."""
 
     @table_asset(
         VINTAGES_IN_FORCE,
@@ -35,25 +41,25 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         kinds={"tensorflow", "keras", "onnx"},
         deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, HYPERPARAMETERS.name],
         name=f"{kind}_model",
-        description=f"{WHAT[kind]} and says how wide the random walk's quantiles should be, 1 to 90 days "
-        "ahead. A partition refers to the registered vintage in force for that day; a new one is fitted on a "
-        "fixed grid of days and comes into force only if it is sound.",
+        description=f"{DESCRIPTIONS[kind]} and says how wide the random walk's quantiles should be, 1 to 90 "
+        "days ahead. A partition refers to the registered vintage in force for that day; a new one is fitted on "
+        "a fixed grid of days and comes into force only if it is sound.",
         pool=FIT_POOL,
         tags={"domain": "forecasting"},
     )
     def network(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
         window = window_of(context)
         book = open_book(platform, window)
-        days = forecastable(platform, book, kind, window)
+        days = days_with_vintage(platform, book, kind, window)
         rows = book.rows(kind, days)
         receipt = platform.tables.upsert(VINTAGES_IN_FORCE, rows)
         newest = book.in_force(kind, days[-1])
-        each_day(
+        add_daily_metadata(
             context,
             {r["date"]: {"vintage": str(r["vintage"]), "action": r["action"]} for r in rows.to_dicts()},
         )
         if days[-1] == window.last:
-            last_day_only(context, window, {"model card": card(platform, newest.ref)})
+            add_newest_metadata(context, window, {"model card": render_model_card(platform, newest.ref)})
         return dg.MaterializeResult(
             metadata=written(platform, VINTAGES_IN_FORCE, window, receipt, rows.height)
             | {
@@ -71,7 +77,7 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
 
 
 def open_book(platform: Platform, window: Window) -> VintageBook:
-    """The vintages as known at the window's end: every candle and feature up to it, none after."""
+    """Open the vintages as known at the window's end: every candle and feature up to it, none after."""
     klines = platform.tables.read(RAW_KLINES, end=window.end)
     features = platform.tables.read(ENGINEERED_FEATURES, end=window.end)
     platform.tables.ensure_table(VINTAGES_IN_FORCE)
@@ -82,13 +88,13 @@ def open_book(platform: Platform, window: Window) -> VintageBook:
         klines,
         features,
         platform.settings.refit_every,
-        hyperparameters=in_use(platform),
+        hyperparameters=tuned_hyperparameters(platform),
         known_sound=sound_before(mine),
     )
 
 
-def forecastable(platform: Platform, book: VintageBook, kind: str, window: Window) -> list[dt.date]:
-    """The days of the window that have a vintage, fitting those that are missing.
+def days_with_vintage(platform: Platform, book: VintageBook, kind: str, window: Window) -> list[dt.date]:
+    """Return the days of the window that have a vintage, after fitting those that are missing.
 
     Raises:
         dagster.Failure: no day has enough history before it, or a fit failed with none to fall back on.
@@ -110,8 +116,8 @@ def forecastable(platform: Platform, book: VintageBook, kind: str, window: Windo
     return found
 
 
-def card(platform: Platform, ref: ModelRef) -> dg.MarkdownMetadataValue:
-    """The vintage's model card with its pictures inside, as Dagster shows it."""
+def render_model_card(platform: Platform, ref: ModelRef) -> dg.MarkdownMetadataValue:
+    """Return the vintage's model card with its pictures inside, as Dagster shows it."""
     folder = platform.registry.fetch(ref)
     text = (folder / "card.md").read_text(encoding="utf-8")
     for picture in folder.glob("*.png"):

@@ -1,4 +1,4 @@
-"""Which days of a window can be forecast from, and how a long window's rows are made and stored."""
+"""Origins of a window: which days can be forecast from, and batches of them with progress."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Origins:
     without_candle: list[dt.date]
 
     def metadata(self) -> dict[str, Any]:
-        """What was left out and why, for Dagster."""
+        """Return what was left out and why, for Dagster."""
         return {
             "origins": len(self.usable),
             "origins with too little history": len(self.too_early),
@@ -38,7 +38,7 @@ class Origins:
         }
 
 
-def origins_of(window: Window, klines: pl.DataFrame, history_needed: int) -> Origins:
+def split_window(window: Window, klines: pl.DataFrame, history_needed: int) -> Origins:
     """Split ``window`` by what ``klines`` (from well before the window to its end) allow.
 
     Raises:
@@ -61,10 +61,10 @@ def origins_of(window: Window, klines: pl.DataFrame, history_needed: int) -> Ori
     return Origins(usable, early, without)
 
 
-def in_batches(
+def run_in_batches(
     platform: Platform, stage: str, origins: Sequence[dt.date], make: Callable[[list[dt.date]], pl.DataFrame]
 ) -> pl.DataFrame:
-    """``make`` over all origins, some at a time, telling whoever watches how far it has come."""
+    """Call ``make`` with batches of the origins, report progress, and concatenate the rows."""
     parts = []
     for done, batch in _batches(origins):
         report(platform.settings.root, stage, done / len(origins), f"origin {batch[0]}")
@@ -77,8 +77,10 @@ def _batches(origins: Sequence[dt.date]) -> Iterator[tuple[int, list[dt.date]]]:
         yield i, list(origins[i : i + BATCH])
 
 
-def stamped(tables: TableStore, spec: TableSpec, rows: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
-    """``rows`` with ``issued_at``: as stored where the same row is stored already, else ``now``."""
+def with_issue_times(
+    tables: TableStore, spec: TableSpec, rows: pl.DataFrame, now: dt.datetime
+) -> pl.DataFrame:
+    """Add ``issued_at`` to the rows: as stored where the same row is stored already, else ``now``."""
     tables.ensure_table(spec)
     fresh = rows.with_columns(pl.lit(now).cast(spec.schema["issued_at"]).alias("fresh"))
     days = rows[spec.day]

@@ -11,9 +11,9 @@ from pydantic import Field
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.defs.assets.metadata import (
     DAILY_FRESH,
-    each_day,
+    add_daily_metadata,
+    add_newest_metadata,
     known_at,
-    last_day_only,
     table_asset,
     table_preview,
     written,
@@ -32,15 +32,15 @@ from btc_assets.vocabulary import WORKER_TAG
 RECHECKED_DAYS = 7
 """Every run asks for this many earlier days too: they cost no request and show what was restated."""
 
-LASTING = (BadCandle, NoDataYet, SourceRefused)
-"""What a retry a few minutes later cannot mend."""
+PERMANENT = (BadCandle, NoDataYet, SourceRefused)
+"""Errors that a retry a few minutes later cannot mend."""
 
 SOURCE_RETRIES = dg.RetryPolicy(
     max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
 
 
-class Release(dg.Config):
+class ReleasedDays(dg.Config):
     """Days whose price jump a person has looked at and lets pass (YYYY-MM-DD)."""
 
     released_days: list[str] = Field(default_factory=list)
@@ -55,23 +55,23 @@ class Release(dg.Config):
     retry_policy=SOURCE_RETRIES,
 )
 def raw_klines(
-    context: dg.AssetExecutionContext, config: Release, platform: Platform
+    context: dg.AssetExecutionContext, config: ReleasedDays, platform: Platform
 ) -> dg.MaterializeResult[None]:
     """Fetch the window's candles, keep what is new, record what the exchange restated."""
     window = window_of(context)
-    with asking(context):
+    with source_failures(context):
         fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
     landing = land(platform.tables, fetched, platform.now())
     rows = fetched.filter(pl.col("date") >= window.start)
     absent = sorted(set(window.days) - set(rows["date"]))
     unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
     if unpublished:
-        raise dg.Failure(not_yet(platform, unpublished, rows.height), allow_retries=False)
-    each_day(
+        raise dg.Failure(unpublished_message(platform, unpublished, rows.height), allow_retries=False)
+    add_daily_metadata(
         context,
         {r["date"]: {"close (USDT)": r["close"], "volume (BTC)": r["volume"]} for r in rows.to_dicts()},
     )
-    last_day_only(
+    add_newest_metadata(
         context, window, {"newest candles": table_preview(rows.drop("symbol", "open_time", "close_time"))}
     )
     return dg.MaterializeResult(
@@ -85,20 +85,20 @@ def raw_klines(
 
 
 @contextlib.contextmanager
-def asking(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Turn what a source raises into a failure that Dagster tries again only where that can help."""
+def source_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Turn a source's errors into failures that Dagster retries only where that can help."""
     try:
         yield
     except SourceError as error:
         # A person who waits at a terminal has seen the source's own retries; Dagster's may come later.
-        patient = WORKER_TAG not in context.run.tags and not isinstance(error, LASTING)
-        raise dg.Failure(str(error), allow_retries=patient) from error
+        retryable = WORKER_TAG not in context.run.tags and not isinstance(error, PERMANENT)
+        raise dg.Failure(str(error), allow_retries=retryable) from error
     except ConfigurationError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def fetch(platform: Platform, window: Window, released: list[dt.date]) -> pl.DataFrame:
-    """Candles of the window and the days before it that are checked again, as ``raw_klines`` rows.
+    """Fetch the candles of the window and of the days before it that are checked again.
 
     Raises:
         HeldCandle: a price that cannot follow from the day before, on a day nobody released.
@@ -112,23 +112,23 @@ def fetch(platform: Platform, window: Window, released: list[dt.date]) -> pl.Dat
         settings.root, "loading history", 0.0, f"{(window.end - start).days:,} days from {settings.source}"
     )
     klines = platform.source.klines(settings.symbol, start, window.end)
-    hold_jumps(klines, newest(before.filter(pl.col("date") < start)), released)
+    hold_jumps(klines, newest_kline(before.filter(pl.col("date") < start)), released)
     return klines_frame(klines, platform.now())
 
 
 def stored_before(platform: Platform, day: dt.date) -> pl.DataFrame:
-    """The candles of the month before ``day`` that are stored already, oldest first."""
+    """Read the stored candles of the month before ``day``, oldest first."""
     platform.tables.ensure_table(RAW_KLINES)
     known = platform.tables.read(RAW_KLINES, start=day - 31 * DAY, end=day)
     return known.filter(pl.col("symbol") == platform.settings.symbol)
 
 
-def newest(candles: pl.DataFrame) -> Kline | None:
-    """The last of ``candles``, to compare the next price with."""
+def newest_kline(candles: pl.DataFrame) -> Kline | None:
+    """Return the last of ``candles``, to compare the next price with."""
     return None if candles.is_empty() else Kline(**candles.drop("ingested_at").row(-1, named=True))
 
 
-def not_yet(platform: Platform, days: list[dt.date], kept: int) -> str:
+def unpublished_message(platform: Platform, days: list[dt.date], kept: int) -> str:
     """Why the newest days of the window have no candle, and when to come back."""
     first, last = days[0], days[-1]
     settings = platform.settings

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
-from btc_assets.defs.assets.metadata import known_at, last_day_only, table_asset, table_preview, written
-from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS, SOURCE_RETRIES, asking
+from btc_assets.defs.assets.metadata import add_newest_metadata, known_at, table_asset, table_preview, written
+from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS, SOURCE_RETRIES, source_failures
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import windows
@@ -22,7 +22,7 @@ from btc_assets.series import BARS
 from btc_assets.storage.bitemporal import land
 
 
-class Without(dg.Config):
+class SkippedDays(dg.Config):
     """Days that shall do without 4-hour candles: a person has looked at what the source has (YYYY-MM-DD)."""
 
     days_without: list[str] = Field(default_factory=list)
@@ -37,7 +37,7 @@ class Without(dg.Config):
     retry_policy=SOURCE_RETRIES,
 )
 def raw_klines_4h(
-    context: dg.AssetExecutionContext, config: Without, platform: Platform
+    context: dg.AssetExecutionContext, config: SkippedDays, platform: Platform
 ) -> dg.MaterializeResult[None]:
     """Fetch the window's 4-hour candles and those of the days before it that are checked again.
 
@@ -51,16 +51,16 @@ def raw_klines_4h(
     closed = platform.tables.read(RAW_KLINES, ["symbol", "date"], start=start, end=window.end)
     candles = closed.filter(pl.col("symbol") == platform.settings.symbol)
     report(platform.settings.root, "loading history", 0.5, f"4-hour candles of {window}")
-    spared = {dt.date.fromisoformat(day) for day in config.days_without}
-    with asking(context):
-        klines = fetch(context, platform, window, start, spared)
+    skipped = {dt.date.fromisoformat(day) for day in config.days_without}
+    with source_failures(context):
+        klines = fetch(context, platform, window, start, skipped)
     bars = klines_frame(klines, platform.now(), RAW_KLINES_4H).join(
         candles, on=["symbol", "date"], how="semi"
     )
     landing = land(platform.tables, bars, platform.now(), BARS)
     rows = bars.filter(pl.col("date") >= window.start)
     without = sorted(set(candles.filter(pl.col("date") >= window.start)["date"]) - set(rows["date"]))
-    last_day_only(
+    add_newest_metadata(
         context, window, {"newest candles": table_preview(rows.drop("symbol", "date", "close_time"), rows=6)}
     )
     return dg.MaterializeResult(
@@ -79,18 +79,18 @@ def fetch(
     platform: Platform,
     window: Window,
     start: dt.date,
-    spared: Collection[dt.date],
+    skipped: Collection[dt.date],
 ) -> list[Kline]:
-    """The 4-hour candles from ``start`` to the window's end, but for the days ``spared``.
+    """Fetch the 4-hour candles from ``start`` to the window's end, but for the days ``skipped``.
 
-    What lies before the window is a courtesy: if it cannot be believed, the window alone is asked for.
+    If candles before the window cannot be believed, the window alone is asked for.
 
     Raises:
         SourceError: whatever the source raises of the window's days.
     """
 
     def ask(first: dt.date) -> list[Kline]:
-        parts = windows(set(days(first, window.end)) - set(spared))
+        parts = windows(set(days(first, window.end)) - set(skipped))
         source, symbol = platform.source, platform.settings.symbol
         return [bar for part in parts for bar in source.klines(symbol, part.start, part.end, FOUR_HOURS)]
 
@@ -104,6 +104,6 @@ def fetch(
 
 
 def bars_between(platform: Platform, start: dt.date, end: dt.date) -> pl.DataFrame:
-    """The stored 4-hour candles of the days [start, end), none if there are none."""
+    """Read the stored 4-hour candles of the days [start, end)."""
     platform.tables.ensure_table(RAW_KLINES_4H)
     return platform.tables.read(RAW_KLINES_4H, start=start, end=end)

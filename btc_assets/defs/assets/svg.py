@@ -1,4 +1,4 @@
-"""Small pictures for Dagster's UI, drawn as SVG so that a daily run need not load a plotting library."""
+"""Small SVG charts for Dagster's UI, drawn without a plotting library, which a daily run need not load."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ BANDS = (("q025", "q975", 0.18), ("q100", "q900", 0.22), ("q250", "q750", 0.30))
 Point = tuple[float, float]
 
 
-def fan(candles: pl.DataFrame, forecast: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """The last 50 closes and one model's fan of quantiles, on a log price axis."""
+def fan_chart(candles: pl.DataFrame, forecast: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """Draw the last 50 closes and one model's fan of quantiles, on a log price axis."""
     past = candles.sort("date").tail(DAYS_SHOWN)
     origin: dt.date = past["date"][-1]
     close = float(past["close"][-1])
@@ -48,11 +48,11 @@ def fan(candles: pl.DataFrame, forecast: pl.DataFrame) -> dg.MarkdownMetadataVal
         x = min(place(day, close)[0], WIDTH - 60)
         shapes.append(f'<text x="{x}" y="{HEIGHT - 6}">{origin + dt.timedelta(day)}</text>')
     alt = f"closes to {origin} and the ensemble's 50, 80 and 95 % intervals for {last} days, USDT"
-    return picture(shapes, alt)
+    return svg_image(shapes, alt)
 
 
-def study(values: Sequence[float], default: float) -> dg.MarkdownMetadataValue:
-    """Each trial's loss in the order they ran, the best so far as a line, the default's as another."""
+def trials_chart(values: Sequence[float], default: float) -> dg.MarkdownMetadataValue:
+    """Draw each trial's loss in order, with the best so far and the default's as lines."""
     low, high = min([*values, default]), max([*values, default])
     span = (high - low) or 1.0
 
@@ -70,11 +70,11 @@ def study(values: Sequence[float], default: float) -> dg.MarkdownMetadataValue:
         shapes.append(f'<circle cx="{x}" cy="{y}" r="3" fill="#1d4ed8"/>')
     shapes += [f'<text x="2" y="{place(0, v)[1] + 4}">{v:.4f}</text>' for v in (low, high)]
     shapes.append(f'<text x="{MARGIN}" y="{HEIGHT - 6}">trials in order; grey: the default</text>')
-    return picture(shapes, f"loss of {len(values)} trials relative to the anchor's, best {low:.4f}")
+    return svg_image(shapes, f"loss of {len(values)} trials relative to the anchor's, best {low:.4f}")
 
 
-def picture(shapes: Sequence[str], alt: str) -> dg.MarkdownMetadataValue:
-    """SVG ``shapes`` as a Markdown image that carries its own data."""
+def svg_image(shapes: Sequence[str], alt: str) -> dg.MarkdownMetadataValue:
+    """Return SVG ``shapes`` as a Markdown image that carries its own data."""
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
         f'font-size="11"><rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>{"".join(shapes)}</svg>'

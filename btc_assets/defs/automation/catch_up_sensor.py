@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from btc_assets.defs.automation.jobs import daily_partition
-from btc_assets.defs.automation.landing_sensor import landed_until
+from btc_assets.defs.automation.landing_sensor import newest_available_day
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import days_under_way, failures, missing_days, run_tags, windows
 from btc_assets.market.calendar import closes_at, last_closed_day
@@ -32,7 +32,7 @@ def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRe
     if isinstance(context.instance.event_log_storage, BatchingEventLog):
         context.instance.event_log_storage.forget_old_logs()
     now = dt.datetime.now(dt.UTC)
-    until = landed_until(last_closed_day(now - GRACE))
+    until = newest_available_day(last_closed_day(now - GRACE))
     if until is None:
         return dg.SkipReason("no candle has been landed yet")
     missing = missing_days(context.instance, DAILY_ASSETS, until)
@@ -53,7 +53,7 @@ def catch_up(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRe
 
 
 def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
-    """When a failed window may be tried again: in 15 minutes, then ever later, at most 6 hours on."""
+    """Return when a failed window may be tried again: in 15 minutes, then ever later, at most 6 hours on."""
     if not records:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
     wait = min(LONGEST_WAIT, FIRST_WAIT * (1 << min(len(records) - 1, 10)))
@@ -64,7 +64,7 @@ def next_attempt(records: Sequence[dg.RunRecord]) -> dt.datetime:
 def request(
     window: Window, missing: dict[str, set[dt.date]], failed: Sequence[dg.RunRecord] = ()
 ) -> dg.RunRequest:
-    """One run over ``window`` for the assets that lack a day of it; each attempt has a run key of its own."""
+    """Build the request of a run over ``window`` for the assets that lack a day of it, a key an attempt."""
     days = set(window.days)
     lacking = {asset for asset, without in missing.items() if without & days}
     if lacking & set(MARKET_ASSETS):

@@ -1,4 +1,4 @@
-"""Which failures of runs are not made good yet: by cause, with the days that still wait."""
+"""Failures of runs that no later run resolved: by cause, with the days that are still missing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from btc_assets.notifications.notifier import MOST, Problem
 
 log = logging.getLogger(__name__)
 
-FIRST_LOOK = dt.timedelta(days=1)
+FIRST_LOOKBACK = dt.timedelta(days=1)
 """How far back the first look goes."""
 
 OVERLAP = dt.timedelta(minutes=10)
 """How far back every later look goes again, for runs whose end was written down late."""
 
 ENDED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS]
-LONGEST = 600
+MAX_MESSAGE = 600
 """Characters of an error that a message repeats; the whole of it is in Dagster."""
 
 
@@ -48,10 +48,10 @@ class Failure:
         return f"run {self.job} {self.step} {self.kind}"
 
     def problem(self) -> Problem:
-        """What to tell."""
+        """Describe it for a notification."""
         days = ", ".join(map(str, self.windows)) or "a run without days"
         text = (
-            f"{self.message[:LONGEST]}\n\nJob {self.job}, {days}; run {self.run_id}.\n"
+            f"{self.message[:MAX_MESSAGE]}\n\nJob {self.job}, {days}; run {self.run_id}.\n"
             "`catch_up` asks for missing days again, with growing pauses; this is over when they are there. "
             "docs/operations.md says which failures wait for a person."
         )
@@ -59,8 +59,8 @@ class Failure:
 
 
 @dataclass
-class Record:
-    """What is remembered of the runs that ended."""
+class FailureTracker:
+    """The unresolved failures, kept in the sensor's cursor between ticks."""
 
     until: dt.datetime
     """Runs were looked at up to here (UTC)."""
@@ -69,8 +69,8 @@ class Record:
     failures: dict[str, Failure] = field(default_factory=dict)
     """By cause."""
 
-    def look(self, instance: dg.DagsterInstance) -> None:
-        """Take in what ended since the last look, oldest first."""
+    def update(self, instance: dg.DagsterInstance) -> None:
+        """Process the runs that ended since the last update, oldest first."""
         filters = dg.RunsFilter(statuses=ENDED, updated_after=self.until - OVERLAP)
         for record in sorted(instance.get_run_records(filters=filters), key=_changed):
             changed, run = _changed(record), record.dagster_run
@@ -79,31 +79,31 @@ class Record:
             self.seen[run.run_id] = changed.isoformat()
             self.until = max(self.until, changed)
             if run.status == dg.DagsterRunStatus.SUCCESS:
-                self._made_good(run)
+                self._resolve(run)
             elif run.tags.get(WILL_RETRY_TAG) != "true":
-                self._failed(instance, run)
+                self._add_failure(instance, run)
         kept = self.until - OVERLAP
         self.seen = {k: at for k, at in self.seen.items() if dt.datetime.fromisoformat(at) > kept}
 
-    def _failed(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    def _add_failure(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         new = _failure(instance, run)
         window = window_of_run(run)
         old = self.failures.get(new.cause)
         earlier = old.windows if old else []
         if window is not None:
-            earlier = [part for each in earlier for part in without(each, window)]
+            earlier = [part for each in earlier for part in subtract(each, window)]
             new.windows = sorted([*earlier, window], key=lambda w: w.start)
         if old is not None or len(self.failures) < MOST:
             self.failures[new.cause] = new
 
-    def _made_good(self, run: dg.DagsterRun) -> None:
+    def _resolve(self, run: dg.DagsterRun) -> None:
         window = window_of_run(run)
         assets = {key.to_user_string() for key in run.asset_selection or ()}
         for cause, failure in list(self.failures.items()):
             if failure.job != run.job_name and failure.step not in assets:
                 continue
             if window is not None:
-                failure.windows = [part for each in failure.windows for part in without(each, window)]
+                failure.windows = [part for each in failure.windows for part in subtract(each, window)]
             if window is None or not failure.windows:
                 del self.failures[cause]
 
@@ -116,7 +116,7 @@ class Record:
         return {"until": self.until.isoformat(), "seen": self.seen, "failures": failures}
 
     @classmethod
-    def from_json(cls, kept: object, now: dt.datetime) -> Record:
+    def from_json(cls, kept: object, now: dt.datetime) -> FailureTracker:
         """The inverse of ``as_json``; what is no record begins a day before ``now``."""
         try:
             assert isinstance(kept, dict)
@@ -128,12 +128,12 @@ class Record:
                 found.failures[failure.cause] = failure
             assert all(dt.datetime.fromisoformat(at).tzinfo for at in (kept["until"], *seen.values()))
         except (AssertionError, KeyError, TypeError, ValueError, AttributeError):
-            return cls(now - FIRST_LOOK)
+            return cls(now - FIRST_LOOKBACK)
         return found
 
 
-def without(window: Window, done: Window) -> Iterable[Window]:
-    """The parts of ``window`` that are not in ``done``."""
+def subtract(window: Window, done: Window) -> Iterable[Window]:
+    """Return the parts of ``window`` that are not in ``done``."""
     parts = (
         Window(window.start, min(window.end, done.start)),
         Window(max(window.start, done.end), window.end),

@@ -28,8 +28,8 @@ HEAD_START = 120.0
 
 
 @dataclass
-class Seen:
-    """What the sensor remembers of a day."""
+class LandedDay:
+    """What the sensor remembers of a landed day."""
 
     sha256: str
     since: float
@@ -54,8 +54,8 @@ def landed_candles(
     if not isinstance(source, Landing):
         return dg.SkipReason("candles do not come from a landing zone (BTC_SOURCE)")
     now = platform.now()
-    memory = look(source, platform.settings.symbol, now, recall(context.cursor))
-    wanted = undone(context.instance, memory, now)
+    memory = update_memory(source, platform.settings.symbol, now, read_cursor(context.cursor))
+    wanted = days_to_launch(context.instance, memory, now)
     requests = [request(window, memory) for window in windows(wanted)]
     for day in wanted:
         memory[day].settled = True
@@ -66,7 +66,7 @@ def landed_candles(
     )
 
 
-def landed_until(until: dt.date) -> dt.date | None:
+def newest_available_day(until: dt.date) -> dt.date | None:
     """``until``, or the newest landed day before it if days begin with their landing; None: none landed."""
     settings = load()
     if settings.source != "landing":
@@ -77,30 +77,34 @@ def landed_until(until: dt.date) -> dt.date | None:
     return None if newest is None else min(newest, until)
 
 
-def recall(cursor: str | None) -> dict[dt.date, Seen]:
-    """The memory in the sensor's cursor; a cursor that is none is an empty memory."""
+def read_cursor(cursor: str | None) -> dict[dt.date, LandedDay]:
+    """Read the memory in the sensor's cursor; an unreadable cursor is an empty memory."""
     try:
         kept = json.loads(cursor or "{}")
-        return {dt.date.fromisoformat(day): Seen(**seen) for day, seen in kept.items()}
+        return {dt.date.fromisoformat(day): LandedDay(**seen) for day, seen in kept.items()}
     except (ValueError, TypeError, AttributeError):
         return {}
 
 
-def look(zone: Landing, symbol: str, now: dt.datetime, memory: dict[dt.date, Seen]) -> dict[dt.date, Seen]:
-    """``memory`` brought up to date with what is landed; days beyond the lookback are forgotten."""
+def update_memory(
+    zone: Landing, symbol: str, now: dt.datetime, memory: dict[dt.date, LandedDay]
+) -> dict[dt.date, LandedDay]:
+    """Update ``memory`` with what is landed; days beyond the lookback are forgotten."""
     today = now.date()
     found = {}
     for landed in zone.newest(symbol, today - LOOKBACK, today + DAY):
         known = memory.get(landed.date)
         if known is None or known.sha256 != landed.sha256:
             restated = known is not None and (known.settled or known.restated)
-            known = Seen(landed.sha256, now.timestamp(), restated=restated)
+            known = LandedDay(landed.sha256, now.timestamp(), restated=restated)
         found[landed.date] = known
     return found
 
 
-def undone(instance: dg.DagsterInstance, memory: dict[dt.date, Seen], now: dt.datetime) -> list[dt.date]:
-    """The days to launch; days that turn out to be done are settled on the way."""
+def days_to_launch(
+    instance: dg.DagsterInstance, memory: dict[dt.date, LandedDay], now: dt.datetime
+) -> list[dt.date]:
+    """Return the days to launch; days that turn out to be done are settled on the way."""
     pending = {day: seen for day, seen in memory.items() if not seen.settled}
     if not pending:
         return []
@@ -114,8 +118,8 @@ def undone(instance: dg.DagsterInstance, memory: dict[dt.date, Seen], now: dt.da
     return wanted
 
 
-def request(window: Window, memory: dict[dt.date, Seen]) -> dg.RunRequest:
-    """One run over ``window``; its key is made of the days and their contents."""
+def request(window: Window, memory: dict[dt.date, LandedDay]) -> dg.RunRequest:
+    """Build the request of a run over ``window``; its key is made of the days and their contents."""
     contents = "".join(memory[day].sha256 for day in window.days)
     return dg.RunRequest(
         run_key=f"{window.start}..{window.last}:{hashlib.sha256(contents.encode()).hexdigest()[:16]}",

@@ -1,4 +1,4 @@
-"""The sensors that tell a person: of runs that failed, and of days that are late.
+"""The sensors that notify a person: of runs that failed, and of days that are late.
 
 Plain sensors rather than Dagster's ``run_failure_sensor``: that one moves on after an error in it, while a
 message that could not be delivered must be tried again with the next tick. What was told is in the sensors'
@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from btc_assets.defs.automation.failed_runs import Record
+from btc_assets.defs.automation.failed_runs import FailureTracker
 from btc_assets.defs.resources import Platform
 from btc_assets.notifications.lateness import late
 from btc_assets.notifications.notifier import Memory, Teller
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 )
 def failed_runs(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
     """Tell of every cause for which a run failed and no later run made up for it."""
-    now, kept = platform.now(), _kept(context)
-    record, memory = Record.from_json(kept.get("runs"), now), Memory.from_json(kept.get("told"))
-    record.look(context.instance)
-    problems = [failure.problem() for failure in record.failures.values()]
+    now, kept = platform.now(), _read_cursor(context)
+    tracker, memory = FailureTracker.from_json(kept.get("runs"), now), Memory.from_json(kept.get("told"))
+    tracker.update(context.instance)
+    problems = [failure.problem() for failure in tracker.failures.values()]
     said = Teller.of(platform.settings).tell(problems, memory, now)
-    return _result(said, {"runs": record.as_json(), "told": memory.as_json()}, "no new failure")
+    return _result(said, {"runs": tracker.as_json(), "told": memory.as_json()}, "no new failure")
 
 
 @dg.sensor(
@@ -43,14 +43,14 @@ def failed_runs(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[
 def late_data(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
     """Tell if the day that closed is not there by the time it is due."""
     now, settings = platform.now(), platform.settings
-    memory = Memory.from_json(_kept(context).get("told"))
+    memory = Memory.from_json(_read_cursor(context).get("told"))
     patience = dt.timedelta(hours=settings.stale_after_hours)
     problems = late(platform.tables, settings.symbol, now, patience)
     said = Teller.of(settings).tell(problems, memory, now)
     return _result(said, {"told": memory.as_json()}, "nothing is late" if not problems else "told already")
 
 
-def _kept(context: dg.SensorEvaluationContext) -> dict[str, Any]:
+def _read_cursor(context: dg.SensorEvaluationContext) -> dict[str, Any]:
     """What the cursor holds; a cursor that is none is an empty memory."""
     try:
         kept = json.loads(context.cursor or "{}")

@@ -15,7 +15,7 @@ from btc_assets.contracts import (
     QUANTILES,
     VINTAGES_IN_FORCE,
 )
-from btc_assets.defs.checks.results import breaches_of_contract, result, spec
+from btc_assets.defs.checks.results import contract_violations, result, spec
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import BtcError
 from btc_assets.market.calendar import DAY
@@ -26,7 +26,7 @@ ISSUED = FORECASTS.name
 
 
 def network_checks(kind: str) -> dg.AssetChecksDefinition:
-    """The checks of ``<kind>_model``."""
+    """Build the checks of ``<kind>_model``."""
     asset = f"{kind}_model"
 
     @dg.multi_asset_check(
@@ -44,7 +44,7 @@ def network_checks(kind: str) -> dg.AssetChecksDefinition:
     )
     def checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
         rows = platform.tables.read(VINTAGES_IN_FORCE).filter(pl.col("model") == kind)
-        yield result(asset, "verified", unverified(platform, rows))
+        yield result(asset, "verified", verification_faults(platform, rows))
         late = rows.filter(pl.col("vintage") > pl.col("date"))
         yield result(
             asset, "has_not_seen_the_future", [f"{r['date']}: cutoff {r['vintage']}" for r in late.to_dicts()]
@@ -55,8 +55,8 @@ def network_checks(kind: str) -> dg.AssetChecksDefinition:
     return checks
 
 
-def unverified(platform: Platform, rows: pl.DataFrame) -> list[str]:
-    """Why the newest row's vintage must not be used; empty if it may."""
+def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
+    """List why the newest row's vintage must not be used; empty if it may."""
     if rows.is_empty():
         return ["no vintage is in force; materialise the model"]
     row = rows.row(-1, named=True)
@@ -87,10 +87,10 @@ def unverified(platform: Platform, rows: pl.DataFrame) -> list[str]:
     ],
 )
 def forecasts_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
-    """What must hold of the newest 30 origins' forecasts."""
+    """Check the forecasts of the newest 30 origins."""
     rows = newest_origins(platform)
-    yield result(ISSUED, "follows_its_contract", breaches_of_contract(FORECASTS, rows))
-    yield result(ISSUED, "quantiles_ordered", crossing(rows, QUANTILES))
+    yield result(ISSUED, "follows_its_contract", contract_violations(FORECASTS, rows))
+    yield result(ISSUED, "quantiles_ordered", crossing_quantiles(rows, QUANTILES))
     counts = rows.group_by("origin_date").agg(pl.len()).sort("origin_date")
     lacking = counts.filter(pl.col("len") != HORIZONS * len(MODELS))
     yield result(
@@ -99,14 +99,14 @@ def forecasts_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
 
 
 def newest_origins(platform: Platform) -> pl.DataFrame:
-    """The forecasts of the newest origins."""
+    """Read the forecasts of the newest origins."""
     newest = platform.tables.read(VINTAGES_IN_FORCE, columns=["date"])["date"].max()
     start = None if newest is None else newest - RECENT_ORIGINS * DAY  # type: ignore[operator]
     return platform.tables.read(FORECASTS, start=start)  # type: ignore[arg-type]
 
 
-def crossing(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Forecasts whose quantiles decrease somewhere, or are no prices."""
+def crossing_quantiles(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """List forecasts whose quantiles decrease somewhere, or are no prices."""
     falls = [pl.col(a) > pl.col(b) for a, b in pairwise(columns)]
     no_price = [~pl.col(c).is_finite() | (pl.col(c) <= 0) | pl.col(c).is_null() for c in columns]
     wrong = rows.filter(pl.any_horizontal(*falls, *no_price))
@@ -123,11 +123,11 @@ def crossing(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     ],
 )
 def forecast_scores_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
-    """What must hold of the scores, and whether the forecasts drift."""
+    """Check the scores, and whether the forecasts drift."""
     from btc_assets.scoring.drift import measure_drift
 
     scores = platform.tables.read(FORECAST_SCORES)
-    yield result(FORECAST_SCORES.name, "follows_its_contract", breaches_of_contract(FORECAST_SCORES, scores))
+    yield result(FORECAST_SCORES.name, "follows_its_contract", contract_violations(FORECAST_SCORES, scores))
     wrong = [
         f"{model}: {reason}"
         for model in MODELS

@@ -39,7 +39,7 @@ def ledger_checks(
     context: dg.AssetCheckExecutionContext, platform: Platform
 ) -> Iterator[dg.AssetCheckResult]:
     """Verify what the run may have touched, and that its head was published."""
-    newest = None if is_whole(window_of_run(context.run)) else NEWEST
+    newest = None if verifies_whole_chain(window_of_run(context.run)) else NEWEST
     report = verify(
         platform.tables,
         platform.registry,
@@ -57,18 +57,18 @@ def ledger_checks(
         "notes": list(report.notes),
     }
     yield result(ISSUED, "is_what_was_issued", [str(f) for f in report.faults], metadata=metadata)
-    yield result(ISSUED, "head_published", unpublished(platform), warn=True)
+    yield result(ISSUED, "head_published", publication_faults(platform), warn=True)
 
 
-def is_whole(window: Window | None) -> bool:
-    """Whether a run over ``window`` verifies the whole chain."""
+def verifies_whole_chain(window: Window | None) -> bool:
+    """Tell whether a run over ``window`` verifies the whole chain."""
     return (
         window is None or window.end - window.start > dt.timedelta(days=1) or window.last.weekday() == SUNDAY
     )
 
 
-def unpublished(platform: Platform) -> list[str]:
-    """Why the newest head cannot be found outside the store; empty if it can, or if no sink is set."""
+def publication_faults(platform: Platform) -> list[str]:
+    """List why the newest head cannot be found outside the store; empty if it can, or if no sink is set."""
     newest = head(platform.tables, platform.settings.symbol)
     if newest is None:
         return []

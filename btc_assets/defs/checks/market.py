@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
-from btc_assets.defs.checks.results import breaches_of_contract, result, spec
+from btc_assets.defs.checks.results import contract_violations, result, spec
 from btc_assets.defs.resources import Platform
 from btc_assets.market.anomalies import flags
 from btc_assets.market.calendar import DAY, closes_at, days, last_closed_day
@@ -48,19 +48,19 @@ RECENT = 400 * DAY
     ],
 )
 def raw_klines_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
-    """What must hold of the stored candles."""
+    """Check the stored daily candles."""
     candles = platform.tables.read(RAW_KLINES)
-    yield result(CANDLES, "follows_its_contract", breaches_of_contract(RAW_KLINES, candles))
-    yield result(CANDLES, "no_impossible_candle", impossible(candles))
+    yield result(CANDLES, "follows_its_contract", contract_violations(RAW_KLINES, candles))
+    yield result(CANDLES, "no_impossible_candle", invalid_candles(candles))
     dates = candles["date"].to_list()
     absent = sorted(set(days(dates[0], dates[-1])) - set(dates)) if dates else []
     yield result(CANDLES, "no_missing_day", [f"no candle for {d}" for d in absent], warn=True)
-    yield result(CANDLES, "no_unusual_bar", unusual(candles), warn=True)
-    yield fresh(dates[-1] if dates else None, platform.now())
+    yield result(CANDLES, "no_unusual_bar", unusual_candles(candles), warn=True)
+    yield freshness(dates[-1] if dates else None, platform.now())
 
 
-def impossible(candles: pl.DataFrame) -> list[str]:
-    """Candles that cannot be true, each with its day."""
+def invalid_candles(candles: pl.DataFrame) -> list[str]:
+    """List candles that cannot be true, each with its day."""
     price = pl.col("open", "high", "low", "close")
     possible = (
         pl.all_horizontal(price.is_finite() & (price > 0))
@@ -78,8 +78,8 @@ def impossible(candles: pl.DataFrame) -> list[str]:
     ]
 
 
-def unusual(candles: pl.DataFrame) -> list[str]:
-    """Recent bars that an outage cut short, that are thin, or whose volume does not fit their prices."""
+def unusual_candles(candles: pl.DataFrame) -> list[str]:
+    """List recent candles that an outage cut short, that are thin, or whose volume does not fit."""
     if candles.is_empty():
         return []
     end = candles["date"][-1] + DAY
@@ -90,7 +90,7 @@ def unusual(candles: pl.DataFrame) -> list[str]:
     return [f"{f.date} {f.kind}: {f.detail}" for f in flags(klines, first, end) if f.kind != "gap"]
 
 
-def fresh(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
+def freshness(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
     """Whether the newest candle is recent enough at ``now``."""
     if newest is None:
         return result(CANDLES, "is_fresh", ["there is no candle at all; materialise raw_klines"], warn=True)
@@ -123,18 +123,18 @@ def fresh(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
     ],
 )
 def raw_klines_4h_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
-    """What must hold of the stored 4-hour candles."""
+    """Check the stored 4-hour candles."""
     bars, candles = platform.tables.read(RAW_KLINES_4H), platform.tables.read(RAW_KLINES)
-    yield result(BARS, "follows_its_contract", breaches_of_contract(RAW_KLINES_4H, bars))
-    yield result(BARS, "no_impossible_candle", impossible(bars))
+    yield result(BARS, "follows_its_contract", contract_violations(RAW_KLINES_4H, bars))
+    yield result(BARS, "no_impossible_candle", invalid_candles(bars))
     mine = pl.col("symbol") == platform.settings.symbol
-    lacking = without_bars(candles.filter(mine), bars.filter(mine))
+    lacking = days_without_bars(candles.filter(mine), bars.filter(mine))
     yield result(BARS, "every_day_has_its_bars", lacking, warn=True)
-    yield result(BARS, "within_their_day", beyond(bars, candles), warn=True)
+    yield result(BARS, "within_their_day", bars_beyond_their_day(bars, candles), warn=True)
 
 
-def without_bars(candles: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
-    """The days that have too few whole bars to tell their volatility, newest first."""
+def days_without_bars(candles: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
+    """List the days that have too few whole bars to tell their volatility, newest first."""
     if candles.is_empty():
         return []
     h = history(candles)
@@ -142,8 +142,8 @@ def without_bars(candles: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
     return [f"too few on {h.first + int(place) * DAY}" for place in np.flatnonzero(few)[::-1]]
 
 
-def beyond(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str]:
-    """Recent days whose 4-hour candles reach beyond the day's own extremes: one of the two was restated."""
+def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str]:
+    """List recent days whose 4-hour candles reach beyond the day's own extremes: one was restated."""
     if bars.is_empty():
         return []
     recent = bars.filter(pl.col("date") > bars["date"][-1] - RECENT)
@@ -176,20 +176,20 @@ def beyond(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str]:
     ],
 )
 def engineered_features_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
-    """What must hold of the stored features."""
+    """Check the stored features."""
     features = platform.tables.read(ENGINEERED_FEATURES)
-    yield result(FEATURES, "follows_its_contract", breaches_of_contract(ENGINEERED_FEATURES, features))
+    yield result(FEATURES, "follows_its_contract", contract_violations(ENGINEERED_FEATURES, features))
     bad = features.filter(pl.any_horizontal(~pl.col(name).is_finite() for name in (*NAMES, LOG_REALISED)))
     yield result(FEATURES, "finite_or_null", [f"{d}: a feature is not finite" for d in bad["date"]])
     candles = platform.tables.read(RAW_KLINES, columns=["symbol", "date"])
     lacking = candles.join(features, on=["symbol", "date"], how="anti")["date"].to_list()
     # A candle that landed a moment ago has its features when its own run gets there.
     yield result(FEATURES, "as_long_as_the_candles", [f"no features for {d}" for d in lacking], warn=True)
-    yield result(FEATURES, "know_their_bars", behind_bars(platform, features), warn=True)
+    yield result(FEATURES, "know_their_bars", days_with_stale_features(platform, features), warn=True)
 
 
-def behind_bars(platform: Platform, features: pl.DataFrame) -> list[str]:
-    """The days of which 4-hour candles came, or changed, after the features were derived, newest first."""
+def days_with_stale_features(platform: Platform, features: pl.DataFrame) -> list[str]:
+    """List the days whose 4-hour candles came or changed after the features were derived, newest first."""
     platform.tables.ensure_table(RAW_KLINES_4H)
     mine = pl.col("symbol") == platform.settings.symbol
     candles, bars = (platform.tables.read(spec).filter(mine) for spec in (RAW_KLINES, RAW_KLINES_4H))

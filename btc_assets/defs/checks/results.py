@@ -1,4 +1,4 @@
-"""One way to say what a check found."""
+"""Results of checks, all built in one way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from btc_assets.contracts import TableSpec
 def result(
     asset: str, name: str, wrong: list[str], *, warn: bool = False, metadata: dict[str, Any] | None = None
 ) -> dg.AssetCheckResult:
-    """Passed if nothing is ``wrong``; otherwise shows the first ten findings and how many there are."""
+    """Build a result: passed if nothing is ``wrong``, else with the first ten findings and their number."""
     shown: dict[str, Any] = {"findings": len(wrong), "first findings": wrong[:10]} if wrong else {}
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey([asset]),
@@ -26,14 +26,14 @@ def result(
 
 
 def spec(asset: str, name: str, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
-    """A check of ``asset``; ``description`` says what it promises."""
+    """Declare a check of ``asset``; ``description`` says what it promises."""
     return dg.AssetCheckSpec(
         name=name, asset=dg.AssetKey([asset]), description=description, blocking=blocking
     )
 
 
-def breaches_of_contract(table: TableSpec, frame: pl.DataFrame) -> list[str]:
-    """Where ``frame`` differs from the contract's columns, types and key."""
+def contract_violations(table: TableSpec, frame: pl.DataFrame) -> list[str]:
+    """List where ``frame`` differs from the contract's columns, types and key."""
     wrong = [
         f"column {name} is {frame.schema.get(name, 'missing')}, not {dtype}"
         for name, dtype in table.schema.items()
