@@ -42,8 +42,8 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, HYPERPARAMETERS.name],
         name=f"{kind}_model",
         description=f"{DESCRIPTIONS[kind]} and says how wide the random walk's quantiles should be, 1 to 90 "
-        "days ahead. A partition refers to the registered vintage in force for that day; a new one is fitted on "
-        "a fixed grid of days and comes into force only if it is sound.",
+        "days ahead. A partition refers to the registered vintage in force for that day; a new one is fitted "
+        "on a fixed grid of days and comes into force only if it is sound.",
         pool=FIT_POOL,
         tags={"domain": "forecasting"},
     )
