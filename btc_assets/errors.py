@@ -20,7 +20,7 @@ BtcError
 │   ├── BadModel            a model folder that must not be used
 │   └── FitFailed           training ended in something that is not a model
 ├── LedgerError             the chain of issue records does not hold
-├── NotDelivered            an alarm reached nobody; it is tried again
+├── NotDelivered            a notification reached nobody; it is tried again
 └── BackupError             an archive of a store is damaged, or does not belong here
 """
 
@@ -114,7 +114,7 @@ class LedgerError(BtcError):
 
 
 class NotDelivered(BtcError):
-    """A channel did not take an alarm; names the channel and never shows its secrets."""
+    """A channel did not take a notification; names the channel and never shows its secrets."""
 
 
 class BackupError(BtcError):

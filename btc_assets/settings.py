@@ -48,14 +48,18 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Source = Field("binance", description=f"where candles come from: {', '.join(SOURCES)}")
-    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{5,20}$")] = Field("BTCUSDT", description="trading pair")
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{5,20}$")] = Field(
+        "BTCUSDT", description="trading pair, e.g. BTCUSDT"
+    )
     store: Store = Field("local", description=f"where tables are kept: {' or '.join(STORES)}")
     registry: Store = Field("local", description=f"where models are kept: {' or '.join(STORES)}")
     data_dir: str = Field("data", description="folder or s3:// address of tables, models and ledger")
-    cache_dir: Path = Field(Path(".cache"), description="folder for verified local copies of remote models")
+    cache_dir: Path = Field(
+        Path(".cache"), description="folder of verified local copies of remote tables and models"
+    )
     archive: str = Field("", description="folder or URL with Binance's public dumps, for source=archive")
     landing: str = Field(
-        "", description="s3:// prefix or folder the Lambda writes candles to, for source=landing"
+        "", description="s3:// prefix or folder that the Lambda writes candles to, for source=landing"
     )
     binance_url: str = Field(
         "https://data-api.binance.vision", description="base URL of the exchange's REST API"
@@ -93,19 +97,20 @@ class Settings(BaseModel):
     stale_after_hours: float = Field(3.0, gt=0, description="hours after which data counts as stale")
     notify_smtp: Annotated[str, Field(pattern=r"^(smtps?://[^\s/@]+)?$")] = Field(
         "",
-        description="mail server for alarms: smtp://host:587 (TLS where it offers that) or smtps://host:465",
+        description="mail server of the mail channel: smtp://host:587 (TLS if offered) or smtps://host:465",
     )
     notify_smtp_user: str = Field("", description="user name at the mail server; empty: none is needed")
-    notify_smtp_password: SecretStr = Field(SecretStr(""), description="its password")
-    notify_from: str = Field("", description="sender of the mails")
-    notify_to: str = Field("", description="who gets the mails, separated by commas")
+    notify_smtp_password: SecretStr = Field(SecretStr(""), description="password at the mail server")
+    notify_from: str = Field("", description="sender address of the mails")
+    notify_to: str = Field("", description="recipients of the mails, separated by commas")
     notify_webhook: SecretStr = Field(
         SecretStr(""),
-        description="http(s) address that alarms are posted to as JSON; a secret, since such an address "
-        "often holds a token",
+        description="http(s) address that notifications are posted to as JSON; a secret, since such an "
+        "address often holds a token",
     )
     notify: str = Field(
-        "log", description="who is told of failed runs and late data: log, mail, webhook; empty: nobody"
+        "log",
+        description=f"channels that notify of failed runs and late data: {', '.join(CHANNELS)}; empty: none",
     )
     s3_endpoint: str = Field("", description="endpoint of an S3-compatible store; empty: AWS")
     hopsworks_host: str = Field(
@@ -179,12 +184,12 @@ class Settings(BaseModel):
 
     @staticmethod
     def split(text: str, by: str = ",") -> list[str]:
-        """The parts of a list with commas, none twice."""
+        """Split a comma-separated list; repeated parts count once."""
         return list(dict.fromkeys(part.strip() for part in text.split(by) if part.strip()))
 
     @property
     def simulated(self) -> bool:
-        """Whether the market is made up."""
+        """Whether the market is simulated."""
         return self.source == "simulated"
 
     @property
@@ -198,7 +203,7 @@ class Settings(BaseModel):
         return os.environ.get("DAGSTER_HOME") or f"{base}/dagster"
 
     def environment(self) -> dict[str, str]:
-        """The settings that differ from their defaults, as variables for a child process."""
+        """Return the settings that differ from their defaults, as variables for another process."""
         found = {}
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)

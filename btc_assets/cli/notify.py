@@ -25,7 +25,7 @@ def notify() -> None:
         raise ConfigurationError("BTC_NOTIFY is empty: nobody is told; list log, mail or webhook")
     message = Message(
         "trial",
-        "trial of the alarms",
+        "test notification",
         "Nothing is wrong. Somebody ran `btc notify` to see whether this arrives.",
         False,
         settings.symbol,

@@ -11,7 +11,7 @@ def test_btc_notify_shows_whether_anybody_is_reached(btc: RunBtc) -> None:
         settings = {"BTC_NOTIFY": "log,webhook", "BTC_NOTIFY_WEBHOOK": web.address}
         good = btc("notify", **settings)
         assert (good.returncode, good.stdout) == (0, "log: taken\nwebhook: taken\n")
-        assert "ALARM [BTCUSDT] trial of the alarms" in good.stderr
+        assert "ALARM [BTCUSDT] test notification" in good.stderr
         web.status = 500
         bad = btc("notify", **settings)
     assert bad.returncode == 1

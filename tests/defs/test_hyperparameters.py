@@ -40,7 +40,7 @@ def platform(folder: Path, found: Tuned) -> Platform:
 def test_a_better_trial_is_taken_up_with_its_reason(tmp_path: Path) -> None:
     made = platform(tmp_path, Tuned(OTHER, 0.98, 0.99, 4, 4, TRIALS))
     assert tuned_hyperparameters(made) == {**DEFAULTS, "mlp": OTHER}
-    stored = made.tables.read(HYPERPARAMETERS).table_row(0, named=True)
+    stored = made.tables.read(HYPERPARAMETERS).row(0, named=True)
     assert json.loads(stored["parameters"])["units"] == 24
     assert "best of 2 trials" in stored["reason"]
 
