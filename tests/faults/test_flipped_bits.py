@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from candles import candle
-from forked_processes import End, Nursery
+from forked_processes import ForkServer, ProcessEnd
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.ledger.publishing.sinks import open_sink
@@ -127,8 +127,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    with Nursery(SETUP, tmp_path / "nursery.log") as ready:
+def fork_server(tmp_path: Path) -> Iterator[ForkServer]:
+    with ForkServer(SETUP, tmp_path / "fork_server.log") as ready:
         yield ready
 
 
@@ -161,15 +161,15 @@ def flip(path: Path, bit: int) -> None:
 
 @pytest.mark.parametrize(("kind", "file"), TRIALS)
 def test_T5_no_flipped_bit_is_believed(
-    nursery: Nursery, store: Path, tmp_path: Path, record_property: Recorder, kind: str, file: str
+    fork_server: ForkServer, store: Path, tmp_path: Path, record_property: Recorder, kind: str, file: str
 ) -> None:
     pattern, trials = TRIALS[kind, file]
     pristine = Path(shutil.copytree(store, tmp_path / "pristine"))
     chance, outcomes = random.Random(file), Counter[str]()
 
-    def run(name: str, right: str) -> End:
+    def run(name: str, right: str) -> ProcessEnd:
         names = {"root": str(store), "kind": kind, "name": name, "right": right, "sha256": hashes.get(name)}
-        return nursery.run(TRIAL, names)
+        return fork_server.run(TRIAL, names)
 
     hashes = {name: made_manifest(store, name) for name in names_of(store, "model")}
     sound = {name: run(name, "") for name in names_of(store, kind)}

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from candles import candle
-from forked_processes import End, Nursery
+from forked_processes import ForkServer, ProcessEnd
 from polars.testing import assert_frame_equal
 from tiny_vintage import METRICS, write_vintage
 
@@ -42,12 +42,12 @@ from candles import candle
 
 
 @pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    with Nursery(IMPORTS, tmp_path / "nursery.log") as ready:
+def fork_server(tmp_path: Path) -> Iterator[ForkServer]:
+    with ForkServer(IMPORTS, tmp_path / "fork_server.log") as ready:
         yield ready
 
 
-def kills(ends: list[End], at_least: int, record: Recorder) -> None:
+def kills(ends: list[ProcessEnd], at_least: int, record: Recorder) -> None:
     """Count what happened; a child that ended otherwise has found a bug."""
     others = [end for end in ends if not end.killed]
     assert others == []
@@ -68,14 +68,14 @@ while True:
 
 
 def test_T1_150_kills_at_random_moments_of_writing_a_table(
-    nursery: Nursery, tmp_path: Path, record_property: Recorder
+    fork_server: ForkServer, tmp_path: Path, record_property: Recorder
 ) -> None:
     """Old or new, never half; and what was said to be written is there. Merging and checkpoints are hit."""
     root, chance, n = str(tmp_path / "store"), random.Random(1), 0
     DeltaTables(root).upsert(SAMPLES, samples(*range(40), close=0.0))
     ends = []
     for _ in range(150):
-        end = nursery.run(TABLE, {"root": root, "n": n}, kill_after=chance.uniform(0, 0.25))
+        end = fork_server.run(TABLE, {"root": root, "n": n}, kill_after=chance.uniform(0, 0.25))
         ends.append(end)
         said = max([n, *(int(line) for line in end.said[1:])])
         rows = DeltaTables(root).read(SAMPLES)
@@ -117,13 +117,13 @@ while True:
 
 
 def test_T1_T9_100_kills_at_random_moments_of_publishing_a_model(
-    nursery: Nursery, tmp_path: Path, record_property: Recorder
+    fork_server: ForkServer, tmp_path: Path, record_property: Recorder
 ) -> None:
     root, chance, n, ends = tmp_path / "store", random.Random(2), 0, []
     write_vintage(tmp_path / "made", "mlp", dt.date(2024, 6, 1))
     names = {"root": str(root), "folder": str(tmp_path / "made"), "metrics": METRICS}
     for _ in range(100):
-        end = nursery.run(REGISTRY, names | {"n": n}, kill_after=chance.uniform(0, 0.15))
+        end = fork_server.run(REGISTRY, names | {"n": n}, kill_after=chance.uniform(0, 0.15))
         ends.append(end)
         said = [n - 1, *(int(line) for line in end.said[1:])][-1]
         registry = FolderRegistry(root)
@@ -153,14 +153,14 @@ while True:
 
 
 def test_T1_100_kills_at_random_moments_of_issuing_forecasts(
-    nursery: Nursery, tmp_path: Path, record_property: Recorder
+    fork_server: ForkServer, tmp_path: Path, record_property: Recorder
 ) -> None:
     """Every forecast that was issued has its record, every record its rows once the day is run again."""
     world = World(tmp_path / "store", days_known=900)
     last, chance, ends = dt.date(2024, 1, 12), random.Random(3), []
     for trial in range(100):
         names = {"root": str(world.root), "first": str(last)}
-        end = nursery.run(LEDGER, names, kill_after=chance.uniform(0, 0.5))
+        end = fork_server.run(LEDGER, names, kill_after=chance.uniform(0, 0.5))
         ends.append(end)
         if len(end.said) > 1:
             last = dt.date.fromisoformat(end.said[-1]) + DAY
@@ -189,11 +189,11 @@ while True:
 
 
 def test_T1_50_kills_at_random_moments_of_landing_a_candle(
-    nursery: Nursery, tmp_path: Path, record_property: Recorder
+    fork_server: ForkServer, tmp_path: Path, record_property: Recorder
 ) -> None:
     root, chance, n, ends = tmp_path / "landing", random.Random(4), 0, []
     for _ in range(50):
-        end = nursery.run(LANDING, {"root": str(root), "n": n}, kill_after=chance.uniform(0, 0.05))
+        end = fork_server.run(LANDING, {"root": str(root), "n": n}, kill_after=chance.uniform(0, 0.05))
         ends.append(end)
         said = [n - 1, *(int(line) for line in end.said[1:])][-1]
         zone, week = Landing(str(root)), (dt.date(2024, 1, 1), dt.date(2024, 1, 8))

@@ -12,7 +12,7 @@ from pathlib import Path
 import exchange as faults
 import pytest
 from exchange import Exchange
-from forked_processes import End, Nursery
+from forked_processes import ForkServer, ProcessEnd
 
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.storage.delta.store import DeltaTables
@@ -34,19 +34,21 @@ from btc_assets.storage.delta.store import DeltaTables
 
 
 @pytest.fixture
-def nurseries(tmp_path: Path) -> Iterator[list[Nursery]]:
-    four = [Nursery(IMPORTS, tmp_path / f"nursery-{n}.log") for n in range(4)]
-    for nursery in four:
-        nursery.__enter__()
+def fork_servers(tmp_path: Path) -> Iterator[list[ForkServer]]:
+    four = [ForkServer(IMPORTS, tmp_path / f"fork_server-{n}.log") for n in range(4)]
+    for fork_server in four:
+        fork_server.__enter__()
     yield four
-    for nursery in four:
-        nursery.__exit__()
+    for fork_server in four:
+        fork_server.__exit__()
 
 
-def together(nurseries: list[Nursery], script: str, each: list[dict], kills: list[float | None]) -> list[End]:
+def together(
+    fork_servers: list[ForkServer], script: str, each: list[dict], kills: list[float | None]
+) -> list[ProcessEnd]:
     """Run ``script`` in so many processes at once, each with its names and its time to live."""
     with ThreadPoolExecutor(len(each)) as pool:
-        return list(pool.map(lambda n, *a: n.run(script, *a), nurseries, each, kills))
+        return list(pool.map(lambda n, *a: n.run(script, *a), fork_servers, each, kills))
 
 
 WRITE = """
@@ -61,14 +63,14 @@ for n in range(12):
 
 @pytest.mark.parametrize("writers", [2, 4])
 def test_T7_crowds_of_writers_of_which_some_are_killed_lose_no_row(
-    nurseries: list[Nursery], tmp_path: Path, record_property: Recorder, writers: int
+    fork_servers: list[ForkServer], tmp_path: Path, record_property: Recorder, writers: int
 ) -> None:
     """All write days of their own and the same three days; what was acknowledged is there, unmixed."""
     root, chance, own, killed = str(tmp_path / "store"), random.Random(writers), set(), 0
     for turn in range(8):
         each = [{"root": root, "writer": 1 + w, "turn": turn} for w in range(writers)]
         kills = [chance.uniform(0, 1.5) if w == turn % writers else None for w in range(writers)]
-        for writer, end in enumerate(together(nurseries, WRITE, each, kills), start=1):
+        for writer, end in enumerate(together(fork_servers, WRITE, each, kills), start=1):
             assert end.status in (0, -9), end
             killed += end.killed
             own |= {day(1000 * writer + int(line.split()[1])) for line in end.said if line.startswith("own")}
@@ -93,7 +95,7 @@ for n in range(3):
 
 
 def test_T7_four_processes_that_issue_the_same_days_leave_one_record_a_day(
-    nurseries: list[Nursery], tmp_path: Path, record_property: Recorder
+    fork_servers: list[ForkServer], tmp_path: Path, record_property: Recorder
 ) -> None:
     world = World(tmp_path / "store", days_known=60)
     chance, first = random.Random(7), dt.date(2024, 1, 12)
@@ -101,7 +103,7 @@ def test_T7_four_processes_that_issue_the_same_days_leave_one_record_a_day(
         start = first + 3 * turn * DAY
         each = [{"root": str(world.root), "first": str(start)}] * 4
         kills = [chance.uniform(0, 1.0) if w == 0 else None for w in range(4)]
-        ends = together(nurseries, ISSUE, each, kills)
+        ends = together(fork_servers, ISSUE, each, kills)
         assert all(end.status in (0, -9) for end in ends), ends
         said = [line for end in ends for line in end.said[1:]]
         assert set(said) <= {"live", "unchanged", "restored", "lost"}, said
@@ -129,18 +131,18 @@ except SourceBanned:
 
 
 def test_S6_a_ban_of_one_process_holds_for_all_and_for_later_ones(
-    nurseries: list[Nursery], exchange: Exchange, tmp_path: Path
+    fork_servers: list[ForkServer], exchange: Exchange, tmp_path: Path
 ) -> None:
     names = {"url": exchange.url, "hold": str(tmp_path / "cache" / "hold.json")}
     exchange.spoil(faults.status(418, headers={"Retry-After": "600"}))
-    assert nurseries[0].run(ASK, names).said[1] == "banned"
+    assert fork_servers[0].run(ASK, names).said[1] == "banned"
     requests = len(exchange.requests)
     for _ in range(3):
-        ends = together(nurseries, ASK, [names] * 4, [None] * 4)
+        ends = together(fork_servers, ASK, [names] * 4, [None] * 4)
         assert [end.said[1] for end in ends] == ["banned"] * 4
     assert len(exchange.requests) == requests
     text = (tmp_path / "cache" / "hold.json").read_text()
     (tmp_path / "cache" / "hold.json").write_text(
         text.replace(text.split(":")[1].split(",")[0], f" {time.time() - 1}")
     )
-    assert nurseries[1].run(ASK, names).said[1] == "asked"
+    assert fork_servers[1].run(ASK, names).said[1] == "asked"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from calendar_server import calendars
-from forked_processes import Nursery
+from forked_processes import ForkServer
 
 from btc_assets.ledger.publishing import block_headers
 from btc_assets.ledger.publishing.block_headers import BlockHeaders
@@ -55,12 +55,14 @@ CalendarSink(DeltaTables(root), addresses, BlockHeaders(headers)).publish(Head("
 
 
 @pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with Nursery(SETUP, tmp_path_factory.mktemp("kills") / "nursery.log") as ready:
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    with ForkServer(SETUP, tmp_path_factory.mktemp("kills") / "fork_server.log") as ready:
         yield ready
 
 
-def heads_after_kill(nursery: Nursery, root: Path, kill_at: int) -> tuple[list[str], list[str], list[str]]:
+def heads_after_kill(
+    fork_server: ForkServer, root: Path, kill_at: int
+) -> tuple[list[str], list[str], list[str]]:
     """Head 1 is taken, then a run with head 2 is killed, then one with head 3 goes through.
 
     Returns what the killed run had passed, and by whom each head is dated after the last run and one more.
@@ -74,7 +76,7 @@ def heads_after_kill(nursery: Nursery, root: Path, kill_at: int) -> tuple[list[s
         sink.publish(Head("BTCUSDT", 1, "a" * 64, AT))
         headers.write_text(f"900001 {servers[0].mine(900_001, AT).hex()}\n")
         names = {"root": str(root / "store"), "addresses": addresses, "headers": str(headers), "seq": 2}
-        end = nursery.run(PUBLISH, names | {"sha": "b" * 64, "kill_at": kill_at})
+        end = fork_server.run(PUBLISH, names | {"sha": "b" * 64, "kill_at": kill_at})
         assert end.killed or end.status == 0, end.said
         sink.publish(Head("BTCUSDT", 3, "c" * 64, AT))
         published = [f"{p.seq} {p.dated_by}".strip() for p in sink.published("BTCUSDT")]
@@ -85,12 +87,12 @@ def heads_after_kill(nursery: Nursery, root: Path, kill_at: int) -> tuple[list[s
 
 
 def test_no_head_is_lost_wherever_a_run_is_killed(
-    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fork_server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(block_headers, "LEAST_WORK", 1)
     passed: list[str] = []
     for kill_at in range(100):
-        said, published, dated = heads_after_kill(nursery, tmp_path / str(kill_at), kill_at)
+        said, published, dated = heads_after_kill(fork_server, tmp_path / str(kill_at), kill_at)
         queued = said.count("after save") > 0 or said[-1] != "before save"
         both = ["2", "3"] if queued else ["3"]
         assert published == ["1 block 900,001", *both], (kill_at, said)

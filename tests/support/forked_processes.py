@@ -3,8 +3,8 @@
 An interpreter that imports a store takes a second to start; a fork of one that has takes a few milliseconds.
 So hundreds of kills cost a minute. The children say what they have finished, a line each, as they go::
 
-    with Nursery("from btc_assets.storage.delta.store import DeltaTables") as nursery:
-        end = nursery.run("tables = DeltaTables(root); say('begin'); tables.upsert(...); say('1')",
+    with ForkServer("from btc_assets.storage.delta.store import DeltaTables") as fork_server:
+        end = fork_server.run("tables = DeltaTables(root); say('begin'); tables.upsert(...); say('1')",
                           {"root": "..."}, kill_after=0.03)
 """
 
@@ -20,7 +20,7 @@ from typing import Any, Self
 
 REPOSITORY = Path(__file__).parents[2]
 
-KEEPER = """
+FORK_SERVER_SCRIPT = """
 import json, os, select, signal, sys, time, traceback
 {setup}
 for _line in sys.stdin:
@@ -53,13 +53,13 @@ for _line in sys.stdin:
         _said += _part
     os.close(_from)
     _status = os.waitstatus_to_exitcode(os.waitpid(_pid, 0)[1])
-    print("NURSERY " + json.dumps([_status, _said.decode()]), flush=True)
+    print("FORK_SERVER " + json.dumps([_status, _said.decode()]), flush=True)
 """
 
 
 @dataclass(frozen=True)
-class End:
-    """How a child ended: its exit status (negative: the signal that killed it) and the lines it said."""
+class ProcessEnd:
+    """How a forked process ended: its exit status (negative: the signal that killed it) and its lines."""
 
     status: int
     said: list[str]
@@ -70,7 +70,7 @@ class End:
         return self.status == -9
 
 
-class Nursery:
+class ForkServer:
     """Runs scripts in forks of one prepared process; ``setup`` is Python that imports what they need."""
 
     def __init__(self, setup: str, log: Path) -> None:
@@ -79,7 +79,7 @@ class Nursery:
     def __enter__(self) -> Self:
         self._errors = self._log.open("w")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", KEEPER.format(setup=self._setup)],
+            [sys.executable, "-c", FORK_SERVER_SCRIPT.format(setup=self._setup)],
             cwd=REPOSITORY,
             env=os.environ | {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tests' / 'support'}"},
             stdin=subprocess.PIPE,
@@ -95,7 +95,7 @@ class Nursery:
         self._process.wait(60)
         self._errors.close()
 
-    def run(self, script: str, names: dict[str, Any], kill_after: float | None = None) -> End:
+    def run(self, script: str, names: dict[str, Any], kill_after: float | None = None) -> ProcessEnd:
         """Run ``script`` with the variables ``names``; kill it so many seconds after it said "begin"."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -103,7 +103,7 @@ class Nursery:
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
-            if line.startswith("NURSERY "):
-                status, said = json.loads(line.removeprefix("NURSERY "))
-                return End(status, said.splitlines())
-        raise AssertionError(f"the nursery is gone: {self._log.read_text()[-2000:]}")
+            if line.startswith("FORK_SERVER "):
+                status, said = json.loads(line.removeprefix("FORK_SERVER "))
+                return ProcessEnd(status, said.splitlines())
+        raise AssertionError(f"the fork_server is gone: {self._log.read_text()[-2000:]}")
