@@ -105,9 +105,11 @@ def _ledger(head: LedgerHead) -> list[Component]:
             {
                 "Newest record": f"{head.seq:,}, written {written}",
                 "Its hash": head.sha256,
+                "Its time": head.clock,
                 "Chain begun": fmt.day(head.began),
             }
         ),
+        html.P(f"{head.dates.sentence()}."),
         html.P(
             [
                 html.Code("btc verify"),

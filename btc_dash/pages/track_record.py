@@ -12,6 +12,7 @@ from btc_dash.charts import track_record as charts
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Site
+from btc_dash.data.ledger import ledger_head
 from btc_dash.data.query import RecordQuestion
 from btc_dash.pages.controls import Choice, Entry, Table
 from btc_dash.text import formatting as fmt
@@ -30,6 +31,7 @@ _HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
 
 def page(site: Site, question: RecordQuestion, complaints: dict[str, str], search: str) -> Component:
     """The whole page for one horizon, model and kind of forecast."""
+    ledger = ledger_head(site.reader)
     return html.Div(
         [
             dcc.Location(id="record-address", refresh=False, search=search),
@@ -41,6 +43,7 @@ def page(site: Site, question: RecordQuestion, complaints: dict[str, str], searc
                         "were made afterwards by a model that had not seen that day.",
                         className="lead",
                     ),
+                    html.P(f"{ledger.dates.sentence()}.") if ledger else None,
                 ],
                 className="said",
             ),

@@ -137,9 +137,10 @@ def test_verify_says_by_whose_clock(proved: Proved) -> None:
     report = verify(proved.world.tables, proved.world.registry, "BTCUSDT", sink=proved.sink)
     assert report.ok, report.line()
     assert (
-        "by a clock that is not the operator's, 1 of 2 live forecasts were published before their first "
-        "target closed; record 2: block 912,545, 14 Jan 2024" in report.notes
-    )
+        "1 of 2 live forecasts were published before their first target closed by a clock that is not the "
+        "operator's (record 2: block 912,545, 14 Jan 2024); when the others were issued is the operator's "
+        "own word"
+    ) in report.notes
 
 
 def test_lines_that_the_operator_invented_are_called_his_own_word(world, tmp_path: Path) -> None:
@@ -150,7 +151,9 @@ def test_lines_that_the_operator_invented_are_called_his_own_word(world, tmp_pat
     path.write_text(json.dumps(line) + "\n")
     notes = verify(world.tables, world.registry, "BTCUSDT", sink=sink).notes
     assert notes == [
-        f"by the operator's own word, 1 of 1 live forecasts were at {path} before their first target closed"
+        "No clock but the operator's says when the 1 live forecasts were issued: that is the operator's own "
+        "word",
+        f"by the operator's own word, 1 of 1 live forecasts were at {path} before their first target closed",
     ]
 
 

@@ -222,7 +222,7 @@ def test_several_sinks_get_every_head_and_one_that_fails_is_named(tmp_path: Path
         ("ots+", "two calendars or more"),
         ("ots+http://a.example,https://b.example", "http://a.example is not an https:// address"),
         ("ots+https://a.example,ftp://b.example", "ftp://b.example is not an https:// address"),
-        ("ots+https://me:word@a.example,https://b.example", "holds a user"),
+        ("ots+https://me@a.example,https://b.example", "holds a user"),
         ("ots+https://a.example?x=1,https://b.example", "a query"),
         ("tsa+https://a.example", "BTC_LEDGER_TSA_ROOTS"),
         ("tsa+http://a.example", "is not an https:// address"),

@@ -12,6 +12,8 @@ import polars as pl
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
 from btc_assets.errors import LedgerError
+from btc_assets.ledger.publishing.block_headers import MARGIN
+from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.records import Head
 from btc_assets.storage.tables import TableStore
 
@@ -94,6 +96,18 @@ class Stamp:
             raise LedgerError(
                 f"head_timestamps: the proof of record {self.seq} is damaged: {error}"
             ) from error
+
+    def claimed(self) -> Published:
+        """The head as this row dates it, unproved: `btc verify` proves it."""
+        return Published(
+            self.symbol,
+            self.seq,
+            self.record_sha256,
+            self.dated_at or self.queued_at,
+            dated_by=self.dated_by if self.dated_at else "",
+            margin=MARGIN if self.kind == "ots" else dt.timedelta(0),
+            waiting="" if self.dated_at else "waiting for another clock",
+        )
 
 
 def encoded(file: bytes) -> str:

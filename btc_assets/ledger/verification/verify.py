@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BtcError
 from btc_assets.ledger.clock import TOLERANCE
-from btc_assets.ledger.publishing.published import HeadSink, Published
+from btc_assets.ledger.publishing.dates import dates_of
+from btc_assets.ledger.publishing.published import HeadSink
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
 from btc_assets.ledger.verification.chain_checks import Stored, check_chain, current
 from btc_assets.ledger.verification.input_checks import check_features, check_series
 from btc_assets.ledger.verification.output_checks import check_models, check_rows
 from btc_assets.ledger.verification.report import Fault, Report, in_order
-from btc_assets.market.issuance import is_live
 from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableReader
@@ -166,35 +166,14 @@ def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: boo
                 f"is {hashes.get(head.seq, 'missing')}: the chain was rolled back or written anew"
             )
             yield Fault(head.seq, None, "published", message)
-    yield from _dated(published, stored, sink.location)
-
-
-def _dated(published: Sequence[Published], stored: Stored, location: str) -> Iterator[str]:
-    """How many live forecasts were published before their first target closed, and by whose clock."""
-    live = [record for record, _ in stored if record.kind == "live"]
-    others = [head for head in published if head.dated_by]
-    if others:
-        newest = max(others, key=lambda head: head.seq)
+    live = [(record.seq, record.origin_date) for record, _ in stored if record.kind == "live"]
+    dates = dates_of((p for p in published if hashes.get(p.seq) == p.record_sha256), live)
+    yield dates.sentence()
+    if dates.by_operator > dates.by_others:
         yield (
-            f"by a clock that is not the operator's, {_in_time(others, live):,} of {len(live):,} live "
-            f"forecasts were published before their first target closed; record {newest.seq}: "
-            f"{newest.in_words()}"
+            f"by the operator's own word, {dates.by_operator:,} of {dates.live:,} live forecasts were at "
+            f"{sink.location} before their first target closed"
         )
-    yield (
-        f"by the operator's own word, {_in_time(published, live):,} of {len(live):,} live forecasts were at "
-        f"{location} before their first target closed"
-    )
-
-
-def _in_time(published: Sequence[Published], live: Sequence[IssueRecord]) -> int:
-    """How many of ``live`` lie before a head that was published before their first target closed."""
-    count, reached = 0, dt.datetime.max.replace(tzinfo=dt.UTC)
-    by_seq = sorted(published, key=lambda h: h.seq)
-    for record in reversed(live):
-        while by_seq and by_seq[-1].seq >= record.seq:
-            reached = min(reached, by_seq.pop().certainly_at)
-        count += is_live(record.origin_date, reached)
-    return count
 
 
 def _head(stored: Stored) -> Head | None:
