@@ -22,7 +22,7 @@ sys.path.append(str(ROOT / "tests" / "support"))
 from exchange import Exchange  # noqa: E402 - the tests' own server
 from graph_environment import GraphEnvironment, point_settings_at  # noqa: E402
 
-from btc_assets.defs.partitions import DAILY, IN_ONE_RUN, Window  # noqa: E402
+from btc_assets.defs.partitions import DAILY_PARTITIONS, IN_ONE_RUN, Window  # noqa: E402
 from btc_assets.defs.runs import run_tags  # noqa: E402
 from btc_assets.launch import QUIET, open_instance  # noqa: E402
 from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day  # noqa: E402
@@ -104,7 +104,7 @@ def idle(instance: dg.DagsterInstance, steps: int, window: Window) -> None:
     def nothing(i: int) -> dg.AssetsDefinition:
         @dg.asset(
             name=f"idle_{i}",
-            partitions_def=DAILY,
+            partitions_def=DAILY_PARTITIONS,
             backfill_policy=IN_ONE_RUN,
             deps=[f"idle_{i - 1}"] if i else [],
         )

@@ -31,7 +31,6 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
 )
 from btc_assets.defs.resources import Platform
-from btc_assets.frames import klines_frame
 from btc_assets.ledger import issue as issuing
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import read_inputs
@@ -42,7 +41,7 @@ from btc_assets.market.sources.simulated import Simulated
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.vintages import grid_cutoff
 from btc_assets.series import BARS
-from btc_assets.storage.bitemporal import land
+from btc_assets.storage.bitemporal import klines_frame, store_candles
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
 
@@ -79,8 +78,8 @@ def fill(platform: Platform, origins: list[dt.date]) -> float:
     candles = klines_frame(market.klines(SYMBOL, first, end), now)
     bars = klines_frame(market.klines(SYMBOL, first, end, FOUR_HOURS), now, RAW_KLINES_4H)
     candles = lengthened(candles, origins[0])
-    land(platform.tables, candles, platform.now())
-    land(platform.tables, bars, platform.now(), BARS)
+    store_candles(platform.tables, candles, platform.now())
+    store_candles(platform.tables, bars, platform.now(), BARS)
     platform.tables.ensure_table(ENGINEERED_FEATURES)
     platform.tables.upsert(ENGINEERED_FEATURES, engineer(candles, bars))
     refs = publish_vintages(platform, origins)

@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import NETWORKS, RAW_KLINES_4H
-from btc_assets.frames import klines_frame
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, last_closed_day
 from btc_assets.market.sources.simulated import Simulated
 from btc_assets.modeling.features import engineer
@@ -24,6 +23,7 @@ from btc_assets.modeling.forecast import forecast_origin
 from btc_assets.modeling.hyperparameters import DEFAULTS
 from btc_assets.modeling.inference import Predictor, at_origin
 from btc_assets.modeling.training import fit
+from btc_assets.storage.bitemporal import klines_frame
 
 Row = tuple[str, str, str]
 """What, measured, aim."""

@@ -33,7 +33,6 @@ from rich.table import Table
 
 from btc_assets.contracts import NETWORKS, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.errors import NotEnoughHistory
-from btc_assets.frames import klines_frame
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS
 from btc_assets.market.sources.archive import Archive
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
@@ -45,6 +44,7 @@ from btc_assets.modeling.training import stretched, train
 from btc_assets.modeling.tuning import SCORED
 from btc_assets.statistics.metrics import pinball
 from btc_assets.statistics.significance import diebold_mariano
+from btc_assets.storage.bitemporal import klines_frame
 
 SHOWN = (1, 7, 30)
 """Horizons that have a column of their own."""

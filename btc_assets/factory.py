@@ -34,7 +34,7 @@ def open_tables(settings: Settings) -> TableStore:
 
     if not settings.root.startswith("s3://"):
         return DeltaTables(settings.root)
-    from btc_assets.storage.s3 import delta_options
+    from btc_assets.storage.delta.s3_files import delta_options
 
     cache = _cache(settings, settings.s3_endpoint, settings.root)
     return DeltaTables(settings.root, delta_options(settings.s3_endpoint), cache)
@@ -57,9 +57,9 @@ def open_registry(settings: Settings) -> ModelRegistry:
         from btc_assets.storage.registry.folder import FolderRegistry
 
         return FolderRegistry(settings.root)
+    from btc_assets.io.s3 import Bucket
     from btc_assets.storage.registry.cached import CachedRegistry
     from btc_assets.storage.registry.s3 import S3Registry
-    from btc_assets.storage.s3 import Bucket
 
     cache = _cache(settings, settings.s3_endpoint, settings.root)
     return CachedRegistry(S3Registry(Bucket(settings.root, settings.s3_endpoint)), cache)

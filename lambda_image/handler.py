@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from btc_assets.market.retry import Patience
+from btc_assets.market.retry import RetryPolicy
 from btc_assets.market.sources.binance import Binance
-from btc_assets.market.sources.landing import Landing
+from btc_assets.market.sources.landing import LandingZone
 from lambda_image.config import Config, config_from
 from lambda_image.event import Order, order_of
-from lambda_image.ingest import Landings, land
+from lambda_image.ingest import LandingReport, land_days
 from lambda_image.launch import Dagster
 from lambda_image.pipes import is_from_pipes, report_to_pipes
 
@@ -78,21 +78,21 @@ def _obey(config: Config, order: Order, seconds_left: Callable[[], float]) -> di
     }
 
 
-def _land(config: Config, order: Order, seconds_left: Callable[[], float]) -> Landings:
+def _land(config: Config, order: Order, seconds_left: Callable[[], float]) -> LandingReport:
     questions = 2  # days, and 4-hour candles
-    patience = Patience(deadline=max(seconds_left() - _KEPT_FOR_DAGSTER, 5.0) / questions)
-    source = Binance(config.binance_url, patience=patience, hold_file=_HOLD_FILE)
+    retry = RetryPolicy(deadline=max(seconds_left() - _KEPT_FOR_DAGSTER, 5.0) / questions)
+    source = Binance(config.binance_url, retry=retry, hold_file=_HOLD_FILE)
     zone = _zone(config.landing, config.symbol, config.s3_endpoint)
-    return land(source, zone, config.symbol, order.day, seconds_left, last_call=order.last_call)
+    return land_days(source, zone, config.symbol, order.day, seconds_left, last_call=order.last_call)
 
 
 @cache
-def _zone(location: str, symbol: str, endpoint: str) -> Landing:
+def _zone(location: str, symbol: str, endpoint: str) -> LandingZone:
     """The landing zone, whose connection a warm environment keeps."""
-    return Landing(location, symbol, s3_endpoint=endpoint)
+    return LandingZone(location, symbol, s3_endpoint=endpoint)
 
 
-def _start(config: Config, landings: Landings) -> str | None:
+def _start(config: Config, landings: LandingReport) -> str | None:
     return Dagster(config.dagster_url, _token(config)).start({*landings.fresh, landings.day})
 
 

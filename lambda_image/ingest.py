@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from btc_assets.errors import SourceError, SourceUnavailable
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS
-from btc_assets.market.fetch import fetch
+from btc_assets.market.fetch import fetch_days
 from btc_assets.market.kline import Kline
-from btc_assets.market.sources.landing import Landed, Landing
+from btc_assets.market.sources.landing import LandedDay, LandingZone
 from btc_assets.market.sources.protocol import KlineSource
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class OutOfTime(SourceUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Landings:
+class LandingReport:
     """What one invocation found and did."""
 
     day: dt.date
@@ -41,15 +41,15 @@ class Landings:
     """Days of which no 4-hour candle could be had."""
 
 
-def land(
+def land_days(
     source: KlineSource,
-    zone: Landing,
+    zone: LandingZone,
     symbol: str,
     day: dt.date,
     seconds_left: Callable[[], float],
     *,
     last_call: bool = False,
-) -> Landings:
+) -> LandingReport:
     """Land every closed candle from the last landed day on, up to ``day``; oldest first, each once.
 
     Oldest first makes the newest landed day a watermark: whenever this stops, the next call knows
@@ -64,7 +64,7 @@ def land(
     last = zone.last_day(symbol)
     first = day if last is None else min(last + DAY, day)
     start = first if last is None else max(FIRST_DAY, first - RECHECKED_DAYS * DAY)
-    klines = fetch(source, symbol, start, day + DAY)
+    klines = fetch_days(source, symbol, start, day + DAY)
     bars = bars_by_day(source, symbol, start, day, last_call)
     known = {landed.date: landed for landed in zone.newest(symbol, start, day + DAY)}
     zone_begins = min(known, default=first)
@@ -81,7 +81,7 @@ def land(
             (restated if date in known else fresh).append(date)
     unchanged = len(klines) - len(fresh) - len(restated)
     without = tuple(kline.date for kline in klines if not bars.get(kline.date))
-    return Landings(day, tuple(fresh), tuple(restated), unchanged, without)
+    return LandingReport(day, tuple(fresh), tuple(restated), unchanged, without)
 
 
 def bars_by_day(
@@ -103,7 +103,7 @@ def bars_by_day(
     return found
 
 
-def is_news(zone: Landing, landed: Landed, kline: Kline, bars: list[Kline]) -> bool:
+def is_news(zone: LandingZone, landed: LandedDay, kline: Kline, bars: list[Kline]) -> bool:
     """Whether ``kline`` and ``bars`` say more than what is landed, or something else."""
     if landed.sha256 == zone.digest(kline, bars):
         return False

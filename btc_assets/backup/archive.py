@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from btc_assets.backup.snapshot import writing
 from btc_assets.errors import BackupError
-from btc_assets.io.files import file_sha256, sync
+from btc_assets.io.files import file_sha256, replacing, sync
 from btc_assets.storage.registry.manifest import canonical_json
 
 FORMAT = 1
@@ -110,11 +110,9 @@ def pack(folder: Path, manifest: Manifest, out: Path) -> None:
         StorageError: the disk is full or read-only.
         BackupError: ``out`` exists, or does not read back.
     """
-    draft = out.with_name(f".{out.name}.tmp")
     content = manifest.encode()
-    try:
+    with writing(out), replacing(out) as draft:
         with (
-            writing(out),
             draft.open("wb") as file,
             gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, filename="", mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
@@ -124,14 +122,10 @@ def pack(folder: Path, manifest: Manifest, out: Path) -> None:
             for name, (size, _) in manifest.files.items():
                 with (folder / name).open("rb") as source:
                     _add(tar, name, size, source)
-        sync(draft)
         unpack(draft, None)
         if out.exists():
             raise BackupError(f"{out} exists already; name another with --out")
-        draft.rename(out)
-        sync(out.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+    sync(out.parent)
 
 
 def _add(tar: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:

@@ -30,7 +30,7 @@ from btc_assets.storage.delta.log import ENTRY
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 
-PATIENCE = 30.0
+SNAPSHOT_TIMEOUT = 30.0
 """Seconds to wait for an instant at which no forecast is half issued."""
 
 NEWEST = 5
@@ -74,7 +74,7 @@ def pin(tables: DeltaTables, registry: FolderRegistry, specs: Iterable[TableSpec
     or something is wrong, waiting does not help, and the check of the copy will say what it is.
     """
     specs = list(specs)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SNAPSHOT_TIMEOUT
     while True:
         before, now = _versions(tables, specs), _versions(tables, specs)
         late = time.monotonic() > deadline
@@ -84,7 +84,7 @@ def pin(tables: DeltaTables, registry: FolderRegistry, specs: Iterable[TableSpec
             if late or not any(fault.what == "rows" and fault.origin for fault in report.faults):
                 return now
         elif late:
-            raise BackupError(f"tables changed without a pause for {PATIENCE:.0f} s; try again later")
+            raise BackupError(f"tables changed without a pause for {SNAPSHOT_TIMEOUT:.0f} s; try again later")
         time.sleep(0.1)
 
 
@@ -160,7 +160,7 @@ def copy_models(root: Path, target: Path, taken: Taken) -> None:
     names = sorted(path.name for path in _entries(registry.root) if path.is_dir())
     for name in names:
         for ref in registry.versions(name):
-            folder = registry.fetch(ref)
+            folder = registry.model_folder(ref)
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     link(path, target / "models" / name / str(ref.vintage) / path.relative_to(folder))

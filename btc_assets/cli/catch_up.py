@@ -122,7 +122,7 @@ def outdated(settings: Settings) -> bool:
     for row in rows.group_by("model", maintain_order=True).last().to_dicts():
         ref = ModelRef(row["model"], VintageId(row["vintage"], row["revision"]), row["manifest_sha256"])
         try:
-            manifest = read_manifest(registry.fetch(ref), ref.manifest_sha256)
+            manifest = read_manifest(registry.model_folder(ref), ref.manifest_sha256)
         except BtcError as error:  # the runs that need it will say what is wrong with it
             print(f"btc: {error}", file=sys.stderr)
             continue

@@ -99,7 +99,7 @@ def models(settings: Settings) -> Finding:
     registry = open_registry(settings)
     refs = [ref for kind in NETWORKS for ref in registry.versions(kind)]
     for ref in refs:
-        registry.fetch(ref)
+        registry.model_folder(ref)
     if not refs:
         return Finding("models", "broken", f"no vintage in {settings.root}; run `btc up` or `btc backfill`")
     return Finding("models", "ok", f"{len(refs)} vintages verified, newest {max(r.vintage for r in refs)}")

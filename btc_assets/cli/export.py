@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +35,7 @@ def export(
         return
     from btc_assets.cli.tables import all_tables
     from btc_assets.factory import open_tables
+    from btc_assets.io.files import replacing
 
     spec = all_tables()[one_of(table, all_tables(), "table")]
     first, last = origin_range(start, end)
@@ -43,15 +43,10 @@ def export(
         raise ConfigurationError(f"--out {out}: the name must end in .parquet or .csv")
     settings = load()
     frame = open_tables(settings).read(spec, start=first, end=last)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        if out.suffix == ".csv":
-            frame.write_csv(temporary)
-        else:
-            frame.write_parquet(temporary)
-        temporary.replace(out)
+        with replacing(out) as draft:
+            (frame.write_csv if out.suffix == ".csv" else frame.write_parquet)(draft)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StorageError(f"cannot write {out}: {error.strerror or error}; choose another --out") from error
     label = " (SIMULATED prices)" if settings.simulated else ""
     typer.echo(f"{out}: {frame.height:,} rows of {table}{label}")

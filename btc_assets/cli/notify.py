@@ -22,7 +22,7 @@ def notify() -> None:
     settings = load()
     channels = open_channels(settings)
     if not channels:
-        raise ConfigurationError("BTC_NOTIFY is empty: nobody is told; list log, mail or webhook")
+        raise ConfigurationError("BTC_NOTIFY is empty: nobody is notified; list log, mail or webhook")
     message = Message(
         "trial",
         "test notification",

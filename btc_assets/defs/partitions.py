@@ -14,7 +14,7 @@ from btc_assets.market.calendar import DAY, FIRST_DAY, days
 for _category in (dg.BetaWarning, dg.PreviewWarning):
     warnings.filterwarnings("ignore", category=_category)
 
-DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="UTC")
+DAILY_PARTITIONS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="UTC")
 """UTC days from the first candle to yesterday; a day appears when it is over."""
 
 IN_ONE_RUN = dg.BackfillPolicy.single_run()

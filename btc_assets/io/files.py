@@ -1,34 +1,66 @@
-"""SHA-256 of files, and writing small files so that a reader sees all of one or nothing."""
+"""Atomic writes of files: a reader sees the old bytes or the new ones, also after a crash; and hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of the bytes of ``path``."""
+    """Return the hex SHA-256 of the bytes of ``path``."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``; after a crash it holds the old bytes or the new ones, never a mix."""
+def fingerprint(path: Path) -> tuple[int, int, int]:
+    """Return size, time of change and inode of ``path``: they differ once the file was touched."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a hidden draft beside ``path`` to be written to, and move it to ``path`` at the end.
+
+    After an error ``path`` is as it was and the draft is gone; a process that is killed leaves the draft,
+    ``.NAME.*.tmp``. Unless ``durable``, a power cut may lose the new bytes.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield draft
+        if durable:
+            sync(draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace ``path`` by ``content``, all or nothing; see `replacing`."""
+    with replacing(path, durable=durable) as draft:
+        draft.write_bytes(content)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write ``content`` to ``path``, all or nothing, unless it exists; return whether it was written."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        draft.write_bytes(content)
+        sync(draft)
+        os.link(draft, path)  # a link appears whole or not at all, and fails if the name is taken
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
 def sync(path: Path) -> None:
-    """Make a file's bytes, or a folder's entries, survive a power cut."""
+    """Flush a file's bytes, or a folder's entries, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

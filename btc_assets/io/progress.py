@@ -1,4 +1,4 @@
-"""How far a long piece of work has come, for whoever watches: the terminal and the web page.
+"""The progress of long work, for the terminal and the web page.
 
 The worker writes a small file beside the tables; readers poll it. A reader never sees half a file.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from btc_assets.io.files import write_atomically
 
 STALE_AFTER = dt.timedelta(minutes=10)
 """A file that nobody has touched for so long was left by a worker that died."""
@@ -31,7 +32,7 @@ def _path(root: str) -> Path | None:
 
 
 def report(root: str, stage: str, fraction: float, detail: str = "") -> None:
-    """Publish where the work under ``root`` stands; does nothing where ``root`` is not a folder.
+    """Write the progress of the work under ``root``; do nothing where ``root`` is not a folder.
 
     A courtesy to whoever watches: a disk that is full fails the work where it writes what counts, not here.
     """
@@ -39,24 +40,23 @@ def report(root: str, stage: str, fraction: float, detail: str = "") -> None:
     if path is None:
         return
     now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(asdict(Progress(stage, round(fraction, 4), detail, now))))
-        temporary.replace(path)
+        content = json.dumps(asdict(Progress(stage, round(fraction, 4), detail, now))).encode()
+        write_atomically(path, content, durable=False)
 
 
 def done(root: str) -> None:
-    """Say that nothing is being worked on; drafts of workers that were killed go too."""
+    """Remove the progress, and the drafts of workers that were killed."""
     path = _path(root)
     if path is not None:
-        for old in (path, *path.parent.glob("progress.*.tmp")):
+        for old in (path, *path.parent.glob("*progress.*.tmp")):
             with contextlib.suppress(OSError):
                 old.unlink(missing_ok=True)
 
 
 def read(root: str) -> Progress | None:
-    """Where the work under ``root`` stands, or None when there is none (or its worker died)."""
+    """Read the progress of the work under ``root``; None if there is none or its worker died."""
     path = _path(root)
     if path is None:
         return None

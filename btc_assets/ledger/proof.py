@@ -154,7 +154,7 @@ def _write_models(
             raise LedgerError(
                 f"{model} {vintage} is not in the registry any more; `btc verify` says who used it"
             )
-        source, copy = registry.fetch(ref), target / model / str(vintage)
+        source, copy = registry.model_folder(ref), target / model / str(vintage)
         if with_models:
             shutil.copytree(source, copy)
         else:

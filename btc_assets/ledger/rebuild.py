@@ -152,7 +152,7 @@ def _record(tables: TableStore, symbol: str, origin: dt.date) -> IssueRecord:
 
 def _opened(registry: ModelRegistry, ref: ModelRef, record: IssueRecord) -> Predictor:
     """The vintage; one that another release's code made only that release can open."""
-    folder = registry.fetch(ref)
+    folder = registry.model_folder(ref)
     manifest = read_manifest(folder, ref.manifest_sha256)
     if not is_of_this_code(manifest):
         raise LedgerError(

@@ -62,7 +62,7 @@ def fit_again(
     Raises:
         LedgerError: no state of the candles is the one that it was fitted on.
     """
-    stored = registry.fetch(ref)
+    stored = registry.model_folder(ref)
     facts = read_manifest(stored, ref.manifest_sha256)
     candles, features = _data_of_fit(everything, ref.vintage.cutoff, str(facts["data_sha256"]), record)
     hyperparameters = HyperParameters.from_dict(facts["hyperparameters"])

@@ -1,14 +1,15 @@
-"""Remembers, across threads and processes, until when the exchange told us to stay away."""
+"""Memory, across threads and processes, of how long the exchange bans or limits this address."""
 
 from __future__ import annotations
 
 import json
 import logging
-import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from btc_assets.io.files import write_atomically
 
 LONGEST_BAN = 3 * 86400.0
 """Seconds; Binance documents bans from 2 minutes to 3 days."""
@@ -21,14 +22,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """No call before ``until`` (seconds since 1970), because of ``status`` (418 ban, 429 limit)."""
+    """A ban (``status`` 418) or limit (429): no call before ``until`` (seconds since 1970, UTC)."""
 
     until: float
     status: int
 
 
-class Cooldown:
-    """The hold in force, kept in memory and, given a ``path``, in a file other processes read."""
+class BanMemory:
+    """The current hold, in memory and, given a ``path``, in a file that other processes read."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -36,7 +37,7 @@ class Cooldown:
         self._lock = threading.Lock()
 
     def current(self) -> Hold | None:
-        """The hold in force now, if any."""
+        """Return the current hold, or None."""
         with self._lock:
             holds = [hold for hold in (self._hold, self._read()) if hold and hold.until > time.time()]
             return max(holds, key=lambda hold: (hold.status == 418, hold.until), default=None)
@@ -67,13 +68,8 @@ class Cooldown:
 
     def _write(self, hold: Hold) -> None:
         assert self._path is not None
-        body = json.dumps({"until": hold.until, "status": hold.status})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", dir=self._path.parent, prefix=self._path.name, delete=False
-            ) as file:
-                file.write(body)
-            Path(file.name).replace(self._path)
+            write_atomically(self._path, json.dumps(asdict(hold)).encode(), durable=False)
         except OSError as error:
             _log.warning("the hold could not be kept for other processes in %s: %s", self._path, error)

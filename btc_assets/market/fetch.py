@@ -1,4 +1,4 @@
-"""Asking a source for days that must exist: each is there, or an error says why not and when."""
+"""Fetch candles of days that must exist; an error says why one does not and when it should."""
 
 from __future__ import annotations
 
@@ -10,13 +10,8 @@ from btc_assets.market.kline import Kline
 from btc_assets.market.sources.protocol import KlineSource
 
 
-def fetch_day(source: KlineSource, symbol: str, day: dt.date) -> Kline:
-    """The closed candle of ``day``; see `fetch`."""
-    return fetch(source, symbol, day, day + DAY)[0]
-
-
-def fetch(source: KlineSource, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
-    """The closed candles of the days [start, end); the newest must be there, gaps before it may be real.
+def fetch_days(source: KlineSource, symbol: str, start: dt.date, end: dt.date) -> list[Kline]:
+    """Fetch the closed candles of the days [start, end); the newest must exist, earlier gaps may be real.
 
     Raises:
         ConfigurationError: the range is empty, or begins before the first candle there ever was.

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long to wait for what, in seconds; ``deadline`` covers a whole question, retries included."""
 
     deadline: float = 120.0
@@ -37,7 +37,7 @@ class Patience:
         return time.monotonic() + self.deadline
 
 
-class NotBefore(SourceUnavailable):
+class RetryAfter(SourceUnavailable):
     """A failure that is retried after ``wait`` seconds and no earlier."""
 
     def __init__(self, message: str, wait: float) -> None:
@@ -45,12 +45,12 @@ class NotBefore(SourceUnavailable):
         self.wait = wait
 
 
-def persist(call: Callable[[], T], patience: Patience, deadline: float, what: str) -> T:
+def retry_until(call: Callable[[], T], retry: RetryPolicy, deadline: float, what: str) -> T:
     """``call()``, tried again while it raises `SourceUnavailable` and ``deadline`` has not come.
 
     Args:
         call: one attempt; it may hang.
-        patience: the waits between attempts (exponential, with jitter).
+        retry: the waits between attempts (exponential, with jitter).
         deadline: when to give up, on the clock of ``time.monotonic()``.
         what: what is asked, for errors.
 
@@ -65,7 +65,7 @@ def persist(call: Callable[[], T], patience: Patience, deadline: float, what: st
             return False
         failures.append(str(error))
         left = deadline - time.monotonic()
-        wait = error.wait if isinstance(error, NotBefore) else 0.0
+        wait = error.wait if isinstance(error, RetryAfter) else 0.0
         return False if left <= 0 or wait >= left else wait or True
 
     try:
@@ -73,12 +73,12 @@ def persist(call: Callable[[], T], patience: Patience, deadline: float, what: st
             on=worth_a_retry,
             attempts=None,
             timeout=max(deadline - time.monotonic(), 0.001),
-            wait_initial=patience.first_wait,
-            wait_max=min(patience.longest_wait, patience.deadline / 10),
-            wait_jitter=patience.first_wait,
+            wait_initial=retry.first_wait,
+            wait_max=min(retry.longest_wait, retry.deadline / 10),
+            wait_jitter=retry.first_wait,
         ):
             with attempt:
-                return within(deadline - time.monotonic(), call, what)
+                return run_with_timeout(deadline - time.monotonic(), call, what)
     except SourceUnavailable as error:
         earlier = next((failure for failure in reversed(failures) if failure != str(error)), None)
         if earlier is None:
@@ -87,7 +87,7 @@ def persist(call: Callable[[], T], patience: Patience, deadline: float, what: st
     raise AssertionError("a loop of attempts ends in a result or an error")
 
 
-def within(seconds: float, call: Callable[[], T], what: str) -> T:
+def run_with_timeout(seconds: float, call: Callable[[], T], what: str) -> T:
     """``call()``, given up after ``seconds``, whatever it hangs in.
 
     Socket timeouts start anew with every byte and do not cover name resolution; this does. A call
@@ -106,7 +106,7 @@ def within(seconds: float, call: Callable[[], T], what: str) -> T:
             failure.append(error)
 
     if seconds > 0:
-        thread = threading.Thread(target=run, name=f"within-{seconds:g}s", daemon=True)
+        thread = threading.Thread(target=run, name=f"timeout-{seconds:g}s", daemon=True)
         thread.start()
         thread.join(seconds)
     if failure:

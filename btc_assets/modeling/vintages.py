@@ -174,7 +174,7 @@ class VintageBook:
 
     def _open(self, ref: ModelRef) -> Predictor:
         if ref.manifest_sha256 not in self._predictors:
-            predictor = Predictor.open(self.registry.fetch(ref), ref.manifest_sha256)
+            predictor = Predictor.open(self.registry.model_folder(ref), ref.manifest_sha256)
             self._predictors[ref.manifest_sha256] = predictor
         return self._predictors[ref.manifest_sha256]
 
@@ -191,7 +191,7 @@ class VintageBook:
             if self._is_ours(kind, cutoff, ref):
                 return ref
             revision += 1
-        _sweep_scratch()
+        _remove_scratch()
         with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
             folder = Path(scratch) / "model"
             hyperparameters = self.chosen(kind, cutoff)
@@ -202,7 +202,7 @@ class VintageBook:
             return self.registry.publish(kind, VintageId(cutoff, revision), folder, report.metrics)
 
     def _is_ours(self, kind: str, cutoff: dt.date, ref: ModelRef) -> bool:
-        facts = read_manifest(self.registry.fetch(ref), ref.manifest_sha256)
+        facts = read_manifest(self.registry.model_folder(ref), ref.manifest_sha256)
         return (
             facts.get("symbol") == self._anchors.history.symbol
             and facts.get("hyperparameters") == self.chosen(kind, cutoff).as_dict()
@@ -210,7 +210,7 @@ class VintageBook:
         )
 
 
-def _sweep_scratch() -> None:
+def _remove_scratch() -> None:
     """Remove what fits that were killed more than a day ago left in the folder of temporary files."""
     for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
         with contextlib.suppress(OSError):  # of another user, or just gone

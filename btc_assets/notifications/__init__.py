@@ -1,1 +1,1 @@
-"""Alarms: what is wrong, who is told of it, and that each cause is told once. Knows nothing of Dagster."""
+"""Notifications: what is wrong, who is notified of it, each cause once. Knows nothing of Dagster."""

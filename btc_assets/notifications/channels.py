@@ -1,4 +1,4 @@
-"""Who is told: the log, a mailbox, a web address, as ``BTC_NOTIFY`` lists them."""
+"""The channels of notifications that ``BTC_NOTIFY`` lists: the log, a mailbox, a web address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Log:
-    """The log of the process that tells; for Dagster's daemon that is its standard error."""
+    """The log of the process that notifies; for Dagster's daemon that is its standard error."""
 
     name = "log"
 

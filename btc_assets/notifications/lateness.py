@@ -11,13 +11,13 @@ from btc_assets.notifications.notifier import Problem
 from btc_assets.storage.tables import TableStore
 
 
-def late(tables: TableStore, symbol: str, now: dt.datetime, patience: dt.timedelta) -> list[Problem]:
-    """What should be there by now and is not: a day is due ``patience`` after it closed (UTC midnight).
+def late(tables: TableStore, symbol: str, now: dt.datetime, grace: dt.timedelta) -> list[Problem]:
+    """What should be there by now and is not: a day is due ``grace`` after it closed (UTC midnight).
 
     A table without any row is no problem: nothing was loaded yet, and when to begin is a person's choice.
     A store that cannot be read is one.
     """
-    due = last_closed_day(now - patience)
+    due = last_closed_day(now - grace)
     problems = []
     try:
         for spec, what in ((RAW_KLINES, "candle"), (FORECASTS, "forecast")):

@@ -1,4 +1,4 @@
-"""Alarms as mail, over SMTP."""
+"""Notifications as mail, over SMTP."""
 
 from __future__ import annotations
 

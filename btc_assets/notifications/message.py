@@ -1,4 +1,4 @@
-"""What a person is told, and what every way to reach one has in common."""
+"""The message to a person, and the protocol of a channel that delivers it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 TIMEOUT = 10.0
-"""Seconds a channel may take; it must not hold up the sensor that tells."""
+"""Seconds a channel may take; it must not hold up the sensor that notifies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Alarms as a POST of JSON to a web address: a chat's incoming hook, a pager, a script of one's own."""
+"""Notifications as a POST of JSON to a web address: a chat's incoming hook, a pager, a script."""
 
 from __future__ import annotations
 

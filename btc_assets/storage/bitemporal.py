@@ -7,20 +7,31 @@ which was issued keeps pointing at the candles that it was computed from.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from btc_assets.contracts import UTC_US, TableSpec
+from btc_assets.contracts import RAW_KLINES, UTC_US, TableSpec
 from btc_assets.errors import LedgerError
 from btc_assets.market.calendar import DAY
+from btc_assets.market.kline import Kline
 from btc_assets.series import CANDLES, Series
 from btc_assets.storage.tables import Receipt, TableReader, TableStore, conform
 
 
+def klines_frame(
+    klines: Sequence[Kline], ingested_at: dt.datetime, spec: TableSpec = RAW_KLINES
+) -> pl.DataFrame:
+    """Build rows of ``spec`` (``raw_klines`` or ``raw_klines_4h``), stored at ``ingested_at`` (UTC)."""
+    values = {name: [getattr(kline, name) for kline in klines] for name in Kline.__slots__}
+    values["ingested_at"] = [ingested_at] * len(klines)
+    return pl.DataFrame({name: values[name] for name in spec.schema}, schema=spec.schema)
+
+
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """What came of candles that were brought in.
+class StoredCandles:
+    """The outcome of `store_candles`.
 
     Attributes:
         receipt: new candles (``inserted``), restated ones (``updated``) and those known already.
@@ -31,7 +42,9 @@ class Landing:
     restated: pl.DataFrame
 
 
-def land(tables: TableStore, candles: pl.DataFrame, now: dt.datetime, series: Series = CANDLES) -> Landing:
+def store_candles(
+    tables: TableStore, candles: pl.DataFrame, now: dt.datetime, series: Series = CANDLES
+) -> StoredCandles:
     """Store what is new or restated in ``candles`` as known from ``now`` on; keep what is equal as it is.
 
     The old version of a restated candle is put aside before the new one is stored: a process that dies
@@ -65,7 +78,7 @@ def land(tables: TableStore, candles: pl.DataFrame, now: dt.datetime, series: Se
     changed = incoming.filter(is_new | is_restated)
     version = tables.version(table) if changed.is_empty() else tables.upsert(table, changed).version
     unchanged = incoming.height - changed.height
-    return Landing(Receipt(int(is_new.sum()), restated.height, unchanged, version), restated)
+    return StoredCandles(Receipt(int(is_new.sum()), restated.height, unchanged, version), restated)
 
 
 def newest(

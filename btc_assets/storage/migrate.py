@@ -88,8 +88,8 @@ def copy_models(src: ModelRegistry, dst: ModelRegistry, name: str, progress: Pro
     for done, ref in enumerate(refs, start=1):
         there = dst.get(name, ref.vintage)
         if there is None:
-            copied = dst.publish(name, ref.vintage, src.fetch(ref), ref.metrics)
-            dst.fetch(copied)
+            copied = dst.publish(name, ref.vintage, src.model_folder(ref), ref.metrics)
+            dst.model_folder(copied)
         elif there.manifest_sha256 != ref.manifest_sha256:
             raise StorageError(
                 f"model {name} {ref.vintage}: the destination has another model under this name "

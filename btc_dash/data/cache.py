@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import polars as pl
+from cachetools import LRUCache
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import StorageError, TableMissing
@@ -29,10 +29,13 @@ class Outage:
     since: dt.datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    version: int
-    value: Any
+@dataclass(slots=True)
+class _Entry:
+    """A value, or none yet, and the lock that one thread holds while it loads it."""
+
+    version: int | None = None
+    value: Any = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Reader:
@@ -55,10 +58,8 @@ class Reader:
         self._tables = tables
         self._check_every = check_every
         self._clock = clock
-        self._limit = limit
         self._versions: dict[str, tuple[float, int]] = {}
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._gates: dict[Hashable, threading.Lock] = {}
+        self._entries: LRUCache[Hashable, _Entry] = LRUCache(limit)
         self._asking: set[str] = set()
         self._lock = threading.Lock()
 
@@ -110,36 +111,18 @@ class Reader:
         Raises:
             StorageError: the store fails and nothing was read before.
         """
-        full = (spec.name, key)
         version = self.version(spec)
         with self._lock:
-            gate = self._gates.setdefault(full, threading.Lock())
-        with gate:
-            kept = self._look(full)
-            if kept is None or (kept.version != version and not self.outage):
+            entry = self._entries.setdefault((spec.name, key), _Entry())
+        with entry.lock:
+            if entry.version is None or (entry.version != version and not self.outage):
                 try:
-                    kept = self._put(full, _Kept(version, load()))
+                    entry.value, entry.version = load(), version
                 except (StorageError, OSError):
                     self._failed()
-                    if kept is None:
+                    if entry.version is None:
                         raise
-        return kept.value  # type: ignore[no-any-return]
-
-    def _look(self, full: Hashable) -> _Kept | None:
-        with self._lock:
-            kept = self._kept.get(full)
-            if kept is not None:
-                self._kept.move_to_end(full)
-            return kept
-
-    def _put(self, full: Hashable, kept: _Kept) -> _Kept:
-        with self._lock:
-            self._kept[full] = kept
-            self._kept.move_to_end(full)
-            while len(self._kept) > self._limit:
-                old, _ = self._kept.popitem(last=False)
-                self._gates.pop(old, None)
-            return kept
+            return entry.value  # type: ignore[no-any-return]
 
     def _failed(self) -> None:
         if self.outage is None:

@@ -82,7 +82,7 @@ class Cards:
         return found
 
     def _read(self, reign: Reign) -> Card:
-        folder = self._registry().fetch(ModelRef(reign.model, reign.vintage, reign.manifest_sha256))
+        folder = self._registry().model_folder(ModelRef(reign.model, reign.vintage, reign.manifest_sha256))
         manifest = read_manifest(folder, reign.manifest_sha256)
         pictures = {name: (folder / name).read_bytes() for name in PICTURES if name in manifest["files"]}
         return Card(reign, manifest, pictures)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import polars as pl
+from cachetools import LRUCache
 
 from btc_assets.contracts import HORIZONS, NETWORKS, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.errors import ModelError, NotEnoughHistory
@@ -50,7 +50,7 @@ class Forecaster:
         self._registry = open_registry
         self._budget = budget
         self._open = lru_cache(maxsize=32)(self._open_vintage)
-        self._kept: OrderedDict[Key, dict[str, Forecast]] = OrderedDict()
+        self._kept: LRUCache[Key, dict[str, Forecast]] = LRUCache(KEPT)
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -83,16 +83,13 @@ class Forecaster:
     def _answer(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
         """What is kept under ``key``, or what ``make`` gives, on ``client``'s budget."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+            if (kept := self._kept.get(key)) is not None:
+                return kept
         self._budget.spend(client)
         with self._slots:
             made = make()
         with self._lock:
             self._kept[key] = made
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
         return made
 
     def _versions(self) -> tuple[int, int]:
@@ -108,7 +105,7 @@ class Forecaster:
         return self._compute(candles, _completed(market.features(self._reader), candles), origin, named)
 
     def _from_now(self, glimpse: Glimpse, named: tuple[str, str] | None) -> dict[str, Forecast]:
-        from btc_assets.frames import klines_frame
+        from btc_assets.storage.bitemporal import klines_frame
 
         before = pl.col("date") < glimpse.candle.date
         closed = market.candles(self._reader).filter(before)
@@ -159,7 +156,7 @@ class Forecaster:
     def _open_vintage(self, kind: str, vintage: VintageId, sha256: str) -> Predictor:
         from btc_assets.modeling.inference import Predictor
 
-        return Predictor.open(self._registry().fetch(ModelRef(kind, vintage, sha256)), sha256)
+        return Predictor.open(self._registry().model_folder(ModelRef(kind, vintage, sha256)), sha256)
 
 
 def _completed(known: pl.DataFrame, candles: pl.DataFrame) -> pl.DataFrame:

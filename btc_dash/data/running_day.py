@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cachetools import TTLCache
+
 from btc_assets.errors import NoDataYet
 from btc_assets.market.kline import Kline
 from btc_assets.settings import Settings
@@ -35,8 +37,7 @@ class RunningDay:
     ) -> None:
         """``ask`` fetches the candle; None where the source has no running day."""
         self._ask = ask
-        self._clock = clock
-        self._seen: tuple[float, Glimpse] | None = None
+        self._recent: TTLCache[str, Glimpse] = TTLCache(1, GOOD_FOR, clock)
         self._lock = threading.Lock()
 
     @property
@@ -54,12 +55,13 @@ class RunningDay:
         if self._ask is None:
             raise NoDataYet("This source has no running day.")
         with self._lock:
-            if self._seen is None or self._clock() - self._seen[0] > GOOD_FOR:
+            recent = self._recent.get("")
+            if recent is None:
                 candle = self._ask()
                 if candle is None:
                     raise NoDataYet("Nothing was traded yet today.")
-                self._seen = self._clock(), Glimpse(candle, dt.datetime.now(dt.UTC))
-            return self._seen[1]
+                recent = self._recent[""] = Glimpse(candle, dt.datetime.now(dt.UTC))
+            return recent
 
 
 def running_day(settings: Settings) -> RunningDay:
@@ -68,11 +70,11 @@ def running_day(settings: Settings) -> RunningDay:
         return RunningDay(None)
 
     def ask() -> Kline | None:
-        from btc_assets.market.retry import Patience
+        from btc_assets.market.retry import RetryPolicy
         from btc_assets.market.sources.binance import Binance
 
         hold_file = settings.cache_dir / "binance-hold.json"
-        exchange = Binance(settings.binance_url, patience=Patience(deadline=DEADLINE), hold_file=hold_file)
+        exchange = Binance(settings.binance_url, retry=RetryPolicy(deadline=DEADLINE), hold_file=hold_file)
         return exchange.running(settings.symbol)
 
     return RunningDay(ask)

@@ -6,8 +6,8 @@ Sums are taken a year of targets at a time, so that memory does not grow with th
 from __future__ import annotations
 
 import datetime as dt
-from collections import OrderedDict
 from collections.abc import Iterator
+from functools import lru_cache
 
 import polars as pl
 
@@ -61,14 +61,13 @@ def counts(reader: Reader) -> dict[str, int]:
 
 def at_horizon(reader: Reader, horizon: int) -> pl.DataFrame:
     """Every score at one horizon, by model and origin; of the last few horizons asked for, kept."""
-    recent: OrderedDict[int, pl.DataFrame] = reader.keep(FORECAST_SCORES, "horizons", OrderedDict)
-    rows = recent.get(horizon)
-    if rows is None:
+
+    def read(horizon: int) -> pl.DataFrame:
         parts = [chunk.filter(pl.col("horizon") == horizon) for chunk in _chunks(reader)]
-        rows = recent[horizon] = pl.concat(parts).sort("model", "origin_date")
-        while len(recent) > _HORIZONS_KEPT:
-            recent.popitem(last=False)
-    return rows
+        return pl.concat(parts).sort("model", "origin_date")
+
+    recent = reader.keep(FORECAST_SCORES, "horizons", lambda: lru_cache(_HORIZONS_KEPT)(read))
+    return recent(horizon)
 
 
 def compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, Comparison]:

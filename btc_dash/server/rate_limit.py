@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import LRUCache
 
 
 class TooManyRequests(Exception):
@@ -30,8 +31,8 @@ class Budget:
         clients: int = 10_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._per_second, self._burst, self._clients, self._clock = per_second, burst, clients, clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._per_second, self._burst, self._clock = per_second, burst, clock
+        self._left: LRUCache[str, tuple[float, float]] = LRUCache(clients)
         self._lock = threading.Lock()
 
     def spend(self, client: str) -> None:
@@ -42,11 +43,9 @@ class Budget:
         """
         now = self._clock()
         with self._lock:
-            left, then = self._left.pop(client, (float(self._burst), now))
+            left, then = self._left.get(client, (float(self._burst), now))
             left = min(self._burst, left + (now - then) * self._per_second)
             enough = left >= 1
             self._left[client] = (left - 1 if enough else left, now)
-            while len(self._left) > self._clients:
-                self._left.popitem(last=False)
         if not enough:
             raise TooManyRequests(math.ceil((1 - left) / self._per_second))

@@ -195,7 +195,7 @@ def test_a_half_issued_forecast_is_waited_out(
     tables = open_tables(place)
     newest = tables.read(FORECASTS, start=LAST)
     tables.delete_keys(FORECASTS, newest.select(FORECASTS.key))
-    monkeypatch.setattr("btc_assets.backup.snapshot.PATIENCE", 0.3)
+    monkeypatch.setattr("btc_assets.backup.snapshot.SNAPSHOT_TIMEOUT", 0.3)
     out = tmp_path / "x.tar.gz"
     with pytest.raises(BackupError, match="its 270 rows are gone; `btc rebuild"):
         backup(place, out, SPECS)

@@ -1,4 +1,4 @@
-"""`btc notify`: whether an alarm would reach anybody."""
+"""`btc notify`: whether a notification would reach anybody."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ def test_T2_progress_that_cannot_be_written_does_not_fail_the_work(tmp_path: Pat
 
 
 def test_T9_drafts_of_killed_workers_go_when_the_work_is_done(tmp_path: Path) -> None:
-    (tmp_path / "progress.4711.tmp").write_text("{")
+    for name in ("progress.4711.tmp", ".progress.json.abcdef.tmp"):
+        (tmp_path / name).write_text("{")
     progress.report(str(tmp_path), "fitting", 0.5)
     assert progress.read(str(tmp_path)) is not None
     progress.done(str(tmp_path))

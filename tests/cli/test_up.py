@@ -21,7 +21,7 @@ from cli_fixture import RunBtc
 from dumps import write_dumps
 
 LAST = dt.date(2020, 2, 29)
-PATIENCE = 280.0
+START_TIMEOUT = 280.0
 
 
 def free_port() -> int:
@@ -73,7 +73,7 @@ class Up:
         return self.log.read_text(errors="replace")
 
     def wait_for(self, what: str, ready: object) -> None:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + START_TIMEOUT
         while not ready():  # type: ignore[operator]
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < end, f"{what} took too long:\n{self.said()}"

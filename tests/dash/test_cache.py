@@ -95,7 +95,7 @@ def test_what_is_kept_is_bounded(tables: DeltaTables) -> None:
     reader = Reader(tables, dash_data.SYMBOL, limit=5)
     for number in range(50):
         reader.keep(RAW_KLINES, number, lambda: 1)
-    assert len(reader._kept) == 5
+    assert len(reader._entries) == 5
 
 
 def test_many_threads_load_a_thing_once(tables: DeltaTables) -> None:

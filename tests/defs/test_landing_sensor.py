@@ -20,7 +20,7 @@ from btc_assets.defs.automation.landing_sensor import (
 )
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.resources import Platform
-from btc_assets.market.sources.landing import Landing
+from btc_assets.market.sources.landing import LandingZone
 
 MIDNIGHT = dt.datetime(2025, 7, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -33,7 +33,7 @@ class Watch:
     def __init__(self, folder: Path, instance: dg.DagsterInstance, patch: pytest.MonkeyPatch) -> None:
         self.now = MIDNIGHT + dt.timedelta(minutes=6)
         self.instance = instance
-        self.zone = Landing(str(folder))
+        self.zone = LandingZone(str(folder))
         self.cursor: str | None = None
         self.platform = Platform(overrides={"source": "landing", "landing": str(folder)})
         patch.setattr(Platform, "now", lambda _: self.now)

@@ -1,4 +1,4 @@
-"""The alarms of the graph: runs that really fail, sensors that tell of it over real servers."""
+"""The sensors that notify: runs that really fail, messages over real servers."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_failed_run_is_told_once_with_what_where_and_what_to_do(
     daemon = Daemon(fragile, failed_runs)
     assert daemon.tick() == "no new failure"
     fail(fragile, FIRST_DAY, FIRST_DAY + 9 * DAY)
-    assert daemon.tick() == f"told webhook: [BTCUSDT] {TITLE}"
+    assert daemon.tick() == f"notified webhook: [BTCUSDT] {TITLE}"
     assert [daemon.tick() for _ in range(3)] == ["no new failure"] * 3
     assert titles(web) == [f"problem: {TITLE}"]
     text = web.posts[0]["text"]
@@ -151,7 +151,7 @@ def test_a_notifier_that_fails_fails_nothing_and_is_tried_again_with_the_next_ti
     web.status = 503
     for _ in range(2):
         assert daemon.tick() == "NOT delivered: webhook at 127.0.0.1: HTTP 503"
-    assert "webhook was not told" in caplog.text
+    assert "webhook was not notified" in caplog.text
     assert "canary" not in caplog.text + str(daemon.cursor)
     web.status = 200
     daemon.tick()
@@ -201,7 +201,7 @@ def test_a_late_day_is_told_at_the_set_time_and_when_it_is_there(graph: GraphEnv
     daemon, due = Daemon(graph, late_data), closes_at(LAST + DAY) + dt.timedelta(hours=3)
     assert daemon.tick(due - dt.timedelta(minutes=1)) == "nothing is late"
     daemon.tick(due)
-    assert daemon.tick(due + dt.timedelta(hours=9)) == "told already"
+    assert daemon.tick(due + dt.timedelta(hours=9)) == "notified already"
     title = f"The candle of {LAST + DAY} is missing"
     assert titles(web) == [f"problem: {title}"]
     graph.run("market_history", LAST + DAY, LAST + DAY)

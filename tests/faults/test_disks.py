@@ -83,7 +83,7 @@ for attempt in (
         refused += 1
 assert refused == 4, refused
 assert DeltaTables(str(disk)).read(c.SAMPLES).equals(c.samples(0, 1))
-assert FolderRegistry(disk).fetch(ref).is_dir()
+assert FolderRegistry(disk).model_folder(ref).is_dir()
 print("trials", refused)
 """
 

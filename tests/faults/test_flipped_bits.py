@@ -20,7 +20,7 @@ from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.ledger.publishing.sinks import open_sink
 from btc_assets.ledger.records import Head
-from btc_assets.market.sources.landing import Landing
+from btc_assets.market.sources.landing import LandingZone
 from btc_assets.settings import load
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
@@ -40,7 +40,7 @@ from btc_assets.errors import BtcError
 from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.ledger.publishing.sinks import open_sink
 from btc_assets.ledger.verification.verify import verify
-from btc_assets.market.sources.landing import Landing
+from btc_assets.market.sources.landing import LandingZone
 from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES
 from btc_assets.modeling.inference import Predictor, feature_rows
 from btc_assets.settings import load
@@ -64,14 +64,14 @@ def contents(root, kind, name, sha256):
     if kind == "model":
         # As the page and the graph do: by the hash that the tables keep.
         ref = ModelRef(name, VintageId(dt.date(2024, 6, 1)), sha256)
-        folder = FolderRegistry(root).fetch(ref)
+        folder = FolderRegistry(root).model_folder(ref)
         days = [dt.date(2024, 6, 1) - dt.timedelta(days=n) for n in range(70)][::-1]
         rows = feature_rows(pl.DataFrame({"date": days} | {n: [0.5] * 70 for n in NAMES}), days[-1])
         factors = Predictor.open(folder, ref.manifest_sha256).log_factors(rows, days[-1])
         return repr(factors.tolist()) + (folder / "card.md").read_text()
     if kind == "landing":
         month = dt.date(2024, 1, 1), dt.date(2024, 2, 1)
-        return repr(Landing(str(root / "landing")).klines("BTCUSDT", *month))
+        return repr(LandingZone(str(root / "landing")).klines("BTCUSDT", *month))
     settings = load({}, data_dir=str(root), ledger_sink=str(root / "heads.jsonl"))
     tables = DeltaTables(str(root))
     report = verify(tables, FolderRegistry(root), "BTCUSDT", sink=open_sink(settings, tables))
@@ -122,7 +122,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for path in (root / "made").iterdir():
             path.unlink()
     for n in range(20):
-        Landing(str(root / "landing")).put(candle(dt.date(2024, 1, 1 + n)))
+        LandingZone(str(root / "landing")).put(candle(dt.date(2024, 1, 1 + n)))
     return root
 
 

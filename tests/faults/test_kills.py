@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.ledger.verification.verify import verify
-from btc_assets.market.sources.landing import Landing
+from btc_assets.market.sources.landing import LandingZone
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
@@ -33,7 +33,7 @@ import datetime as dt, pathlib
 import tests.storage.conftest as c
 from tests.ledger.conftest import World
 from btc_assets.contracts import FORECASTS
-from btc_assets.market.sources.landing import Landing
+from btc_assets.market.sources.landing import LandingZone
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
@@ -132,7 +132,7 @@ def test_T1_T9_100_kills_at_random_moments_of_publishing_a_model(
         assert there == list(range(n))
         assert n - 1 in (said, said + 1)
     for ref in FolderRegistry(root).versions("mlp"):
-        assert FolderRegistry(root).fetch(ref).is_dir()
+        assert FolderRegistry(root).model_folder(ref).is_dir()
     kills(ends, 100, record_property)
     drafts = list(root.glob("models/mlp/.*"))
     assert drafts
@@ -179,7 +179,7 @@ def test_T1_100_kills_at_random_moments_of_issuing_forecasts(
 
 
 LANDING = """
-zone = Landing(root)
+zone = LandingZone(root)
 say("begin")
 while True:
     zone.put(candle(dt.date(2024, 1, 1) + dt.timedelta(days=n % 7), trades=1000 + n))
@@ -196,7 +196,7 @@ def test_T1_50_kills_at_random_moments_of_landing_a_candle(
         end = fork_server.run(LANDING, {"root": str(root), "n": n}, kill_after=chance.uniform(0, 0.05))
         ends.append(end)
         said = [n - 1, *(int(line) for line in end.said[1:])][-1]
-        zone, week = Landing(str(root)), (dt.date(2024, 1, 1), dt.date(2024, 1, 8))
+        zone, week = LandingZone(str(root)), (dt.date(2024, 1, 1), dt.date(2024, 1, 8))
         versions = list(zone.versions("BTCUSDT", *week))
         assert all(zone.read(version) for version in versions)
         n = len(versions)

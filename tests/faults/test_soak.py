@@ -206,7 +206,7 @@ def orphans(root: Path) -> list[Path]:
         named = {name for entry in log.glob("*.json") for name in names_in(entry.read_text())}
         found += [p for p in table.glob("*.parquet") if p.name not in named]
         found += [*table.glob(".*.tmp"), *log.glob("*.tmp"), *log.glob("*#*")]
-    return [*found, *(root / "models").glob("*/.*"), *root.glob("progress*.tmp")]
+    return [*found, *(root / "models").glob("*/.*"), *root.glob("*progress*.tmp")]
 
 
 def test_T9_disk_use_is_bounded_and_old_versions_stay(soaked: Soaked) -> None:

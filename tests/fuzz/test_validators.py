@@ -20,9 +20,9 @@ from btc_assets.defs.automation.landing_sensor import read_cursor
 from btc_assets.errors import BackupError, BadCandle, BadModel, ConfigurationError, CorruptData, LedgerError
 from btc_assets.io import progress
 from btc_assets.ledger.publishing.published import parse_lines
-from btc_assets.market.ban_memory import LONGEST_BAN, Cooldown
+from btc_assets.market.ban_memory import LONGEST_BAN, BanMemory
 from btc_assets.market.calendar import FOUR_HOURS
-from btc_assets.market.sources.landing import Landed, Landing
+from btc_assets.market.sources.landing import LandedDay, LandingZone
 from btc_assets.settings import PREFIX, Settings, load
 from btc_assets.storage.delta.data_files import DataFile
 from btc_assets.storage.registry.manifest import parse_manifest
@@ -115,7 +115,7 @@ def test_S6_a_file_of_a_ban_never_locks_us_out_for_longer_than_a_ban(content: by
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "hold.json"
         path.write_bytes(content)
-        hold = Cooldown(path).current()
+        hold = BanMemory(path).current()
     assert hold is None or hold.until <= dt.datetime.now(dt.UTC).timestamp() + LONGEST_BAN
 
 
@@ -138,15 +138,17 @@ def test_a_landed_object_is_a_candle_or_bad(content: bytes) -> None:
     import hashlib
 
     day = dt.date(2025, 6, 30)
-    landed = Landed("BTCUSDT", day, 1, hashlib.sha256(content).hexdigest())
+    landed = LandedDay("BTCUSDT", day, 1, hashlib.sha256(content).hexdigest())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / landed.key
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
         with pytest.raises(BadCandle):
-            Landing(folder, "BTCUSDT").read(landed)
+            LandingZone(folder, "BTCUSDT").read(landed)
         with contextlib.suppress(BadCandle):
-            assert Landing(folder, "BTCUSDT").read(landed, FOUR_HOURS) == [], "no list of candles by chance"
+            assert LandingZone(folder, "BTCUSDT").read(landed, FOUR_HOURS) == [], (
+                "no list of candles by chance"
+            )
 
 
 @given(st.dates().map(str) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", fullmatch=True))
@@ -155,7 +157,7 @@ def test_a_landing_zone_with_a_day_that_is_none_can_still_be_listed(day: str) ->
         path = Path(folder) / "BTCUSDT" / day / f"0001-{'0' * 64}.json"
         path.parent.mkdir(parents=True)
         path.write_bytes(b"")
-        found = Landing(folder, "BTCUSDT").newest("BTCUSDT", dt.date.min, dt.date.max)
+        found = LandingZone(folder, "BTCUSDT").newest("BTCUSDT", dt.date.min, dt.date.max)
     assert [str(landed.date) for landed in found] == ([day] if is_day(day) else [])
 
 

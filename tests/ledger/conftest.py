@@ -28,7 +28,7 @@ from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.series import CANDLES, Series
-from btc_assets.storage.bitemporal import land
+from btc_assets.storage.bitemporal import store_candles
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.manifest import write_manifest
@@ -69,8 +69,8 @@ class World:
         shutil.copytree(self.root, root)
         return World(root)
 
-    def land(self, candles: pl.DataFrame, now: dt.datetime, series: Series = CANDLES) -> None:
-        land(self.tables, candles, now, series)
+    def store_candles(self, candles: pl.DataFrame, now: dt.datetime, series: Series = CANDLES) -> None:
+        store_candles(self.tables, candles, now, series)
         self._derive()
 
     def _derive(self) -> None:

@@ -98,7 +98,7 @@ def test_C4_the_same_forecast_again_changes_nothing(world) -> None:
 def test_D11_a_live_forecast_is_kept_when_its_candles_are_restated(world) -> None:
     world.issue([D])
     stored = world.stored(D)
-    world.land(restated(world, D), world.in_time(D).now + HOUR)
+    world.store_candles(restated(world, D), world.in_time(D).now + HOUR)
     issued = world.issue([D], late(world, D, 2 * HOUR))
     assert issued.outcomes == {D: "kept"}
     assert "kept what was issued" in issued.describe()
@@ -112,7 +112,7 @@ def test_D11_a_live_forecast_is_kept_when_its_candles_are_restated(world) -> Non
 def test_D11_a_back_filled_forecast_gives_way_and_stays_readable(world) -> None:
     world.issue([D], late(world, D))
     old_rows, old_version = world.stored(D), world.tables.version(FORECASTS)
-    world.land(restated(world, D), late(world, D).now + HOUR)
+    world.store_candles(restated(world, D), late(world, D).now + HOUR)
     issued = world.issue([D], late(world, D, 31 * DAY))
     assert issued.outcomes == {D: "replaced"}
     _, first, second = world.records()
@@ -123,7 +123,7 @@ def test_D11_a_back_filled_forecast_gives_way_and_stays_readable(world) -> None:
 
 def test_rows_that_a_new_forecast_no_longer_has_are_removed(world) -> None:
     world.issue([D], late(world, D))
-    world.land(restated(world, D), late(world, D).now + HOUR)
+    world.store_candles(restated(world, D), late(world, D).now + HOUR)
     inputs, rows = world.inputs([D]), world.rows([D]).filter(pl.col("horizon") < 3)
     issue(world.tables, world.registry, rows, inputs, late(world, D, 31 * DAY))
     assert world.stored(D)["horizon"].max() == 2
@@ -277,7 +277,7 @@ def test_C5_clocks_set_back_before_the_candles_were_stored_are_found(world) -> N
 def test_a_few_seconds_between_hosts_do_not_break_the_order(world) -> None:
     world.issue([D - DAY, D])
     later_record = world.records()[-1].issued_at
-    world.land(restated(world, D - DAY), later_record)
+    world.store_candles(restated(world, D - DAY), later_record)
     at = later_record - dt.timedelta(seconds=2)
     world.tables.upsert(
         RAW_KLINES,
@@ -301,7 +301,7 @@ def test_an_origin_whose_day_is_not_over_is_refused(world) -> None:
 def test_after_a_clock_that_was_a_year_ahead_the_chain_can_begin_anew(world) -> None:
     world.issue([D], late(world, D, 365 * DAY))
     now = late(world, D, 40 * DAY)
-    world.land(world.tables.read(RAW_KLINES), now.now)
+    world.store_candles(world.tables.read(RAW_KLINES), now.now)
     with pytest.raises(LedgerError, match="btc ledger restart"):
         world.issue([D - DAY], now)
     head = restart_chain(world.tables, "BTCUSDT", now, "the clock of the old host was a year ahead")
@@ -314,7 +314,7 @@ def test_after_a_clock_that_was_a_year_ahead_the_chain_can_begin_anew(world) -> 
 
 def test_a_candle_restated_while_forecasts_were_computed_is_noticed(world) -> None:
     inputs, rows = world.inputs([D]), world.rows([D])
-    world.land(restated(world, D), world.in_time(D).now)
+    world.store_candles(restated(world, D), world.in_time(D).now)
     clock = late(world, D, HOUR)
     with pytest.raises(LedgerError, match="changed while the forecasts were computed"):
         issue(world.tables, world.registry, rows, inputs, clock)

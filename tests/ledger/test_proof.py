@@ -32,7 +32,7 @@ def issued_once(empty, tmp_path_factory: pytest.TempPathFactory):
     world.issue([D - 3 * DAY, D - 2 * DAY], world.in_time(D - DAY))
     world.issue([D - DAY], world.in_time(D - DAY))
     candle = world.tables.read(RAW_KLINES, start=D - 3 * DAY, end=D - 2 * DAY)
-    world.land(candle.with_columns(pl.col("quote_volume") + 1), world.in_time(D).now)
+    world.store_candles(candle.with_columns(pl.col("quote_volume") + 1), world.in_time(D).now)
     world.issue([D])
     return world
 

@@ -12,7 +12,6 @@ from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.contracts import FORECASTS, NETWORKS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, LedgerError
-from btc_assets.frames import klines_frame
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import read_inputs
 from btc_assets.ledger.issue import Issued, issue
@@ -27,7 +26,7 @@ from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.training import fit
 from btc_assets.series import BARS, CANDLES, Series
-from btc_assets.storage.bitemporal import land
+from btc_assets.storage.bitemporal import klines_frame, store_candles
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
@@ -48,9 +47,9 @@ class Platform:
     def __init__(self, root: Path) -> None:
         self.tables, self.registry = DeltaTables(str(root)), FolderRegistry(root)
         klines = Simulated().klines("BTCUSDT", FIRST_DAY, D + DAY)
-        land(self.tables, klines_frame(klines, at(D).now), closes_at(D))
+        store_candles(self.tables, klines_frame(klines, at(D).now), closes_at(D))
         bars = Simulated().klines("BTCUSDT", FIRST_DAY, D + DAY, FOUR_HOURS)
-        land(self.tables, klines_frame(bars, at(D).now, RAW_KLINES_4H), closes_at(D), BARS)
+        store_candles(self.tables, klines_frame(bars, at(D).now, RAW_KLINES_4H), closes_at(D), BARS)
         self.derive()
 
     def derive(self) -> pl.DataFrame:
@@ -70,7 +69,7 @@ class Platform:
 
     def issue(self, clock: Clock) -> Issued:
         inputs = read_inputs(self.tables, ENGINEERED_FEATURES, "BTCUSDT", [D], "1", {})
-        opened = {n: Predictor.open(self.registry.fetch(r)) for n, r in self.refs.items()}
+        opened = {n: Predictor.open(self.registry.model_folder(r)) for n, r in self.refs.items()}
         rows = forecasts([D], inputs.candles, inputs.features, lambda kind, _: opened[kind])
         return issue(self.tables, self.registry, rows, inputs, clock)
 
@@ -79,7 +78,7 @@ class Platform:
 
     def restate(self, day: dt.date, clock: Clock, kept: Series = CANDLES) -> None:
         candles = self.tables.read(kept.newest, start=day, end=day + DAY)
-        land(self.tables, candles.with_columns(pl.col("high", "close") * 1.02), clock.now, kept)
+        store_candles(self.tables, candles.with_columns(pl.col("high", "close") * 1.02), clock.now, kept)
         self.derive()
 
 
@@ -182,7 +181,7 @@ def test_an_altered_candle_is_told_with_how_far_the_forecast_is(platform: Platfo
 
 
 def test_an_altered_model_is_not_opened(platform: Platform) -> None:
-    graph = platform.registry.fetch(platform.refs["mlp"]) / "model.onnx"
+    graph = platform.registry.model_folder(platform.refs["mlp"]) / "model.onnx"
     content = bytearray(graph.read_bytes())
     content[40] ^= 1
     graph.write_bytes(bytes(content))

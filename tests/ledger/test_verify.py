@@ -186,7 +186,7 @@ def test_a_chain_written_anew_contradicts_what_was_published(issued, tmp_path) -
 def test_tables_rolled_back_together_contradict_what_was_published(issued, tmp_path) -> None:
     sink, copy = FileSink(tmp_path / "heads.jsonl"), tmp_path / "older"
     shutil.copytree(issued.root, copy)
-    issued.land(issued.make(1, D + DAY), issued.in_time(D + DAY).now)
+    issued.store_candles(issued.make(1, D + DAY), issued.in_time(D + DAY).now)
     sink.publish(issued.issue([D + DAY]).head)
     assert check(issued, sink=sink).ok
     shutil.rmtree(issued.root)
@@ -206,7 +206,7 @@ def test_T4_one_table_rolled_back_is_named(world, tmp_path, table, expected) -> 
     world.tables.delete_keys(RAW_KLINES, world.tables.read(RAW_KLINES, ["symbol", "date"], start=D))
     folder = world.root / "tables" / table
     shutil.copytree(folder, tmp_path / "older")
-    world.land(world.make(1, D), world.in_time(D).now)
+    world.store_candles(world.make(1, D), world.in_time(D).now)
     world.issue([D], later(world, D, 5 * DAY))
     assert check(world).ok
     shutil.rmtree(folder)
@@ -230,7 +230,7 @@ def test_D11_restated_candles_leave_every_record_provable(issued, kept: Series, 
         day = D - n * DAY
         candle = issued.tables.read(kept.newest, start=day, end=day + DAY).head(1)
         restated = candle.with_columns(pl.col(column) + hours / 100)
-        issued.land(restated, later(issued, D, hours * HOUR).now, kept)
+        issued.store_candles(restated, later(issued, D, hours * HOUR).now, kept)
     report = check(issued)
     assert report.ok, report.line()
     assert any("derived from other candles" in note for note in report.notes)
@@ -245,7 +245,7 @@ def test_a_candle_filled_in_later_leaves_earlier_records_provable(world) -> None
     candle = world.tables.read(RAW_KLINES, start=gap, end=gap + DAY)
     world.tables.delete_keys(RAW_KLINES, key)
     world.issue([D - DAY], later(world, D - DAY, 23 * HOUR))
-    world.land(candle, later(world, D - DAY, 23.5 * HOUR).now)
+    world.store_candles(candle, later(world, D - DAY, 23.5 * HOUR).now)
     world.issue([D])
     report = check(world)
     assert report.ok, report.line()
@@ -271,7 +271,7 @@ def test_4_hour_candles_that_come_after_their_day_was_forecast_leave_it_provable
     world.tables.delete_keys(RAW_KLINES_4H, bars.select(RAW_KLINES_4H.key))
     world._derive()
     world.issue([D - DAY], later(world, D - DAY))
-    world.land(bars, later(world, D).now, BARS)
+    world.store_candles(bars, later(world, D).now, BARS)
     world.issue([D], later(world, D, 2 * HOUR))
     report = check(world)
     assert report.ok, report.line()
@@ -305,7 +305,7 @@ def test_a_chain_of_the_first_release_goes_on_and_stays_provable(world) -> None:
     assert upgraded.ok, upgraded.line()
     assert not any("derived from other" in note for note in upgraded.notes), "its features are compared too"
     world.tables = DeltaTables(str(world.root))
-    world.land(bars_of(world.make(12, D - 11 * DAY)), later(world, D - DAY).now, BARS)
+    world.store_candles(bars_of(world.make(12, D - 11 * DAY)), later(world, D - DAY).now, BARS)
     world.issue([D])
     report = check(world)
     assert report.ok, report.line()
@@ -474,7 +474,7 @@ def test_a_broken_link_among_the_newest_records_is_named(issued) -> None:
 def test_C5_a_record_from_the_future_is_named_until_the_chain_begins_anew(issued) -> None:
     year_ahead = later(issued, D, 365 * DAY)
     now = later(issued, D, DAY).now
-    issued.land(issued.make(1, D + DAY), now)
+    issued.store_candles(issued.make(1, D + DAY), now)
     issued.issue([D + DAY], year_ahead)
     report = check(issued, now=now)
     assert first(report) == (8, D + DAY, "clock")

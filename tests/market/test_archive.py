@@ -19,14 +19,14 @@ from exchange import Exchange
 from btc_assets.errors import BadCandle, ConfigurationError, SourceRefused, SourceUnavailable
 from btc_assets.market.calendar import DAILY, FOUR_HOURS, days
 from btc_assets.market.kline import Kline
-from btc_assets.market.retry import Patience
+from btc_assets.market.retry import RetryPolicy
 from btc_assets.market.sources.archive import Archive
 from btc_assets.market.sources.dumps import LARGEST_CSV, daily, monthly, next_month
 from btc_assets.market.sources.simulated import Simulated
 from btc_assets.market.wire_format import to_row
 
 NOVEMBER, JANUARY, APRIL = dt.date(2024, 11, 1), dt.date(2025, 1, 1), dt.date(2025, 4, 1)
-QUICK = Patience(deadline=20.0, first_wait=0.001, longest_wait=0.01)
+QUICK = RetryPolicy(deadline=20.0, first_wait=0.001, longest_wait=0.01)
 
 
 def write_month(root: Path, month: dt.date) -> Path:
@@ -118,7 +118,7 @@ def test_at_a_url_a_few_missing_4_hour_dumps_in_a_row_end_the_month(
     exchange.files |= {
         f"/{file.relative_to(tmp_path)}": file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()
     }
-    archive = Archive(exchange.url, patience=QUICK)
+    archive = Archive(exchange.url, retry=QUICK)
     assert bar_days(archive, first, last + DAY) == there[:-1]
     asked = [r.path for r in exchange.requests if "-4h-" in r.path and not r.path.endswith("CHECKSUM")]
     assert len(asked) == 2 + 3 + 10, "two months, three days of January, ten of February"
@@ -268,7 +268,7 @@ class TestUrl:
         return exchange
 
     def test_candles_are_read_until_the_newest_file(self, web: Exchange) -> None:
-        archive = Archive(f"{web.url}/data/", patience=QUICK)
+        archive = Archive(f"{web.url}/data/", retry=QUICK)
         klines = archive.klines("BTCUSDT", self.first, self.last + 10 * DAY)
         assert [kline.date for kline in klines] == list(days(self.first, self.last + DAY))
         assert archive.now().date() == self.last + DAY
@@ -280,22 +280,22 @@ class TestUrl:
         for file in tmp_path.rglob("*BTC*"):
             if file.is_file():
                 exchange.files[f"/{file.relative_to(tmp_path).as_posix()}"] = file.read_bytes()
-        assert Archive(exchange.url, patience=QUICK).now() == dt.datetime(2024, 12, 1, tzinfo=dt.UTC)
+        assert Archive(exchange.url, retry=QUICK).now() == dt.datetime(2024, 12, 1, tzinfo=dt.UTC)
 
     def test_S10_a_failing_web_server_is_retried(self, web: Exchange) -> None:
         web.spoil(faults.html(503), times=3)
         web.spoil(faults.truncated, times=2)
-        assert Archive(f"{web.url}/data", patience=QUICK).klines("BTCUSDT", self.first, self.first + DAY)
+        assert Archive(f"{web.url}/data", retry=QUICK).klines("BTCUSDT", self.first, self.first + DAY)
 
     def test_S2_a_hanging_web_server_is_given_up(self, web: Exchange) -> None:
         web.spoil(faults.hang, times=50)
         with pytest.raises(SourceUnavailable, match="no complete answer in time"):
-            Archive(f"{web.url}/data", patience=Patience(deadline=0.1)).now()
+            Archive(f"{web.url}/data", retry=RetryPolicy(deadline=0.1)).now()
 
     def test_S13_a_redirect_is_refused(self, web: Exchange) -> None:
         web.spoil(faults.redirect("http://elsewhere.invalid/"))
         with pytest.raises(SourceRefused, match="redirects to"):
-            Archive(f"{web.url}/data", patience=QUICK).now()
+            Archive(f"{web.url}/data", retry=QUICK).now()
 
 
 def test_the_packed_bytes_never_touch_the_disk(dumps: Path) -> None:

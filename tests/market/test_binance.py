@@ -23,18 +23,18 @@ from btc_assets.errors import (
     SourceUnavailable,
 )
 from btc_assets.market.calendar import FOUR_HOURS, opens_at
-from btc_assets.market.retry import Patience
+from btc_assets.market.retry import RetryPolicy
 from btc_assets.market.sources.binance import Binance
 
 FIRST, LAST = dt.date(2017, 8, 17), dt.date(2018, 2, 28)
 DAY = dt.timedelta(days=1)
-QUICK = Patience(deadline=30.0, first_wait=0.001, longest_wait=0.01)
-IMPATIENT = Patience(deadline=0.15, connect=0.1, read=0.1, first_wait=0.01, longest_wait=0.01)
+QUICK = RetryPolicy(deadline=30.0, first_wait=0.001, longest_wait=0.01)
+IMPATIENT = RetryPolicy(deadline=0.15, connect=0.1, read=0.1, first_wait=0.01, longest_wait=0.01)
 
 
 @pytest.fixture
 def source(exchange: Exchange) -> Binance:
-    return Binance(exchange.url, patience=QUICK)
+    return Binance(exchange.url, retry=QUICK)
 
 
 def one_day(source: Binance, day: dt.date = LAST) -> list[dt.date]:
@@ -44,7 +44,7 @@ def one_day(source: Binance, day: dt.date = LAST) -> list[dt.date]:
 def test_the_whole_history_takes_a_request_for_every_thousand_days(exchange: Exchange) -> None:
     exchange.clock = dt.datetime(2025, 6, 30, 0, 10, tzinfo=dt.UTC)
     exchange.list_market(FIRST, dt.date(2025, 6, 30))
-    klines = Binance(exchange.url, patience=QUICK).klines("BTCUSDT", FIRST, dt.date(2025, 6, 30))
+    klines = Binance(exchange.url, retry=QUICK).klines("BTCUSDT", FIRST, dt.date(2025, 6, 30))
     days = (dt.date(2025, 6, 30) - FIRST).days
     assert [kline.date for kline in klines] == [FIRST + i * DAY for i in range(days)]
     assert len(exchange.asked("/api/v3/klines")) == -(-days // 1000) == 3
@@ -88,7 +88,7 @@ def test_a_candle_carries_the_exchange_s_numbers(exchange: Exchange, source: Bin
 def test_S1_a_refused_connection_is_retried_within_the_deadline() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        source = Binance(f"http://127.0.0.1:{taken.getsockname()[1]}", patience=IMPATIENT)
+        source = Binance(f"http://127.0.0.1:{taken.getsockname()[1]}", retry=IMPATIENT)
         began = time.monotonic()
         with pytest.raises(SourceUnavailable, match="Connection refused"):
             one_day(source)
@@ -97,7 +97,7 @@ def test_S1_a_refused_connection_is_retried_within_the_deadline() -> None:
 
 def test_S1_a_name_that_does_not_resolve_is_unavailable() -> None:
     with pytest.raises(SourceUnavailable, match=r"exchange\.invalid"):
-        one_day(Binance("http://exchange.invalid", patience=IMPATIENT))
+        one_day(Binance("http://exchange.invalid", retry=IMPATIENT))
 
 
 def test_S1_a_dropped_connection_is_retried(exchange: Exchange, source: Binance) -> None:
@@ -110,13 +110,13 @@ def test_S2_S3_a_slow_server_cannot_outlast_the_deadline(exchange: Exchange, fau
     exchange.spoil(fault, times=50)
     began = time.monotonic()
     with pytest.raises(SourceUnavailable):
-        one_day(Binance(exchange.url, patience=IMPATIENT))
+        one_day(Binance(exchange.url, retry=IMPATIENT))
     assert time.monotonic() - began < 5
 
 
 def test_S2_a_server_that_hangs_once_is_asked_again(exchange: Exchange) -> None:
     exchange.spoil(faults.hang)
-    assert one_day(Binance(exchange.url, patience=Patience(read=0.2, first_wait=0.001))) == [LAST]
+    assert one_day(Binance(exchange.url, retry=RetryPolicy(read=0.2, first_wait=0.001))) == [LAST]
 
 
 def test_S4_a_truncated_body_is_retried(exchange: Exchange, source: Binance) -> None:
@@ -127,7 +127,7 @@ def test_S4_a_truncated_body_is_retried(exchange: Exchange, source: Binance) -> 
 
 def test_S5_a_limit_is_waited_out_without_a_call(exchange: Exchange, source: Binance) -> None:
     exchange.spoil(faults.status(429, headers={"Retry-After": "1"}))
-    impatient = Binance(exchange.url, patience=Patience(deadline=0.5))
+    impatient = Binance(exchange.url, retry=RetryPolicy(deadline=0.5))
     with pytest.raises(SourceUnavailable, match=r"no call is made before .* UTC \(429\)"):
         one_day(impatient)
     with pytest.raises(SourceUnavailable, match="429"):
@@ -141,7 +141,7 @@ def test_S5_without_a_sensible_retry_after_the_wait_is_our_own(
 ) -> None:
     headers = {} if header is None else {"Retry-After": header.encode().decode("latin-1")}
     exchange.spoil(faults.status(429, headers=headers))
-    source = Binance(exchange.url, patience=Patience(limit_wait=0.05))
+    source = Binance(exchange.url, retry=RetryPolicy(limit_wait=0.05))
     began = time.monotonic()
     assert one_day(source) == [LAST]
     assert time.monotonic() - began >= 0.05
@@ -150,7 +150,7 @@ def test_S5_without_a_sensible_retry_after_the_wait_is_our_own(
 
 def test_S5_a_huge_retry_after_is_capped(exchange: Exchange, tmp_path: Path) -> None:
     exchange.spoil(faults.status(429, headers={"Retry-After": "999999999"}))
-    source = Binance(exchange.url, patience=QUICK, hold_file=tmp_path / "hold.json")
+    source = Binance(exchange.url, retry=QUICK, hold_file=tmp_path / "hold.json")
     with pytest.raises(SourceUnavailable, match="429"):
         one_day(source)
     until = json.loads((tmp_path / "hold.json").read_text())["until"]
@@ -161,7 +161,7 @@ def test_S6_a_ban_stops_this_process_and_the_next(exchange: Exchange, tmp_path: 
     exchange.spoil(faults.status(418, headers={"Retry-After": "300"}))
     hold_file = tmp_path / "cache" / "hold.json"
     with pytest.raises(SourceBanned, match="banned this address until") as caught:
-        one_day(Binance(exchange.url, patience=QUICK, hold_file=hold_file))
+        one_day(Binance(exchange.url, retry=QUICK, hold_file=hold_file))
     wait = caught.value.until - dt.datetime.now(dt.UTC)
     assert dt.timedelta(seconds=290) < wait <= dt.timedelta(seconds=300)
     code = (
@@ -179,7 +179,7 @@ def test_S6_a_ban_stops_this_process_and_the_next(exchange: Exchange, tmp_path: 
 
 def test_S6_a_limit_of_another_thread_does_not_shorten_a_ban(exchange: Exchange, tmp_path: Path) -> None:
     hold_file = tmp_path / "hold.json"
-    source = Binance(exchange.url, patience=Patience(limit_wait=600), hold_file=hold_file)
+    source = Binance(exchange.url, retry=RetryPolicy(limit_wait=600), hold_file=hold_file)
     exchange.spoil(faults.status(429))
     with pytest.raises(SourceUnavailable):
         one_day(source)
@@ -191,7 +191,7 @@ def test_S6_a_limit_of_another_thread_does_not_shorten_a_ban(exchange: Exchange,
 def test_S6_a_ban_that_is_over_is_forgotten(exchange: Exchange, tmp_path: Path) -> None:
     hold_file = tmp_path / "hold.json"
     hold_file.write_text(json.dumps({"until": time.time() - 1, "status": 418}))
-    assert one_day(Binance(exchange.url, patience=QUICK, hold_file=hold_file)) == [LAST]
+    assert one_day(Binance(exchange.url, retry=QUICK, hold_file=hold_file)) == [LAST]
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"until": 1e300, "status": 418}', '{"until": "x"}', "null"])
@@ -200,7 +200,7 @@ def test_S6_a_damaged_or_impossible_ban_file_locks_nobody_out(
 ) -> None:
     hold_file = tmp_path / "hold.json"
     hold_file.write_text(body)
-    assert one_day(Binance(exchange.url, patience=QUICK, hold_file=hold_file)) == [LAST]
+    assert one_day(Binance(exchange.url, retry=QUICK, hold_file=hold_file)) == [LAST]
 
 
 def test_S7_a_geo_block_is_final_and_says_what_helps(exchange: Exchange, source: Binance) -> None:
@@ -231,7 +231,7 @@ def test_S10_a_server_error_is_retried_then_typed(exchange: Exchange, source: Bi
     assert one_day(source) == [LAST]
     exchange.spoil(faults.html(code), times=10_000)
     with pytest.raises(SourceUnavailable, match=f"the server failed \\({code}\\)"):
-        one_day(Binance(exchange.url, patience=Patience(deadline=0.5, first_wait=0.1)))
+        one_day(Binance(exchange.url, retry=RetryPolicy(deadline=0.5, first_wait=0.1)))
 
 
 @pytest.mark.parametrize("code", [-1000, -1001, -1006, -1007, -1008])
@@ -286,7 +286,7 @@ def test_S15_an_impossible_number_is_refused(exchange: Exchange, source: Binance
 def test_S15_a_body_without_end_is_refused(exchange: Exchange) -> None:
     exchange.spoil(faults.endless)
     with pytest.raises(SourceRefused, match="longer than 8 MiB"):
-        one_day(Binance(exchange.url, patience=Patience(deadline=10)))
+        one_day(Binance(exchange.url, retry=RetryPolicy(deadline=10)))
 
 
 def test_D1_the_running_candle_is_never_returned(exchange: Exchange, source: Binance) -> None:

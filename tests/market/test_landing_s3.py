@@ -15,7 +15,7 @@ from candles import DAY, candle
 from exchange import Exchange
 
 from btc_assets.errors import SourceRefused, SourceUnavailable
-from btc_assets.market.sources.landing import Landed, Landing
+from btc_assets.market.sources.landing import LandedDay, LandingZone
 
 START = dt.date(2025, 6, 1)
 END = START + 30 * DAY
@@ -58,11 +58,11 @@ def bucket(s3: Any) -> str:
 
 
 @pytest.fixture
-def zone(bucket: str, s3_url: str) -> Landing:
-    return Landing(f"s3://{bucket}/some/prefix/", s3_endpoint=s3_url)
+def zone(bucket: str, s3_url: str) -> LandingZone:
+    return LandingZone(f"s3://{bucket}/some/prefix/", s3_endpoint=s3_url)
 
 
-def test_candles_come_back_in_order_in_their_newest_version(zone: Landing) -> None:
+def test_candles_come_back_in_order_in_their_newest_version(zone: LandingZone) -> None:
     for offset in (2, 0, 1):
         zone.put(candle(START + offset * DAY))
     zone.put(candle(START, trades=7))
@@ -71,10 +71,10 @@ def test_candles_come_back_in_order_in_their_newest_version(zone: Landing) -> No
     assert zone.last_day("BTCUSDT") == START + 2 * DAY
 
 
-def test_T7_of_many_racing_writers_one_writes(zone: Landing) -> None:
+def test_T7_of_many_racing_writers_one_writes(zone: LandingZone) -> None:
     together = threading.Barrier(8)
 
-    def land(_: int) -> tuple[Landed, bool]:
+    def land(_: int) -> tuple[LandedDay, bool]:
         together.wait()
         return zone.put(candle(START))
 
@@ -85,14 +85,14 @@ def test_T7_of_many_racing_writers_one_writes(zone: Landing) -> None:
     assert len(list(zone.versions("BTCUSDT", START, END))) == 1
 
 
-def test_a_listing_longer_than_a_page_is_read_whole(zone: Landing, bucket: str) -> None:
+def test_a_listing_longer_than_a_page_is_read_whole(zone: LandingZone, bucket: str) -> None:
     from moto.core import DEFAULT_ACCOUNT_ID
     from moto.s3.models import s3_backends
 
     inside = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]  # a thousand requests saved
     first = dt.date(2017, 8, 17)
     for offset in range(1100):
-        key = Landed("BTCUSDT", first + offset * DAY, 1, "0" * 64).key
+        key = LandedDay("BTCUSDT", first + offset * DAY, 1, "0" * 64).key
         inside.put_object(bucket, f"some/prefix/{key}", b"")
     assert len(zone.newest("BTCUSDT", first, dt.date.max)) == 1100
     assert zone.last_day("BTCUSDT") == first + 1099 * DAY
@@ -102,32 +102,32 @@ def test_a_missing_bucket_is_named(s3_url: str) -> None:
     with pytest.raises(
         SourceRefused, match=r"s3://no-such-bucket-here/x.*NoSuchBucket.*check the bucket's name"
     ):
-        Landing("s3://no-such-bucket-here/x", s3_endpoint=s3_url).put(candle(START))
+        LandingZone("s3://no-such-bucket-here/x", s3_endpoint=s3_url).put(candle(START))
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"])
 def test_a_forbidden_bucket_is_refused_and_says_what_to_check(exchange: Exchange, code: str) -> None:
     exchange.spoil(faults.status(403, said(code), {"Content-Type": "application/xml"}), times=5)
     with pytest.raises(SourceRefused, match=f"{code}.*this role's rights"):
-        Landing("s3://bucket/x", s3_endpoint=exchange.url).klines("BTCUSDT", START, END)
+        LandingZone("s3://bucket/x", s3_endpoint=exchange.url).klines("BTCUSDT", START, END)
     assert len(exchange.requests) == 1
 
 
 def test_a_store_that_fails_is_asked_again_and_then_unavailable(exchange: Exchange) -> None:
     exchange.spoil(faults.status(503, said("SlowDown"), {"Content-Type": "application/xml"}), times=50)
     with pytest.raises(SourceUnavailable, match="SlowDown"):
-        Landing("s3://bucket/x", s3_endpoint=exchange.url).klines("BTCUSDT", START, END)
+        LandingZone("s3://bucket/x", s3_endpoint=exchange.url).klines("BTCUSDT", START, END)
     assert len(exchange.requests) == 4
 
 
 def test_a_cut_connection_is_unavailable(exchange: Exchange) -> None:
     exchange.spoil(faults.reset, times=50)
     with pytest.raises(SourceUnavailable, match="s3://bucket/x"):
-        Landing("s3://bucket/x", s3_endpoint=exchange.url).klines("BTCUSDT", START, END)
+        LandingZone("s3://bucket/x", s3_endpoint=exchange.url).klines("BTCUSDT", START, END)
 
 
 def test_an_object_that_breaks_off_is_never_taken_for_a_candle(exchange: Exchange) -> None:
-    landed = Landed("BTCUSDT", START, 1, "0" * 64)
+    landed = LandedDay("BTCUSDT", START, 1, "0" * 64)
     exchange.spoil(faults.truncated, times=50)
     with pytest.raises(SourceUnavailable):
-        Landing("s3://bucket/x", s3_endpoint=exchange.url).read(landed)
+        LandingZone("s3://bucket/x", s3_endpoint=exchange.url).read(landed)

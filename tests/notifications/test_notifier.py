@@ -1,4 +1,4 @@
-"""Each cause is told once; what was not delivered is tried again; who knew of it hears when it is over."""
+"""Each cause is notified once; a failed delivery is tried again; whoever was notified hears of the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from btc_assets.errors import NotDelivered
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.notifications.lateness import late
 from btc_assets.notifications.message import Message
-from btc_assets.notifications.notifier import MOST, Memory, Problem, Teller
+from btc_assets.notifications.notifier import MOST, Memory, Notifier, Problem
 from btc_assets.storage.delta.store import DeltaTables
 
 NOW = dt.datetime(2026, 11, 22, 3, 0, tzinfo=dt.UTC)
@@ -48,42 +48,42 @@ def keep(memory: Memory) -> Memory:
 def test_a_cause_is_told_once_however_often_it_is_found() -> None:
     ear, memory = Ear(), Memory()
     for tick in range(5):
-        Teller([ear], "BTCUSDT", False).tell([FIRE, FLOOD], memory, NOW + tick * dt.timedelta(minutes=5))
+        Notifier([ear], "BTCUSDT", False).notify([FIRE, FLOOD], memory, NOW + tick * dt.timedelta(minutes=5))
         memory = keep(memory)
     assert ear.heard == ["[BTCUSDT] It burns", "[BTCUSDT] It floods"]
 
 
 def test_the_end_is_told_once_and_the_next_time_is_told_again() -> None:
     ear, memory = Ear(), Memory()
-    teller = Teller([ear], "BTCUSDT", False)
+    notifier = Notifier([ear], "BTCUSDT", False)
     for problems in ([FIRE], [], [], [FIRE]):
-        teller.tell(problems, memory, NOW)
+        notifier.notify(problems, memory, NOW)
         memory = keep(memory)
     assert ear.heard == ["[BTCUSDT] It burns", "[BTCUSDT] over: It burns", "[BTCUSDT] It burns"]
 
 
 def test_what_one_channel_did_not_take_is_tried_again_with_that_one_alone() -> None:
     good, bad, memory = Ear("good"), Ear("bad"), Memory()
-    teller, bad.deaf = Teller([good, bad], "BTCUSDT", False), True
-    assert teller.tell([FIRE], memory, NOW) == [
-        "told good: [BTCUSDT] It burns",
+    notifier, bad.deaf = Notifier([good, bad], "BTCUSDT", False), True
+    assert notifier.notify([FIRE], memory, NOW) == [
+        "notified good: [BTCUSDT] It burns",
         "NOT delivered: bad is deaf",
     ]
     memory, bad.deaf = keep(memory), False
-    assert teller.tell([FIRE], memory, NOW) == ["told bad: [BTCUSDT] It burns"]
-    assert teller.tell([FIRE], keep(memory), NOW) == []
+    assert notifier.notify([FIRE], memory, NOW) == ["notified bad: [BTCUSDT] It burns"]
+    assert notifier.notify([FIRE], keep(memory), NOW) == []
     assert good.heard == bad.heard == ["[BTCUSDT] It burns"]
 
 
 def test_the_end_is_told_to_those_who_knew_and_tried_again_too() -> None:
     good, bad, memory = Ear("good"), Ear("bad"), Memory()
-    teller, bad.deaf = Teller([good, bad], "BTCUSDT", False), True
-    teller.tell([FIRE], memory, NOW)
+    notifier, bad.deaf = Notifier([good, bad], "BTCUSDT", False), True
+    notifier.notify([FIRE], memory, NOW)
     good.deaf = True
-    teller.tell([], memory, NOW)
+    notifier.notify([], memory, NOW)
     assert memory.open
     good.deaf = bad.deaf = False
-    teller.tell([], memory, NOW)
+    notifier.notify([], memory, NOW)
     assert good.heard == ["[BTCUSDT] It burns", "[BTCUSDT] over: It burns"]
     assert bad.heard == []
     assert not memory.open
@@ -97,15 +97,15 @@ def test_every_message_about_the_simulated_market_says_so() -> None:
             super().send(message)
 
     ear, memory = Reader(), Memory()
-    Teller([ear], "BTCUSDT", True).tell([FIRE], memory, NOW)
-    Teller([ear], "BTCUSDT", True).tell([], memory, NOW)
+    Notifier([ear], "BTCUSDT", True).notify([FIRE], memory, NOW)
+    Notifier([ear], "BTCUSDT", True).notify([], memory, NOW)
     assert len(ear.heard) == 2
 
 
 def test_a_thousand_causes_do_not_make_a_thousand_messages() -> None:
     ear = Ear()
     many = [Problem(str(n), str(n), "") for n in range(1000)]
-    Teller([ear], "BTCUSDT", False).tell(many, Memory(), NOW)
+    Notifier([ear], "BTCUSDT", False).notify(many, Memory(), NOW)
     assert len(ear.heard) == MOST
 
 
@@ -123,7 +123,7 @@ json_values = st.recursive(
 def test_whatever_json_is_kept_telling_goes_on_once_a_cause(kept: object) -> None:
     ear, memory = Ear(), Memory.from_json(kept)
     for _ in range(2):
-        Teller([ear], "BTCUSDT", False).tell([FIRE], memory, NOW)
+        Notifier([ear], "BTCUSDT", False).notify([FIRE], memory, NOW)
     assert ear.heard.count("[BTCUSDT] It burns") == 1
     assert list(memory.open) == [FIRE.cause]
     assert keep(memory) == memory
@@ -163,7 +163,7 @@ def test_an_outage_of_a_week_is_the_same_cause_every_day(tables: DeltaTables) ->
     ear, memory = Ear(), Memory()
     for days in range(1, 8):
         now = closes_at(dash_data.NEWEST + days * DAY) + HOURS
-        Teller([ear], "BTCUSDT", False).tell(late(tables, "BTCUSDT", now, HOURS), memory, now)
+        Notifier([ear], "BTCUSDT", False).notify(late(tables, "BTCUSDT", now, HOURS), memory, now)
     assert len(ear.heard) == 2
 
 

@@ -127,7 +127,7 @@ def tables(request: pytest.FixtureRequest, tmp_path: Path):
         return request.getfixturevalue("local_tables")
     if request.param == "hopsworks":
         return request.getfixturevalue("hopsworks_tables")
-    from btc_assets.storage.s3 import delta_options
+    from btc_assets.storage.delta.s3_files import delta_options
 
     url, endpoint = request.getfixturevalue("bucket_url"), request.getfixturevalue("s3_endpoint")
     return DeltaTables(url, delta_options(endpoint), tmp_path / "cache")
@@ -140,9 +140,9 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path):
         return FolderRegistry(tmp_path / "store")
     if request.param == "hopsworks":
         return request.getfixturevalue("hopsworks_registry")
+    from btc_assets.io.s3 import Bucket
     from btc_assets.storage.registry.cached import CachedRegistry
     from btc_assets.storage.registry.s3 import S3Registry
-    from btc_assets.storage.s3 import Bucket
 
     bucket = Bucket(request.getfixturevalue("bucket_url"), request.getfixturevalue("s3_endpoint"))
     return CachedRegistry(S3Registry(bucket), tmp_path / "cache")

@@ -14,7 +14,7 @@ from synthetic_candles import steady_candles
 
 from btc_assets.contracts import RAW_KLINES, SUPERSEDED_KLINES
 from btc_assets.errors import LedgerError
-from btc_assets.storage.bitemporal import known, land, versions
+from btc_assets.storage.bitemporal import known, store_candles, versions
 from btc_assets.storage.delta.store import DeltaTables
 
 Make = Callable[..., pl.DataFrame]
@@ -43,18 +43,18 @@ def restate(candles: pl.DataFrame, day: dt.date, **values: float) -> pl.DataFram
 
 
 def test_new_candles_are_stored_as_of_now(tables: DeltaTables, make_candles: Make) -> None:
-    landing = land(tables, make_candles(3), T0)
-    assert (landing.receipt.inserted, landing.receipt.updated, landing.restated.height) == (3, 0, 0)
+    stored = store_candles(tables, make_candles(3), T0)
+    assert (stored.receipt.inserted, stored.receipt.updated, stored.restated.height) == (3, 0, 0)
     assert set(tables.read(RAW_KLINES)["ingested_at"]) == {T0}
 
 
 def test_equal_candles_keep_their_first_ingestion_and_write_nothing(
     tables: DeltaTables, make_candles: Make
 ) -> None:
-    land(tables, make_candles(3), T0)
+    store_candles(tables, make_candles(3), T0)
     before = tables.version(RAW_KLINES)
-    landing = land(tables, make_candles(3, source="archive"), T0 + HOUR)
-    assert (landing.receipt.unchanged, landing.receipt.changed) == (3, False)
+    stored = store_candles(tables, make_candles(3, source="archive"), T0 + HOUR)
+    assert (stored.receipt.unchanged, stored.receipt.changed) == (3, False)
     assert tables.version(RAW_KLINES) == before
     assert set(tables.read(RAW_KLINES)["ingested_at"]) == {T0}
 
@@ -76,10 +76,10 @@ def test_D11_the_days_binance_restated_stay_readable_in_both_versions(
     then = now
     for day, (volume, trades) in RESTATED.items():
         then = restate(then, day, volume=volume - 1.5, trades=trades - 12)
-    land(tables, then, T0)
-    landing = land(tables, now, T0 + HOUR)
-    assert landing.receipt.updated == 3
-    assert sorted(landing.restated["date"]) == sorted(RESTATED)
+    store_candles(tables, then, T0)
+    stored = store_candles(tables, now, T0 + HOUR)
+    assert stored.receipt.updated == 3
+    assert sorted(stored.restated["date"]) == sorted(RESTATED)
     before = known(versions(tables, "BTCUSDT"), T0 + HOUR / 2)
     after = known(versions(tables, "BTCUSDT"), T0 + HOUR)
     assert before.select(CONTENT).equals(then.select(CONTENT))
@@ -89,13 +89,13 @@ def test_D11_the_days_binance_restated_stay_readable_in_both_versions(
 
 
 def test_nothing_is_known_before_it_was_stored(tables: DeltaTables, make_candles: Make) -> None:
-    land(tables, make_candles(3), T0)
+    store_candles(tables, make_candles(3), T0)
     assert known(versions(tables, "BTCUSDT"), T0 - dt.timedelta(microseconds=1)).is_empty()
     assert known(versions(tables, "BTCUSDT"), T0).height == 3
 
 
 def test_symbols_do_not_mix(tables: DeltaTables, make_candles: Make) -> None:
-    land(tables, pl.concat([make_candles(2), make_candles(2, symbol="ETHUSDT", close=3000.0)]), T0)
+    store_candles(tables, pl.concat([make_candles(2), make_candles(2, symbol="ETHUSDT", close=3000.0)]), T0)
     assert set(known(versions(tables, "ETHUSDT"), T0)["close"]) == {3000.0}
 
 
@@ -108,7 +108,7 @@ def test_a_run_killed_between_the_two_writes_loses_nothing(
 ) -> None:
     old = make_candles(3)
     new = restate(old, dt.date(2024, 1, 2), volume=7.0)
-    land(tables, old, T0)
+    store_candles(tables, old, T0)
     upsert = tables.upsert
 
     def killed_before_the_new_version(spec, frame):
@@ -118,10 +118,10 @@ def test_a_run_killed_between_the_two_writes_loses_nothing(
 
     monkeypatch.setattr(tables, "upsert", killed_before_the_new_version)
     with pytest.raises(Dies):
-        land(tables, new, T0 + HOUR)
+        store_candles(tables, new, T0 + HOUR)
     monkeypatch.undo()
     assert known(versions(tables, "BTCUSDT"), T0 + 2 * HOUR).select(CONTENT).equals(old.select(CONTENT))
-    again = land(tables, new, T0 + 3 * HOUR)
+    again = store_candles(tables, new, T0 + 3 * HOUR)
     assert again.receipt.updated == 1
     assert known(versions(tables, "BTCUSDT"), T0 + 2 * HOUR).select(CONTENT).equals(old.select(CONTENT))
     assert known(versions(tables, "BTCUSDT"), T0 + 3 * HOUR).select(CONTENT).equals(new.select(CONTENT))
@@ -132,9 +132,9 @@ def test_a_run_killed_between_the_two_writes_loses_nothing(
 def test_a_clock_that_went_back_is_refused_and_nothing_is_written(
     tables: DeltaTables, make_candles: Make
 ) -> None:
-    land(tables, make_candles(3), T0)
+    store_candles(tables, make_candles(3), T0)
     with pytest.raises(LedgerError, match=r"2024-01-02 is restated.*correct the clock"):
-        land(tables, restate(make_candles(3), dt.date(2024, 1, 2), volume=7.0), T0 - HOUR)
+        store_candles(tables, restate(make_candles(3), dt.date(2024, 1, 2), volume=7.0), T0 - HOUR)
     assert tables.read(SUPERSEDED_KLINES).is_empty()
     assert set(tables.read(RAW_KLINES)["ingested_at"]) == {T0}
 
@@ -150,12 +150,12 @@ def test_every_instant_reads_what_was_the_newest_then(
 ) -> None:
     tables = DeltaTables(str(tmp_path_factory.mktemp("store")))
     candles = make_candles(4, volume=0.5)
-    land(tables, candles, T0)
+    store_candles(tables, candles, T0)
     expected = [candles]
     for step, changes in enumerate(history, start=1):
         for offset, volume in changes:
             candles = restate(candles, dt.date(2024, 1, 1 + offset), volume=volume)
-        land(tables, candles, T0 + step * HOUR)
+        store_candles(tables, candles, T0 + step * HOUR)
         expected.append(candles)
     for step, candles in enumerate(expected):
         seen = known(versions(tables, "BTCUSDT"), T0 + step * HOUR + HOUR / 2)

@@ -292,7 +292,7 @@ def test_an_upload_that_was_killed_does_not_block_its_version(
     left.mkdir(parents=True)
     (left / "model.onnx").write_bytes(b"half")
     ref = hopsworks_registry.publish("mlp", VINTAGE, make_model(), METRICS)
-    assert (hopsworks_registry.fetch(ref) / "model.onnx").read_bytes() == b"weights"
+    assert (hopsworks_registry.model_folder(ref) / "model.onnx").read_bytes() == b"weights"
 
 
 def test_M5_a_registry_that_is_down_leaves_the_local_copy_in_use(
@@ -301,11 +301,11 @@ def test_M5_a_registry_that_is_down_leaves_the_local_copy_in_use(
     from hopsworks_emulator.server import failing
 
     ref = hopsworks_registry.publish("mlp", VINTAGE, make_model(), METRICS)
-    hopsworks_registry.fetch(ref)
+    hopsworks_registry.model_folder(ref)
     hopsworks_server.faults[:] = [failing(500)] * 50
     assert hopsworks_registry.versions("mlp") == [ref]
     assert hopsworks_registry.offline
-    assert (hopsworks_registry.fetch(ref) / "card.md").exists()
+    assert (hopsworks_registry.model_folder(ref) / "card.md").exists()
     hopsworks_server.faults.clear()
     assert hopsworks_registry.get("mlp", VINTAGE) == ref
     assert hopsworks_registry.offline is None

@@ -10,14 +10,15 @@ from polars.testing import assert_frame_equal
 
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.errors import CorruptData, StorageError
-from btc_assets.frames import klines_frame
+from btc_assets.io.s3 import Bucket
+from btc_assets.storage.bitemporal import klines_frame
+from btc_assets.storage.delta.s3_files import delta_options
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.migrate import content_sha256, copy_table, migrate
 from btc_assets.storage.registry.cached import CachedRegistry
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.registry.s3 import S3Registry
-from btc_assets.storage.s3 import Bucket, delta_options
 
 from .conftest import SAMPLES, nulled, older, samples
 
@@ -159,5 +160,5 @@ def test_the_command_moves_a_store_to_hopsworks_and_back(
     assert_frame_equal(DeltaTables(str(tmp_path / "back" / "real")).read(RAW_KLINES), rows)
     back = FolderRegistry(tmp_path / "back" / "real")
     (ref,) = back.versions("mlp")
-    assert (back.fetch(ref) / "model.onnx").read_bytes() == b"weights"
+    assert (back.model_folder(ref) / "model.onnx").read_bytes() == b"weights"
     assert "copied hopsworks to local" in capsys.readouterr().out

@@ -31,7 +31,7 @@ def test_a_published_vintage_comes_back_byte_for_byte(registry, make_model) -> N
     ref = publish(registry, folder)
     assert registry.get("mlp", JUNE) == ref
     assert ref.metrics == {"pinball": 0.97}
-    fetched = registry.fetch(ref)
+    fetched = registry.model_folder(ref)
     assert contents(fetched) == contents(folder)
     verify(fetched, ref.manifest_sha256)
 
@@ -51,7 +51,7 @@ def test_a_metric_name_that_a_backend_would_mangle_is_refused(registry, make_mod
 
 def test_a_model_of_23_megabytes_comes_back_byte_for_byte(registry, make_model) -> None:
     folder = make_model(content=random.Random(1).randbytes(23 * 2**20))
-    assert contents(registry.fetch(publish(registry, folder))) == contents(folder)
+    assert contents(registry.model_folder(publish(registry, folder))) == contents(folder)
 
 
 def test_an_unknown_name_or_vintage_is_none(registry, make_model) -> None:
@@ -74,7 +74,7 @@ def test_a_vintage_is_never_overwritten(registry, make_model) -> None:
     with pytest.raises(StorageError, match="never overwritten"):
         publish(registry, make_model(b"second"))
     assert registry.get("mlp", JUNE) == first
-    assert (registry.fetch(first) / "model.onnx").read_bytes() == b"first"
+    assert (registry.model_folder(first) / "model.onnx").read_bytes() == b"first"
 
 
 def test_versions_are_listed_oldest_first_revisions_after_their_cutoff(registry, make_model) -> None:
@@ -185,9 +185,9 @@ def test_M4_a_damaged_model_is_refused_even_after_it_was_verified(tmp_path, make
 
     registry = FolderRegistry(tmp_path / "store")
     ref = publish(registry, make_model())
-    damage(registry.fetch(ref), how)
+    damage(registry.model_folder(ref), how)
     with pytest.raises(BadModel):
-        registry.fetch(ref)
+        registry.model_folder(ref)
 
 
 def test_T5_every_flipped_bit_in_a_model_is_caught(tmp_path, make_model) -> None:
@@ -195,7 +195,7 @@ def test_T5_every_flipped_bit_in_a_model_is_caught(tmp_path, make_model) -> None
 
     registry = FolderRegistry(tmp_path / "store")
     ref = publish(registry, make_model(random.Random(3).randbytes(5_000)))
-    files = sorted(p for p in registry.fetch(ref).rglob("*") if p.is_file())
+    files = sorted(p for p in registry.model_folder(ref).rglob("*") if p.is_file())
     chance = random.Random(4)
     for _ in range(200):
         path = chance.choice(files)
@@ -204,6 +204,6 @@ def test_T5_every_flipped_bit_in_a_model_is_caught(tmp_path, make_model) -> None
         wrong[chance.randrange(len(wrong))] ^= 1 << chance.randrange(8)
         path.write_bytes(wrong)
         with pytest.raises(BadModel):
-            registry.fetch(ref)
+            registry.model_folder(ref)
         path.write_bytes(right)
-    registry.fetch(ref)
+    registry.model_folder(ref)

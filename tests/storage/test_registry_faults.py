@@ -14,11 +14,11 @@ import pytest
 from s3_server import free_port
 
 from btc_assets.errors import BadModel, ConfigurationError, StorageError, StorageUnavailable
+from btc_assets.io.s3 import Bucket
 from btc_assets.storage.registry.cached import CachedRegistry
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.registry.s3 import S3Registry
-from btc_assets.storage.s3 import Bucket
 
 JUNE = VintageId(dt.date(2024, 6, 1))
 METRICS = {"pinball": 0.97}
@@ -26,7 +26,7 @@ METRICS = {"pinball": 0.97}
 PUBLISH = """
 import datetime as dt, os, signal, sys
 from pathlib import Path
-from btc_assets.storage import folder
+from btc_assets.storage.registry import folder
 from btc_assets.storage.registry.protocol import VintageId
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 {step}
@@ -55,7 +55,7 @@ def test_T1_a_publisher_killed_at_any_step_leaves_no_vintage(tmp_path, make_mode
     registry = FolderRegistry(root)
     assert registry.versions("mlp") == []
     ref = registry.publish("mlp", JUNE, folder, METRICS)
-    assert registry.fetch(ref).is_dir()
+    assert registry.model_folder(ref).is_dir()
 
 
 def test_T9_drafts_of_killed_publishers_are_swept_up_after_a_day(tmp_path, make_model) -> None:
@@ -78,7 +78,7 @@ def test_T7_of_publishers_at_once_one_wins_whole(tmp_path, make_model) -> None:
     assert len(winners) == 1
     assert sum("never overwritten" in text for text in errors) == 2
     (ref,) = FolderRegistry(root).versions("mlp")
-    fetched = FolderRegistry(root).fetch(ref)
+    fetched = FolderRegistry(root).model_folder(ref)
     assert (fetched / "model.onnx").read_bytes() == (winners[0] / "model.onnx").read_bytes()
 
 
@@ -86,7 +86,7 @@ S3_PUBLISH = """
 import datetime as dt, sys
 from pathlib import Path
 from btc_assets.storage.registry.protocol import VintageId
-from btc_assets.storage.s3 import Bucket
+from btc_assets.io.s3 import Bucket
 from btc_assets.storage.registry.s3 import S3Registry
 S3Registry(Bucket(sys.argv[1], sys.argv[2])).publish("mlp", VintageId(dt.date(2024, 6, 1)), Path(sys.argv[3]))
 """
@@ -101,7 +101,7 @@ def test_T7_of_publishers_to_s3_at_once_one_wins_whole(bucket_url, s3_endpoint, 
     assert len(winners) == 1
     registry = CachedRegistry(S3Registry(Bucket(bucket_url, s3_endpoint)), tmp_path / "cache")
     (ref,) = registry.versions("mlp")
-    fetched = registry.fetch(ref)
+    fetched = registry.model_folder(ref)
     assert (fetched / "model.onnx").read_bytes() == (winners[0] / "model.onnx").read_bytes()
 
 
@@ -132,14 +132,14 @@ def take_down(registry: CachedRegistry) -> None:
 def test_M5_while_the_remote_is_down_verified_copies_stay_in_use_marked_so(cached, make_model) -> None:
     ref = cached.publish("mlp", JUNE, make_model(), METRICS)
     later = cached.publish("mlp", VintageId(JUNE.cutoff, 1), make_model(b"b"), METRICS)
-    cached.fetch(ref)
+    cached.model_folder(ref)
     take_down(cached)
     assert cached.versions("mlp") == [ref]
     assert cached.best("mlp", "pinball") == ref
     assert "cannot list models/mlp" in cached.offline
-    assert (cached.fetch(ref) / "card.md").exists()
+    assert (cached.model_folder(ref) / "card.md").exists()
     with pytest.raises(StorageUnavailable):
-        cached.fetch(later)
+        cached.model_folder(later)
     with pytest.raises(StorageUnavailable):
         cached.publish("mlp", VintageId(JUNE.cutoff, 2), make_model(b"c"), METRICS)
 
@@ -156,8 +156,8 @@ def test_an_answering_remote_clears_the_mark(cached) -> None:
 
 def test_a_damaged_local_copy_is_downloaded_again(cached, make_model) -> None:
     ref = cached.publish("mlp", JUNE, make_model(), METRICS)
-    (cached.fetch(ref) / "model.onnx").write_bytes(b"damaged")
-    assert (cached.fetch(ref) / "model.onnx").read_bytes() == b"weights"
+    (cached.model_folder(ref) / "model.onnx").write_bytes(b"damaged")
+    assert (cached.model_folder(ref) / "model.onnx").read_bytes() == b"weights"
 
 
 def test_a_damaged_remote_model_is_never_kept(cached, make_model, bucket_url, s3_endpoint) -> None:
@@ -165,7 +165,7 @@ def test_a_damaged_remote_model_is_never_kept(cached, make_model, bucket_url, s3
     key = f"models/mlp/{JUNE}/{ref.manifest_sha256}/model.onnx"
     Bucket(bucket_url, s3_endpoint).put(key, b"damaged")
     with pytest.raises(BadModel, match=r"model\.onnx hashes to"):
-        cached.fetch(ref)
+        cached.model_folder(ref)
     assert not cached.local.path(ref).exists()
     assert not list(cached.local.folder_for("mlp").iterdir())
 
@@ -179,7 +179,7 @@ def test_a_whole_model_swapped_at_the_remote_is_never_kept(
     for name in ("model.onnx", "card.md", "pictures/loss/curve.png"):
         bucket.put(f"models/mlp/{JUNE}/{ref.manifest_sha256}/{name}", (other / name).read_bytes())
     with pytest.raises(BadModel, match=f"not to {ref.manifest_sha256}"):
-        cached.fetch(ref)
+        cached.model_folder(ref)
     assert not cached.local.path(ref).exists()
 
 
@@ -194,10 +194,10 @@ def test_local_copies_are_bounded_and_the_newest_stays(cached, make_model, monke
         for n in range(5)
     ]
     for ref in refs:
-        cached.fetch(ref)
+        cached.model_folder(ref)
     kept = [ref for ref in refs if cached.local.path(ref).exists()]
     assert kept == refs[-3:]
-    assert (cached.fetch(refs[0]) / "card.md").exists()
+    assert (cached.model_folder(refs[0]) / "card.md").exists()
 
 
 def test_T2_a_full_disk_publishes_nothing(tmp_path, make_model) -> None:

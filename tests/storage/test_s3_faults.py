@@ -13,9 +13,11 @@ from faulty_s3 import FaultyS3, faulty_s3
 from polars.testing import assert_frame_equal
 
 from btc_assets.errors import CorruptData, StorageError, StorageUnavailable
-from btc_assets.storage.delta.store import DeltaTables, s3_files
+from btc_assets.io.s3 import Bucket
+from btc_assets.storage.delta import s3_files
+from btc_assets.storage.delta.s3_files import delta_options
+from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry import cache
-from btc_assets.storage.s3 import Bucket, delta_options
 
 from .conftest import SAMPLES, samples
 
@@ -121,7 +123,7 @@ import sys
 from pathlib import Path
 from btc_assets.errors import WriteConflict
 from btc_assets.storage.delta.store import DeltaTables
-from btc_assets.storage.s3 import delta_options
+from btc_assets.storage.delta.s3_files import delta_options
 from tests.storage.conftest import SAMPLES, samples
 url, endpoint, cache, me = sys.argv[1:]
 tables = DeltaTables(url, delta_options(endpoint), Path(cache))

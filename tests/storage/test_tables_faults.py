@@ -25,8 +25,8 @@ from .conftest import SAMPLES, day, samples
 CHILD = """
 import os, pathlib, signal, sys
 import tests.storage.conftest as c
-from btc_assets.storage import checkpoints, data_files, delta, delta_log
-tables, root = delta.DeltaTables(sys.argv[1]), sys.argv[1]
+from btc_assets.storage.delta import checkpoints, data_files, log, store
+tables, root = store.DeltaTables(sys.argv[1]), sys.argv[1]
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -68,8 +68,8 @@ STEPS = {
         "data_files.write_atomically = "
         "lambda path, content: (path.with_name('.x.tmp').write_bytes(content[:99]), die())"
     ),
-    "between data and commit": "delta_log.DeltaLog.commit = lambda *_: die()",
-    "after the commit": "delta_log.DeltaLog._make_durable = lambda *_: die()",
+    "between data and commit": "log.DeltaLog.commit = lambda *_: die()",
+    "after the commit": "log.DeltaLog._make_durable = lambda *_: die()",
     "between checkpoint and its hash": "checkpoints.write_atomically = lambda *_: die()",
 }
 
@@ -139,11 +139,11 @@ def test_T2_a_disk_that_is_full_for_the_log_fails_clearly(local_tables) -> None:
     local_tables.upsert(SAMPLES, samples(0, 1))
     script = """
 import resource
-commit = delta_log.DeltaLog.commit
+commit = log.DeltaLog.commit
 def full(*args):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
     return commit(*args)
-delta_log.DeltaLog.commit = full
+log.DeltaLog.commit = full
 """
     result = child(script + ATTEMPT, local_tables.root)
     assert result.returncode == 7, result.stderr
@@ -182,7 +182,7 @@ def test_T4_a_torn_log_gives_the_last_good_version_and_an_alarm(local_tables, ca
     assert "ALARM" in caplog.text
     assert local_tables.upsert(SAMPLES, samples(1)).inserted == 1
     assert_frame_equal(local_tables.read(SAMPLES), samples(0, 1))
-    (alarm,) = local_tables.alarms(SAMPLES)
+    (alarm,) = local_tables.torn_entries(SAMPLES)
     assert last.name in alarm
 
 
@@ -307,11 +307,11 @@ def test_T7_writers_of_different_days_all_land(request, tmp_path, backend) -> No
     make = "tables"
     tables = DeltaTables(str(tmp_path / "store"))
     if backend == "s3":
-        from btc_assets.storage.s3 import delta_options
+        from btc_assets.storage.delta.s3_files import delta_options
 
         options = delta_options(request.getfixturevalue("s3_endpoint"))
         tables = DeltaTables(request.getfixturevalue("bucket_url"), options, tmp_path / "cache")
-        make = f"delta.DeltaTables({tables.root!r}, {options!r}, pathlib.Path({str(tables.cache)!r}))"
+        make = f"store.DeltaTables({tables.root!r}, {options!r}, pathlib.Path({str(tables.cache)!r}))"
     script = f"tables = {make}\nfor n in range(4): tables.upsert(c.SAMPLES, c.samples(100 * WRITER + n))"
     writers(tables.root, [script.replace("WRITER", str(i)) for i in range(3)])
     expected = samples(*(100 * i + n for i in range(3) for n in range(4)))

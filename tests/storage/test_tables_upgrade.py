@@ -187,7 +187,7 @@ def test_a_torn_upgrade_is_moved_aside_and_made_again(local_tables, old_rows) ->
     newer = reopen(local_tables)
     assert_frame_equal(newer.read(SAMPLES), old_rows)
     newer.upsert(SAMPLES, samples(9))
-    assert len(newer.alarms(SAMPLES)) == 1
+    assert len(newer.torn_entries(SAMPLES)) == 1
     assert operations(newer) == ["CREATE TABLE", "WRITE", "ADD COLUMN", "WRITE"]
     assert_frame_equal(newer.read(SAMPLES), pl.concat([old_rows, samples(9)]))
 

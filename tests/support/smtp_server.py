@@ -1,4 +1,4 @@
-"""Two servers on loopback that alarms can be sent to: one takes mail, one takes posts of JSON."""
+"""Two servers on loopback that notifications can be sent to: one takes mail, one takes posts of JSON."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def main(store: Path, proof: Path) -> None:
 
     from btc_assets.ledger.proof import export_proof
     from btc_assets.ledger.verification.verify import verify
-    from btc_assets.storage.bitemporal import land
+    from btc_assets.storage.bitemporal import store_candles
 
     world = World(store)
 
@@ -59,7 +59,7 @@ def main(store: Path, proof: Path) -> None:
     days = world.make(12, D - dt.timedelta(days=11))["date"]
     values = pl.DataFrame({"symbol": world.symbol, "date": days, "volatility": 0.5, "source": "made"})
     values = values.with_columns(ingested_at=pl.lit(now, dtype=UTC_US))
-    land(world.tables, values, world.in_time(D).now - dt.timedelta(minutes=1), THIRD)
+    store_candles(world.tables, values, world.in_time(D).now - dt.timedelta(minutes=1), THIRD)
     world.issue([D])
     *old, without, record = world.records()
     assert not any(b"implied" in one.line() for one in old), "older records keep their bytes"
@@ -69,7 +69,7 @@ def main(store: Path, proof: Path) -> None:
     assert not faults(), faults()
 
     restated = values.with_columns(volatility=pl.when(pl.col("date") == D).then(0.6).otherwise(0.5))
-    land(world.tables, restated, now, THIRD)
+    store_candles(world.tables, restated, now, THIRD)
     assert not faults(), "what was known then can still be read"
     export_proof(world.tables, world.registry, world.symbol, proof)
 

@@ -110,7 +110,7 @@ def predictors_in_force(platform: Platform, vintages: pl.DataFrame) -> Predictor
 
     @cache
     def opened(kind: str, vintage: VintageId, manifest: str) -> Predictor:
-        return Predictor.open(platform.registry.fetch(ModelRef(kind, vintage, manifest)), manifest)
+        return Predictor.open(platform.registry.model_folder(ModelRef(kind, vintage, manifest)), manifest)
 
     def predictor(kind: str, origin: dt.date) -> Predictor:
         if (kind, origin) not in refs:

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import TableSpec
-from btc_assets.defs.partitions import DAILY, IN_ONE_RUN, Window
+from btc_assets.defs.partitions import DAILY_PARTITIONS, IN_ONE_RUN, Window
 from btc_assets.defs.resources import Platform
 from btc_assets.market.calendar import closes_at
 from btc_assets.storage.tables import Receipt
@@ -43,7 +43,7 @@ def table_asset(
         group_name=group,
         kinds={"deltalake", "polars"} | kinds,
         owners=OWNERS,
-        partitions_def=DAILY,
+        partitions_def=DAILY_PARTITIONS,
         backfill_policy=IN_ONE_RUN,
         metadata={
             "dagster/column_schema": dg.TableSchema(columns=columns),

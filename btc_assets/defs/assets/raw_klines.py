@@ -21,12 +21,11 @@ from btc_assets.defs.assets.metadata import (
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceError, SourceRefused
-from btc_assets.frames import klines_frame
 from btc_assets.io.progress import report
 from btc_assets.market.anomalies import hold_jumps
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.market.kline import Kline
-from btc_assets.storage.bitemporal import land
+from btc_assets.storage.bitemporal import klines_frame, store_candles
 from btc_assets.vocabulary import WORKER_TAG
 
 RECHECKED_DAYS = 7
@@ -61,7 +60,7 @@ def raw_klines(
     window = window_of(context)
     with source_failures(context):
         fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
-    landing = land(platform.tables, fetched, platform.now())
+    stored = store_candles(platform.tables, fetched, platform.now())
     rows = fetched.filter(pl.col("date") >= window.start)
     absent = sorted(set(window.days) - set(rows["date"]))
     unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
@@ -75,11 +74,11 @@ def raw_klines(
         context, window, {"newest candles": table_preview(rows.drop("symbol", "open_time", "close_time"))}
     )
     return dg.MaterializeResult(
-        metadata=written(platform, RAW_KLINES, window, landing.receipt, rows.height)
+        metadata=written(platform, RAW_KLINES, window, stored.receipt, rows.height)
         | {
             "known at": known_at(window),
             "days without a candle": [d.isoformat() for d in absent],
-            "restated candles": [d.isoformat() for d in sorted(landing.restated["date"])],
+            "restated candles": [d.isoformat() for d in sorted(stored.restated["date"])],
         }
     )
 

@@ -14,12 +14,11 @@ from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import windows
 from btc_assets.errors import BadCandle
-from btc_assets.frames import klines_frame
 from btc_assets.io.progress import report
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days
 from btc_assets.market.kline import Kline
 from btc_assets.series import BARS
-from btc_assets.storage.bitemporal import land
+from btc_assets.storage.bitemporal import klines_frame, store_candles
 
 
 class SkippedDays(dg.Config):
@@ -57,19 +56,19 @@ def raw_klines_4h(
     bars = klines_frame(klines, platform.now(), RAW_KLINES_4H).join(
         candles, on=["symbol", "date"], how="semi"
     )
-    landing = land(platform.tables, bars, platform.now(), BARS)
+    stored = store_candles(platform.tables, bars, platform.now(), BARS)
     rows = bars.filter(pl.col("date") >= window.start)
     without = sorted(set(candles.filter(pl.col("date") >= window.start)["date"]) - set(rows["date"]))
     add_newest_metadata(
         context, window, {"newest candles": table_preview(rows.drop("symbol", "date", "close_time"), rows=6)}
     )
     return dg.MaterializeResult(
-        metadata=written(platform, RAW_KLINES_4H, window, landing.receipt, rows.height)
+        metadata=written(platform, RAW_KLINES_4H, window, stored.receipt, rows.height)
         | {
             "known at": known_at(window),
             "days without 4-hour candles": len(without),
             "the last of them": [d.isoformat() for d in without[-10:]],
-            "restated candles": [t.isoformat() for t in sorted(landing.restated["open_time"])],
+            "restated candles": [t.isoformat() for t in sorted(stored.restated["open_time"])],
         }
     )
 

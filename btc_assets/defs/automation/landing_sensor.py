@@ -16,7 +16,7 @@ from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import days_under_way, materialised_days, run_tags, windows
 from btc_assets.market.calendar import DAY
-from btc_assets.market.sources.landing import Landing
+from btc_assets.market.sources.landing import LandingZone
 from btc_assets.settings import load
 from btc_assets.vocabulary import ISSUING_ASSET, LAUNCHED_BY_TAG
 
@@ -51,7 +51,7 @@ def landed_candles(
 ) -> dg.SensorResult | dg.SkipReason:
     """Request a run for every landed day that has none; one run key a day and content."""
     source = platform.source
-    if not isinstance(source, Landing):
+    if not isinstance(source, LandingZone):
         return dg.SkipReason("candles do not come from a landing zone (BTC_SOURCE)")
     now = platform.now()
     memory = update_memory(source, platform.settings.symbol, now, read_cursor(context.cursor))
@@ -71,7 +71,7 @@ def newest_available_day(until: dt.date) -> dt.date | None:
     settings = load()
     if settings.source != "landing":
         return until
-    newest = Landing(settings.landing, settings.symbol, s3_endpoint=settings.s3_endpoint).last_day(
+    newest = LandingZone(settings.landing, settings.symbol, s3_endpoint=settings.s3_endpoint).last_day(
         settings.symbol
     )
     return None if newest is None else min(newest, until)

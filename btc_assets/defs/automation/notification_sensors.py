@@ -1,8 +1,8 @@
 """The sensors that notify a person: of runs that failed, and of days that are late.
 
 Plain sensors rather than Dagster's ``run_failure_sensor``: that one moves on after an error in it, while a
-message that could not be delivered must be tried again with the next tick. What was told is in the sensors'
-cursors, which Dagster stores.
+message that could not be delivered must be tried again with the next tick. Who was notified is in the
+sensors' cursors, which Dagster stores.
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ import dagster as dg
 from btc_assets.defs.automation.failed_runs import FailureTracker
 from btc_assets.defs.resources import Platform
 from btc_assets.notifications.lateness import late
-from btc_assets.notifications.notifier import Memory, Teller
+from btc_assets.notifications.notifier import Memory, Notifier
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def _read_cursor(context: dg.SensorEvaluationContext) -> dict[str, Any]:
         kept = None
     if isinstance(kept, dict):
         return kept
-    log.warning("a sensor's cursor could not be read; what was told is forgotten")
+    log.warning("a sensor's cursor could not be read; who was notified is forgotten")
     return {}
 
 

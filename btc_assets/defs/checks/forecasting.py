@@ -62,7 +62,7 @@ def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
     row = rows.row(-1, named=True)
     ref = ModelRef(row["model"], VintageId(row["vintage"], row["revision"]), row["manifest_sha256"])
     try:
-        platform.registry.fetch(ref)
+        platform.registry.model_folder(ref)
     except BtcError as error:
         return [str(error)]
     return []

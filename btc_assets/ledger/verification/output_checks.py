@@ -119,7 +119,7 @@ def _model_problem(registry: ModelRegistry, model: str, vintage: VintageId, mani
             return (
                 f"{model} {vintage} has manifest {ref.manifest_sha256}, not {manifest}: the model was swapped"
             )
-        registry.fetch(ref)
+        registry.model_folder(ref)
     except (ModelError, StorageError) as error:
         return f"{model} {vintage}: {error}"
     return ""

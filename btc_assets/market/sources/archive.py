@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from btc_assets.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_at, days
 from btc_assets.market.kline import Kline
-from btc_assets.market.retry import Patience, persist
+from btc_assets.market.retry import RetryPolicy, retry_until
 from btc_assets.market.sources.dumps import daily, monthly, next_month, read_dump
 
 if TYPE_CHECKING:
@@ -32,20 +32,20 @@ class Archive:
     has_clock = False
     simulated = False
 
-    def __init__(self, location: str, symbol: str = "BTCUSDT", *, patience: Patience | None = None) -> None:
+    def __init__(self, location: str, symbol: str = "BTCUSDT", *, retry: RetryPolicy | None = None) -> None:
         """Open nothing yet.
 
         Args:
             location: folder or http(s) address that holds ``spot/monthly/klines/...``.
             symbol: the pair whose newest file sets the archive's clock.
-            patience: timeouts and waits when the archive is at a URL.
+            retry: timeouts and waits when the archive is at a URL.
 
         Raises:
             ConfigurationError: ``location`` is empty or no folder.
         """
         self._symbol = symbol
         self._shelf: _Shelf = (
-            _Web(location, patience or Patience())
+            _Web(location, retry or RetryPolicy())
             if location.startswith(("http://", "https://"))
             else _Folder(location)
         )
@@ -175,15 +175,15 @@ class _Web:
 
     misses = 3
 
-    def __init__(self, location: str, patience: Patience) -> None:
+    def __init__(self, location: str, retry: RetryPolicy) -> None:
         self.location = location.rstrip("/")
-        self._patience = patience
+        self._retry = retry
         self._deadline = 0.0
         self._session: Session | None = None
         self._last: dict[str, dt.date | None] = {}
 
     def begin(self) -> None:
-        self._deadline = self._patience.begin()
+        self._deadline = self._retry.begin()
         self._last.clear()
 
     def get(self, path: str) -> bytes | None:
@@ -191,7 +191,7 @@ class _Web:
 
         address = f"{self.location}/{path}"
         try:
-            return persist(lambda: self._download(address), self._patience, self._deadline, address)
+            return retry_until(lambda: self._download(address), self._retry, self._deadline, address)
         except NotThere:
             return None
 
@@ -200,7 +200,7 @@ class _Web:
 
         # Taken while in use, so that an attempt that was given up never shares its connection.
         session, self._session = self._session or Session(), None
-        body = session.get(address, timeout=(self._patience.connect, self._patience.read)).content
+        body = session.get(address, timeout=(self._retry.connect, self._retry.read)).content
         self._session = session
         return body
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from btc_assets.errors import BadCandle, SourceBanned, SourceError
 from btc_assets.market.anomalies import distinct
-from btc_assets.market.ban_memory import Cooldown, Hold
+from btc_assets.market.ban_memory import BanMemory, Hold
 from btc_assets.market.calendar import DAILY, DAY, Interval, closes_at, opens_at
 from btc_assets.market.kline import Kline
-from btc_assets.market.retry import NotBefore, Patience, persist
+from btc_assets.market.retry import RetryAfter, RetryPolicy, retry_until
 from btc_assets.market.wire_format import from_milliseconds, milliseconds, parse_row
 
 if TYPE_CHECKING:
@@ -47,24 +47,24 @@ class Binance:
         self,
         base_url: str = PUBLIC_URL,
         *,
-        patience: Patience | None = None,
+        retry: RetryPolicy | None = None,
         hold_file: Path | None = None,
     ) -> None:
         """Open nothing yet.
 
         Args:
             base_url: address of the REST API, without a path.
-            patience: timeouts and waits.
+            retry: timeouts and waits.
             hold_file: where a ban (418) or limit (429) is remembered for other processes.
         """
         self.base_url = base_url.rstrip("/")
-        self._patience = patience or Patience()
-        self._cooldown = Cooldown(hold_file)
+        self._retry = retry or RetryPolicy()
+        self._bans = BanMemory(hold_file)
         self._clock: tuple[dt.datetime, float] | None = None
 
     def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
         """The closed candles of [start, end): ``ceil(candles / 1000)`` requests, and one for the time."""
-        deadline = self._patience.begin()
+        deadline = self._retry.begin()
         found: list[Kline] = []
         page = start
         while page < end:
@@ -75,14 +75,14 @@ class Binance:
 
     def now(self) -> dt.datetime:
         """The server's time (UTC), asked anew."""
-        return self._ask_time(self._patience.begin())
+        return self._ask_time(self._retry.begin())
 
     def running(self, symbol: str) -> Kline | None:
         """The candle of the day that is not over, as it stands: provisional, to be looked at, never stored.
 
         None where the day has no trade yet.
         """
-        deadline = self._patience.begin()
+        deadline = self._retry.begin()
         today = self._ask_time(deadline).date()
         found = self._page(symbol, today, today + DAY, deadline)
         return found[-1] if found else None
@@ -140,21 +140,21 @@ class Binance:
 
     def _ask(self, question: Callable[[Spot], Any], deadline: float) -> Any:
         """The decoded answer to ``question``, retried while a failure can pass and time is left."""
-        return persist(lambda: self._ask_once(question), self._patience, deadline, self.base_url)
+        return retry_until(lambda: self._ask_once(question), self._retry, deadline, self.base_url)
 
     def _ask_once(self, question: Callable[[Spot], Any]) -> Any:
         """One call, if no hold is in force; starts a hold if the answer demands one."""
         from btc_assets.market.http_session import RateLimited
 
-        if (hold := self._cooldown.current()) is not None:
+        if (hold := self._bans.current()) is not None:
             raise self._held(hold)
         # A new `Spot` a call: an attempt that was given up may still be using the last one's connection.
         api = self._spot()
         try:
             return question(api)
         except RateLimited as error:
-            default = self._patience.ban_wait if error.status == 418 else self._patience.limit_wait
-            hold = self._cooldown.hold(_seconds(error.retry_after, default), error.status)
+            default = self._retry.ban_wait if error.status == 418 else self._retry.limit_wait
+            hold = self._bans.hold(_seconds(error.retry_after, default), error.status)
             raise self._held(hold) from error
         finally:
             api.session.close()
@@ -167,7 +167,7 @@ class Binance:
                 "no call is made before then",
                 until,
             )
-        return NotBefore(
+        return RetryAfter(
             f"{self.base_url} limits requests; no call is made before {until:%Y-%m-%d %H:%M:%S} UTC (429)",
             max(hold.until - time.time(), 0.001),
         )
@@ -177,7 +177,7 @@ class Binance:
 
         from btc_assets.market.http_session import Session
 
-        api = Spot(base_url=self.base_url, timeout=(self._patience.connect, self._patience.read))
+        api = Spot(base_url=self.base_url, timeout=(self._retry.connect, self._retry.read))
         api.session.close()
         api.session = Session()
         return api

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from btc_assets.errors import ConfigurationError
-from btc_assets.market.retry import Patience
+from btc_assets.market.retry import RetryPolicy
 from btc_assets.market.sources.protocol import KlineSource
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ def open_source(settings: Settings) -> KlineSource:
         >>> [kline.date.isoformat() for kline in klines]
         ['2024-02-28', '2024-02-29']
     """
-    patience = Patience(deadline=settings.source_deadline)
+    retry = RetryPolicy(deadline=settings.source_deadline)
     if settings.source == "binance":
         from btc_assets.market.sources.binance import Binance
 
         return Binance(
             settings.binance_url,
-            patience=patience,
+            retry=retry,
             hold_file=settings.cache_dir / "binance-hold.json",
         )
     if settings.source == "archive":
@@ -40,13 +40,13 @@ def open_source(settings: Settings) -> KlineSource:
 
         if not settings.archive:
             raise ConfigurationError("BTC_SOURCE=archive needs BTC_ARCHIVE: the folder or URL of the dumps")
-        return Archive(settings.archive, settings.symbol, patience=patience)
+        return Archive(settings.archive, settings.symbol, retry=retry)
     if settings.source == "landing":
-        from btc_assets.market.sources.landing import Landing
+        from btc_assets.market.sources.landing import LandingZone
 
         if not settings.landing:
             raise ConfigurationError("BTC_SOURCE=landing needs BTC_LANDING: the folder or s3:// prefix")
-        return Landing(settings.landing, settings.symbol, s3_endpoint=settings.s3_endpoint)
+        return LandingZone(settings.landing, settings.symbol, s3_endpoint=settings.s3_endpoint)
     from btc_assets.market.sources.simulated import Simulated
 
     return Simulated()

@@ -13,7 +13,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 from btc_assets.errors import CorruptData
-from btc_assets.io.files import file_sha256, write_atomically
+from btc_assets.io.files import file_sha256, fingerprint, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,7 @@ class Checkpoints:
                 self._drop(hint)
 
     def _is_sound(self, path: Path) -> bool:
-        stat = path.stat()
-        seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        seen = fingerprint(path)
         if _SOUND.get(path) == seen:
             return True
         try:

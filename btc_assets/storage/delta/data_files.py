@@ -21,7 +21,7 @@ import polars as pl
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData, StorageError
-from btc_assets.io.files import file_sha256, write_atomically
+from btc_assets.io.files import file_sha256, fingerprint, write_atomically
 
 MAX_ROWS = 65_536
 """Rows in one file at most: what one changed row can cost in rewriting."""
@@ -137,8 +137,7 @@ class LocalFolder:
     def _verify(self, file: DataFile) -> Path:
         path = self.path / file.name
         try:
-            stat = path.stat()
-            seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            seen = fingerprint(path)
             if self._verified.get(path) == seen:
                 return path
             sha = file_sha256(path)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
@@ -25,15 +25,13 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData, StorageError, StorageUnavailable, TableMissing
-from btc_assets.io.files import sync
+from btc_assets.io.files import fingerprint, sync
+from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta.checkpoints import Checkpoints
 from btc_assets.storage.delta.data_files import DataFile
 from btc_assets.storage.delta.schema import delta_schema, missing_columns
-from btc_assets.storage.delta.vacuum import sweep
+from btc_assets.storage.delta.vacuum import vacuum
 from btc_assets.storage.tables import TableVersion
-
-if TYPE_CHECKING:
-    from btc_assets.storage.s3 import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +97,6 @@ class DeltaLog:
     @cached_property
     def _bucket(self) -> Bucket:
         """The table's folder on S3, as we reach it ourselves."""
-        from btc_assets.storage.s3 import Bucket
-
         return Bucket(self.uri, self.options.get("aws_endpoint_url", ""))
 
     def exists(self) -> bool:
@@ -135,8 +131,8 @@ class DeltaLog:
     def open(self, version: int | None = None, *, heal: bool = False) -> Snapshot:
         """The table as of ``version``, or now.
 
-        If the newest entry of a local log is torn, this is the version before it, and an alarm is logged;
-        with ``heal`` (before a write) the torn entry is also moved aside, to be found by ``alarms``.
+        If the newest entry of a local log is torn, this is the version before it, and an error is logged;
+        with ``heal`` (before a write) the torn entry is also moved aside, to be found by ``torn_entries``.
 
         Raises:
             TableMissing: never created.
@@ -171,19 +167,19 @@ class DeltaLog:
             for number, entry in zip(reversed(range(len(entries))), entries, strict=True)
         ]
 
-    def alarms(self) -> list[str]:
+    def torn_entries(self) -> list[str]:
         """What was found torn in this table's log and moved aside, oldest first."""
         torn = sorted(self.folder.glob(f"{TORN}/*")) if self.folder else []
         return [f"entry {p.name} of table {self.spec.name}'s log was torn; it is kept as {p}" for p in torn]
 
     def tidy(self) -> None:
-        """Write down the state of the newest version, so that readers need not replay the log; sweep."""
+        """Write down the state of the newest version, so that readers need not replay the log; vacuum."""
         table = self.open().table
         if self.folder is None:
             table.create_checkpoint()
         else:
             Checkpoints(self.folder).write(table)
-            sweep(self.folder)
+            vacuum(self.folder)
 
     def _load(self, version: int | None) -> Snapshot:
         try:
@@ -258,10 +254,9 @@ class DeltaLog:
         if self.folder is None:
             return None
         try:
-            stat = (self.folder / ENTRY.format(version)).stat()
+            return fingerprint(self.folder / ENTRY.format(version))
         except OSError:
             return time.monotonic_ns()  # equal to nothing: read afresh
-        return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
     def _check_version(self, version: int) -> None:
         newest = self.open().version

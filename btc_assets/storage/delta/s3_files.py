@@ -8,9 +8,26 @@ from pathlib import Path
 import polars as pl
 
 from btc_assets.errors import CorruptData
+from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta.data_files import REMEDY, DataFile, LocalFolder
 from btc_assets.storage.registry.cache import touch, trim
-from btc_assets.storage.s3 import Bucket
+
+
+def delta_options(endpoint: str) -> dict[str, str]:
+    """Return deltalake's options for ``endpoint`` (empty: AWS): bounded retries, conditional puts."""
+    options = {
+        "aws_conditional_put": "etag",
+        "timeout": "30s",
+        "connect_timeout": "5s",
+        "max_retries": "4",
+        "retry_timeout": "60s",
+    }
+    if endpoint:
+        options |= {
+            "aws_endpoint_url": endpoint,
+            "aws_allow_http": str(endpoint.startswith("http://")).lower(),
+        }
+    return options
 
 
 class S3Folder:
@@ -50,11 +67,11 @@ class S3Folder:
     def _download(self, file: DataFile) -> None:
         content = self.bucket.get(file.name)
         if content is None:
-            raise CorruptData(f"{self.bucket.url}/{file.name} is missing; {REMEDY}")
+            raise CorruptData(f"{self.bucket.location}/{file.name} is missing; {REMEDY}")
         self.cache.mkdir(parents=True, exist_ok=True)
         self.local.write(file.name, content)
         try:
             self.local.scan([file])
         except CorruptData as error:
             (self.cache / file.name).unlink(missing_ok=True)
-            raise CorruptData(f"{self.bucket.url}/{file.name} is damaged; {REMEDY}") from error
+            raise CorruptData(f"{self.bucket.location}/{file.name} is damaged; {REMEDY}") from error

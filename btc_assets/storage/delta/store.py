@@ -16,6 +16,7 @@ import stamina
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import TableMissing, WriteConflict
+from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta import checkpoints
 from btc_assets.storage.delta.compaction import files_to_merge
 from btc_assets.storage.delta.data_files import DataFile, DataFolder, LocalFolder, encode, first_and_last
@@ -33,7 +34,7 @@ from btc_assets.storage.tables import (
 ATTEMPTS = 60
 """How often a write is tried while others keep winning."""
 
-PATIENCE = 60.0
+COMMIT_TIMEOUT = 60.0
 """Seconds after which it gives up."""
 
 _Outcome = tuple[Receipt, Snapshot]
@@ -109,9 +110,9 @@ class DeltaTables:
         """The table's versions, newest first."""
         return self._log(spec).history()
 
-    def alarms(self, spec: TableSpec) -> list[str]:
+    def torn_entries(self, spec: TableSpec) -> list[str]:
         """Damage to the table's log that was worked around and that a person should look at."""
-        return self._log(spec).alarms()
+        return self._log(spec).torn_entries()
 
     def maintain(self, spec: TableSpec) -> None:
         """Merge small files and remove what killed writers left behind; no version's data is removed.
@@ -157,7 +158,6 @@ class DeltaTables:
         where = f"{self.root}/tables/{spec.name}"
         if where.startswith("s3://"):
             from btc_assets.storage.delta.s3_files import S3Folder
-            from btc_assets.storage.s3 import Bucket
 
             if spec not in self._remote:
                 bucket = Bucket(where, self.options.get("aws_endpoint_url", ""))
@@ -187,7 +187,7 @@ class DeltaTables:
             for attempt in stamina.retry_context(
                 on=Lost,
                 attempts=ATTEMPTS,
-                timeout=PATIENCE,
+                timeout=COMMIT_TIMEOUT,
                 wait_initial=0.005,
                 wait_max=0.5,
                 wait_jitter=0.05,
@@ -199,7 +199,7 @@ class DeltaTables:
                         self._tidy(spec, before.version, after)
         except Lost as error:
             raise WriteConflict(
-                f"table {spec.name}: other writers won {ATTEMPTS} times or for {PATIENCE:.0f} s; "
+                f"table {spec.name}: other writers won {ATTEMPTS} times or for {COMMIT_TIMEOUT:.0f} s; "
                 "nothing was lost, run the partition again"
             ) from error
         return receipt

@@ -12,7 +12,7 @@ ORPHANED = dt.timedelta(days=1)
 """Age from which a file that was never committed cannot belong to a writer still at work."""
 
 
-def sweep(folder: Path, now: dt.datetime | None = None) -> list[Path]:
+def vacuum(folder: Path, now: dt.datetime | None = None) -> list[Path]:
     """Delete orphans in the table at ``folder``; return them. Files of old versions are never touched."""
     cutoff = ((now or dt.datetime.now(dt.UTC)) - ORPHANED).timestamp()
     old = [path for path in _candidates(folder) if path.stat().st_mtime < cutoff]

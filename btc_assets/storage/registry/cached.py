@@ -69,7 +69,7 @@ class CachedRegistry:
         """The vintage with the lowest ``metric``; of equals the newest."""
         return best_of(self.versions(name), metric)
 
-    def fetch(self, ref: ModelRef) -> Path:
+    def model_folder(self, ref: ModelRef) -> Path:
         """The verified local copy of ``ref``; only the first time are its files downloaded."""
         try:
             if (self.local.path(ref)).exists():
@@ -88,7 +88,7 @@ class CachedRegistry:
         return self._use(ref)
 
     def _use(self, ref: ModelRef) -> Path:
-        folder = self.local.fetch(ref)
+        folder = self.local.model_folder(ref)
         touch(folder)
         return folder
 

@@ -28,7 +28,7 @@ class FolderRegistry:
     """A model registry on this machine's disk.
 
     A vintage appears under its name by a single rename of a finished, flushed folder: a reader sees all
-    of it or nothing, and a writer that is killed leaves only a hidden folder that the next one sweeps up.
+    of it or nothing, and a writer that is killed leaves only a hidden folder that the next one removes.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -44,7 +44,7 @@ class FolderRegistry:
         draft = self.root / name / f".draft-{secrets.token_hex(6)}"
         try:
             self.folder_for(name)
-            self._sweep(name)
+            self._remove_drafts(name)
             _copy_durably(folder, draft)
             try:
                 draft.rename(self._path(name, vintage))
@@ -79,7 +79,7 @@ class FolderRegistry:
         """The vintage with the lowest ``metric``; of equals the newest."""
         return best_of(self.versions(name), metric)
 
-    def fetch(self, ref: ModelRef) -> Path:
+    def model_folder(self, ref: ModelRef) -> Path:
         """The folder of ``ref``, verified; verified again only if a file in it was touched."""
         path = self.path(ref)
         verify_once(path, ref.manifest_sha256)
@@ -114,7 +114,7 @@ class FolderRegistry:
         path = self._path(name, vintage)
         return reference(name, vintage, file_sha256(path / MANIFEST), read_manifest(path))
 
-    def _sweep(self, name: str) -> None:
+    def _remove_drafts(self, name: str) -> None:
         """Remove what killed writers left more than a day ago."""
         cutoff = (dt.datetime.now(dt.UTC) - _STALE).timestamp()
         for draft in (self.root / name).glob(".*-*"):

@@ -72,7 +72,7 @@ class ModelRegistry(Protocol):
     def best(self, name: str, metric: str) -> ModelRef | None:
         """The vintage with the lowest ``metric``, or None."""
 
-    def fetch(self, ref: ModelRef) -> Path:
+    def model_folder(self, ref: ModelRef) -> Path:
         """A local folder with the files of ``ref``, verified against ``ref.manifest_sha256``.
 
         Raises:

@@ -9,9 +9,9 @@ import hashlib
 from pathlib import Path
 
 from btc_assets.errors import BadModel
+from btc_assets.io.s3 import Bucket
 from btc_assets.storage.registry.manifest import MANIFEST, parse_manifest
 from btc_assets.storage.registry.protocol import ModelRef, VintageId, other_content, reference
-from btc_assets.storage.s3 import Bucket
 
 
 class S3Registry:
@@ -54,7 +54,7 @@ class S3Registry:
     def download(self, ref: ModelRef, target: Path) -> None:
         """Copy the files of ``ref`` into ``target``."""
         content = self._must_get(_manifest(ref.name, ref.vintage))
-        manifest = parse_manifest(content, f"{self.bucket.url} {ref.name} {ref.vintage}")
+        manifest = parse_manifest(content, f"{self.bucket.location} {ref.name} {ref.vintage}")
         (target / MANIFEST).write_bytes(content)
         for file in manifest["files"]:
             path = target / file
@@ -64,11 +64,13 @@ class S3Registry:
     def _must_get(self, key: str) -> bytes:
         content = self.bucket.get(key)
         if content is None:
-            raise BadModel(f"{self.bucket.url}/{key} is missing; publish the vintage under a new revision")
+            raise BadModel(
+                f"{self.bucket.location}/{key} is missing; publish the vintage under a new revision"
+            )
         return content
 
     def _reference(self, name: str, vintage: VintageId, content: bytes) -> ModelRef:
-        manifest = parse_manifest(content, f"{self.bucket.url} {name} {vintage}")
+        manifest = parse_manifest(content, f"{self.bucket.location} {name} {vintage}")
         return reference(name, vintage, hashlib.sha256(content).hexdigest(), manifest)
 
 
