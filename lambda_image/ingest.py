@@ -11,7 +11,7 @@ from btc_assets.errors import SourceError, SourceUnavailable
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS
 from btc_assets.market.fetch import fetch_days
 from btc_assets.market.kline import Kline
-from btc_assets.market.sources.landing import LandedDay, LandingZone
+from btc_assets.market.sources.landing import LandedVersion, LandingZone
 from btc_assets.market.sources.protocol import KlineSource
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def bars_by_day(
     return found
 
 
-def is_news(zone: LandingZone, landed: LandedDay, kline: Kline, bars: list[Kline]) -> bool:
+def is_news(zone: LandingZone, landed: LandedVersion, kline: Kline, bars: list[Kline]) -> bool:
     """Whether ``kline`` and ``bars`` say more than what is landed, or something else."""
     if landed.sha256 == zone.digest(kline, bars):
         return False

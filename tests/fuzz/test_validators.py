@@ -22,7 +22,7 @@ from btc_assets.io import progress
 from btc_assets.ledger.publishing.published import parse_lines
 from btc_assets.market.ban_memory import LONGEST_BAN, BanMemory
 from btc_assets.market.calendar import FOUR_HOURS
-from btc_assets.market.sources.landing import LandedDay, LandingZone
+from btc_assets.market.sources.landing import LandedVersion, LandingZone
 from btc_assets.settings import PREFIX, Settings, load
 from btc_assets.storage.delta.data_files import DataFile
 from btc_assets.storage.registry.manifest import parse_manifest
@@ -138,7 +138,7 @@ def test_a_landed_object_is_a_candle_or_bad(content: bytes) -> None:
     import hashlib
 
     day = dt.date(2025, 6, 30)
-    landed = LandedDay("BTCUSDT", day, 1, hashlib.sha256(content).hexdigest())
+    landed = LandedVersion("BTCUSDT", day, 1, hashlib.sha256(content).hexdigest())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / landed.key
         path.parent.mkdir(parents=True)

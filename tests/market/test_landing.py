@@ -15,7 +15,7 @@ from candles import DAY, bars_of, candle
 
 from btc_assets.errors import BadCandle, ConfigurationError, SourceUnavailable
 from btc_assets.market.calendar import FOUR_HOURS
-from btc_assets.market.sources.landing import LandedDay, LandingZone
+from btc_assets.market.sources.landing import LandedVersion, LandingZone
 from btc_assets.market.wire_format import to_row
 
 START = dt.date(2025, 6, 1)
@@ -55,7 +55,7 @@ def test_a_day_that_was_landed_without_them_has_none(zone: LandingZone) -> None:
 @pytest.mark.parametrize("bars", [5, "abc", [1], [["x"] * 12], {"a": 1}], ids=repr)
 def test_bars_that_are_none_are_refused(zone: LandingZone, tmp_path: Path, bars: object) -> None:
     body = json.dumps({"symbol": "BTCUSDT", "row": to_row(candle(START)), "bars": bars}).encode()
-    landed = LandedDay("BTCUSDT", START, 1, hashlib.sha256(body).hexdigest())
+    landed = LandedVersion("BTCUSDT", START, 1, hashlib.sha256(body).hexdigest())
     file = tmp_path / "landing" / landed.key
     file.parent.mkdir(parents=True)
     file.write_bytes(body)
@@ -142,7 +142,7 @@ def test_foreign_objects_are_passed_over(zone: LandingZone, tmp_path: Path) -> N
 def test_T7_racing_writers_leave_one_object_a_content(zone: LandingZone) -> None:
     start = threading.Barrier(8)
 
-    def land(trades: int) -> tuple[LandedDay, bool]:
+    def land(trades: int) -> tuple[LandedVersion, bool]:
         start.wait()
         return zone.put(candle(START, trades=trades))
 

@@ -15,7 +15,7 @@ from candles import DAY, candle
 from exchange import Exchange
 
 from btc_assets.errors import SourceRefused, SourceUnavailable
-from btc_assets.market.sources.landing import LandedDay, LandingZone
+from btc_assets.market.sources.landing import LandedVersion, LandingZone
 
 START = dt.date(2025, 6, 1)
 END = START + 30 * DAY
@@ -74,7 +74,7 @@ def test_candles_come_back_in_order_in_their_newest_version(zone: LandingZone) -
 def test_T7_of_many_racing_writers_one_writes(zone: LandingZone) -> None:
     together = threading.Barrier(8)
 
-    def land(_: int) -> tuple[LandedDay, bool]:
+    def land(_: int) -> tuple[LandedVersion, bool]:
         together.wait()
         return zone.put(candle(START))
 
@@ -92,7 +92,7 @@ def test_a_listing_longer_than_a_page_is_read_whole(zone: LandingZone, bucket: s
     inside = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]  # a thousand requests saved
     first = dt.date(2017, 8, 17)
     for offset in range(1100):
-        key = LandedDay("BTCUSDT", first + offset * DAY, 1, "0" * 64).key
+        key = LandedVersion("BTCUSDT", first + offset * DAY, 1, "0" * 64).key
         inside.put_object(bucket, f"some/prefix/{key}", b"")
     assert len(zone.newest("BTCUSDT", first, dt.date.max)) == 1100
     assert zone.last_day("BTCUSDT") == first + 1099 * DAY
@@ -127,7 +127,7 @@ def test_a_cut_connection_is_unavailable(exchange: Exchange) -> None:
 
 
 def test_an_object_that_breaks_off_is_never_taken_for_a_candle(exchange: Exchange) -> None:
-    landed = LandedDay("BTCUSDT", START, 1, "0" * 64)
+    landed = LandedVersion("BTCUSDT", START, 1, "0" * 64)
     exchange.spoil(faults.truncated, times=50)
     with pytest.raises(SourceUnavailable):
         LandingZone("s3://bucket/x", s3_endpoint=exchange.url).read(landed)

@@ -118,7 +118,7 @@ def days_with_vintage(platform: Platform, book: VintageBook, kind: str, window: 
 
 def render_model_card(platform: Platform, ref: ModelRef) -> dg.MarkdownMetadataValue:
     """Return the vintage's model card with its pictures inside, as Dagster shows it."""
-    folder = platform.registry.fetch(ref)
+    folder = platform.registry.model_folder(ref)
     text = (folder / "card.md").read_text(encoding="utf-8")
     for picture in folder.glob("*.png"):
         text = text.replace(f"({picture.name})", f"({_inline(picture)})")

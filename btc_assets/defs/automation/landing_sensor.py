@@ -87,7 +87,7 @@ def read_cursor(cursor: str | None) -> dict[dt.date, LandedDay]:
 
 
 def update_memory(
-    zone: Landing, symbol: str, now: dt.datetime, memory: dict[dt.date, LandedDay]
+    zone: LandingZone, symbol: str, now: dt.datetime, memory: dict[dt.date, LandedDay]
 ) -> dict[dt.date, LandedDay]:
     """Update ``memory`` with what is landed; days beyond the lookback are forgotten."""
     today = now.date()

@@ -31,7 +31,7 @@ def failed_runs(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[
     tracker, memory = FailureTracker.from_json(kept.get("runs"), now), Memory.from_json(kept.get("told"))
     tracker.update(context.instance)
     problems = [failure.problem() for failure in tracker.failures.values()]
-    said = Teller.of(platform.settings).tell(problems, memory, now)
+    said = Notifier.of(platform.settings).notify(problems, memory, now)
     return _result(said, {"runs": tracker.as_json(), "told": memory.as_json()}, "no new failure")
 
 
@@ -44,10 +44,12 @@ def late_data(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Pl
     """Tell if the day that closed is not there by the time it is due."""
     now, settings = platform.now(), platform.settings
     memory = Memory.from_json(_read_cursor(context).get("told"))
-    patience = dt.timedelta(hours=settings.stale_after_hours)
-    problems = late(platform.tables, settings.symbol, now, patience)
-    said = Teller.of(settings).tell(problems, memory, now)
-    return _result(said, {"told": memory.as_json()}, "nothing is late" if not problems else "told already")
+    grace = dt.timedelta(hours=settings.stale_after_hours)
+    problems = late(platform.tables, settings.symbol, now, grace)
+    said = Notifier.of(settings).notify(problems, memory, now)
+    return _result(
+        said, {"told": memory.as_json()}, "nothing is late" if not problems else "notified already"
+    )
 
 
 def _read_cursor(context: dg.SensorEvaluationContext) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class LandedDay:
+class LandedVersion:
     """One version of one day's candle in the landing zone."""
 
     symbol: str
@@ -74,7 +74,7 @@ class LandingZone:
         self._symbol = symbol
         self._objects: ObjectStore = open_objects(location, s3_endpoint)
 
-    def put(self, kline: Kline, bars: Sequence[Kline] = ()) -> tuple[LandedDay, bool]:
+    def put(self, kline: Kline, bars: Sequence[Kline] = ()) -> tuple[LandedVersion, bool]:
         """Land ``kline`` with its 4-hour ``bars``; returns its newest version, and whether that is new.
 
         The same content again changes nothing; different content becomes the next version.
@@ -88,7 +88,7 @@ class LandingZone:
             newest = max(self.versions(kline.symbol, kline.date, kline.date + DAY), default=None)
             if newest is not None and newest.sha256 == sha256:
                 return newest, False
-            landed = LandedDay(kline.symbol, kline.date, newest.version + 1 if newest else 1, sha256)
+            landed = LandedVersion(kline.symbol, kline.date, newest.version + 1 if newest else 1, sha256)
             if self._objects.put_new(landed.key, body):
                 return landed, True
         raise WriteConflict(
@@ -100,7 +100,7 @@ class LandingZone:
         """The hash that names the content: the same for equal figures from any source."""
         return hashlib.sha256(_encode(kline, bars)).hexdigest()
 
-    def versions(self, symbol: str, start: dt.date, end: dt.date) -> Iterator[LandedDay]:
+    def versions(self, symbol: str, start: dt.date, end: dt.date) -> Iterator[LandedVersion]:
         """All versions of the days in [start, end), in order of day and version."""
         for key in self._objects.keys(f"{symbol}/", after=f"{symbol}/{start}/"):
             landed = _landed(key)
@@ -110,7 +110,7 @@ class LandingZone:
                 return
             yield landed
 
-    def newest(self, symbol: str, start: dt.date, end: dt.date) -> list[LandedDay]:
+    def newest(self, symbol: str, start: dt.date, end: dt.date) -> list[LandedVersion]:
         """The version in force of each landed day in [start, end), in order."""
         return list({landed.date: landed for landed in self.versions(symbol, start, end)}.values())
 
@@ -118,7 +118,7 @@ class LandingZone:
         """The landed candles of [start, end), each day in its newest version; of days or of 4 hours."""
         return [kline for landed in self.newest(symbol, start, end) for kline in self.read(landed, interval)]
 
-    def read(self, landed: LandedDay, interval: Interval = DAILY) -> list[Kline]:
+    def read(self, landed: LandedVersion, interval: Interval = DAILY) -> list[Kline]:
         """The candle in one landed object, or with another ``interval`` its bars.
 
         Raises:
@@ -161,11 +161,11 @@ class LandingZone:
         return opens_at(FIRST_DAY) if last is None else closes_at(last)
 
 
-def _landed(key: str) -> LandedDay | None:
+def _landed(key: str) -> LandedVersion | None:
     """What the object called ``key`` is; None: nothing that was landed."""
     match = _KEY.fullmatch(key)
     try:
-        return match and LandedDay(match[1], dt.date.fromisoformat(match[2]), int(match[3]), match[4])
+        return match and LandedVersion(match[1], dt.date.fromisoformat(match[2]), int(match[3]), match[4])
     except ValueError:
         return None  # a day that there is not
 
