@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
 from btc_assets.chances.marginals import sorted_closes
-from btc_assets.chances.templates import Templates, templates
-from btc_assets.modeling.history import Floats, History
+from btc_assets.chances.templates import REACH, Templates, templates
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.history import Floats, History, history
 
 COUNT = 2001
 """Paths behind an answer: with 1 + a multiple of 40 each of the 21 levels falls on a path."""
@@ -59,6 +62,16 @@ def paths(h: History, origin: int, quantiles: Floats, count: int = COUNT) -> Pat
         NotEnoughHistory: too few candles before the origin.
     """
     return shuffled(float(h.close[origin]), templates(h, origin, count), quantiles)
+
+
+def forecast_paths(klines: pl.DataFrame, origin: dt.date, quantiles: Floats, count: int = COUNT) -> Paths:
+    """Make the paths of a forecast from candles as they are stored; those after ``origin`` are not read.
+
+    Raises:
+        NotEnoughHistory: no candle of the origin, or too few before it.
+    """
+    h = history(klines, start=origin - REACH * DAY, end=origin + DAY)
+    return paths(h, h.index(origin), quantiles, count)
 
 
 def shuffled(start: float, shapes: Templates, quantiles: Floats) -> Paths:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from btc_assets.contracts import HORIZONS
-from btc_assets.errors import BtcError
+from btc_assets.errors import ConfigurationError
 from btc_assets.market.calendar import DAY
 
 Event = Literal["above", "below", "between", "touch", "stay", "fall", "range", "worth"]
@@ -18,7 +18,7 @@ Event = Literal["above", "below", "between", "touch", "stay", "fall", "range", "
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 
-class ImpossibleQuestion(BtcError):
+class ImpossibleQuestion(ConfigurationError):
     """A question that has no answer; the message is one sentence that says why and what can be asked."""
 
     def __init__(self, field: str, sentence: str) -> None:
@@ -90,6 +90,19 @@ PARTS: Mapping[Event, tuple[str, ...]] = {
     "worth": ("amount",),
 }
 """What each event asks for besides its day."""
+
+
+def positional(event: str, given: Sequence[str]) -> dict[str, str]:
+    """Name the values that were written after an event, in the order of its PARTS.
+
+    Raises:
+        ImpossibleQuestion: more values than it takes.
+    """
+    names = [part for part in PARTS.get(cast(Event, event), ()) if part != "since"]
+    if event in PARTS and len(given) > len(names):
+        wanted = f"takes {' and '.join(names)}" if names else "takes no value"
+        raise ImpossibleQuestion("event", f"{event} {wanted}, not {' '.join(map(_shown, given))}.")
+    return dict(zip(names, given, strict=False))
 
 
 def question(values: Mapping[str, str], origin: dt.date, start: float) -> Question:

@@ -11,6 +11,7 @@ from btc_assets.cli import (
     backfill,
     backtest,
     backup,
+    chance,
     doctor,
     export,
     forecast,
@@ -32,8 +33,9 @@ app = typer.Typer(
     **Start here:** `btc up` loads the history, fits the networks, issues forecasts and serves Dagster on
     127.0.0.1:3000 and the web page on 127.0.0.1:8050. Ctrl-C stops it; the next start only catches up.
 
-    **Then:** `btc forecast --days 14` prints a forecast, `btc backtest --from 2024-01-01 --to 2024-12-31`
-    shows how such forecasts did, `btc verify` proves when they were made.
+    **Then:** `btc forecast --days 14` prints a forecast, `btc chance above 100000 --days 30` how likely
+    something is, `btc backtest --from 2024-01-01 --to 2024-12-31` how such forecasts did, `btc verify` proves
+    when they were made.
 
     Days are UTC, written YYYY-MM-DD. Settings are `BTC_*` environment variables: `btc settings` lists them.
     """,
@@ -59,6 +61,7 @@ def _options(
 app.command("up")(up.up)
 app.command("backfill")(backfill.backfill)
 app.command("forecast")(forecast.forecast)
+app.command("chance", context_settings=chance.CONTEXT)(chance.chance)
 app.command("backtest")(backtest.backtest)
 app.command("tune")(tune.tune)
 app.command("export")(export.export)

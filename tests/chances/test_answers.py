@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_candles import FIRST, candles
+from synthetic_candles import FIRST, candles
 
 from btc_assets.chances.answers import answer, falls_to
 from btc_assets.chances.paths import COUNT, Paths, paths

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from made_candles import FIRST, altered_after, candles
+from synthetic_candles import FIRST, altered_after, candles
 
 from btc_assets.chances.marginals import sorted_closes
 from btc_assets.chances.paths import COUNT, Paths, paths, shuffled

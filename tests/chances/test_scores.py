@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from made_candles import FIRST, altered_after, candles
+from synthetic_candles import FIRST, altered_after, candles
 
 from btc_assets.chances.answers import answer
 from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, YEAR, outcomes, past_frequency

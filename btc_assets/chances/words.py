@@ -1,0 +1,119 @@
+"""Questions and answers as a person would say them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+from btc_assets.chances.answers import LEVELS_SHOWN, Answer
+from btc_assets.chances.questions import Close, Fall, Question, Range, Stay, Touch, Worth
+from btc_assets.market.calendar import DAY
+
+
+def odds(chance: float) -> str:
+    """Say a chance in words and per cent.
+
+    >>> odds(0.17), odds(0.5), odds(0.84), odds(0.001)
+    ('about 1 in 6 (17 %)', 'about even (50 %)', 'about 5 in 6 (84 %)', 'less than 1 in 200 (under 1 %)')
+    """
+    if chance < 0.005:
+        return "less than 1 in 200 (under 1 %)"
+    if chance > 0.995:
+        return "more than 199 in 200 (over 99 %)"
+    percent = f"({100 * chance:.0f} %)"
+    if 0.43 <= chance <= 0.57:
+        return f"about even {percent}"
+    if 0.37 <= chance <= 0.63:
+        return f"about {2 if chance < 0.5 else 3} in 5 {percent}"
+    many = round(1.0 / min(chance, 1.0 - chance))
+    return f"about {1 if chance < 0.5 else many - 1} in {many} {percent}"
+
+
+def phrase(question: Question, origin: dt.date) -> str:
+    """Say what was asked, as what follows "BTC": ``touches 80,000 USDT by 25 December 2026``."""
+    day = _day(origin + question.days * DAY)
+    match question:
+        case Close(low=low, high=high):
+            if math.isinf(high):
+                return f"closes above {_usdt(low)} on {day}"
+            if low == 0.0:
+                return f"closes below {_usdt(high)} on {day}"
+            return f"closes between {low:,.0f} and {_usdt(high)} on {day}"
+        case Touch(price=price):
+            return f"touches {_usdt(price)} by {day}"
+        case Stay(low=low, high=high):
+            return f"stays between {low:,.0f} and {_usdt(high)} until {day}"
+        case Fall(share=share, from_peak=from_peak):
+            where = "from its highest price on the way" if from_peak else "from here"
+            return f"falls by {100 * share:g} % or more {where} by {day}"
+        case Range():
+            return f"has its highest and lowest price by {day}"
+        case Worth(amount=amount):
+            return f"makes {amount:g} BTC worth on {day}"
+
+
+def sentence(question: Question, answer: Answer, origin: dt.date) -> str:
+    """Answer in a sentence or two."""
+    day = _day(origin + question.days * DAY)
+    found = answer.quantiles
+    if isinstance(question, Range):
+        return (
+            f"By {day} the highest price lies between {_span(found['highest'])} and the lowest between "
+            f"{_span(found['lowest'])} USDT, nine times in ten each."
+        )
+    if isinstance(question, Worth):
+        (sure, loss), (surer, more) = answer.at_risk.items()
+        return (
+            f"On {day} it is worth between {_span(found['worth'])} USDT, nine times in ten. "
+            f"One time in {round(1 / (1 - sure))} it loses more than {_loss(loss)} "
+            f"({_loss(answer.shortfall[sure])} on average then), one time in {round(1 / (1 - surer))} "
+            f"more than {_loss(more)} ({_loss(answer.shortfall[surer])})."
+        )
+    assert answer.chance is not None
+    said = f"The chance that BTC {phrase(question, origin)} is {odds(answer.chance)}."
+    if isinstance(question, Touch) and (first := first_day(answer)) is not None:
+        said += f" If it does, half of the time by {_day(origin + first * DAY)}."
+    if isinstance(question, Fall):
+        typical = found["fall"][LEVELS_SHOWN.index(0.5)]
+        said += f" Half of the time the largest fall is under {100 * typical:.1f} %."
+    return said
+
+
+def facts(question: Question, answer: Answer, origin: dt.date) -> dict[str, Any]:
+    """Return question and answer as plain values, for JSON."""
+    return {
+        "question": phrase(question, origin),
+        "answer": sentence(question, answer, origin),
+        "days": question.days,
+        "target_date": origin + question.days * DAY,
+        "chance": answer.chance,
+        "by_day": answer.by_day.tolist(),
+        "levels": list(LEVELS_SHOWN),
+        "quantiles": answer.quantiles,
+        "at_risk": {f"{level:g}": loss for level, loss in answer.at_risk.items()},
+        "shortfall": {f"{level:g}": loss for level, loss in answer.shortfall.items()},
+    }
+
+
+def first_day(answer: Answer) -> int | None:
+    """Days ahead by which half of the paths that get there have; None where none does."""
+    if answer.chance is None or answer.chance == 0.0:
+        return None
+    return 1 + int((answer.by_day >= answer.chance / 2).argmax())
+
+
+def _day(day: dt.date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _usdt(price: float) -> str:
+    return f"{price:,.0f} USDT" if price >= 100 else f"{price:,.4g} USDT"
+
+
+def _span(quantiles: list[float]) -> str:
+    return f"{quantiles[0]:,.0f} and {quantiles[-1]:,.0f}"
+
+
+def _loss(loss: float) -> str:
+    return f"{max(loss, 0.0):,.0f} USDT"
