@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+
+from btc_assets.chances.reliability import tenths
+
+DAY = dt.timedelta(days=1)
+FIRST = dt.date(2024, 1, 1)
+
+
+def scores(said: list[float], happened: list[bool], horizon: int = 1) -> pl.DataFrame:
+    """Scores of one question a day."""
+    days = [FIRST + at * DAY for at in range(len(said))]
+    return pl.DataFrame({"origin_date": days, "horizon": horizon, "chance": said, "happened": happened})
+
+
+def test_answers_are_summed_up_by_tenths_and_empty_tenths_left_out() -> None:
+    found = list(tenths(scores([0.12, 0.18, 0.95, 1.0], [False, True, True, True])))
+    assert [(t.answers, t.said, t.happened) for t in found] == [
+        (2, pytest.approx(0.15), 0.5),
+        (2, pytest.approx(0.975), 1.0),
+    ]
+
+
+def test_what_is_said_truly_lies_in_the_band_and_what_is_not_does_not() -> None:
+    happened = (np.random.default_rng(3).random(1000) < 0.25).tolist()
+    assert next(tenths(scores([0.25] * 1000, happened))).holds
+    assert not next(tenths(scores([0.35] * 1000, happened))).holds
+
+
+def test_overlapping_answers_count_as_few_and_widen_the_band() -> None:
+    happened = np.repeat(np.random.default_rng(3).random(20) < 0.5, 30).tolist()
+    daily = next(tenths(scores([0.5] * 600, happened, horizon=1)))
+    monthly = next(tenths(scores([0.5] * 600, happened, horizon=30)))
+    assert (daily.independent, monthly.independent) == (600, 20)
+    assert monthly.high - monthly.low > 2 * (daily.high - daily.low)
+
+
+def test_nothing_scored_has_no_tenths() -> None:
+    assert list(tenths(scores([], []))) == []

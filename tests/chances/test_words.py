@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from btc_assets.chances.answers import answer
+from btc_assets.chances.paths import Paths
+from btc_assets.chances.questions import Close, Fall, Question, Range, Stay, Touch, Worth
+from btc_assets.chances.words import facts, odds, sentence
+
+ORIGIN = dt.date(2026, 11, 25)
+TEN = Paths(
+    100_000.0,
+    close=np.linspace(90_000, 108_000, 10)[None, :].repeat(2, axis=0),
+    high=np.linspace(100_000, 118_000, 10)[None, :].repeat(2, axis=0),
+    low=np.linspace(85_000, 99_999, 10)[None, :].repeat(2, axis=0),
+)
+
+
+@pytest.mark.parametrize(
+    ("chance", "said"),
+    [
+        (0.0, "less than 1 in 200 (under 1 %)"),
+        (0.011, "about 1 in 91 (1 %)"),
+        (0.17, "about 1 in 6 (17 %)"),
+        (0.33, "about 1 in 3 (33 %)"),
+        (0.4, "about 2 in 5 (40 %)"),
+        (0.5, "about even (50 %)"),
+        (0.6, "about 3 in 5 (60 %)"),
+        (0.67, "about 2 in 3 (67 %)"),
+        (0.95, "about 19 in 20 (95 %)"),
+        (1.0, "more than 199 in 200 (over 99 %)"),
+    ],
+)
+def test_a_chance_is_said_as_a_person_would(chance: float, said: str) -> None:
+    assert odds(chance) == said
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (Close(2, low=107_000.0), "that BTC closes above 107,000 USDT on 27 November 2026 is about 1 in 10"),
+        (Close(2, high=95_000.0), "that BTC closes below 95,000 USDT on 27 November 2026 is about 1 in 3"),
+        (Close(1, 95_000.0, 99_000.0), "closes between 95,000 and 99,000 USDT on 26 November 2026"),
+        (
+            Touch(2, 110_000.0),
+            "touches 110,000 USDT by 27 November 2026 is about even (50 %). If it does, ",
+        ),
+        (Stay(2, 86_000.0, 120_000.0), "stays between 86,000 and 120,000 USDT until 27 November 2026"),
+        (Fall(2, 0.1), "falls by 10 % or more from here by 27 November 2026"),
+        (Fall(2, 0.1, from_peak=True), "from its highest price on the way"),
+        (Range(2), "By 27 November 2026 the highest price lies between"),
+        (Worth(2, 0.5), "On 27 November 2026 it is worth between 45,450 and 53,550 USDT, nine times in ten."),
+    ],
+)
+def test_every_question_has_an_answer_in_a_sentence(question: Question, said: str) -> None:
+    assert said in sentence(question, answer(TEN, question), ORIGIN)
+
+
+def test_facts_are_plain_values() -> None:
+    found = facts(Touch(2, 110_000.0), answer(TEN, Touch(2, 110_000.0)), ORIGIN)
+    assert found["chance"] == 0.5
+    assert found["by_day"] == [0.5, 0.5]
+    assert found["target_date"] == dt.date(2026, 11, 27)
