@@ -29,7 +29,7 @@ class Clock:
 
     @classmethod
     def read(cls, source: KlineSource) -> Self:
-        """Both clocks, now. To be read after the forecasts were computed, right before they are issued.
+        """Read both clocks: after the forecasts were computed, right before they are issued.
 
         A source without a clock (files) cannot vouch for the time; this machine's then decides alone.
         """
@@ -48,7 +48,7 @@ class Clock:
         return abs(self.local - self.source)
 
     def note(self) -> str:
-        """A remark for the record if there is but one clock, or if they disagree grossly."""
+        """Return a remark for the record if there is but one clock, or if they disagree grossly."""
         if self.alone:
             return "the source has no clock; this machine's alone says when"
         apart = f"this machine's clock and the source's differed by {self.skew}"
@@ -56,7 +56,7 @@ class Clock:
 
 
 def kind_of(origin: dt.date, issued_at: dt.datetime, clock: Clock) -> Kind:
-    """Whether a forecast of ``origin`` issued at ``issued_at`` is live or back-filled.
+    """Tell whether a forecast of ``origin`` issued at ``issued_at`` is live or back-filled.
 
     Raises:
         LedgerError: the origin's day is not over by both clocks, or they disagree by more than ``TOLERANCE``
@@ -74,7 +74,7 @@ def kind_of(origin: dt.date, issued_at: dt.datetime, clock: Clock) -> Kind:
 
 
 def issue_time(clock: Clock, newest: dt.datetime | None) -> dt.datetime:
-    """The time a record made now bears: never before that of the ``newest`` record.
+    """Return the time of a record made now: never before that of the ``newest`` record.
 
     Raises:
         LedgerError: the newest record claims to be from the future, so that a clock was or is wrong.

@@ -14,7 +14,7 @@ COMPUTES = ("contracts.py", "vocabulary.py", "modeling", "market/calendar.py")
 
 @cache
 def code_version() -> str:
-    """``RELEASE+HASH``: any change to the code that computes changes it, whoever forgot a version number."""
+    """Return ``RELEASE+HASH``: the hash covers the bytes of every file that computes a forecast."""
     root = Path(btc_assets.__file__).parent
     files = sorted(file for part in COMPUTES for file in _files(root / part))
     digest = hashlib.sha256()

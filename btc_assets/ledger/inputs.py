@@ -112,7 +112,7 @@ class Evidence:
     vintages: Mapping[dt.date, list[dict[str, Any]]]
 
     def of(self, origin: dt.date) -> dict[str, Snapshot]:
-        """What the record of ``origin`` says of each series."""
+        """Return what the record of ``origin`` says of each series."""
         return {name: by_origin[origin] for name, by_origin in self.series.items()}
 
 

@@ -64,7 +64,7 @@ class Rebuilt:
         return self.rows and self.stored
 
     def lines(self) -> Iterator[str]:
-        """What was found, in words."""
+        """Say what was found, in words."""
         said = {True: "as recorded", False: "NOT as recorded", None: "not in the record"}
         yield f"{self.record.describe()}, issued {self.record.issued_at:%Y-%m-%d %H:%M:%S} UTC"
         ours = code_version()

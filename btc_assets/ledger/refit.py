@@ -79,7 +79,7 @@ def fit_again(
 
 
 def farthest(rows: pl.DataFrame, other: pl.DataFrame) -> float | None:
-    """Largest relative difference of a quantile over the rows that both have; None if there are none."""
+    """Compute the largest relative difference of a quantile in rows that both have; None without any."""
     both = rows.join(other, on=["model", "horizon"], suffix="_other")
     if both.is_empty():
         return None

@@ -86,7 +86,7 @@ TRAINED_HORIZONS = np.array([1, 2, 3, 4, 5, 7, 10, 14, 21, 30, 45, 60, 90])
 
 
 def anchor(h: History, origin: dt.date) -> Floats:
-    """Quantiles [HORIZONS, 21] of the log return from ``origin``; reads candles up to it only.
+    """Compute quantiles [HORIZONS, 21] of the log return from ``origin``; reads candles up to it only.
 
     Raises:
         NotEnoughHistory: no candle of the day, or fewer than ``ANCHOR_MIN_HISTORY`` before it.
@@ -100,21 +100,21 @@ def anchor(h: History, origin: dt.date) -> Floats:
 
 
 def trained_anchor(h: History, origin: dt.date) -> Floats:
-    """The rows of ``anchor`` at ``TRAINED_HORIZONS`` alone, computed directly."""
+    """Compute the rows of ``anchor`` at ``TRAINED_HORIZONS`` alone."""
     t = checked(h, origin)
     scale = _month(h, h.month_start(t)).spans[TRAINED_HORIZONS - 1, h.weekday[t]]
     return np.asarray(_weekday_free(h, t, TRAINED_HORIZONS) * scale[:, None])
 
 
 def cascade_weights(horizons: NDArray[np.int64]) -> Floats:
-    """Weights [horizons, CASCADE] of the logs of volatility; rows sum to 1."""
+    """Compute weights [horizons, CASCADE] of the logs of volatility; rows sum to 1."""
     at = np.log(horizons)
     given = [np.interp(at, np.log(CASCADE_KNOTS), column) for column in CASCADE_WEIGHTS.T]
     return np.stack([*given, 1.0 - np.sum(given, axis=0)], axis=1)
 
 
 def filtered_share(horizons: NDArray[np.int64]) -> Floats:
-    """Weight of the filtered walk at each horizon; the mixture walk has the rest."""
+    """Compute the weight of the filtered walk at each horizon; the mixture walk has the rest."""
     first, later, days = FILTERED_SHARE
     return np.asarray(np.maximum(first - (first - later) * np.log(horizons) / np.log(days), LEAST_SHARE))
 
@@ -231,13 +231,13 @@ class Anchors:
         self._known: dict[dt.date, Floats] = {}
 
     def at(self, origin: dt.date) -> Floats:
-        """Log-return quantiles [trained horizons, 21] from ``origin``."""
+        """Return log-return quantiles [trained horizons, 21] from ``origin``."""
         if origin not in self._known:
             self._known[origin] = trained_anchor(self.history, origin)
         return self._known[origin]
 
     def stack(self, origins: list[dt.date]) -> Floats:
-        """Anchors [origins, trained horizons, 21]."""
+        """Stack anchors [origins, trained horizons, 21]."""
         if not origins:
             return np.zeros((0, len(TRAINED_HORIZONS), len(LEVELS)))
         return np.stack([self.at(origin) for origin in origins])

@@ -32,18 +32,18 @@ _LEVELS = np.array(LEVELS)
 
 
 def last_close(_h: History, _origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
-    """Log returns from the origin if the price stays where it is: zeros [horizons, 21]."""
+    """Return log returns of a price that stays where it is: zeros [horizons, 21]."""
     return np.zeros((len(_wanted(horizons)), len(LEVELS)))
 
 
 def random_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
-    """Quantiles [horizons, 21] of the h-day log returns that ended in the last 365 days, drift included."""
+    """Compute quantiles [horizons, 21] of the h-day log returns of the last 365 days, with drift."""
     t = checked(h, origin)
     return quantiles_of(past_returns(h, t, _wanted(horizons), YEAR))
 
 
 def mixture_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
-    """Quantiles [horizons, 21] of past h-day log returns over 1, 2 and 3 years, averaged.
+    """Compute quantiles [horizons, 21] of past h-day log returns over 1, 2 and 3 years, averaged.
 
     Returns are divided by the weekday factor of the days they span and multiplied by that of the days
     ahead; each window's quantiles are centred on their median, so that the forecast has no drift.
@@ -60,7 +60,7 @@ def mixture_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = N
 
 
 def weekday_factors(h: History, end: int) -> Floats:
-    """Relative variance [7] of each weekday (Monday first), from the two years up to position ``end``.
+    """Estimate the relative variance [7] of weekdays (Monday first) from two years up to position ``end``.
 
     The geometric mean of the day's range variance over that of its week; the mean factor is 1.
     """
@@ -77,13 +77,13 @@ def weekday_factors(h: History, end: int) -> Floats:
 
 
 def weekday_spans(factors: Floats) -> Floats:
-    """Scale [horizon, weekday of origin]: root of the mean factor over the days that follow the origin."""
+    """Compute the scale [horizon, weekday of origin]: root of the mean factor over the days ahead."""
     ahead = factors[(np.arange(7)[None, :] + ALL_HORIZONS[:, None]) % 7]
     return np.asarray(np.sqrt(np.cumsum(ahead, axis=0) / ALL_HORIZONS[:, None]))
 
 
 def baseline_forecasts(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.DataFrame:
-    """All baselines' forecasts from ``origins``: the contract BASELINE_FORECASTS without ``issued_at``.
+    """Forecast with all baselines from ``origins``: the contract BASELINE_FORECASTS without ``issued_at``.
 
     ``vintage`` is the origin: these models learn afresh each day. Only candles up to an origin are read.
 
@@ -104,7 +104,7 @@ def baseline_forecasts(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.D
 def forecast_rows(
     symbol: str, origin: dt.date, prices: Mapping[str, Floats], vintages: Mapping[str, dt.date]
 ) -> pl.DataFrame:
-    """Rows of the contract FORECASTS without ``issued_at``, model by model in the order of ``prices``.
+    """Build rows of the contract FORECASTS without ``issued_at``, model by model in the order of ``prices``.
 
     Args:
         symbol: trading pair.
@@ -131,7 +131,7 @@ def forecast_rows(
 def past_returns(
     h: History, t: int, horizons: NDArray[np.int64], days: int, spans: Floats | None = None
 ) -> Floats:
-    """Log returns [horizons, days] over each horizon that ended in the ``days`` days up to position ``t``.
+    """Compute log returns [horizons, days] that ended in the ``days`` days up to position ``t``.
 
     Oldest first; NaN where a candle is missing or before history. Divided by ``spans`` [horizons, weekday
     of the return's origin] if given. Reads positions <= t only.
@@ -149,7 +149,7 @@ def past_returns(
 
 
 def quantiles_of(samples: Floats, levels: Floats = _LEVELS) -> Floats:
-    """Empirical quantiles [rows, levels] of each row of ``samples``, NaN left out.
+    """Compute empirical quantiles [rows, levels] of each row of ``samples``, NaN left out.
 
     Linear between order statistics (Hyndman and Fan 1996, type 7), as ``numpy.quantile``, by one sort a row.
     """
@@ -167,7 +167,7 @@ def _wanted(horizons: Sequence[int] | None) -> NDArray[np.int64]:
 
 
 def checked(h: History, origin: dt.date) -> int:
-    """Position of ``origin``.
+    """Find the position of ``origin``.
 
     Raises:
         NotEnoughHistory: no candle of the day, or fewer than ``MIN_HISTORY`` before it.

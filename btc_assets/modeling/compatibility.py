@@ -13,16 +13,16 @@ CODE_VERSION = 3
 
 
 def feature_digest() -> str:
-    """Hash of the features' names, order, formulas and windows."""
+    """Hash the features' names, order, formulas and windows."""
     text = "\n".join(f"{f.name}\t{f.formula}\t{f.window}" for f in FEATURES)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def of_this_code() -> dict[str, Any]:
-    """What the manifest of a vintage says if this code may use it."""
+    """Return what the manifest of a vintage says if this code may use it."""
     return {"code_version": CODE_VERSION, "features": list(NAMES), "feature_digest": feature_digest()}
 
 
 def is_of_this_code(manifest: Mapping[str, Any]) -> bool:
-    """Whether this code may use the vintage with ``manifest``."""
+    """Tell whether this code may use the vintage with ``manifest``."""
     return all(manifest.get(name) == value for name, value in of_this_code().items())

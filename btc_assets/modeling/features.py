@@ -122,7 +122,7 @@ goes without them."""
 
 
 def stale_days(features: pl.DataFrame, klines: pl.DataFrame, bars: pl.DataFrame) -> list[dt.date]:
-    """The days of ``klines`` whose ``LOG_REALISED`` in ``features`` is not what ``bars`` give."""
+    """Find the days of ``klines`` whose ``LOG_REALISED`` in ``features`` is not what ``bars`` give."""
     if klines.height == 0:
         return []
     h = history(klines, features=features)
@@ -133,7 +133,7 @@ def stale_days(features: pl.DataFrame, klines: pl.DataFrame, bars: pl.DataFrame)
 
 
 def engineer(klines: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """Features of every day in ``klines`` (RAW_KLINES rows of one symbol), in ENGINEERED_FEATURES' schema.
+    """Derive the features of every day in ``klines`` (RAW_KLINES of one symbol): ENGINEERED_FEATURES.
 
     ``bars`` are the 4-hour candles of these days (RAW_KLINES_4H), none if there are none.
 

@@ -83,7 +83,7 @@ class History:
         return (self.first.weekday() + np.arange(len(self))) % 7
 
     def index(self, day: dt.date) -> int:
-        """Position of ``day``.
+        """Find the position of ``day``.
 
         Raises:
             NotEnoughHistory: there is no candle of that day.
@@ -94,7 +94,7 @@ class History:
         return i
 
     def month_start(self, i: int) -> int:
-        """Position of the first day of the month of day ``i``, or 0 if the history begins later."""
+        """Find the position of the first day of day ``i``'s month; 0 if the history begins later."""
         return max(0, i - (self.first + i * DAY).day + 1)
 
 
@@ -104,7 +104,7 @@ def history(
     end: dt.date | None = None,
     features: pl.DataFrame | None = None,
 ) -> History:
-    """Arrays of the candles with ``date`` in [start, end); ``klines`` follow the contract RAW_KLINES.
+    """Make arrays of the candles with ``date`` in [start, end); ``klines`` follow the contract RAW_KLINES.
 
     Args:
         klines: candles.
@@ -157,17 +157,20 @@ def _log_realised(features: pl.DataFrame, first: int, length: int) -> Floats:
 
 
 def parkinson(high: Floats, low: Floats) -> Floats:
-    """Variance of the log return over a bar from its log range, floored at ``VARIANCE_FLOOR``."""
+    """Estimate the variance of a bar's log return from its log range, floored at ``VARIANCE_FLOOR``.
+
+    Parkinson (1980), J. Business 53, 61-65: ``ln(high / low)^2 / (4 ln 2)``.
+    """
     return np.asarray(np.maximum(np.log(high / low) ** 2 * PARKINSON, VARIANCE_FLOOR))
 
 
 def day_numbers(rows: pl.DataFrame) -> NDArray[np.int64]:
-    """The ``date`` of each row as days since ``EPOCH``."""
+    """Return the ``date`` of each row as days since ``EPOCH``."""
     return rows["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
 
 
 def rows_between(rows: pl.DataFrame, first: dt.date | None, last: dt.date | None) -> NDArray[np.intp]:
-    """Positions of the rows with ``date`` in [first, last], in their order; None: no limit.
+    """Find the positions of the rows with ``date`` in [first, last], in their order; None: no limit.
 
     In NumPy: a web request makes a handful of such choices, and a Polars query each would take longer than
     the forecast itself.
@@ -184,7 +187,7 @@ def rows_between(rows: pl.DataFrame, first: dt.date | None, last: dt.date | None
 def window_mean(
     values: Floats, width: int, most_missing: float = MOST_MISSING, *, whole: bool = True
 ) -> Floats:
-    """Mean of the ``width`` values up to and with each position.
+    """Compute the mean of the ``width`` values up to and with each position.
 
     Days without a candle are left out; a window that lacks more than ``most_missing`` of its days has
     no mean (NaN). So has one that reaches before the first day, unless ``whole`` is false: then it is

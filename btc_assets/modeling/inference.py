@@ -63,7 +63,7 @@ class FeatureRows:
 
 
 def at_origin(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date) -> Origin:
-    """The state of the market at origin ``day``; rows after it are not read.
+    """Build the state of the market at origin ``day``; rows after it are not read.
 
     Raises:
         NotEnoughHistory: no candle of the day, or too few before it; says how many are needed.
@@ -74,7 +74,7 @@ def at_origin(klines: pl.DataFrame, features: pl.DataFrame, day: dt.date) -> Ori
 
 
 def feature_rows(features: pl.DataFrame, day: dt.date) -> FeatureRows:
-    """The rows of ``features`` that a network may read at origin ``day``.
+    """Choose the rows of ``features`` that a network may read at origin ``day``.
 
     Raises:
         BadModel: ``features`` lack a column that the networks read.
@@ -133,7 +133,7 @@ class Predictor:
             raise BadModel(f"{folder}: model.onnx is no usable graph: {error}") from error
 
     def log_factors(self, features: FeatureRows, day: dt.date) -> Floats:
-        """Ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS].
+        """Compute ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS].
 
         Args:
             features: as ``feature_rows`` gives them.
@@ -149,11 +149,11 @@ class Predictor:
         return np.asarray(outputs[0], dtype=np.float64)
 
     def returns(self, origin: Origin) -> Floats:
-        """Quantiles of the log return from the origin [HORIZONS, 21]."""
+        """Compute quantiles of the log return from the origin [HORIZONS, 21]."""
         return np.asarray(origin.anchor * np.exp(self.log_factors(origin.features, origin.day))[:, None])
 
     def quantiles(self, klines: pl.DataFrame, features: pl.DataFrame, origin: dt.date) -> Floats:
-        """Quantiles of the close 1..HORIZONS days after ``origin``, USDT [HORIZONS, 21].
+        """Compute quantiles of the close 1..HORIZONS days after ``origin``, USDT [HORIZONS, 21].
 
         Raises:
             NotEnoughHistory: the origin's candle or features are missing.

@@ -26,14 +26,14 @@ KNOTS = (1, 2, 4, 8, 16, 32, 60, 90)
 
 
 def knot_weights() -> Floats:
-    """Weights [KNOTS, HORIZONS] that spread the knots' outputs over all horizons."""
+    """Compute weights [KNOTS, HORIZONS] that spread the knots' outputs over all horizons."""
     log_horizon = np.log(np.arange(1, HORIZONS + 1))
     unit = np.eye(len(KNOTS))
     return np.stack([np.interp(log_horizon, np.log(KNOTS), row) for row in unit])
 
 
 def bounds(hyperparameters: HyperParameters) -> Floats:
-    """Largest |ln factor| at each horizon [HORIZONS]."""
+    """Compute the largest |ln factor| at each horizon [HORIZONS]."""
     horizons = np.arange(1, HORIZONS + 1)
     return np.asarray(hyperparameters.bound / (1.0 + (horizons - 1) / hyperparameters.fade))
 
@@ -41,7 +41,7 @@ def bounds(hyperparameters: HyperParameters) -> Floats:
 def build(
     hyperparameters: HyperParameters, mean: Floats, deviation: Floats, seed: int, *, training: bool = False
 ) -> Any:
-    """A Keras model from raw features, float32, to ln factors.
+    """Build a Keras model from raw features, float32, to ln factors.
 
     Args:
         hyperparameters: decide kind and size; the input is [batch, features] for the MLP and

@@ -24,7 +24,7 @@ Weights = Mapping[str, list[np.ndarray[Any, np.dtype[np.float32]]]]
 
 
 def to_onnx(weights: Weights, hyperparameters: HyperParameters, mean: Any, deviation: Any) -> bytes:
-    """The serialised ONNX model for ``weights`` (layer name -> arrays, as Keras holds them).
+    """Write the serialised ONNX model for ``weights`` (layer name -> arrays, as Keras holds them).
 
     Input ``features`` [batch, features] or [batch, window, features], output ``log_factors``
     [batch, HORIZONS], both float32.

@@ -47,7 +47,7 @@ class Network(Protocol):
         """The last day whose close was trained on."""
 
     def log_factors(self, features: FeatureRows, day: dt.date) -> Floats:
-        """Ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS]."""
+        """Compute ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def evaluation_window(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date)
     return EvaluationWindow(days, rows, np.stack(quantiles), np.stack(outcomes))
 
 
-def evaluate(candidate: Network, predecessor: Network | None, window: EvaluationWindow) -> Evaluation:
+def evaluate_vintage(candidate: Network, predecessor: Network | None, window: EvaluationWindow) -> Evaluation:
     """Decide whether ``candidate`` may come into force.
 
     Args:

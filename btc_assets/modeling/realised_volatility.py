@@ -23,7 +23,7 @@ SHORTEST = 3.0
 
 
 def log_realised(bars: pl.DataFrame, h: History) -> Floats:
-    """Natural log of each day's variance: ``ln 6 + mean(ln v)`` over its bars; NaN where there are too few.
+    """Compute the log of each day's variance: ``ln 6 + mean(ln v)`` over its bars; NaN where too few.
 
     ``v`` is Parkinson's variance of a bar. A day's value depends on its own bars alone, to the last bit.
     ``bars`` are rows of RAW_KLINES_4H of the symbol of ``h``; those of days that it lacks are not read.

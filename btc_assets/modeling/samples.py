@@ -48,7 +48,7 @@ class Samples:
 
 
 def samples(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, window: int, kind: str) -> Samples:
-    """The training set of a network with ``cutoff``; reads no candle and no feature after it.
+    """Build the training set of a network with ``cutoff``; reads no candle and no feature after it.
 
     Raises:
         NotEnoughHistory: fewer than ``MIN_SAMPLES`` usable origins; says how many there are.
@@ -82,7 +82,7 @@ def samples(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, window: i
 
 
 def feature_table(features: pl.DataFrame, h: History) -> Floats:
-    """Features [days of ``h``, features] in the order of ``NAMES``, NaN where there are none."""
+    """Lay out features [days of ``h``, features] in the order of ``NAMES``, NaN where there are none."""
     missing = [name for name in NAMES if name not in features.columns]
     if missing:
         raise BadModel(f"features lack the columns {missing}; materialise engineered_features again")
@@ -94,7 +94,7 @@ def feature_table(features: pl.DataFrame, h: History) -> Floats:
 
 
 def read_days(table: Floats, t: int, window: int) -> NDArray[np.int64] | None:
-    """Positions of the ``window`` days with features up to and with ``t``, oldest first; None if too few.
+    """Find the positions of the ``window`` days with features up to ``t``, oldest first; None if too few.
 
     Days without a candle are passed over, as long as no more than ``SLACK`` of them fall in between.
     """
@@ -104,7 +104,7 @@ def read_days(table: Floats, t: int, window: int) -> NDArray[np.int64] | None:
 
 
 def data_digest(h: History, cutoff: dt.date) -> str:
-    """SHA-256 of what daily and 4-hour candles say up to ``cutoff``: which data a vintage was made from."""
+    """Hash (SHA-256) what daily and 4-hour candles say up to ``cutoff``: the data of a vintage."""
     count = h.index(cutoff) + 1
     digest = hashlib.sha256(f"{h.symbol} {h.first} {count}".encode())
     for values in (h.open, h.high, h.low, h.close, h.quote_volume, h.log_realised):

@@ -16,7 +16,7 @@ _PREFIX = "CustomGradient-"
 
 @contextmanager
 def released() -> Iterator[None]:
-    """Forget on leaving what was traced inside; models built inside can then be used but not trained."""
+    """Free on leaving what was traced inside; models built inside can then be used but not trained."""
     from tensorflow.python.framework import ops
 
     # Not public, and there is no public way; where a release has moved it, nothing is freed, as before.

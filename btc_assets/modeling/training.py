@@ -114,7 +114,7 @@ class Trained:
     losses: list[float]
 
     def predict(self, data: Samples) -> Floats:
-        """Ln factors [origins, HORIZONS] of the training origins."""
+        """Compute ln factors [origins, HORIZONS] of the training origins."""
         return np.asarray(self.model(data.inputs.astype(np.float32)), dtype=np.float64)
 
 
@@ -216,12 +216,12 @@ def _export(trained: Trained, data: Samples, hp: HyperParameters, folder: Path) 
 
 
 def stretched(log_factors: Floats, data: Samples) -> Floats:
-    """The anchors times the factors at the trained horizons [origins, trained horizons, 21]."""
+    """Multiply the anchors by the factors at the trained horizons [origins, trained horizons, 21]."""
     return np.asarray(data.anchors * np.exp(log_factors[:, TRAINED_HORIZONS - 1])[..., None])
 
 
 def calibration(log_factors: Floats, data: Samples) -> Floats:
-    """Share of known outcomes below each of the 21 quantiles, over the training origins and horizons."""
+    """Compute the share of known training outcomes below each of the 21 quantiles [21]."""
     below = data.outcomes[..., None] < stretched(log_factors, data)
     return np.asarray(below[data.weights > 0].mean(axis=0))
 

@@ -53,7 +53,7 @@ class Tuned:
     Attributes:
         best: hyper-parameters of the best trial.
         value: its loss relative to the anchor's, mean of the folds.
-        default_value: the same of the default.
+        default_value: the default's.
         won: on how many of the ``folds`` it is better than the default.
         folds: how many there are.
         trials: number, value, state and one column a hyper-parameter.
@@ -171,7 +171,7 @@ def _work(
 
 
 def search_space(trial: Any, kind: str) -> HyperParameters:
-    """What is searched: layers, units, learning rate, epochs, regularisation, bound; the LSTM's window."""
+    """Suggest layers, units, learning rate, epochs, regularisation, bound; for the LSTM its window."""
     return dataclasses.replace(
         DEFAULTS[kind],
         layers=trial.suggest_int("layers", 1, 2),
@@ -187,7 +187,7 @@ def search_space(trial: Any, kind: str) -> HyperParameters:
 def evaluate(
     anchors: Anchors, features: pl.DataFrame, hyperparameters: HyperParameters, folds: Sequence[dt.date]
 ) -> list[float]:
-    """Out-of-sample loss of each fold relative to the anchor's, mean over the horizons up to 30 days.
+    """Compute each fold's out-of-sample loss relative to the anchor's, mean over horizons up to 30 days.
 
     Raises:
         FitFailed: a fold's training did not end in finite numbers.

@@ -26,7 +26,7 @@ from btc_assets.modeling.compatibility import is_of_this_code
 from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.inference import Predictor
-from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, evaluate, evaluation_window
+from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, evaluate_vintage, evaluation_window
 from btc_assets.modeling.training import fit
 from btc_assets.modeling.tuning import TUNING_END
 from btc_assets.storage.registry.manifest import read_manifest
@@ -42,7 +42,7 @@ FITTED, CARRIED, HELD_BACK = "fitted", "carried", "held_back"
 
 
 def grid_cutoff(day: dt.date, refit_every: int) -> dt.date:
-    """The newest day of the refit grid that is not after ``day``; the grid starts at ``FIRST_DAY``."""
+    """Find the newest day of the refit grid that is not after ``day``; the grid starts at ``FIRST_DAY``."""
     return day - ((day - FIRST_DAY).days % refit_every) * DAY
 
 
@@ -56,7 +56,7 @@ class InForce:
 
 
 def sound_before(rows: pl.DataFrame) -> dict[str, str]:
-    """Reasons of the vintages that rows of VINTAGES_IN_FORCE found sound, by manifest hash.
+    """Collect the reasons of the vintages that rows of VINTAGES_IN_FORCE found sound, by manifest hash.
 
     An evaluation depends on nothing but the vintages and the candles up to the cutoff, so it does not change
     with the origin; only rows in which the newest vintage came into force hold one.
@@ -103,7 +103,7 @@ class VintageBook:
         self._predictors: dict[str, Predictor] = {}
 
     def in_force(self, kind: str, origin: dt.date) -> InForce:
-        """The vintage of ``kind`` for ``origin``; fits it and its predecessor if the registry lacks them.
+        """Find the vintage of ``kind`` for ``origin``; fit it and its predecessor if they are missing.
 
         Raises:
             NotEnoughHistory: no cutoff on the grid up to ``origin`` has enough candles before it.
@@ -129,15 +129,15 @@ class VintageBook:
         raise BadModel(f"{kind}: no sound vintage for origin {origin}: {'; '.join(held_back)}")
 
     def chosen(self, kind: str, cutoff: dt.date) -> HyperParameters:
-        """The hyper-parameters of a vintage: tuned ones only where tuning saw nothing after the cutoff."""
+        """Choose hyper-parameters for a vintage: tuned ones where tuning saw nothing after the cutoff."""
         return self.hyperparameters[kind] if cutoff > TUNING_END else DEFAULTS[kind]
 
     def predictor(self, kind: str, origin: dt.date) -> Predictor:
-        """The network that is in force for ``origin``, opened and verified."""
+        """Open the network that is in force for ``origin``, verified."""
         return self._open(self.in_force(kind, origin).ref)
 
     def evaluation(self, kind: str, cutoff: dt.date) -> Evaluation:
-        """Whether the vintage with ``cutoff`` is sound, judged by what was known at its cutoff."""
+        """Evaluate the vintage with ``cutoff`` by what was known at its cutoff."""
         key = (kind, cutoff)
         if key not in self._evaluations:
             ref = self._ref(kind, cutoff)
@@ -147,11 +147,11 @@ class VintageBook:
                 self._evaluations[key] = Evaluation(True, self.known_sound[ref.manifest_sha256])
             else:
                 before = self._predecessor(kind, cutoff)
-                self._evaluations[key] = evaluate(self._open(ref), before, self._window(cutoff))
+                self._evaluations[key] = evaluate_vintage(self._open(ref), before, self._window(cutoff))
         return self._evaluations[key]
 
     def rows(self, kind: str, origins: Iterable[dt.date]) -> pl.DataFrame:
-        """Rows of the contract VINTAGES_IN_FORCE for ``origins``."""
+        """Build rows of the contract VINTAGES_IN_FORCE for ``origins``."""
         symbol = self._anchors.history.symbol
         found = [(origin, self.in_force(kind, origin)) for origin in origins]
         return pl.DataFrame(

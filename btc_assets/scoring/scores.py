@@ -35,7 +35,7 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
     )
     if rows.height == 0:
         return FORECAST_SCORES.empty()
-    rows = rows.join(_walk_losses(rows, klines), on=["origin_date", "horizon"], how="left")
+    rows = rows.join(_random_walk_losses(rows, klines), on=["origin_date", "horizon"], how="left")
     prices = rows.select(QUANTILES).to_numpy()
     close = rows["close"].to_numpy()
     log_prices, log_close = np.log(np.ascontiguousarray(prices)), np.log(close)
@@ -54,7 +54,7 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
     ).select(FORECAST_SCORES.schema.names())
 
 
-def _walk_losses(rows: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
+def _random_walk_losses(rows: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
     """Loss of the random walk at each (origin, horizon) that is scored, on log price."""
     parts = []
     for (origin,), group in (

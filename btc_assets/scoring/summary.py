@@ -21,7 +21,7 @@ COVERAGES = (50, 80, 90, 95)
 
 
 def by_horizon(scores: pl.DataFrame, most: int = MOST) -> pl.DataFrame:
-    """One row a model and horizon: ratios to the random walk, MAE to the last close, coverage.
+    """Return one row a model and horizon: ratios to the random walk, MAE to the last close, coverage.
 
     ``scores`` follow FORECAST_SCORES. Columns: model, horizon, n, crps, crps_ratio (mean loss over the
     random walk's on the same origins), relative_mae, mape, cover_50, cover_80, cover_90, cover_95 (shares).

@@ -61,7 +61,7 @@ def diebold_mariano(
 
 
 def student_t_tail(t: float, dof: int) -> float:
-    """P(T > t) of Student's t for t >= 0: half the regularised incomplete beta function at dof/(dof+t^2)."""
+    """Compute P(T > t) of Student's t, t >= 0: half the incomplete beta function at dof/(dof+t^2)."""
     return 0.5 * _incomplete_beta(dof / 2.0, 0.5, dof / (dof + t * t))
 
 

@@ -12,7 +12,7 @@ from btc_assets.errors import BadModel
 from btc_assets.modeling.anchor import Anchors
 from btc_assets.modeling.history import history
 from btc_assets.modeling.inference import FeatureRows, Predictor
-from btc_assets.modeling.promotion import WINDOW, EvaluationWindow, evaluate, evaluation_window
+from btc_assets.modeling.promotion import WINDOW, EvaluationWindow, evaluate_vintage, evaluation_window
 from btc_assets.modeling.training import FitReport
 
 
@@ -46,7 +46,7 @@ def test_the_same_vintage_twice_is_sound(
     window: EvaluationWindow, fitted: dict[str, tuple[Path, FitReport]]
 ) -> None:
     predictor = Predictor.open(fitted["mlp"][0])
-    evaluation = evaluate(predictor, predictor, window)
+    evaluation = evaluate_vintage(predictor, predictor, window)
     assert evaluation.sound
     assert f"the vintage of {predictor.cutoff}" in evaluation.reason
 
@@ -55,7 +55,7 @@ def test_the_same_vintage_twice_is_sound(
 def test_M2_a_vintage_clearly_worse_than_the_random_walk_is_not_sound(
     window: EvaluationWindow, cutoff: dt.date, factor: float
 ) -> None:
-    evaluation = evaluate(Stretched(factor, cutoff), None, window)
+    evaluation = evaluate_vintage(Stretched(factor, cutoff), None, window)
     assert not evaluation.sound
     assert "clearly worse on 120 matured origins" in evaluation.reason
     assert "against the random walk" in evaluation.reason
@@ -67,18 +67,18 @@ def test_M2_a_vintage_clearly_worse_than_its_predecessor_is_not_sound(
     losses = {f: window.losses(Stretched(f, cutoff)).mean() for f in (0.8, 0.9, 1.0, 1.1, 1.25)}
     best = min(losses, key=lambda f: losses[f])
     good, bad = Stretched(best, cutoff), Stretched(best * 2.2, cutoff)
-    evaluation = evaluate(bad, good, window)
+    evaluation = evaluate_vintage(bad, good, window)
     assert not evaluation.sound
-    assert evaluate(good, bad, window).sound
+    assert evaluate_vintage(good, bad, window).sound
 
 
 def test_M1_a_vintage_that_is_not_finite_is_not_sound(window: EvaluationWindow, cutoff: dt.date) -> None:
-    evaluation = evaluate(Stretched(float("nan"), cutoff), None, window)
+    evaluation = evaluate_vintage(Stretched(float("nan"), cutoff), None, window)
     assert not evaluation.sound
     assert "no finite" in evaluation.reason
 
 
 def test_a_predecessor_that_cannot_be_used_is_left_out(window: EvaluationWindow, cutoff: dt.date) -> None:
-    evaluation = evaluate(Stretched(1.0, cutoff), Stretched(float("nan"), cutoff), window)
+    evaluation = evaluate_vintage(Stretched(1.0, cutoff), Stretched(float("nan"), cutoff), window)
     assert evaluation.sound
     assert "no earlier vintage" in evaluation.reason

@@ -19,7 +19,7 @@ from btc_assets.modeling import vintages
 from btc_assets.modeling.forecast import forecast_origin, forecasts
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.inference import at_origin
-from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, Network, evaluate
+from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, Network, evaluate_vintage
 from btc_assets.modeling.vintages import SCRATCH, VintageBook, _sweep_scratch, grid_cutoff
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
@@ -138,9 +138,9 @@ def test_M2_an_unsound_vintage_is_held_back_and_the_old_stays_in_force(
     def strict(candidate: Network, predecessor: Network | None, window: EvaluationWindow) -> Evaluation:
         if candidate.cutoff == NEWEST:  # type: ignore[attr-defined]
             return Evaluation(False, "clearly worse")
-        return evaluate(candidate, predecessor, window)
+        return evaluate_vintage(candidate, predecessor, window)
 
-    monkeypatch.setattr(vintages, "evaluate", strict)
+    monkeypatch.setattr(vintages, "evaluate_vintage", strict)
     row = opened().rows("mlp", [ORIGIN]).row(0, named=True)
     assert row["action"] == "held_back"
     assert row["vintage"] == BEFORE
@@ -167,7 +167,7 @@ def test_M1_a_fit_that_fails_is_held_back_and_publishes_nothing(
 def test_M2_no_sound_vintage_at_all_is_an_error_that_says_why(
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vintages, "evaluate", lambda *_: Evaluation(False, "clearly worse"))
+    monkeypatch.setattr(vintages, "evaluate_vintage", lambda *_: Evaluation(False, "clearly worse"))
     monkeypatch.setattr(vintages, "LOOK_BACK", 2)
     with pytest.raises(BadModel, match=r"no sound vintage for origin .*clearly worse"):
         opened().in_force("mlp", ORIGIN)

@@ -78,7 +78,7 @@ def _check_content(
 def check_features(
     tables: TableReader, spec: TableSpec, symbol: str, records: Sequence[IssueRecord]
 ) -> Iterator[Fault | str]:
-    """Features hash to what the records say, where the series and the code are still those of then.
+    """Check that features hash to what the records say, where series and code are still those of then.
 
     Features follow from the series: a row that was restated or came late changes them, and so does other
     code; then they cannot be compared (a note says how many; ``btc rebuild`` derives them again).

@@ -30,7 +30,7 @@ def check_rows(
     *,
     whole: bool = True,
 ) -> Iterator[Fault | int]:
-    """Re-hash the forecasts of origins in [start, end); yields faults and counts of rows.
+    """Hash the forecasts of origins in [start, end) again; yields faults and counts of rows.
 
     ``whole``: whether ``current`` should have all of them, so that rows without a record are a fault.
     """
@@ -97,7 +97,7 @@ def _check_origin(
 
 
 def check_models(registry: ModelRegistry, records: Sequence[IssueRecord]) -> Iterator[Fault | int]:
-    """Each vintage that a record names is there, and every file of it hashes to its manifest.
+    """Check that each vintage in a record is there, and every file of it hashes to its manifest.
 
     Yields a fault with the first record that used the vintage, or 1 for a vintage that is well.
     """

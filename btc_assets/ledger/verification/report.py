@@ -67,7 +67,7 @@ class Report:
         return not self.faults
 
     def line(self) -> str:
-        """All is well, or the first fault, in one line."""
+        """Say in one line that all is well, or the first fault."""
         if self.faults:
             more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
             return f"NOT as recorded: {self.faults[0]}{more}"
@@ -86,5 +86,5 @@ class Report:
 
 
 def in_order(faults: Sequence[Fault]) -> list[Fault]:
-    """Faults by the record concerned; those of the chain as a whole first."""
+    """Sort faults by the record concerned; those of the chain as a whole come first."""
     return sorted(faults, key=lambda f: -1 if f.seq is None else f.seq)

@@ -36,7 +36,7 @@ def verify(
     newest: int | None = None,
     now: dt.datetime | None = None,
 ) -> Report:
-    """Walk the whole chain of ``symbol`` and re-hash what its records of origins in [start, end) vouch for.
+    """Check the chain of ``symbol``, and hash again what its records of origins in [start, end) vouch for.
 
     Args:
         tables: where forecasts, candles, features and records are kept.
