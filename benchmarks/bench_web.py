@@ -158,13 +158,13 @@ def on_demand(data_dir: str, count: int = 60) -> Iterator[Row]:
 
     from btc_assets.factory import open_registry
     from btc_assets.settings import load as settings
-    from btc_dash.data.context import open_site
+    from btc_dash.data.context import open_context
     from btc_dash.data.on_demand import Forecaster
-    from btc_dash.server.rate_limit import Budget
+    from btc_dash.server.rate_limit import RateLimiter
 
     chosen = settings({}, data_dir=data_dir)
-    site = open_site(chosen)
-    forecaster = Forecaster(site.reader, lambda: open_registry(chosen), Budget(burst=10 * count))
+    context = open_context(chosen)
+    forecaster = Forecaster(context.cache, lambda: open_registry(chosen), RateLimiter(burst=10 * count))
     times = []
     for back in range(count):
         origin = dash_data.NEWEST - dt.timedelta(days=60 + back % 55)

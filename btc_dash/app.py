@@ -7,19 +7,19 @@ from dash import Dash
 from btc_assets import settings as configuration
 from btc_assets.settings import Settings
 from btc_dash import api
-from btc_dash.data.context import Site, open_site
+from btc_dash.data.context import Context, open_context
 from btc_dash.pages import frame, routing
 from btc_dash.server import index_page, middleware, plotly_js
 
 DESCRIPTION = "Bitcoin price forecasts with honest ranges and a public track record."
 
 
-def create_app(settings: Settings | None = None, site: Site | None = None) -> Dash:
+def create_app(settings: Settings | None = None, context: Context | None = None) -> Dash:
     """The Dash app over the stores that ``settings`` name; ``app.server`` is the WSGI application.
 
     Args:
         settings: defaults to the environment's.
-        site: replaces what would be built from the settings (tests: another clock, other tables).
+        context: replaces what would be built from the settings (tests: another clock, other tables).
 
     Raises:
         ConfigurationError: the settings are wrong.
@@ -29,8 +29,8 @@ def create_app(settings: Settings | None = None, site: Site | None = None) -> Da
         >>> app.server.test_client().get("/health").status_code
         200
     """
-    if site is None:
-        site = open_site(settings or configuration.load())
+    if context is None:
+        context = open_context(settings or configuration.load())
     app = index_page.create(
         name="btc_dash",
         title="BTC Forecast",
@@ -46,9 +46,9 @@ def create_app(settings: Settings | None = None, site: Site | None = None) -> Da
     )
     app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = 31_536_000
     plotly_js.serve(app.server)
-    app.layout = lambda: frame.frame(site)
-    routing.register(app, site)
-    api.register(app.server, site)
-    api.pictures(app.server, site)
-    middleware.protect(app, site.settings.web_proxies)
+    app.layout = lambda: frame.frame(context)
+    routing.register(app, context)
+    api.register(app.server, context)
+    api.pictures(app.server, context)
+    middleware.install(app, context.settings.web_proxies)
     return app

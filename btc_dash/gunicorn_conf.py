@@ -33,7 +33,7 @@ wsgi_app = "btc_dash.wsgi:server"
 bind = f"{_settings.web_host}:{_port(_settings.web_port)}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
-threads = admission.AT_ONCE + admission.WAITING + 28
+threads = admission.MAX_CONCURRENT + admission.MAX_QUEUED + 28
 """Threads wait for their turn (server/admission.py); some are always left to refuse whoever finds no room."""
 timeout = 60
 graceful_timeout = 15

@@ -18,8 +18,8 @@ from btc_assets.errors import StorageError
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
 from btc_dash.api.openapi import document
 from btc_dash.data import calibration, market, track_record
-from btc_dash.data.context import Site
-from btc_dash.data.forecasting import Answer, NoAnswer, answer
+from btc_dash.data.context import Context
+from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for
 from btc_dash.data.freshness import Age
 from btc_dash.data.query import ForecastRequest, RecordQuestion, arguments, parse_strictly
 from btc_dash.data.values import as_day
@@ -29,12 +29,12 @@ from btc_dash.server.problems import problem
 ADDRESSES = ("/api/v1/forecast", "/api/v1/scores", "/api/v1/health", "/api/v1/openapi.json")
 
 
-def register(server: Flask, site: Site) -> None:
+def register(server: Flask, context: Context) -> None:
     """Attach the API to ``server``; whatever else lies under ``/api`` is a problem, not a page."""
     views = (
-        lambda: _forecast(site),
-        lambda: _scores(site),
-        lambda: _health(site),
+        lambda: _forecast(context),
+        lambda: _scores(context),
+        lambda: _health(context),
         lambda: _cached(json.dumps(document(), separators=(",", ":")), "application/json", 3600, {}),
     )
     for address, view in zip(ADDRESSES, views, strict=True):
@@ -59,12 +59,12 @@ def _unknown_address(rest: str = "") -> Response:
     return problem(404, "No such address", f"The API has no such address; {hint}")
 
 
-def pictures(server: Flask, site: Site) -> None:
+def pictures(server: Flask, context: Context) -> None:
     """Attach the pictures of model cards; only known vintages and files have an address."""
 
     def picture(model: str, vintage: str, name: str) -> Response:
-        reign = site.cards.find(model, vintage)
-        card = site.cards.card(reign) if reign else None
+        period = context.cards.find(model, vintage)
+        card = context.cards.card(period) if period else None
         if card is None or name not in card.pictures:
             return problem(404, "Not found", "There is no such picture.")
         response = Response(card.pictures[name], mimetype="image/png")
@@ -82,20 +82,20 @@ def _bad(errors: Mapping[str, str]) -> Response:
     return problem(400, "Bad parameters", "; ".join(errors.values()), errors)
 
 
-def _forecast(site: Site) -> Response:
+def _forecast(context: Context) -> Response:
     given = _given()
     try:
-        question, errors = parse_strictly(ForecastRequest, given, market.last_day(site.reader))
+        question, errors = parse_strictly(ForecastRequest, given, market.last_day(context.cache))
         if list(errors) == ["as_of"] and as_day(given["as_of"]):
             return problem(404, "No forecast from that day", errors["as_of"])
         if errors:
             return _bad(errors)
-        found = answer(site, question.on_the_page(), client())
+        found = forecast_for(context, question.on_the_page(), client())
     except (StorageError, OSError):
         return problem(503, "Store unavailable", "Neither prices nor forecasts can be read at the moment.")
-    if isinstance(found, NoAnswer):
+    if isinstance(found, NoForecast):
         return problem(404, found.title, found.text)
-    body = _forecast_body(site, found)
+    body = _forecast_body(context, found)
     if question.format == "csv":
         name = f"btc-forecast-{question.model}-{body.origin_date}-{question.days}d.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -103,19 +103,19 @@ def _forecast(site: Site) -> Response:
     return _json(body, max_age=60)
 
 
-def _forecast_body(site: Site, a: Answer) -> Forecast:
+def _forecast_body(context: Context, a: ForecastResult) -> Forecast:
     f = a.forecast
     rows = zip(f.targets, f.quantiles.tolist(), strict=True)
     return Forecast(
-        symbol=site.settings.symbol,
-        simulated=site.settings.simulated,
+        symbol=context.settings.symbol,
+        simulated=context.settings.simulated,
         model=f.model,
         origin_date=f.origin,
         last_close=a.last_close,
         vintage=f.vintage,
         issued_at=f.issued_at,
         computed=f.computed,
-        provisional=a.seen_at is not None,
+        provisional=a.quoted_at is not None,
         backfilled=f.backfilled,
         levels=list(LEVELS),
         forecast=[
@@ -141,29 +141,29 @@ def _csv(body: Forecast) -> str:
     return text.getvalue()
 
 
-def _scores(site: Site) -> Response:
+def _scores(context: Context) -> Response:
     given = _given()
     question, errors = parse_strictly(RecordQuestion, given)
     if errors:
         return _bad(errors)
     try:
-        table = track_record.totals(site.reader, question.kind)
+        table = track_record.totals(context.cache, question.kind)
         for name, column in (("model", "model"), ("days", "horizon")):
             if name in given:
                 table = table.filter(**{column: getattr(question, name)})
-        scores = [_score(site, row, question, "days" in given) for row in table.iter_rows(named=True)]
+        scores = [_score(context, row, question, "days" in given) for row in table.iter_rows(named=True)]
     except (StorageError, OSError):
         return problem(503, "Store unavailable", "The scores cannot be read at the moment.")
     body = Scores(
-        symbol=site.settings.symbol,
-        simulated=site.settings.simulated,
+        symbol=context.settings.symbol,
+        simulated=context.settings.simulated,
         kind=question.kind,
         scores=scores,
     )
     return _json(body, max_age=300)
 
 
-def _score(site: Site, row: Mapping[str, Any], question: RecordQuestion, judge: bool) -> Score:
+def _score(context: Context, row: Mapping[str, Any], question: RecordQuestion, judge: bool) -> Score:
     return Score(
         model=row["model"],
         horizon=row["horizon"],
@@ -174,14 +174,14 @@ def _score(site: Site, row: Mapping[str, Any], question: RecordQuestion, judge: 
         inside_50=row["in50"],
         inside_80=row["in80"],
         inside_95=row["in95"],
-        **(_judged(site, row["model"], question) if judge else {}),
+        **(_judged(context, row["model"], question) if judge else {}),
     )
 
 
-def _judged(site: Site, model: str, question: RecordQuestion) -> dict[str, Any]:
+def _judged(context: Context, model: str, question: RecordQuestion) -> dict[str, Any]:
     """Return what the page says of the same forecasts: against the random walk, and of drift."""
-    found = track_record.compare(site.reader, model, question.days, question.kind).get("random_walk")
-    drift = calibration.drift(site.reader, model, question.days).verdict
+    found = track_record.compare(context.cache, model, question.days, question.kind).get("random_walk")
+    drift = calibration.drift(context.cache, model, question.days).verdict
     if found is None:
         return {"drift": drift}
     return {
@@ -192,22 +192,22 @@ def _judged(site: Site, model: str, question: RecordQuestion) -> dict[str, Any]:
     }
 
 
-def _health(site: Site) -> Response:
-    """Answer whether there is something to show, and how old it is: 503 where there is nothing."""
-    fresh = site.freshness()
+def _health(context: Context) -> Response:
+    """ForecastResult whether there is something to show, and how old it is: 503 where there is nothing."""
+    fresh = context.freshness()
     try:
-        origin = market.newest_origin(site.reader)
+        origin = market.newest_origin(context.cache)
     except (StorageError, OSError):
         origin = None
-    good = fresh.age in (Age.FRESH, Age.STALE) and origin is not None and site.reader.outage is None
+    good = fresh.age in (Age.FRESH, Age.STALE) and origin is not None and context.cache.outage is None
     body = Health(
         status="ok" if good else "unavailable" if origin is None else "degraded",
         data=fresh.age,
         newest_close=fresh.newest,
         newest_origin=origin,
         seconds_since_close=round(fresh.since.total_seconds()) if fresh.newest else None,
-        store_outage_since=site.reader.outage.since if site.reader.outage else None,
-        simulated=site.settings.simulated,
+        store_outage_since=context.cache.outage.since if context.cache.outage else None,
+        simulated=context.settings.simulated,
     )
     response = _json(body, max_age=0)
     response.status_code = 503 if origin is None else 200

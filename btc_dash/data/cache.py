@@ -38,7 +38,7 @@ class _Entry:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Reader:
+class TableCache:
     """A cache in front of a table store, safe for threads: each thing is loaded by one thread at a time.
 
     Versions are asked for at most every ``check_every`` seconds. While the store fails, every value

@@ -7,22 +7,22 @@ import polars as pl
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.scoring.drift import Drift, coverage_path, measure_drift
 from btc_dash.data import track_record
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 
 
-def drift(reader: Reader, model: str, horizon: int) -> Drift:
+def drift(cache: TableCache, model: str, horizon: int) -> Drift:
     """Judge the newest forecasts, live and back-filled."""
 
     def load() -> Drift:
-        return measure_drift(_rows(reader, model, horizon), horizon)
+        return measure_drift(_rows(cache, model, horizon), horizon)
 
-    return reader.keep(FORECAST_SCORES, ("drift", model, horizon), load)
+    return cache.keep(FORECAST_SCORES, ("drift", model, horizon), load)
 
 
-def over_time(reader: Reader, model: str, horizon: int) -> pl.DataFrame:
+def over_time(cache: TableCache, model: str, horizon: int) -> pl.DataFrame:
     """Return the path of the 80 % range: ``scoring.drift.coverage_path``."""
-    return coverage_path(_rows(reader, model, horizon), 80, horizon)
+    return coverage_path(_rows(cache, model, horizon), 80, horizon)
 
 
-def _rows(reader: Reader, model: str, horizon: int) -> pl.DataFrame:
-    return track_record.at_horizon(reader, horizon).filter(pl.col("model") == model)
+def _rows(cache: TableCache, model: str, horizon: int) -> pl.DataFrame:
+    return track_record.at_horizon(cache, horizon).filter(pl.col("model") == model)

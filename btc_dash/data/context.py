@@ -1,4 +1,4 @@
-"""What every page and every API answer is made from: settings, tables, clock."""
+"""Hold what every page and API answer is made from: settings, tables, models, clock."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from btc_assets.errors import StorageError
 from btc_assets.factory import open_registry, open_tables
 from btc_assets.settings import Settings
 from btc_dash.data import market
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 from btc_dash.data.freshness import Freshness, judge
-from btc_dash.data.model_cards import Cards
+from btc_dash.data.model_cards import ModelCards
 from btc_dash.data.on_demand import Forecaster
 from btc_dash.data.running_day import RunningDay, running_day
-from btc_dash.server.rate_limit import Budget
+from btc_dash.server.rate_limit import RateLimiter
 
 
 def _utc_now() -> dt.datetime:
@@ -24,32 +24,32 @@ def _utc_now() -> dt.datetime:
 
 
 @dataclass(frozen=True)
-class Site:
-    """One running web app's surroundings; tests put their own clock and tables in."""
+class Context:
+    """What one running web app works with; tests put their own clock and tables in."""
 
     settings: Settings
-    reader: Reader
+    cache: TableCache
     forecaster: Forecaster
-    cards: Cards
+    cards: ModelCards
     running: RunningDay
     now: Callable[[], dt.datetime] = field(default=_utc_now)
 
     def freshness(self) -> Freshness:
         """Return how old the newest candle is; no data while the store has never answered."""
         try:
-            newest = market.history(self.reader).newest
+            newest = market.history(self.cache).newest
         except (StorageError, OSError):
             newest = None
         return judge(newest, self.now(), dt.timedelta(hours=self.settings.stale_after_hours))
 
 
-def open_site(settings: Settings) -> Site:
-    """The surroundings that ``settings`` name.
+def open_context(settings: Settings) -> Context:
+    """Open what ``settings`` name.
 
     Raises:
         ConfigurationError: a setting that a backend needs is missing.
     """
-    reader = Reader(open_tables(settings), settings.symbol)
+    cache = TableCache(open_tables(settings), settings.symbol)
     registry = lru_cache(maxsize=1)(lambda: open_registry(settings))
-    forecaster, cards = Forecaster(reader, registry, Budget()), Cards(reader, registry)
-    return Site(settings, reader, forecaster, cards, running_day(settings))
+    forecaster, cards = Forecaster(cache, registry, RateLimiter()), ModelCards(cache, registry)
+    return Context(settings, cache, forecaster, cards, running_day(settings))

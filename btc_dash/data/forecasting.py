@@ -1,4 +1,4 @@
-"""From a question to its answer: a forecast, the candles around it, or why there is none."""
+"""Answer a question with an issued or a computed forecast, or with why there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from btc_assets.errors import ModelError, NoDataYet, NotEnoughHistory, SourceError
 from btc_assets.market.calendar import DAY
 from btc_dash.data import market
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 from btc_dash.data.market import Forecast, History
 from btc_dash.data.on_demand import UnknownVintage
 from btc_dash.data.query import SPANS, Question, parse
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ForecastResult:
     """``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target.
 
-    ``seen_at`` is when the origin's price was looked at where its day is not over (UTC): provisional.
+    ``quoted_at`` is when the origin's price was looked at where its day is not over (UTC): provisional.
     """
 
     question: Question
@@ -30,7 +30,7 @@ class Answer:
     past: History
     after: History
     travelled: bool
-    seen_at: dt.datetime | None = None
+    quoted_at: dt.datetime | None = None
 
     @property
     def last_close(self) -> float:
@@ -49,7 +49,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoForecast:
     """Why there is nothing to show: a title, what to do about it, and a command where one helps."""
 
     title: str
@@ -57,92 +57,96 @@ class NoAnswer:
     command: str = ""
 
 
-NO_PRICES = NoAnswer(
+NO_PRICES = NoForecast(
     "No prices yet", "The history has not been loaded. This page shows it as soon as it is there.", "btc up"
 )
-NO_EXCHANGE = NoAnswer("No price now", "The exchange does not answer; forecast from the last close instead.")
-NO_FORECASTS = NoAnswer(
+NO_EXCHANGE = NoForecast(
+    "No price now", "The exchange does not answer; forecast from the last close instead."
+)
+NO_FORECASTS = NoForecast(
     "No forecasts yet",
     "The prices are there, but no model has issued a forecast. It appears here as soon as one has.",
     "btc up",
 )
 
 
-def understand(site: Site, values: Mapping[str, object]) -> tuple[Question, dict[str, str]]:
+def read_question(context: Context, values: Mapping[str, object]) -> tuple[Question, dict[str, str]]:
     """The question in ``values`` and, by field, what is wrong with it; the newest origin is not named.
 
     Raises:
         StorageError: the store fails and nothing was read before.
     """
-    question, complaints = parse(Question, values, market.last_day(site.reader))
-    if question.start == "now" or question.as_of == market.newest_origin(site.reader):
+    question, complaints = parse(Question, values, market.last_day(context.cache))
+    if question.start == "now" or question.as_of == market.newest_origin(context.cache):
         question = question.model_copy(update={"as_of": None})
     return question, complaints
 
 
-def answer(site: Site, question: Question, client: str) -> Answer | NoAnswer:
+def forecast_for(context: Context, question: Question, client: str) -> ForecastResult | NoForecast:
     """Look the question up, or compute it for ``client`` where nothing was issued.
 
     Raises:
         StorageError: the store fails and nothing was read before.
         TooManyRequests: ``client`` has asked for too much computing.
     """
-    candles = market.history(site.reader)
+    candles = market.history(context.cache)
     if candles.newest is None:
         return NO_PRICES
-    newest = market.newest_origin(site.reader)
+    newest = market.newest_origin(context.cache)
     if newest is None:
         return NO_FORECASTS
     if question.start == "now":
-        return _from_now(site, question, client, candles)
+        return _from_now(context, question, client, candles)
     origin = question.as_of or newest
     if candles.close_on(origin) is None:
-        return NoAnswer("No price on that day", f"There is no candle of {origin}.")
-    forecast = market.issued(site.reader, question.model, origin)
+        return NoForecast("No price on that day", f"There is no candle of {origin}.")
+    forecast = market.issued(context.cache, question.model, origin)
     if forecast is None or question.vintage:
         try:
-            forecast = site.forecaster.forecast(question.model, origin, client, question.vintage)
+            forecast = context.forecaster.forecast(question.model, origin, client, question.vintage)
         except UnknownVintage as error:
-            return NoAnswer("No such vintage", str(error))
+            return NoForecast("No such vintage", str(error))
         except ModelError as error:
             return _cannot(question.model, origin, error)
     return _answer(question, forecast.first(question.days), candles, travelled=origin != newest)
 
 
-def _from_now(site: Site, question: Question, client: str, candles: History) -> Answer | NoAnswer:
+def _from_now(
+    context: Context, question: Question, client: str, candles: History
+) -> ForecastResult | NoForecast:
     """From the running day as it stands: provisional, computed, never part of the record."""
     try:
-        glimpse = site.running.look()
-        forecast = site.forecaster.forecast_now(question.model, glimpse, client, question.vintage)
+        quote = context.running.quote()
+        forecast = context.forecaster.forecast_now(question.model, quote, client, question.vintage)
     except UnknownVintage as error:
-        return NoAnswer("No such vintage", str(error))
+        return NoForecast("No such vintage", str(error))
     except NoDataYet as error:
-        return NoAnswer("No running day", str(error))
+        return NoForecast("No running day", str(error))
     except SourceError as error:
         log.warning("the running day cannot be had: %s", error)
         return NO_EXCHANGE
     except ModelError as error:
         return _cannot(question.model, candles.dates[-1] + DAY, error)
-    seen = candles.with_running(glimpse.candle)
+    seen = candles.with_running(quote.candle)
     return replace(
-        _answer(question, forecast.first(question.days), seen, travelled=False), seen_at=glimpse.at
+        _answer(question, forecast.first(question.days), seen, travelled=False), quoted_at=quote.at
     )
 
 
-def _answer(question: Question, forecast: Forecast, candles: History, travelled: bool) -> Answer:
+def _answer(question: Question, forecast: Forecast, candles: History, travelled: bool) -> ForecastResult:
     origin, span = forecast.origin, SPANS[question.span]
     first = candles.dates[0] if span is None else origin - (span - 1) * DAY
     past = candles.window(first, origin + DAY)
-    return Answer(
+    return ForecastResult(
         question, forecast, past, candles.window(origin + DAY, forecast.targets[-1] + DAY), travelled
     )
 
 
-def _cannot(model: str, origin: dt.date, error: ModelError) -> NoAnswer:
+def _cannot(model: str, origin: dt.date, error: ModelError) -> NoForecast:
     """Why there is no forecast, without the paths that a model's own error may hold."""
     why = str(error) if isinstance(error, NotEnoughHistory) else "no sound model was in force then"
     log.warning("no forecast of %s from %s: %s", model, origin, error)
-    return NoAnswer(
+    return NoForecast(
         "No forecast from that day",
         f"None was issued from {origin} and none can be computed: {why}.",
     )

@@ -1,4 +1,4 @@
-"""How old the data is, and what to call it."""
+"""Classify how old the data is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from btc_assets.market.calendar import closes_at, last_closed_day
 
 
 class Age(Enum):
-    """From best to worst."""
+    """How old data is, from best to worst."""
 
     FRESH = "fresh"
     STALE = "stale"
@@ -32,7 +32,7 @@ class Freshness:
 
 
 def judge(newest: dt.date | None, now: dt.datetime, stale_after: dt.timedelta) -> Freshness:
-    """Hold the newest day against the clock.
+    """Classify the newest day by the clock.
 
     Data is stale once the day after ``newest`` has been over for ``stale_after``, and very stale
     two days later.

@@ -11,7 +11,7 @@ from btc_assets.errors import StorageError
 from btc_assets.ledger.publishing.dates import Dates, dates_of
 from btc_assets.ledger.publishing.timestamps import HEAD_TIMESTAMPS, stamps_of
 from btc_assets.ledger.records import ISSUE_RECORDS
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 
 _COLUMNS = ["seq", "kind", "origin_date", "record_sha256", "issued_at", "began"]
 
@@ -32,16 +32,16 @@ class LedgerHead:
     dates: Dates
 
 
-def ledger_head(reader: Reader) -> LedgerHead | None:
+def ledger_head(cache: TableCache) -> LedgerHead | None:
     """The head of the chain of issue records, None where no chain was begun or it cannot be read."""
 
     def load() -> LedgerHead | None:
-        rows = reader.read(ISSUE_RECORDS, _COLUMNS).sort("seq")
+        rows = cache.read(ISSUE_RECORDS, _COLUMNS).sort("seq")
         if rows.is_empty():
             return None
         last = rows.row(-1, named=True)
         hashes = dict(rows.select("seq", "record_sha256").iter_rows())
-        stamps = [s.claimed() for s in stamps_of(reader.read(HEAD_TIMESTAMPS), reader.symbol) if s.proof]
+        stamps = [s.claimed() for s in stamps_of(cache.read(HEAD_TIMESTAMPS), cache.symbol) if s.proof]
         heads = [head for head in stamps if hashes.get(head.seq) == head.record_sha256]
         newest = [head for head in heads if head.seq == last["seq"]]
         dated = next((head for head in newest if head.dated_by), newest[0] if newest else None)
@@ -56,6 +56,6 @@ def ledger_head(reader: Reader) -> LedgerHead | None:
         )
 
     try:
-        return reader.keep(HEAD_TIMESTAMPS, ("head", reader.version(ISSUE_RECORDS)), load)
+        return cache.keep(HEAD_TIMESTAMPS, ("head", cache.version(ISSUE_RECORDS)), load)
     except (StorageError, OSError):
         return None

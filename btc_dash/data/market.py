@@ -1,4 +1,4 @@
-"""What the pages know of the market and its forecasts: typed answers over the tables."""
+"""Look up candles, forecasts and vintages in the tables, as typed values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from btc_assets.market.calendar import DAY
 from btc_assets.market.issuance import is_live
 from btc_assets.market.kline import Kline
 from btc_assets.storage.registry.protocol import VintageId
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 
 Floats = NDArray[np.float64]
 
@@ -123,51 +123,51 @@ class Forecast:
         return 1 - (LEVELS[at - 1] + share * (LEVELS[at] - LEVELS[at - 1]))
 
 
-def history(reader: Reader) -> History:
+def history(cache: TableCache) -> History:
     """All candles."""
-    return reader.keep(RAW_KLINES, "history", lambda: History.of(reader.read(RAW_KLINES, _CANDLE)))
+    return cache.keep(RAW_KLINES, "history", lambda: History.of(cache.read(RAW_KLINES, _CANDLE)))
 
 
-def candles(reader: Reader) -> pl.DataFrame:
+def candles(cache: TableCache) -> pl.DataFrame:
     """All candles with all their columns, for the models."""
-    return reader.keep(RAW_KLINES, "candles", lambda: reader.read(RAW_KLINES))
+    return cache.keep(RAW_KLINES, "candles", lambda: cache.read(RAW_KLINES))
 
 
-def features(reader: Reader) -> pl.DataFrame:
+def features(cache: TableCache) -> pl.DataFrame:
     """Features of all days, as the graph derived them."""
     from btc_assets.modeling.features import ENGINEERED_FEATURES
 
-    return reader.keep(ENGINEERED_FEATURES, "features", lambda: reader.read(ENGINEERED_FEATURES))
+    return cache.keep(ENGINEERED_FEATURES, "features", lambda: cache.read(ENGINEERED_FEATURES))
 
 
-def origins(reader: Reader) -> dict[str, list[dt.date]]:
+def origins(cache: TableCache) -> dict[str, list[dt.date]]:
     """By model, the days forecasts were issued from, in order."""
 
     def load() -> dict[str, list[dt.date]]:
-        rows = reader.read(FORECASTS, ["model", "origin_date"]).unique().sort("origin_date")
+        rows = cache.read(FORECASTS, ["model", "origin_date"]).unique().sort("origin_date")
         return {str(name): part["origin_date"].to_list() for (name,), part in rows.group_by("model")}
 
-    return reader.keep(FORECASTS, "origins", load)
+    return cache.keep(FORECASTS, "origins", load)
 
 
-def newest_origin(reader: Reader) -> dt.date | None:
+def newest_origin(cache: TableCache) -> dt.date | None:
     """The newest day any model has issued a forecast from."""
-    return max((days[-1] for days in origins(reader).values() if days), default=None)
+    return max((days[-1] for days in origins(cache).values() if days), default=None)
 
 
-def last_day(reader: Reader) -> dt.date | None:
+def last_day(cache: TableCache) -> dt.date | None:
     """The newest day a forecast can start from: that of the newest candle or issued forecast."""
-    return max((day for day in (history(reader).newest, newest_origin(reader)) if day), default=None)
+    return max((day for day in (history(cache).newest, newest_origin(cache)) if day), default=None)
 
 
-def issued(reader: Reader, model: str, origin: dt.date) -> Forecast | None:
+def issued(cache: TableCache, model: str, origin: dt.date) -> Forecast | None:
     """The forecast ``model`` issued from ``origin``, None where there is none."""
 
     def load() -> dict[str, Forecast]:
-        frame = reader.read(FORECASTS, None, origin, origin + DAY).sort("horizon")
+        frame = cache.read(FORECASTS, None, origin, origin + DAY).sort("horizon")
         return {str(name): _forecast(part) for (name,), part in frame.group_by("model", maintain_order=True)}
 
-    return reader.keep(FORECASTS, ("issued", origin), load).get(model)
+    return cache.keep(FORECASTS, ("issued", origin), load).get(model)
 
 
 def _forecast(frame: pl.DataFrame) -> Forecast:
@@ -193,31 +193,31 @@ class Event:
     text: str
 
 
-def vintages(reader: Reader) -> pl.DataFrame:
+def vintages(cache: TableCache) -> pl.DataFrame:
     """Which vintage was in force for each origin and why: the table's rows, by model and date."""
-    return reader.keep(
-        VINTAGES_IN_FORCE, "vintages", lambda: reader.read(VINTAGES_IN_FORCE).sort("model", "date")
+    return cache.keep(
+        VINTAGES_IN_FORCE, "vintages", lambda: cache.read(VINTAGES_IN_FORCE).sort("model", "date")
     )
 
 
-def in_force(reader: Reader) -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
+def in_force(cache: TableCache) -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
     """By network, the days in order and, for each, the vintage in force and its manifest's hash."""
 
     def load() -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
         found: dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]] = {n: ([], []) for n in NETWORKS}
-        columns = vintages(reader).select("model", "date", "vintage", "revision", "manifest_sha256")
+        columns = vintages(cache).select("model", "date", "vintage", "revision", "manifest_sha256")
         for model, day, vintage, revision, sha256 in columns.iter_rows():
             days, known = found.setdefault(model, ([], []))
             days.append(day)
             known.append((VintageId(vintage, revision), sha256))
         return found
 
-    return reader.keep(VINTAGES_IN_FORCE, "in force", load)
+    return cache.keep(VINTAGES_IN_FORCE, "in force", load)
 
 
-def events(reader: Reader, model: str) -> list[Event]:
+def events(cache: TableCache, model: str) -> list[Event]:
     """Refits held back and revisions of ``model`` (ensemble: of both), each once, newest first."""
-    rows = vintages(reader)
+    rows = vintages(cache)
     if model in NETWORKS:
         rows = rows.filter(pl.col("model") == model)
     notable = rows.filter((pl.col("action") == "held_back") | (pl.col("revision") > 0))

@@ -1,4 +1,4 @@
-"""The models' own papers: which vintages there are, what is written in their manifests, their pictures."""
+"""Read model cards: which vintages there are, their manifests and pictures."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from btc_assets.errors import BadModel, StorageError
 from btc_assets.storage.registry.manifest import read_manifest
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry, VintageId
 from btc_dash.data import market
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 
 PICTURES = ("loss.png", "calibration.png")
 """The files of a model folder that may be looked at from outside."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reign:
-    """A vintage's time in force: the origins from ``first`` to ``last``, and why it came to be."""
+class VintagePeriod:
+    """A vintage's period in force: the origins from ``first`` to ``last``, and why it came to be."""
 
     model: str
     vintage: VintageId
@@ -35,54 +35,54 @@ class Reign:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ModelCard:
     """A vintage's manifest, verified, and its pictures by file name."""
 
-    reign: Reign
+    period: VintagePeriod
     manifest: dict[str, Any]
     pictures: dict[str, bytes]
 
 
-class Cards:
+class ModelCards:
     """Reads the cards of a registry; ``open_registry`` is called when the first one is asked for."""
 
-    def __init__(self, reader: Reader, open_registry: Callable[[], ModelRegistry]) -> None:
-        self._reader = reader
+    def __init__(self, cache: TableCache, open_registry: Callable[[], ModelRegistry]) -> None:
+        self._cache = cache
         self._registry = open_registry
         self._load = lru_cache(maxsize=32)(self._read)
 
-    def reigns(self, model: str) -> list[Reign]:
+    def periods(self, model: str) -> list[VintagePeriod]:
         """The vintages of ``model`` that were ever in force, newest first."""
-        return self._reader.keep(VINTAGES_IN_FORCE, "reigns", self._reigns).get(model, [])
+        return self._cache.keep(VINTAGES_IN_FORCE, "periods", self._periods).get(model, [])
 
-    def find(self, model: str, name: str | None) -> Reign | None:
+    def find(self, model: str, name: str | None) -> VintagePeriod | None:
         """The vintage called ``name``, the newest without a name, None where there is no such."""
-        known = self.reigns(model)
+        known = self.periods(model)
         return next((r for r in known if name is None or str(r.vintage) == name), None)
 
-    def card(self, reign: Reign) -> Card | None:
-        """The vintage's papers, None where the registry does not have it or it is not sound."""
+    def card(self, period: VintagePeriod) -> ModelCard | None:
+        """Read the vintage's card, None where the registry does not have it or it is not sound."""
         try:
-            return self._load(reign)
+            return self._load(period)
         except (BadModel, StorageError, OSError):
             return None
 
-    def _reigns(self) -> dict[str, list[Reign]]:
-        rows = market.vintages(self._reader)
+    def _periods(self) -> dict[str, list[VintagePeriod]]:
+        rows = market.vintages(self._cache)
         key = ["model", "vintage", "revision", "manifest_sha256"]
         spans = rows.group_by(key).agg(
             first=pl.col("date").min(), last=pl.col("date").max(), days=pl.len(),
             reason=pl.col("reason").sort_by("date").first(),
         ).sort("vintage", "revision", descending=True)  # fmt: skip
-        found: dict[str, list[Reign]] = {name: [] for name in NETWORKS}
+        found: dict[str, list[VintagePeriod]] = {name: [] for name in NETWORKS}
         for row in spans.iter_rows(named=True):
             vintage = VintageId(row["vintage"], row["revision"])
             rest = (row["manifest_sha256"], row["first"], row["last"], row["days"], row["reason"])
-            found.setdefault(row["model"], []).append(Reign(row["model"], vintage, *rest))
+            found.setdefault(row["model"], []).append(VintagePeriod(row["model"], vintage, *rest))
         return found
 
-    def _read(self, reign: Reign) -> Card:
-        folder = self._registry().model_folder(ModelRef(reign.model, reign.vintage, reign.manifest_sha256))
-        manifest = read_manifest(folder, reign.manifest_sha256)
+    def _read(self, period: VintagePeriod) -> ModelCard:
+        folder = self._registry().model_folder(ModelRef(period.model, period.vintage, period.manifest_sha256))
+        manifest = read_manifest(folder, period.manifest_sha256)
         pictures = {name: (folder / name).read_bytes() for name in PICTURES if name in manifest["files"]}
-        return Card(reign, manifest, pictures)
+        return ModelCard(period, manifest, pictures)

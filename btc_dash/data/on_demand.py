@@ -1,6 +1,6 @@
 """Forecasts made on request: origins that were never materialised, from the vintage in force there.
 
-ONNX Runtime only. Answers are kept, at most a few are computed at once, and each client has a budget.
+ONNX Runtime only. Answers are kept, at most a few are computed at once, and each client has a rate limit.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from btc_assets.errors import ModelError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry, VintageId
 from btc_dash.data import market
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 from btc_dash.data.market import Forecast
-from btc_dash.data.running_day import Glimpse
-from btc_dash.server.rate_limit import Budget
+from btc_dash.data.running_day import Quote
+from btc_dash.server.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from btc_assets.modeling.inference import Predictor
@@ -42,13 +42,15 @@ class UnknownVintage(ModelError):
 
 
 class Forecaster:
-    """Computes forecasts with the models of a registry, from the candles of a reader."""
+    """Computes forecasts with the models of a registry, from the candles of a cache."""
 
-    def __init__(self, reader: Reader, open_registry: Callable[[], ModelRegistry], budget: Budget) -> None:
+    def __init__(
+        self, cache: TableCache, open_registry: Callable[[], ModelRegistry], limiter: RateLimiter
+    ) -> None:
         """``open_registry`` is called when a model is needed, not before."""
-        self._reader = reader
+        self._cache = cache
         self._registry = open_registry
-        self._budget = budget
+        self._limiter = limiter
         self._open = lru_cache(maxsize=32)(self._open_vintage)
         self._kept: LRUCache[Key, dict[str, Forecast]] = LRUCache(KEPT)
         self._lock = threading.Lock()
@@ -63,29 +65,29 @@ class Forecaster:
             UnknownVintage: there is no such vintage, or it has seen days after the origin.
             NotEnoughHistory: no candle of the day, or too few before it.
             ModelError: no vintage was in force on that day, or its files are not sound.
-            TooManyRequests: ``client`` has used its budget up.
+            TooManyRequests: ``client`` has no tokens left.
             StorageError: the store fails.
         """
         named = (model, vintage) if vintage else None
         key = (origin, self._versions(), 0.0, named)
         return self._answer(key, client, lambda: self._from_close(origin, named))[model]
 
-    def forecast_now(self, model: str, glimpse: Glimpse, client: str, vintage: str | None = None) -> Forecast:
+    def forecast_now(self, model: str, quote: Quote, client: str, vintage: str | None = None) -> Forecast:
         """The same from the running day as it was seen; provisional, like its candle.
 
         Raises:
             As ``forecast``; NotEnoughHistory also where days before the running one are missing.
         """
         named = (model, vintage) if vintage else None
-        key = (glimpse.candle.date, self._versions(), glimpse.candle.close, named)
-        return self._answer(key, client, lambda: self._from_now(glimpse, named))[model]
+        key = (quote.candle.date, self._versions(), quote.candle.close, named)
+        return self._answer(key, client, lambda: self._from_now(quote, named))[model]
 
     def _answer(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
-        """What is kept under ``key``, or what ``make`` gives, on ``client``'s budget."""
+        """What is kept under ``key``, or what ``make`` gives, at ``client``'s cost."""
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
                 return kept
-        self._budget.spend(client)
+        self._limiter.take(client)
         with self._slots:
             made = make()
         with self._lock:
@@ -96,22 +98,22 @@ class Forecaster:
         """Of the tables that a forecast is computed from."""
         from btc_assets.modeling.features import ENGINEERED_FEATURES
 
-        return self._reader.version(RAW_KLINES), self._reader.version(ENGINEERED_FEATURES)
+        return self._cache.version(RAW_KLINES), self._cache.version(ENGINEERED_FEATURES)
 
     def _from_close(self, origin: dt.date, named: tuple[str, str] | None = None) -> dict[str, Forecast]:
-        if market.history(self._reader).close_on(origin) is None:
+        if market.history(self._cache).close_on(origin) is None:
             raise NotEnoughHistory(f"there is no candle of {origin}")
-        candles = market.candles(self._reader)
-        return self._compute(candles, _completed(market.features(self._reader), candles), origin, named)
+        candles = market.candles(self._cache)
+        return self._compute(candles, _completed(market.features(self._cache), candles), origin, named)
 
-    def _from_now(self, glimpse: Glimpse, named: tuple[str, str] | None) -> dict[str, Forecast]:
+    def _from_now(self, quote: Quote, named: tuple[str, str] | None) -> dict[str, Forecast]:
         from btc_assets.storage.bitemporal import klines_frame
 
-        before = pl.col("date") < glimpse.candle.date
-        closed = market.candles(self._reader).filter(before)
-        candles = closed.vstack(klines_frame([glimpse.candle], glimpse.at).select(closed.columns))
-        features = _completed(market.features(self._reader).filter(before), candles)
-        return self._compute(candles, features, glimpse.candle.date, named)
+        before = pl.col("date") < quote.candle.date
+        closed = market.candles(self._cache).filter(before)
+        candles = closed.vstack(klines_frame([quote.candle], quote.at).select(closed.columns))
+        features = _completed(market.features(self._cache).filter(before), candles)
+        return self._compute(candles, features, quote.candle.date, named)
 
     def _compute(
         self, candles: pl.DataFrame, features: pl.DataFrame, origin: dt.date, named: tuple[str, str] | None
@@ -137,7 +139,7 @@ class Forecaster:
 
     def _in_force(self, kind: str, origin: dt.date) -> Predictor:
         """The predictor in force for ``origin``: that of the newest row of ``vintages_in_force`` up to it."""
-        since, vintages = market.in_force(self._reader).get(kind, ([], []))
+        since, vintages = market.in_force(self._cache).get(kind, ([], []))
         at = bisect.bisect_right(since, origin)
         if at == 0:
             raise ModelError(f"no {kind} model was in force on {origin}")
@@ -145,7 +147,7 @@ class Forecaster:
 
     def _named(self, kind: str, name: str, origin: dt.date) -> Predictor:
         """The predictor of ``kind`` whose vintage is called ``name``, if it has not seen past ``origin``."""
-        _, vintages = market.in_force(self._reader).get(kind, ([], []))
+        _, vintages = market.in_force(self._cache).get(kind, ([], []))
         found = next((known for known in reversed(vintages) if str(known[0]) == name), None)
         if found is None:
             raise UnknownVintage(f"the {kind} never had a vintage {name} in force.")

@@ -1,4 +1,4 @@
-"""The running day's candle, for a forecast "from now": asked of the exchange when a visitor wants it."""
+"""Fetch the running day's candle, for a forecast "from now", when a visitor asks for it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ DEADLINE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
-    """A candle that is not final, and when it was looked at (UTC)."""
+class Quote:
+    """A candle that is not final, and when it was fetched (UTC)."""
 
     candle: Kline
     at: dt.datetime
 
 
 class RunningDay:
-    """Looks at the running candle at most once a minute, whoever asks."""
+    """Fetches the running candle at most once a minute, whoever asks."""
 
     def __init__(
         self, ask: Callable[[], Kline | None] | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """``ask`` fetches the candle; None where the source has no running day."""
         self._ask = ask
-        self._recent: TTLCache[str, Glimpse] = TTLCache(1, GOOD_FOR, clock)
+        self._recent: TTLCache[str, Quote] = TTLCache(1, GOOD_FOR, clock)
         self._lock = threading.Lock()
 
     @property
@@ -45,8 +45,8 @@ class RunningDay:
         """Whether there is a running day to ask for."""
         return self._ask is not None
 
-    def look(self) -> Glimpse:
-        """The candle as it stood within the last minute.
+    def quote(self) -> Quote:
+        """Return the candle as it stood within the last minute.
 
         Raises:
             NoDataYet: this source has no running day, or nothing was traded yet today.
@@ -60,7 +60,7 @@ class RunningDay:
                 candle = self._ask()
                 if candle is None:
                     raise NoDataYet("Nothing was traded yet today.")
-                recent = self._recent[""] = Glimpse(candle, dt.datetime.now(dt.UTC))
+                recent = self._recent[""] = Quote(candle, dt.datetime.now(dt.UTC))
             return recent
 
 

@@ -1,4 +1,4 @@
-"""The track record: how forecasts did, summed up by model and horizon, from the table of scores.
+"""Sum up how forecasts did, by model and horizon, from the table of scores.
 
 Sums are taken a year of targets at a time, so that memory does not grow with the history.
 """
@@ -15,7 +15,7 @@ from btc_assets.contracts import FORECAST_SCORES, FORECASTS
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.statistics.comparison import Comparison, compare_losses
 from btc_dash.data import market
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 from btc_dash.data.query import KINDS, RecordQuestion
 
 COVERAGES = (50, 80, 95)
@@ -41,9 +41,9 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def totals(reader: Reader, kind: str) -> pl.DataFrame:
+def totals(cache: TableCache, kind: str) -> pl.DataFrame:
     """One row a model and horizon: n, and the means ape, naive_ape, crps_ratio, in50..in95, pit0..pit9."""
-    return reader.keep(FORECAST_SCORES, ("means", kind), lambda: _means(_of_kind(_sums(reader), kind)))
+    return cache.keep(FORECAST_SCORES, ("means", kind), lambda: _means(_of_kind(_sums(cache), kind)))
 
 
 def _means(chosen: pl.DataFrame) -> pl.DataFrame:
@@ -54,30 +54,30 @@ def _means(chosen: pl.DataFrame) -> pl.DataFrame:
     ).sort("model", "horizon")
 
 
-def counts(reader: Reader) -> dict[str, int]:
+def counts(cache: TableCache) -> dict[str, int]:
     """How many scored forecasts there are, live and back-filled, over all networks' horizons."""
-    return {kind: int(_of_kind(_sums(reader), kind)["n"].sum()) for kind in KINDS}
+    return {kind: int(_of_kind(_sums(cache), kind)["n"].sum()) for kind in KINDS}
 
 
-def at_horizon(reader: Reader, horizon: int) -> pl.DataFrame:
+def at_horizon(cache: TableCache, horizon: int) -> pl.DataFrame:
     """Every score at one horizon, by model and origin; of the last few horizons asked for, kept."""
 
     def read(horizon: int) -> pl.DataFrame:
-        parts = [chunk.filter(pl.col("horizon") == horizon) for chunk in _chunks(reader)]
+        parts = [chunk.filter(pl.col("horizon") == horizon) for chunk in _chunks(cache)]
         return pl.concat(parts).sort("model", "origin_date")
 
-    recent = reader.keep(FORECAST_SCORES, "horizons", lambda: lru_cache(_HORIZONS_KEPT)(read))
+    recent = cache.keep(FORECAST_SCORES, "horizons", lambda: lru_cache(_HORIZONS_KEPT)(read))
     return recent(horizon)
 
 
-def compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
+def compare(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
     """``model`` against rivals: ``middle`` (its error, no change's) and by baseline name (CRPS)."""
     key = ("against", model, horizon, kind)
-    return reader.keep(FORECAST_SCORES, key, lambda: _compare(reader, model, horizon, kind))
+    return cache.keep(FORECAST_SCORES, key, lambda: _compare(cache, model, horizon, kind))
 
 
-def _compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
-    rows = _of_kind(at_horizon(reader, horizon), kind)
+def _compare(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
+    rows = _of_kind(at_horizon(cache, horizon), kind)
     mine = rows.filter(pl.col("model") == model)
     if mine.is_empty():
         return {}
@@ -92,39 +92,39 @@ def _compare(reader: Reader, model: str, horizon: int, kind: str) -> dict[str, C
     return found
 
 
-def hindsight(reader: Reader, model: str, horizon: int) -> pl.DataFrame:
+def hindsight(cache: TableCache, model: str, horizon: int) -> pl.DataFrame:
     """The last year of targets: target_date, q100, q500, q900 as forecast ``horizon`` days before."""
 
     def load() -> pl.DataFrame:
-        newest = market.newest_origin(reader)
+        newest = market.newest_origin(cache)
         if newest is None:
             return FORECASTS.empty().select(*columns)
         first = newest - _SHOWN - horizon * DAY
-        frame = reader.read(FORECASTS, columns, first, newest + DAY)
+        frame = cache.read(FORECASTS, columns, first, newest + DAY)
         return frame.filter(pl.col("horizon") == horizon).sort("target_date")
 
     columns = ["model", "origin_date", "horizon", "target_date", "q100", "q500", "q900"]
-    rows = reader.keep(FORECASTS, ("hindsight", horizon), load)
+    rows = cache.keep(FORECASTS, ("hindsight", horizon), load)
     return rows.filter(pl.col("model") == model)
 
 
-def _sums(reader: Reader) -> pl.DataFrame:
+def _sums(cache: TableCache) -> pl.DataFrame:
     """One row a model, horizon and whether live: n and the sums of everything."""
-    return reader.keep(FORECAST_SCORES, "sums", lambda: _sum_up(reader))
+    return cache.keep(FORECAST_SCORES, "sums", lambda: _sum_up(cache))
 
 
-def _sum_up(reader: Reader) -> pl.DataFrame:
-    parts = [chunk.group_by(_GROUP).agg(**_SUMS) for chunk in _chunks(reader)]
+def _sum_up(cache: TableCache) -> pl.DataFrame:
+    parts = [chunk.group_by(_GROUP).agg(**_SUMS) for chunk in _chunks(cache)]
     return pl.concat(parts).group_by(_GROUP).agg(pl.exclude(_GROUP).sum())
 
 
-def _chunks(reader: Reader) -> Iterator[pl.DataFrame]:
+def _chunks(cache: TableCache) -> Iterator[pl.DataFrame]:
     """The scores a year of targets at a time, up to the newest candle."""
-    end = (market.history(reader).newest or FIRST_DAY) + DAY
+    end = (market.history(cache).newest or FIRST_DAY) + DAY
     start = FIRST_DAY
     while True:
         stop = min(start + _CHUNK, end)
-        yield reader.read(FORECAST_SCORES, _COLUMNS, start, stop)
+        yield cache.read(FORECAST_SCORES, _COLUMNS, start, stop)
         if stop >= end:
             return
         start = stop
@@ -134,8 +134,8 @@ def _of_kind(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     return frame if kind == "all" else frame.filter(pl.col("live") == (kind == "live"))
 
 
-def since(reader: Reader, question: RecordQuestion) -> tuple[dt.date, dt.date] | None:
+def since(cache: TableCache, question: RecordQuestion) -> tuple[dt.date, dt.date] | None:
     """First and last origin of the scored forecasts that the question is about."""
-    rows = _of_kind(at_horizon(reader, question.days), question.kind)
+    rows = _of_kind(at_horizon(cache, question.days), question.kind)
     days = rows.filter(pl.col("model") == question.model)["origin_date"]
     return (days[0], days[-1]) if len(days) else None

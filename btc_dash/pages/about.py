@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 from btc_assets import __version__
 from btc_assets.modeling.compatibility import CODE_VERSION
 from btc_dash.data import market, track_record
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 from btc_dash.data.ledger import LedgerHead, ledger_head
 from btc_dash.text import formatting as fmt
 
@@ -20,12 +20,12 @@ _SOURCES = {
 }
 
 
-def page(site: Site) -> Component:
+def page(context: Context) -> Component:
     """The whole page."""
     return html.Div(
         [
             html.Section([html.H1("About these forecasts")], className="said"),
-            html.Div([_how(), _limits(), _data(site), _verify(site)], className="pair"),
+            html.Div([_how(), _limits(), _data(context), _verify(context)], className="pair"),
         ],
         className="about",
     )
@@ -65,14 +65,14 @@ def _limits() -> Component:
     )
 
 
-def _data(site: Site) -> Component:
-    newest = market.history(site.reader).newest
-    scored = track_record.counts(site.reader)["all"]
+def _data(context: Context) -> Component:
+    newest = market.history(context.cache).newest
+    scored = track_record.counts(context.cache)["all"]
     return _panel(
         "Data and versions",
         _facts(
             {
-                "Prices": f"{site.settings.symbol}, {_SOURCES[site.settings.source]}",
+                "Prices": f"{context.settings.symbol}, {_SOURCES[context.settings.source]}",
                 "Newest close": fmt.long_day(newest) if newest else "none yet",
                 "Forecasts scored": f"{scored:,}",
                 "Software": f"btc-assets {__version__}, forecast code {CODE_VERSION}, Apache-2.0",
@@ -82,8 +82,8 @@ def _data(site: Site) -> Component:
     )
 
 
-def _verify(site: Site) -> Component:
-    head = ledger_head(site.reader)
+def _verify(context: Context) -> Component:
+    head = ledger_head(context.cache)
     if head is None:
         return _panel(
             "How to check it",

@@ -10,8 +10,8 @@ from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.charts.fan import LEGEND, fan_figure
 from btc_dash.data import market
-from btc_dash.data.context import Site
-from btc_dash.data.forecasting import Answer
+from btc_dash.data.context import Context
+from btc_dash.data.forecasting import ForecastResult
 from btc_dash.data.query import PRESETS, Question
 from btc_dash.pages.controls import Choice, Entry, Table
 from btc_dash.text import forecast_text
@@ -29,7 +29,7 @@ _TALL = {"height": "clamp(320px, 54vh, 480px)"}
 _SPAN_NAMES = {"50": "50 days", "180": "180 days", "365": "1 year", "all": "All"}
 
 
-def page(site: Site, a: Answer, complaints: dict[str, str], search: str) -> Component:
+def page(context: Context, a: ForecastResult, complaints: dict[str, str], search: str) -> Component:
     """The whole page for one answer, asked for with the query string ``search``."""
     return html.Div(
         [
@@ -39,12 +39,12 @@ def page(site: Site, a: Answer, complaints: dict[str, str], search: str) -> Comp
                     html.H1(forecast_text.headline(a), id="headline"),
                     html.P(forecast_text.lead(a), id="lead", className="lead"),
                     html.P(forecast_text.hindsight(a), id="hindsight", className="lead happened"),
-                    html.P(forecast_text.trust(site.reader, a), id="trust", className="lead"),
+                    html.P(forecast_text.trust(context.cache, a), id="trust", className="lead"),
                 ],
                 className="said",
                 **{"aria-live": "polite"},
             ),
-            _controls(site, a, complaints),
+            _controls(context, a, complaints),
             html.Section(tiles(a), id="tiles", className="tiles", **{"aria-label": "In numbers"}),
             _chart(a, complaints),
             _table(a),
@@ -53,13 +53,13 @@ def page(site: Site, a: Answer, complaints: dict[str, str], search: str) -> Comp
     )
 
 
-def figure(a: Answer) -> Figure:
+def figure(a: ForecastResult) -> Figure:
     """The chart of an answer."""
-    return fan_figure(a.past, a.forecast, a.after, a.question.view, a.seen_at is not None)
+    return fan_figure(a.past, a.forecast, a.after, a.question.view, a.quoted_at is not None)
 
 
-def _controls(site: Site, a: Answer, complaints: dict[str, str]) -> Component:
-    question, last = a.question, market.last_day(site.reader) or a.forecast.origin
+def _controls(context: Context, a: ForecastResult, complaints: dict[str, str]) -> Component:
+    question, last = a.question, market.last_day(context.cache) or a.forecast.origin
     day_names = {n: fmt.days(n) for n in PRESETS}
     return html.Section(
         [
@@ -67,7 +67,7 @@ def _controls(site: Site, a: Answer, complaints: dict[str, str]) -> Component:
                   ("One day less", "One day more"), day_names, complaints.get("days")),
             Choice("model", "Model", _MODEL_NAMES, question.model, complaints.get("model")),
             html.Div(Choice("start", "Start from", _START_NAMES, question.start, complaints.get("start")),
-                     className="" if site.running.offered or "start" in complaints else "hidden"),
+                     className="" if context.running.offered or "start" in complaints else "hidden"),
             Entry("as-of", "date", "Forecast made on", made_on(a),
                   (FIRST_DAY.isoformat(), last.isoformat()), ("One day earlier", "One day later"),
                   error=origin_error(complaints)),
@@ -77,9 +77,9 @@ def _controls(site: Site, a: Answer, complaints: dict[str, str]) -> Component:
     )  # fmt: skip
 
 
-def made_on(a: Answer) -> str:
+def made_on(a: ForecastResult) -> str:
     """The date in the form: the origin, or the last closed day before a running one."""
-    return (a.forecast.origin - DAY if a.seen_at else a.forecast.origin).isoformat()
+    return (a.forecast.origin - DAY if a.quoted_at else a.forecast.origin).isoformat()
 
 
 def origin_error(complaints: dict[str, str]) -> str | None:
@@ -100,14 +100,14 @@ def named_vintage(question: Question) -> list[Component | str]:
     return [f"Asked of the vintage {question.vintage}. ", html.A("Use the one in force", href=f"/{plain}")]
 
 
-def tiles(a: Answer) -> list[Component]:
+def tiles(a: ForecastResult) -> list[Component]:
     """The answer in four numbers."""
     low, high = a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
     middle = a.forecast.median[-1]
     higher = fmt.chance(a.forecast.chance_above(a.last_close))
     return [
-        _tile("Price now" if a.seen_at else "Last close", fmt.usd(a.last_close),
-              "provisional" if a.seen_at else fmt.day(a.past.dates[-1])),
+        _tile("Price now" if a.quoted_at else "Last close", fmt.usd(a.last_close),
+              "provisional" if a.quoted_at else fmt.day(a.past.dates[-1])),
         _tile(f"Middle, {fmt.day(a.target, year=False)}", fmt.usd(middle),
               fmt.signed_percent(middle / a.last_close - 1)),
         _tile("80 % range", fmt.usd_range(low, high), "4 chances in 5"),
@@ -126,7 +126,7 @@ def _tile(label: str, value: str, note: str) -> Component:
     )
 
 
-def _chart(a: Answer, complaints: dict[str, str]) -> Component:
+def _chart(a: ForecastResult, complaints: dict[str, str]) -> Component:
     return html.Section(
         [
             html.Div(
@@ -166,7 +166,7 @@ def _chart(a: Answer, complaints: dict[str, str]) -> Component:
     )
 
 
-def legend(a: Answer) -> list[Component]:
+def legend(a: ForecastResult) -> list[Component]:
     """What each line and colour of the chart stands for, as far as it is there."""
     absent = {"price" if a.question.view == "candles" else "candle"}
     if not a.after.dates:
@@ -179,14 +179,14 @@ def csv_address(question: Question) -> str:
     return f"/api/v1/forecast{question.search}&format=csv"
 
 
-def _table(a: Answer) -> Component:
+def _table(a: ForecastResult) -> Component:
     head, rows = table(a)
     return html.Details(
         [html.Summary("Day by day"), Table("table", "The forecast day by day", head, rows)], className="panel"
     )
 
 
-def table(a: Answer) -> tuple[list[str], list[list[str]]]:
+def table(a: ForecastResult) -> tuple[list[str], list[list[str]]]:
     """The forecast day by day, with what happened where it has: headings and rows."""
     happened = dict(zip(a.after.dates, a.after.closes, strict=True))
     head = ["Day (UTC)", *TABLE_LEVELS.values(), *(["Closed at"] if happened else [])]

@@ -1,4 +1,4 @@
-"""Keeps the forecast page current: the form, the address and the clock all ask the same question."""
+"""The forecast page's callbacks: form and address ask the same question."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, Output, ctx, no_update
 
 from btc_assets.errors import StorageError
-from btc_dash.data.context import Site
-from btc_dash.data.forecasting import Answer, NoAnswer, answer, understand
+from btc_dash.data.context import Context
+from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for, read_question
 from btc_dash.data.query import arguments
 from btc_dash.pages import forecast
 from btc_dash.server.middleware import client
@@ -45,7 +45,7 @@ _ERRORS = {f"{name}_error": Output(control, "error") for name, control in FIELDS
 _FORM = {f"form_{name}": Output(control, "value") for name, control in FIELDS.items()}
 
 
-def register(app: Dash, site: Site) -> None:
+def register(app: Dash, context: Context) -> None:
     """Attach the forecast page's callbacks."""
 
     @app.callback(
@@ -59,7 +59,7 @@ def register(app: Dash, site: Site) -> None:
         if ctx.triggered_id == "as-of":
             form["start"] = "close"
         form["vintage"] = arguments(search).get("vintage")
-        return respond(site, arguments(search) if from_address else form, search, from_address)
+        return respond(context, arguments(search) if from_address else form, search, from_address)
 
     app.clientside_callback(
         ClientsideFunction("page", "picture"), Output("png", "title"), Input("png", "n_clicks"),
@@ -71,19 +71,21 @@ def register(app: Dash, site: Site) -> None:
     )  # fmt: skip
 
 
-def respond(site: Site, values: Mapping[str, object], search: object, from_address: bool) -> dict[str, Any]:
+def respond(
+    context: Context, values: Mapping[str, object], search: object, from_address: bool
+) -> dict[str, Any]:
     """What changes on the page for ``values``: all of it, or only the messages at the fields."""
     nothing = dict.fromkeys([*_SAID, *_ERRORS, *_FORM], no_update)
     try:
-        question, complaints = understand(site, values)
+        question, complaints = read_question(context, values)
         errors = {f"{name}_error": complaints.get(name) for name in FIELDS}
         errors["as_of_error"] = forecast.origin_error(complaints)
         if complaints and not from_address:
             return nothing | errors
-        found = answer(site, question, client())
-        if isinstance(found, NoAnswer):
+        found = forecast_for(context, question, client())
+        if isinstance(found, NoForecast):
             return nothing | errors | {f"{forecast.origin_field(question)}_error": found.text}
-        shown = _shown(site, found)
+        shown = _shown(context, found)
     except TooManyRequests as limit:
         return nothing | {"as_of_error": str(limit)}
     except (StorageError, OSError):
@@ -95,12 +97,12 @@ def respond(site: Site, values: Mapping[str, object], search: object, from_addre
     return nothing | shown | errors | moved | start
 
 
-def _shown(site: Site, found: Answer) -> dict[str, Any]:
+def _shown(context: Context, found: ForecastResult) -> dict[str, Any]:
     head, rows = forecast.table(found)
     return {
         "headline": forecast_text.headline(found),
         "lead": forecast_text.lead(found),
-        "trust": forecast_text.trust(site.reader, found),
+        "trust": forecast_text.trust(context.cache, found),
         "hindsight": forecast_text.hindsight(found),
         "provenance": forecast_text.provenance(found),
         "tiles": forecast.tiles(found),
@@ -113,7 +115,7 @@ def _shown(site: Site, found: Answer) -> dict[str, Any]:
     }
 
 
-def _form(found: Answer) -> dict[str, str]:
+def _form(found: ForecastResult) -> dict[str, str]:
     question = found.question
     return {
         "form_days": str(question.days),

@@ -1,27 +1,27 @@
-"""The frame around every page: header, navigation, state of the data, notices, footer."""
+"""Draw the frame around every page: header, navigation, state of the data, notices, footer."""
 
 from __future__ import annotations
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 from btc_dash.data.freshness import Age
 from btc_dash.text import formatting as fmt
 
 NAVIGATION = {"/": "Forecast", "/track-record": "Track record", "/models": "Models", "/about": "About"}
-PULSE_SECONDS = 60
+REFRESH_SECONDS = 60
 
 
-def frame(site: Site) -> Component:
+def frame(context: Context) -> Component:
     """The document: everything but the page itself, which the router puts into ``page``."""
     return html.Div(
         [
             dcc.Location(id="url", refresh="callback-nav"),
-            dcc.Interval(id="pulse", interval=PULSE_SECONDS * 1000),
+            dcc.Interval(id="pulse", interval=REFRESH_SECONDS * 1000),
             html.A("Skip to the content", href="#page", className="skip"),
-            _header(site),
-            html.Div(notices(site), id="notices", className="wrap", role="status"),
+            _header(context),
+            html.Div(notices(context), id="notices", className="wrap", role="status"),
             html.Main(id="page", className="wrap", tabIndex=-1),
             _footer(),
         ],
@@ -29,9 +29,9 @@ def frame(site: Site) -> Component:
     )
 
 
-def badge(site: Site) -> list[Component]:
+def badge(context: Context) -> list[Component]:
     """The data's date in the header, with a dot that also differs in shape."""
-    fresh = site.freshness()
+    fresh = context.freshness()
     if fresh.newest is None:
         return [html.Span(className="dot none"), html.Span("No data yet")]
     return [
@@ -41,10 +41,10 @@ def badge(site: Site) -> list[Component]:
     ]
 
 
-def notices(site: Site) -> list[Component]:
-    """What a visitor must know before reading any number."""
+def notices(context: Context) -> list[Component]:
+    """List what a visitor must know before reading any number."""
     shown: list[Component] = []
-    if site.settings.simulated:
+    if context.settings.simulated:
         shown.append(
             _notice(
                 "simulated",
@@ -52,9 +52,9 @@ def notices(site: Site) -> list[Component]:
                 "These prices are made up; nothing here is about real Bitcoin.",
             )
         )
-    fresh = site.freshness()
-    if site.reader.outage:
-        since = site.reader.outage.since
+    fresh = context.freshness()
+    if context.cache.outage:
+        since = context.cache.outage.since
         shown.append(
             _notice(
                 "outage", "The store does not answer.", f"This is the last good page, from {since:%H:%M} UTC."
@@ -73,7 +73,7 @@ def _notice(kind: str, title: str, text: str) -> Component:
     return html.Div([html.Strong(title), " ", text], className=f"notice {kind}")
 
 
-def _header(site: Site) -> Component:
+def _header(context: Context) -> Component:
     links = [dcc.Link(name, href=path, className="place") for path, name in NAVIGATION.items()]
     return html.Header(
         html.Div(
@@ -88,7 +88,7 @@ def _header(site: Site) -> Component:
                     title="BTC Forecast, home",
                 ),
                 html.Nav(links, id="tabs", **{"aria-label": "Pages"}),
-                html.Div(badge(site), id="badge", className="badge"),
+                html.Div(badge(context), id="badge", className="badge"),
                 html.Button(
                     html.Span(className="icon scheme", **{"aria-hidden": "true"}),
                     id="scheme",

@@ -12,8 +12,8 @@ from btc_assets.contracts import NETWORKS
 from btc_dash.charts.base import CONFIG
 from btc_dash.charts.vintages import staircase
 from btc_dash.data import market
-from btc_dash.data.context import Site
-from btc_dash.data.model_cards import Card, Reign
+from btc_dash.data.context import Context
+from btc_dash.data.model_cards import ModelCard, VintagePeriod
 from btc_dash.data.query import ModelQuestion, Question
 from btc_dash.text import formatting as fmt
 
@@ -24,13 +24,13 @@ _ABOUT = {
 _SHOWN = 60
 
 
-def page(site: Site, question: ModelQuestion, complaints: dict[str, str]) -> Component:
+def page(context: Context, question: ModelQuestion, complaints: dict[str, str]) -> Component:
     """The page for one network and one of its vintages."""
-    reigns = site.cards.reigns(question.model)
-    chosen = site.cards.find(question.model, question.vintage)
+    periods = context.cards.periods(question.model)
+    chosen = context.cards.find(question.model, question.vintage)
     if question.vintage and chosen is None:
         complaints = complaints | {"vintage": f"{fmt.model(question.model)} has no such vintage."}
-        chosen = site.cards.find(question.model, None)
+        chosen = context.cards.find(question.model, None)
     return html.Div(
         [
             html.Section(
@@ -48,7 +48,7 @@ def page(site: Site, question: ModelQuestion, complaints: dict[str, str]) -> Com
             html.Nav(
                 [_tab(name, question.model) for name in NETWORKS], className="tabs", **{"aria-label": "Model"}
             ),
-            *(_body(site, chosen, reigns) if chosen else [_nothing(question.model)]),
+            *(_body(context, chosen, periods) if chosen else [_nothing(question.model)]),
         ],
         className="models",
     )
@@ -66,12 +66,12 @@ def _nothing(model: str) -> Component:
     )
 
 
-def _body(site: Site, chosen: Reign, reigns: list[Reign]) -> list[Component]:
-    rows = market.vintages(site.reader).filter(pl.col("model") == chosen.model)
+def _body(context: Context, chosen: VintagePeriod, periods: list[VintagePeriod]) -> list[Component]:
+    rows = market.vintages(context.cache).filter(pl.col("model") == chosen.model)
     keys = [html.Span([html.I(className="key median"), "Trained to"]),
             html.Span([html.I(className="key cross"), "Refit refused"])]  # fmt: skip
     return [
-        _card(site, chosen),
+        _card(context, chosen),
         html.Section(
             [
                 html.H2("In force over time"),
@@ -81,22 +81,22 @@ def _body(site: Site, chosen: Reign, reigns: list[Reign]) -> list[Component]:
             ],
             className="panel",
         ),
-        html.Section([html.H2("All vintages"), _table(reigns, chosen)], className="panel"),
+        html.Section([html.H2("All vintages"), _table(periods, chosen)], className="panel"),
     ]
 
 
-def _card(site: Site, reign: Reign) -> Component:
-    card = site.cards.card(reign)
-    title = f"{fmt.model(reign.model)}, vintage {reign.vintage}"
+def _card(context: Context, period: VintagePeriod) -> Component:
+    card = context.cards.card(period)
+    title = f"{fmt.model(period.model)}, vintage {period.vintage}"
     if card is None:
         text = "Its files are not in the registry of this machine or do not match their hashes."
         return html.Section([html.H2(title), html.P(text, className="hint")], className="panel")
     pictures = [_picture(card, name) for name in card.pictures]
     return html.Section(
         [
-            html.Div([html.H2(title), html.P(_ABOUT.get(reign.model, ""), className="hint")]),
+            html.Div([html.H2(title), html.P(_ABOUT.get(period.model, ""), className="hint")]),
             html.Div([_facts(card), html.Div(pictures, className="pictures")], className="card"),
-            html.P(html.A("Forecast with this vintage", href=_forecast_address(reign), className="button")),
+            html.P(html.A("Forecast with this vintage", href=_forecast_address(period), className="button")),
             html.P(
                 "In-sample numbers say that training worked, not how good forecasts are: for that, see the "
                 "track record.",
@@ -107,14 +107,14 @@ def _card(site: Site, reign: Reign) -> Component:
     )
 
 
-def _forecast_address(reign: Reign) -> str:
-    return f"/{Question(model=reign.model, vintage=str(reign.vintage)).search}"
+def _forecast_address(period: VintagePeriod) -> str:
+    return f"/{Question(model=period.model, vintage=str(period.vintage)).search}"
 
 
-def _facts(card: Card) -> Component:
-    manifest, metrics, reign = card.manifest, card.manifest.get("metrics", {}), card.reign
+def _facts(card: ModelCard) -> Component:
+    manifest, metrics, period = card.manifest, card.manifest.get("metrics", {}), card.period
     known = {
-        "In force": f"{fmt.day(reign.first)} to {fmt.day(reign.last)} ({fmt.days(reign.days)})",
+        "In force": f"{fmt.day(period.first)} to {fmt.day(period.last)} ({fmt.days(period.days)})",
         "Trained on": f"{metrics.get('origins', 0):,.0f} days from "
         f"{manifest.get('first_origin', 'unknown')}, targets to {manifest.get('last_target', 'unknown')}",
         "Loss, in sample": _against_walk(metrics.get("train_loss")),
@@ -126,7 +126,7 @@ def _facts(card: Card) -> Component:
         ),
         "Libraries": ", ".join(f"{k} {v}" for k, v in manifest.get("libraries", {}).items()),
         "Data, sha256": manifest.get("data_sha256", ""),
-        "Manifest, sha256": reign.manifest_sha256,
+        "Manifest, sha256": period.manifest_sha256,
     }
     pairs = [part for name, text in known.items() if text for part in (html.Dt(name), html.Dd(str(text)))]
     return html.Dl(pairs)
@@ -140,21 +140,21 @@ def _share(value: float | None) -> str:
     return "" if value is None else fmt.percent(value, 1)
 
 
-def _picture(card: Card, name: str) -> Component:
+def _picture(card: ModelCard, name: str) -> Component:
     texts = {
         "loss.png": "Training loss by epoch, beside the random walk's",
         "calibration.png": "Share of training outcomes below each quantile",
     }
-    address = f"/models/{card.reign.model}/{card.reign.vintage}/{name}"
+    address = f"/models/{card.period.model}/{card.period.vintage}/{name}"
     return html.Img(src=address, alt=texts.get(name, name), title=texts.get(name, name))
 
 
-def _link(reign: Reign) -> Component:
-    search = urlencode({"model": reign.model, "vintage": str(reign.vintage)})
-    return dcc.Link(str(reign.vintage), href=f"/models?{search}")
+def _link(period: VintagePeriod) -> Component:
+    search = urlencode({"model": period.model, "vintage": str(period.vintage)})
+    return dcc.Link(str(period.vintage), href=f"/models?{search}")
 
 
-def _table(reigns: list[Reign], chosen: Reign) -> Component:
+def _table(periods: list[VintagePeriod], chosen: VintagePeriod) -> Component:
     rows = [
         html.Tr(
             [
@@ -166,7 +166,7 @@ def _table(reigns: list[Reign], chosen: Reign) -> Component:
             ],
             className="chosen" if r == chosen else "",
         )
-        for r in reigns[:_SHOWN]
+        for r in periods[:_SHOWN]
     ]
     heads = ("Vintage", "In force from", "to", "Days", "Why")
     head = [html.Th(h, scope="col", className="text" if h == "Why" else "") for h in heads]

@@ -1,4 +1,4 @@
-"""Which page an address shows, and the callbacks of the frame."""
+"""Route an address to its page, and attach the frame's callbacks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.development.base_component import Component
 
 from btc_assets.errors import StorageError
-from btc_dash.data.context import Site
-from btc_dash.data.forecasting import NoAnswer, answer, understand
+from btc_dash.data.context import Context
+from btc_dash.data.forecasting import NoForecast, forecast_for, read_question
 from btc_dash.data.query import ModelQuestion, RecordQuestion, arguments, parse
 from btc_dash.pages import (
     about,
@@ -25,47 +25,47 @@ from btc_dash.server.middleware import client
 from btc_dash.server.rate_limit import TooManyRequests
 
 
-def render(site: Site, pathname: object, search: object) -> Component:
+def render(context: Context, pathname: object, search: object) -> Component:
     """The page at an address, whatever state the system is in."""
     page = PAGES.get(pathname) if isinstance(pathname, str) else None
     if page is None:
         return states.not_found()
     try:
-        return page(site, search if isinstance(search, str) else "")
+        return page(context, search if isinstance(search, str) else "")
     except TooManyRequests as limit:
-        return states.later(limit)
+        return states.rate_limited(limit)
     except (StorageError, OSError):
-        return states.out_of_order()
+        return states.store_outage()
 
 
-def _forecast(site: Site, search: str) -> Component:
-    question, complaints = understand(site, arguments(search))
+def _forecast(context: Context, search: str) -> Component:
+    question, complaints = read_question(context, arguments(search))
     plain = question.model_copy(update={"as_of": None, "start": "close", "vintage": None})
-    found = answer(site, question, client())
-    if isinstance(found, NoAnswer) and question.search != plain.search:
+    found = forecast_for(context, question, client())
+    if isinstance(found, NoForecast) and question.search != plain.search:
         complaints |= {forecast.origin_field(question): found.text}
         question = plain
-        found = answer(site, question, client())
-    if isinstance(found, NoAnswer):
-        return states.waiting(site, found)
-    return forecast.page(site, found, complaints, search)
+        found = forecast_for(context, question, client())
+    if isinstance(found, NoForecast):
+        return states.waiting(context, found)
+    return forecast.page(context, found, complaints, search)
 
 
-def _track_record(site: Site, search: str) -> Component:
+def _track_record(context: Context, search: str) -> Component:
     question, complaints = parse(RecordQuestion, arguments(search))
-    return track_record.page(site, question, complaints, search)
+    return track_record.page(context, question, complaints, search)
 
 
-def _models(site: Site, search: str) -> Component:
+def _models(context: Context, search: str) -> Component:
     question, complaints = parse(ModelQuestion, arguments(search))
-    return models.page(site, question, complaints)
+    return models.page(context, question, complaints)
 
 
-def _about(site: Site, _search: str) -> Component:
-    return about.page(site)
+def _about(context: Context, _search: str) -> Component:
+    return about.page(context)
 
 
-PAGES: dict[str, Callable[[Site, str], Component]] = {
+PAGES: dict[str, Callable[[Context, str], Component]] = {
     "/": _forecast,
     "/track-record": _track_record,
     "/models": _models,
@@ -76,14 +76,14 @@ ASK_THEMSELVES = ("/", "/track-record")
 """Pages that follow changes of the query string without being drawn anew."""
 
 
-def register(app: Dash, site: Site) -> None:
+def register(app: Dash, context: Context) -> None:
     """Attach the frame's callbacks."""
 
     @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
     def show(pathname: object, search: object) -> Component:
         if pathname in ASK_THEMSELVES and list(ctx.triggered_prop_ids) == ["url.search"]:
             return no_update
-        return render(site, pathname, search)
+        return render(context, pathname, search)
 
     @app.callback(
         Output("page", "children", allow_duplicate=True),
@@ -92,8 +92,8 @@ def register(app: Dash, site: Site) -> None:
         State("url", "search"),
         prevent_initial_call=True,
     )
-    def look_again(_beats: object, pathname: object, search: object) -> Component:
-        return render(site, pathname, search)
+    def refresh(_beats: object, pathname: object, search: object) -> Component:
+        return render(context, pathname, search)
 
     @app.callback(
         Output("badge", "children"),
@@ -102,10 +102,10 @@ def register(app: Dash, site: Site) -> None:
         prevent_initial_call=True,
     )
     def state(_beats: object) -> tuple[list[Component], list[Component]]:
-        return frame.badge(site), frame.notices(site)
+        return frame.badge(context), frame.notices(context)
 
-    forecast_callbacks.register(app, site)
-    track_callbacks.register(app, site)
+    forecast_callbacks.register(app, context)
+    track_callbacks.register(app, context)
     app.clientside_callback(
         ClientsideFunction("page", "here"), Output("tabs", "data-at"), Input("url", "pathname")
     )

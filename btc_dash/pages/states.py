@@ -6,17 +6,17 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.io import progress
-from btc_dash.data.context import Site
-from btc_dash.data.forecasting import NoAnswer
+from btc_dash.data.context import Context
+from btc_dash.data.forecasting import NoForecast
 from btc_dash.server.rate_limit import TooManyRequests
 from btc_dash.text import formatting as fmt
 
 WAIT_SECONDS = 2
 
 
-def waiting(site: Site, why: NoAnswer) -> Component:
+def waiting(context: Context, why: NoForecast) -> Component:
     """An empty page that says what is being done, or what to run, and looks again by itself."""
-    stage = progress.read(site.settings.root)
+    stage = progress.read(context.settings.root)
     body = _loading(stage) if stage and stage.fraction < 1 else _empty(why)
     return html.Section([*body, dcc.Interval(id="waiting", interval=WAIT_SECONDS * 1000)], className="state")
 
@@ -30,7 +30,7 @@ def _loading(stage: progress.Progress) -> list[Component]:
     ]
 
 
-def _empty(why: NoAnswer) -> list[Component]:
+def _empty(why: NoForecast) -> list[Component]:
     run = (
         [html.P(["On the machine that serves this page, run ", html.Code(why.command), "."])]
         if why.command
@@ -39,7 +39,7 @@ def _empty(why: NoAnswer) -> list[Component]:
     return [html.H1(why.title), html.P(why.text), *run]
 
 
-def out_of_order() -> Component:
+def store_outage() -> Component:
     """The store fails and nothing was read before."""
     return html.Section(
         [
@@ -52,7 +52,7 @@ def out_of_order() -> Component:
     )
 
 
-def later(limit: TooManyRequests) -> Component:
+def rate_limited(limit: TooManyRequests) -> Component:
     """The visitor has asked for more computing than one may."""
     return html.Section([html.H1("One moment"), html.P(str(limit))], className="state")
 

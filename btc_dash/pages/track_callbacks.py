@@ -1,4 +1,4 @@
-"""Keeps the track record current with its form and its address."""
+"""The track record's callbacks: form and address ask the same question."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from dash import Dash, Input, Output, ctx, no_update
 
 from btc_assets.errors import StorageError
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 from btc_dash.data.query import RecordQuestion, arguments, parse
 from btc_dash.pages import track_record
 
@@ -15,7 +15,7 @@ FIELDS = {"days": "record-days", "model": "record-model", "kind": "record-kind"}
 _ERRORS = tuple(f"{name}_error" for name in FIELDS)
 
 
-def register(app: Dash, site: Site) -> None:
+def register(app: Dash, context: Context) -> None:
     """Attach the track record's callbacks."""
 
     @app.callback(
@@ -38,7 +38,7 @@ def register(app: Dash, site: Site) -> None:
         if complaints and not from_address:
             return nothing | errors
         try:
-            body = track_record.body(site, question)
+            body = track_record.body(context, question)
         except (StorageError, OSError):
             return nothing | {"days_error": "The store does not answer; try again in a moment."}
         shown = nothing | errors | {"body": body}

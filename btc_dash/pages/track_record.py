@@ -11,12 +11,12 @@ from btc_assets.scoring.drift import window
 from btc_dash.charts import track_record as charts
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.data import calibration, market, track_record
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 from btc_dash.data.ledger import ledger_head
 from btc_dash.data.query import RecordQuestion
 from btc_dash.pages.controls import Choice, Entry, Table
 from btc_dash.text import formatting as fmt
-from btc_dash.text.record_text import drift_sentence, verdict
+from btc_dash.text.record_text import drift_sentence, record_sentences
 
 _PRESETS = {n: fmt.days(n) for n in (1, 7, 14, 30, 90)}
 _MODEL_NAMES = {name: fmt.model(name) for name in ("ensemble", *NETWORKS)}
@@ -29,9 +29,9 @@ _FEWEST = 10
 _HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
 
 
-def page(site: Site, question: RecordQuestion, complaints: dict[str, str], search: str) -> Component:
+def page(context: Context, question: RecordQuestion, complaints: dict[str, str], search: str) -> Component:
     """The whole page for one horizon, model and kind of forecast."""
-    ledger = ledger_head(site.reader)
+    ledger = ledger_head(context.cache)
     return html.Div(
         [
             dcc.Location(id="record-address", refresh=False, search=search),
@@ -48,28 +48,30 @@ def page(site: Site, question: RecordQuestion, complaints: dict[str, str], searc
                 className="said",
             ),
             _controls(question, complaints),
-            html.Div(body(site, question), id="record-body", className="record", **{"aria-live": "polite"}),
+            html.Div(
+                body(context, question), id="record-body", className="record", **{"aria-live": "polite"}
+            ),
         ],
         className="record",
     )
 
 
-def body(site: Site, question: RecordQuestion) -> list[Component]:
+def body(context: Context, question: RecordQuestion) -> list[Component]:
     """Everything that depends on the question."""
-    table = track_record.totals(site.reader, question.kind).filter(model=question.model)
+    table = track_record.totals(context.cache, question.kind).filter(model=question.model)
     row = table.filter(horizon=question.days)
     if row.is_empty():
-        return [_nothing_yet(site, question)]
+        return [_nothing_yet(context, question)]
     enough = _enough(table)
-    said = track_record.hindsight(site.reader, question.model, question.days)
+    said = track_record.hindsight(context.cache, question.model, question.days)
     name = fmt.model(question.model)
-    held = calibration.over_time(site.reader, question.model, question.days)
+    held = calibration.over_time(context.cache, question.model, question.days)
     return [
-        _verdict(site, question),
+        _verdict(context, question),
         _panel(
             "What it said, what happened",
             f"Each day with what was forecast for it {fmt.days(question.days)} before; the last year.",
-            _graph("said", charts.hindsight_figure(said, market.history(site.reader)), _HIGH),
+            _graph("said", charts.hindsight_figure(said, market.history(context.cache)), _HIGH),
             legend=(
                 ("actual", "What happened"),
                 ("median", "Middle of the forecast"),
@@ -97,7 +99,7 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
                     "In tenths. Level is honest, a hump too cautious, a valley too bold.",
                     _graph("pit", charts.pit_figure(row.row(0, named=True)), _LOW),
                 ),
-                _panel("Changes", "Refits that were refused, and drift.", _events(site, question)),
+                _panel("Changes", "Refits that were refused, and drift.", _events(context, question)),
             ],
             className="pair",
         ),
@@ -105,7 +107,7 @@ def body(site: Site, question: RecordQuestion) -> list[Component]:
         _panel(
             f"Scores {fmt.days(question.days)} ahead",
             "Score: CRPS as a ratio to the random walk's; below 1 is better, ± is a 95 % margin.",
-            _scores(site, question),
+            _scores(context, question),
         ),
     ]
 
@@ -142,10 +144,10 @@ def _controls(question: RecordQuestion, complaints: dict[str, str]) -> Component
     )  # fmt: skip
 
 
-def _nothing_yet(site: Site, question: RecordQuestion) -> Component:
+def _nothing_yet(context: Context, question: RecordQuestion) -> Component:
     others = {
         kind: n
-        for kind, n in track_record.counts(site.reader).items()
+        for kind, n in track_record.counts(context.cache).items()
         if n and kind not in ("all", question.kind)
     }
     hint = "A forecast is scored once the day it is about is over."
@@ -155,19 +157,19 @@ def _nothing_yet(site: Site, question: RecordQuestion) -> Component:
     return html.Section([html.H2(title), html.P(f"{hint}")], className="state")
 
 
-def _verdict(site: Site, question: RecordQuestion) -> Component:
-    return html.Section([html.P(s) for s in verdict(site.reader, question)], className="verdict")
+def _verdict(context: Context, question: RecordQuestion) -> Component:
+    return html.Section([html.P(s) for s in record_sentences(context.cache, question)], className="verdict")
 
 
-def _scores(site: Site, question: RecordQuestion) -> Component:
-    table = track_record.totals(site.reader, question.kind).filter(horizon=question.days)
+def _scores(context: Context, question: RecordQuestion) -> Component:
+    table = track_record.totals(context.cache, question.kind).filter(horizon=question.days)
     rows = {row["model"]: row for row in table.iter_rows(named=True)}
     lines = []
     for name in (*reversed(MODELS), *reversed(BASELINES)):
         if name not in rows:
             continue
         row = rows[name]
-        against = track_record.compare(site.reader, name, question.days, question.kind).get("random_walk")
+        against = track_record.compare(context.cache, name, question.days, question.kind).get("random_walk")
         margin = f" ± {against.margin:.3f}" if against and against.margin and name != "random_walk" else ""
         cells = [
             fmt.model(name),
@@ -182,12 +184,12 @@ def _scores(site: Site, question: RecordQuestion) -> Component:
     return Table("scores", "Scores", _HEAD, lines, chosen=fmt.model(question.model))
 
 
-def _events(site: Site, question: RecordQuestion) -> Component:
+def _events(context: Context, question: RecordQuestion) -> Component:
     """Drift, then what happened to vintages, newest first."""
     found: list[Component] = []
-    now = drift_sentence(calibration.drift(site.reader, question.model, question.days))
+    now = drift_sentence(calibration.drift(context.cache, question.model, question.days))
     found.append(html.Li([html.Strong("Now"), now]))
-    for event in market.events(site.reader, question.model)[:6]:
+    for event in market.events(context.cache, question.model)[:6]:
         found.append(html.Li([html.Strong(fmt.day(event.day)), f"{fmt.model(event.model)}: {event.text}"]))
     return html.Ul(found, className="events")
 

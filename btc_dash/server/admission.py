@@ -1,48 +1,53 @@
-"""How many requests a process works on, and how many may wait: whoever comes then gets a quick 503."""
+"""Shed load: limit how many requests run and wait at once; whoever comes then gets a quick 503."""
 
 from __future__ import annotations
 
 import threading
 
-AT_ONCE = 4
+MAX_CONCURRENT = 4
 """Requests a process works on at the same time; more would only share the same processor."""
 
-WAITING = 96
+MAX_QUEUED = 96
 """Requests that may wait for their turn, a second's work or two."""
 
-PATIENCE = 10.0
+MAX_WAIT_SECONDS = 10.0
 """Seconds a request waits at most; after that nobody looks at the page any more."""
 
 
-class Crowded(Exception):
-    """There are too many; come again in ``retry_after`` seconds."""
+class Overloaded(Exception):
+    """There are too many requests; try again in ``retry_after`` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Too many visitors at once; try again in {retry_after} s.")
         self.retry_after = retry_after
 
 
-class Gate:
-    """Lets ``at_once`` through, lets ``waiting`` wait for ``patience`` seconds, and sends the rest away."""
+class AdmissionControl:
+    """Let ``max_concurrent`` run and ``max_queued`` wait for ``max_wait`` seconds; refuse the rest."""
 
-    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING, patience: float = PATIENCE) -> None:
-        self._free = threading.Semaphore(at_once)
-        self._room = threading.Semaphore(at_once + waiting)
-        self._patience = patience
+    def __init__(
+        self,
+        max_concurrent: int = MAX_CONCURRENT,
+        max_queued: int = MAX_QUEUED,
+        max_wait: float = MAX_WAIT_SECONDS,
+    ) -> None:
+        self._free = threading.Semaphore(max_concurrent)
+        self._room = threading.Semaphore(max_concurrent + max_queued)
+        self._patience = max_wait
 
-    def enter(self) -> None:
-        """Wait for a turn; each ``enter`` that returns is followed by one ``leave``.
+    def acquire(self) -> None:
+        """Wait for a turn; each ``acquire`` that returns is followed by one ``release``.
 
         Raises:
-            Crowded: there is no room to wait, or the turn did not come in time.
+            Overloaded: there is no room to wait, or the turn did not come in time.
         """
         if not self._room.acquire(blocking=False):
-            raise Crowded(2)
+            raise Overloaded(2)
         if not self._free.acquire(timeout=self._patience):
             self._room.release()
-            raise Crowded(5)
+            raise Overloaded(5)
 
-    def leave(self) -> None:
-        """Give the turn to the next."""
+    def release(self) -> None:
+        """Give the turn to the next request."""
         self._free.release()
         self._room.release()

@@ -1,4 +1,4 @@
-"""The HTML document around the app: our own index, without what the pages do not use."""
+"""Write the HTML around the app: our own index, without what the pages do not use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOLD_NOBODY = ("python_version", "dash_version_url", "plotly_version")
 """Parts of Dash's configuration that the browser has no use for."""
 
 
-class Document(Dash):
+class IndexPage(Dash):
     """Dash with our document: scheme before paint, plotly.js fetched early, nothing superfluous."""
 
     def interpolate_index(self, **parts: str) -> str:
@@ -44,6 +44,6 @@ class Document(Dash):
 _ENTRY = '<div id="react-entry-point"><div class="first-wait" role="status">Loading …</div></div>'
 
 
-def create(**options: Any) -> Document:
-    """A ``Document`` with our index; ``options`` go to Dash."""
-    return Document(index_string=_INDEX, assets_ignore=r"scheme\.js", **options)
+def create(**options: Any) -> IndexPage:
+    """A ``IndexPage`` with our index; ``options`` go to Dash."""
+    return IndexPage(index_string=_INDEX, assets_ignore=r"scheme\.js", **options)

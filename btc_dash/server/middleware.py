@@ -1,4 +1,4 @@
-"""What stands between the network and the pages: limits, headers, request ids, errors without details."""
+"""Wrap every request: limits, security headers, request ids, errors without details."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from btc_dash.server.admission import Crowded, Gate
+from btc_dash.server.admission import AdmissionControl, Overloaded
 from btc_dash.server.problems import problem
 from btc_dash.server.rate_limit import TooManyRequests
 
@@ -45,20 +45,20 @@ _CSP = (
 )
 
 
-def protect(app: Dash, proxies: int, gate: Gate | None = None) -> None:
+def install(app: Dash, proxies: int, admission_control: AdmissionControl | None = None) -> None:
     """Put the limits and headers on ``app``'s server, which trusts ``proxies`` reverse proxies in front."""
-    gate = gate or Gate()
+    admission_control = admission_control or AdmissionControl()
     server: Flask = app.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     if proxies:
         server.wsgi_app = ProxyFix(server.wsgi_app, proxies, proxies, proxies)  # type: ignore[method-assign]
     csp = _CSP.format(hashes=" ".join(app.csp_hashes()))
-    server.before_request(lambda: _admit(app, gate))
-    server.teardown_request(lambda _error: gate.leave() if g.pop("inside", False) else None)
+    server.before_request(lambda: _admit(app, admission_control))
+    server.teardown_request(lambda _error: admission_control.release() if g.pop("inside", False) else None)
     server.after_request(lambda response: _finish(response, csp))
     server.register_error_handler(HTTPException, _refused)
     server.register_error_handler(TooManyRequests, _too_many)
-    server.register_error_handler(Crowded, _crowded)
+    server.register_error_handler(Overloaded, _overloaded)
     server.register_error_handler(Exception, _failed)
 
 
@@ -67,14 +67,14 @@ def client() -> str:
     return request.remote_addr or "unknown"
 
 
-def _admit(app: Dash, gate: Gate) -> Response | None:
+def _admit(app: Dash, admission_control: AdmissionControl) -> Response | None:
     g.began, g.request_id = time.perf_counter(), secrets.token_hex(8)
     if len(request.query_string) > MAX_QUERY:
         return problem(414, "Address too long", f"The query string may have {MAX_QUERY} bytes.")
     if (request.content_length or 0) > MAX_BODY:
         return problem(413, "Request too large", f"A request may carry {MAX_BODY} bytes.")
     if request.path != HEALTH:
-        gate.enter()
+        admission_control.acquire()
         g.inside = True
     if request.path == CALLBACK and request.method == "POST" and not _is_ours(app, request.get_data()):
         return problem(400, "Bad callback", "This request was not made by a page of this site.")
@@ -148,7 +148,7 @@ def _too_many(error: TooManyRequests) -> Response:
     return answer
 
 
-def _crowded(error: Crowded) -> Response:
+def _overloaded(error: Overloaded) -> Response:
     answer = problem(503, "Too many visitors", str(error))
     answer.headers["Retry-After"] = str(error.retry_after)
     return answer

@@ -1,4 +1,4 @@
-"""How much computing one client may ask for: a budget that refills with time (a token bucket)."""
+"""Limit how many forecasts each client may have computed: a token bucket."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cachetools import LRUCache
 
 
 class TooManyRequests(Exception):
-    """The client's budget is spent; ``retry_after`` seconds until it has some again."""
+    """The client has no tokens left; ``retry_after`` seconds until it has one again."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Too many forecasts computed for you; try again in {retry_after} s.")
         self.retry_after = retry_after
 
 
-class Budget:
+class RateLimiter:
     """``burst`` computations at once for each client, refilled by ``per_second``.
 
     The least recent of more than ``clients`` is forgotten, so that memory stays bounded.
@@ -35,8 +35,8 @@ class Budget:
         self._left: LRUCache[str, tuple[float, float]] = LRUCache(clients)
         self._lock = threading.Lock()
 
-    def spend(self, client: str) -> None:
-        """Take one from ``client``'s budget.
+    def take(self, client: str) -> None:
+        """Take a token of ``client``.
 
         Raises:
             TooManyRequests: nothing is left.

@@ -1,31 +1,31 @@
-"""The forecast page's sentences. Each says no more than the numbers bear out."""
+"""Write the forecast page's sentences; each says no more than the numbers support."""
 
 from __future__ import annotations
 
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.errors import StorageError
 from btc_dash.data import track_record
-from btc_dash.data.cache import Reader
-from btc_dash.data.forecasting import Answer
+from btc_dash.data.cache import TableCache
+from btc_dash.data.forecasting import ForecastResult
 from btc_dash.text import formatting as fmt
-from btc_dash.text.record_text import claim
+from btc_dash.text.record_text import comparison_text
 
 
-def headline(a: Answer) -> str:
+def headline(a: ForecastResult) -> str:
     """The answer in one sentence."""
     low, high = range_80(a)
     when = f"on {fmt.day(a.target)}" if a.travelled else f"in {fmt.days(a.question.days)}"
     return f"Bitcoin {when}: likely between {fmt.usd(low)} and {fmt.usd(high)}"
 
 
-def lead(a: Answer) -> str:
+def lead(a: ForecastResult) -> str:
     """What the headline leaves out: the day, the middle, and the chance of ending higher."""
     middle = a.forecast.median[-1]
     above = fmt.chance(a.forecast.chance_above(a.last_close))
     change = fmt.signed_percent(middle / a.last_close - 1)
     closed = f"closed at {fmt.usd(a.last_close)} on {fmt.day(a.past.dates[-1])}"
-    if a.seen_at:
-        closed = f"stood at {fmt.usd(a.last_close)} on {fmt.moment(a.seen_at)}, the day not being over"
+    if a.quoted_at:
+        closed = f"stood at {fmt.usd(a.last_close)} on {fmt.moment(a.quoted_at)}, the day not being over"
     return (
         f"Bitcoin {closed}. For "
         f"{fmt.long_day(a.target)} the middle of the forecast is {fmt.usd(middle)} ({change}). "
@@ -33,27 +33,27 @@ def lead(a: Answer) -> str:
     )
 
 
-def range_80(a: Answer) -> tuple[float, float]:
+def range_80(a: ForecastResult) -> tuple[float, float]:
     """The 80 % range on the last target."""
     return a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
 
 
-def trust(reader: Reader, a: Answer) -> str | None:
+def trust(cache: TableCache, a: ForecastResult) -> str | None:
     """How such forecasts have done against assuming no change, None without a score or while none is read."""
     model, days = a.question.model, a.question.days
     try:
-        return reader.keep(FORECAST_SCORES, ("trust", model, days), lambda: _trust(reader, model, days))
+        return cache.keep(FORECAST_SCORES, ("trust", model, days), lambda: _trust(cache, model, days))
     except (StorageError, OSError):
         return None
 
 
-def _trust(reader: Reader, model: str, days: int) -> str | None:
-    table = track_record.totals(reader, "all").filter(model=model, horizon=days)
+def _trust(cache: TableCache, model: str, days: int) -> str | None:
+    table = track_record.totals(cache, "all").filter(model=model, horizon=days)
     if table.is_empty():
         return None
     row = table.row(0, named=True)
-    against = track_record.compare(reader, model, days, "all").get("middle")
-    verdict = claim(against, "assuming no change")
+    against = track_record.compare(cache, model, days, "all").get("middle")
+    verdict = comparison_text(against, "assuming no change")
     if against and against.verdict in ("better", "worse"):
         verdict += f", which missed by {fmt.percent(row['naive_ape'], 1)}"
     missed = f"the middle missed by {fmt.percent(row['ape'], 1)} on average"
@@ -61,7 +61,7 @@ def _trust(reader: Reader, model: str, days: int) -> str | None:
     return f"Over {row['n']:,} such forecasts {missed}: {verdict}. {inside}."
 
 
-def hindsight(a: Answer) -> str | None:
+def hindsight(a: ForecastResult) -> str | None:
     """For a past origin: what happened afterwards, None while nothing has."""
     if not a.after.dates:
         return None
@@ -82,10 +82,10 @@ def hindsight(a: Answer) -> str | None:
     )
 
 
-def provenance(a: Answer) -> str:
+def provenance(a: ForecastResult) -> str:
     """Where the forecast comes from: issued and kept, back-filled, or made just now."""
     made = f"{fmt.the_model(a.forecast.model)}, fitted on prices to {fmt.day(a.forecast.vintage)}"
-    if a.seen_at:
+    if a.quoted_at:
         return f"Provisional: computed now from a day that is not over, by {made}; not part of the record."
     if a.forecast.computed:
         return f"Computed now for you by {made}; not part of the record."

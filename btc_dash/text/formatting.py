@@ -1,4 +1,4 @@
-"""Numbers, dates and sentences as people read them. Pure functions; days and times are UTC."""
+"""Format numbers, dates and names for people; pure functions, days and times in UTC."""
 
 from __future__ import annotations
 

@@ -1,44 +1,44 @@
-"""The track record in sentences that claim no more than the tests bear out."""
+"""Write the track record in sentences that claim no more than the tests support."""
 
 from __future__ import annotations
 
 from btc_assets.scoring.drift import Drift
 from btc_assets.statistics.comparison import Comparison, format_p
 from btc_dash.data import track_record
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 from btc_dash.data.query import RecordQuestion
 from btc_dash.text import formatting as fmt
 
 KIND_WORDS = {"all": "", "live": "live ", "backfilled": "back-filled "}
 
 
-def verdict(reader: Reader, question: RecordQuestion) -> list[str]:
+def record_sentences(cache: TableCache, question: RecordQuestion) -> list[str]:
     """Up to three sentences: the middle against no change, the ranges against random walks, coverage.
 
     There must be scores for the question.
     """
-    table = track_record.totals(reader, question.kind).filter(model=question.model, horizon=question.days)
+    table = track_record.totals(cache, question.kind).filter(model=question.model, horizon=question.days)
     row = table.row(0, named=True)
-    found = track_record.compare(reader, question.model, question.days, question.kind)
-    between = track_record.since(reader, question)
+    found = track_record.compare(cache, question.model, question.days, question.kind)
+    between = track_record.since(cache, question)
     name, span = fmt.the_model(question.model), fmt.days(question.days)
     when = f" made from {fmt.day(between[0])} to {fmt.day(between[1])}" if between else ""
     sentences = [
         f"Over {row['n']:,} {KIND_WORDS[question.kind]}forecasts {span} ahead{when}, the middle of "
         f"{name}'s forecast missed by {fmt.percent(row['ape'], 1)} on average and assuming no change by "
-        f"{fmt.percent(row['naive_ape'], 1)}: {claim(found.get('middle'), 'assuming no change')}."
+        f"{fmt.percent(row['naive_ape'], 1)}: {comparison_text(found.get('middle'), 'assuming no change')}."
     ]
     if "random_walk" in found:
-        ranges = claim(found["random_walk"], "a plain random walk")
+        ranges = comparison_text(found["random_walk"], "a plain random walk")
         if "mixture_walk" in found:
-            ranges += f", {claim(found['mixture_walk'], 'the strongest random walk we know')}"
+            ranges += f", {comparison_text(found['mixture_walk'], 'the strongest random walk we know')}"
         sentences.append(f"Its ranges: {ranges}.")
     inside = f"{fmt.percent(row['in80'])} of prices ended inside the 80 % range"
     sentences.append(f"{inside} and {fmt.percent(row['in95'])} inside the 95 % range.")
     return sentences
 
 
-def claim(against: Comparison | None, rival: str) -> str:
+def comparison_text(against: Comparison | None, rival: str) -> str:
     """Say what may be said of a comparison with ``rival``."""
     if against is None or against.verdict == "too few to tell":
         return f"too few to tell it from {rival}"

@@ -10,14 +10,14 @@ import dash_data
 import pytest
 from dash import Dash
 from dash_browser import DESKTOP, BrowserWindows, PageVisit, launch
-from dash_server import Served, payload, site_at
+from dash_server import Served, context_at, payload
 from dash_states import States
 from flask.testing import FlaskClient
 from playwright.sync_api import expect, sync_playwright
 
 from btc_assets.settings import Settings, load
 from btc_dash.app import create_app
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 
 
 @pytest.fixture(scope="session")
@@ -35,15 +35,15 @@ def settings(filled: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def site(settings: Settings) -> Site:
+def context(settings: Settings) -> Context:
     """The site over the filled folder, two hours after midnight UTC."""
-    return site_at(settings)
+    return context_at(settings)
 
 
 @pytest.fixture(scope="session")
-def app(site: Site) -> Dash:
+def app(context: Context) -> Dash:
     """The app over the filled folder."""
-    return create_app(site=site)
+    return create_app(context=context)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from dash import Dash, html
 from flask import Flask
 
 from btc_dash.server import middleware
-from btc_dash.server.admission import AT_ONCE, WAITING, Crowded, Gate
+from btc_dash.server.admission import MAX_CONCURRENT, MAX_QUEUED, AdmissionControl, Overloaded
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
@@ -29,36 +29,36 @@ SECONDS = float(os.environ.get("LOAD_SECONDS", "30"))
 
 
 def test_a_gate_lets_some_through_and_some_wait_and_sends_the_rest_away() -> None:
-    gate = Gate(at_once=1, waiting=1, patience=30)
-    gate.enter()
+    admission_control = AdmissionControl(max_concurrent=1, max_queued=1, max_wait=30)
+    admission_control.acquire()
     turn = threading.Event()
-    waiting = threading.Thread(target=lambda: (gate.enter(), turn.set()))
+    waiting = threading.Thread(target=lambda: (admission_control.acquire(), turn.set()))
     waiting.start()
-    while gate._room._value:  # until the other one waits
+    while admission_control._room._value:  # until the other one waits
         pass
-    with pytest.raises(Crowded) as refused:
-        gate.enter()
+    with pytest.raises(Overloaded) as refused:
+        admission_control.acquire()
     assert refused.value.retry_after == 2
     assert not turn.is_set()
-    gate.leave()
+    admission_control.release()
     waiting.join(10)
     assert turn.is_set()
-    gate.leave()
-    gate.enter()
+    admission_control.release()
+    admission_control.acquire()
 
 
 def test_nobody_waits_for_ever() -> None:
-    gate = Gate(at_once=1, waiting=5, patience=0.01)
-    gate.enter()
+    admission_control = AdmissionControl(max_concurrent=1, max_queued=5, max_wait=0.01)
+    admission_control.acquire()
     for _ in range(20):
-        with pytest.raises(Crowded):
-            gate.enter()
-    gate.leave()
-    gate.enter()
+        with pytest.raises(Overloaded):
+            admission_control.acquire()
+    admission_control.release()
+    admission_control.acquire()
 
 
 @contextmanager
-def slow_app(gate: Gate) -> Iterator[tuple[Flask, threading.Event]]:
+def slow_app(admission_control: AdmissionControl) -> Iterator[tuple[Flask, threading.Event]]:
     """An app behind our guard whose page takes until the event is set."""
     app, release = Dash("slow"), threading.Event()
     app.layout = html.Div()
@@ -73,16 +73,16 @@ def slow_app(gate: Gate) -> Iterator[tuple[Flask, threading.Event]]:
     app.server.add_url_rule("/slow", "slow", page)
     app.server.add_url_rule("/broken", "broken", broken)
     app.server.add_url_rule("/health", "health", lambda: "OK")
-    middleware.protect(app, 0, gate)
+    middleware.install(app, 0, admission_control)
     yield app.server, release
     release.set()
 
 
 def test_more_visitors_than_there_is_room_for_get_503_at_once_with_when_to_come_again() -> None:
-    gate = Gate(at_once=2, waiting=3, patience=30)
-    with slow_app(gate) as (server, release), ThreadPoolExecutor(5) as pool:
+    admission_control = AdmissionControl(max_concurrent=2, max_queued=3, max_wait=30)
+    with slow_app(admission_control) as (server, release), ThreadPoolExecutor(5) as pool:
         inside = [pool.submit(lambda: server.test_client().get("/slow").status_code) for _ in range(5)]
-        while gate._room._value:  # until all five are in
+        while admission_control._room._value:  # until all five are in
             pass
         answers = [server.test_client().get("/slow") for _ in range(20)]
         assert {answer.status_code for answer in answers} == {503}
@@ -96,8 +96,8 @@ def test_more_visitors_than_there_is_room_for_get_503_at_once_with_when_to_come_
 
 
 def test_every_kind_of_answer_gives_its_place_back() -> None:
-    gate = Gate(at_once=1, waiting=0, patience=1)
-    with slow_app(gate) as (server, release):
+    admission_control = AdmissionControl(max_concurrent=1, max_queued=0, max_wait=1)
+    with slow_app(admission_control) as (server, release):
         release.set()
         client = server.test_client()
         answers = (("/slow", 200), ("/broken", 500), ("/assets/nowhere.css", 404), ("/slow", 200))
@@ -123,7 +123,7 @@ def server(
 def test_overload_is_answered_quickly_and_passes(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half as many again as one process has room for, all at once: nobody hangs, nothing falls over."""
     with server(filled, monkeypatch, 1) as (port, process):
-        crowd = press(port, (AT_ONCE + WAITING) * 3 // 2, 4)
+        crowd = press(port, (MAX_CONCURRENT + MAX_QUEUED) * 3 // 2, 4)
         assert set(crowd.statuses) == {200, 503}, crowd.statuses
         assert crowd.wrong == []
         assert crowd.percentile(0.5, 503) < 1.0

@@ -10,7 +10,7 @@ import dash_data
 import pytest
 import schemathesis
 from dash import Dash
-from dash_server import site_at
+from dash_server import context_at
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -123,7 +123,7 @@ def test_health_says_how_old_the_data_is(client: FlaskClient) -> None:
 
 
 def test_W5_an_empty_store_is_unavailable_and_says_what_is_missing(tmp_path: Path) -> None:
-    client = create_app(site=site_at(load({}, data_dir=str(tmp_path)))).server.test_client()
+    client = create_app(context=context_at(load({}, data_dir=str(tmp_path)))).server.test_client()
     assert client.get("/api/v1/health").status_code == 503
     assert client.get("/health").status_code == 200
     answer = client.get("/api/v1/forecast")
@@ -137,9 +137,9 @@ def test_a_store_that_fails_is_503(settings: Any) -> None:
         def __getattr__(self, name: str) -> Any:
             raise StorageError("gone")
 
-    site = site_at(settings)
-    broken = replace(site, reader=type(site.reader)(Gone(), "BTCUSDT"))  # type: ignore[arg-type]
-    client = create_app(site=broken).server.test_client()
+    context = context_at(settings)
+    broken = replace(context, cache=type(context.cache)(Gone(), "BTCUSDT"))  # type: ignore[arg-type]
+    client = create_app(context=broken).server.test_client()
     for path in ("/api/v1/forecast", "/api/v1/scores", "/api/v1/health"):
         assert client.get(path).status_code == 503
 

@@ -12,7 +12,7 @@ from btc_assets.contracts import FORECASTS, RAW_KLINES
 from btc_assets.errors import StorageError
 from btc_assets.storage.delta.store import DeltaTables
 from btc_dash.data import market
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 
 
 class Broken:
@@ -36,78 +36,78 @@ def tables(tmp_path: Path) -> DeltaTables:
 
 
 def test_a_value_is_loaded_once_a_version(tables: DeltaTables) -> None:
-    reader = Reader(tables, dash_data.SYMBOL, check_every=0)
+    cache = TableCache(tables, dash_data.SYMBOL, check_every=0)
     loads: list[int] = []
     for _ in range(3):
-        reader.keep(RAW_KLINES, "x", lambda: loads.append(1))
+        cache.keep(RAW_KLINES, "x", lambda: loads.append(1))
     assert len(loads) == 1
     tables.upsert(RAW_KLINES, dash_data.klines(count=31).head(1))
-    reader.keep(RAW_KLINES, "x", lambda: loads.append(1))
+    cache.keep(RAW_KLINES, "x", lambda: loads.append(1))
     assert len(loads) == 2
 
 
 def test_new_candles_show_up(tables: DeltaTables) -> None:
-    reader = Reader(tables, dash_data.SYMBOL, check_every=0)
-    assert market.history(reader).newest == dash_data.NEWEST
+    cache = TableCache(tables, dash_data.SYMBOL, check_every=0)
+    assert market.history(cache).newest == dash_data.NEWEST
     newer = dash_data.klines(last=dash_data.TODAY, count=31).tail(1)
     tables.upsert(RAW_KLINES, newer)
-    assert market.history(reader).newest == dash_data.TODAY
+    assert market.history(cache).newest == dash_data.TODAY
 
 
 def test_through_an_outage_the_last_good_value_stays_and_the_outage_is_known(tables: DeltaTables) -> None:
     store = Broken(tables)
-    reader = Reader(store, dash_data.SYMBOL, check_every=0)  # type: ignore[arg-type]
-    before = market.history(reader)
+    cache = TableCache(store, dash_data.SYMBOL, check_every=0)  # type: ignore[arg-type]
+    before = market.history(cache)
     store.broken = True
-    assert market.history(reader) is before
-    assert reader.outage is not None
+    assert market.history(cache) is before
+    assert cache.outage is not None
     store.broken = False
-    assert market.history(reader) is before
-    assert reader.outage is None
+    assert market.history(cache) is before
+    assert cache.outage is None
 
 
 def test_an_outage_before_anything_was_read_is_an_error(tables: DeltaTables) -> None:
     store = Broken(tables)
     store.broken = True
-    reader = Reader(store, dash_data.SYMBOL)  # type: ignore[arg-type]
+    cache = TableCache(store, dash_data.SYMBOL)  # type: ignore[arg-type]
     with pytest.raises(StorageError):
-        market.history(reader)
+        market.history(cache)
 
 
 def test_a_folder_that_vanishes_is_never_a_crash(tmp_path: Path, tables: DeltaTables) -> None:
-    reader = Reader(tables, dash_data.SYMBOL, check_every=0)
-    market.history(reader)
+    cache = TableCache(tables, dash_data.SYMBOL, check_every=0)
+    market.history(cache)
     shutil.rmtree(tmp_path / "tables")
-    assert market.history(reader).newest in (None, dash_data.NEWEST)
+    assert market.history(cache).newest in (None, dash_data.NEWEST)
 
 
 def test_a_table_that_was_never_written_is_empty(tables: DeltaTables) -> None:
-    reader = Reader(tables, dash_data.SYMBOL)
-    assert market.newest_origin(reader) is None
-    assert reader.read(FORECASTS, ["model"]).is_empty()
+    cache = TableCache(tables, dash_data.SYMBOL)
+    assert market.newest_origin(cache) is None
+    assert cache.read(FORECASTS, ["model"]).is_empty()
 
 
 def test_other_symbols_stay_out(tables: DeltaTables) -> None:
-    assert market.history(Reader(tables, "ETHUSDT")).dates == []
+    assert market.history(TableCache(tables, "ETHUSDT")).dates == []
 
 
 def test_what_is_kept_is_bounded(tables: DeltaTables) -> None:
-    reader = Reader(tables, dash_data.SYMBOL, limit=5)
+    cache = TableCache(tables, dash_data.SYMBOL, limit=5)
     for number in range(50):
-        reader.keep(RAW_KLINES, number, lambda: 1)
-    assert len(reader._entries) == 5
+        cache.keep(RAW_KLINES, number, lambda: 1)
+    assert len(cache._entries) == 5
 
 
 def test_many_threads_load_a_thing_once(tables: DeltaTables) -> None:
-    reader = Reader(tables, dash_data.SYMBOL)
+    cache = TableCache(tables, dash_data.SYMBOL)
     loads: list[int] = []
 
     def load() -> int:
         loads.append(1)
-        return len(market.history(reader).closes)
+        return len(market.history(cache).closes)
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: reader.keep(RAW_KLINES, "slow", load), range(64)))
+        answers = list(pool.map(lambda _: cache.keep(RAW_KLINES, "slow", load), range(64)))
     assert answers == [30] * 64
     assert len(loads) == 1
 
@@ -122,12 +122,12 @@ def test_a_slow_store_holds_up_one_thread_only(tables: DeltaTables) -> None:
             return self._tables.version(spec)  # type: ignore[arg-type]
 
     entered, release = threading.Event(), threading.Event()
-    reader = Reader(tables, dash_data.SYMBOL, check_every=0)
-    before = market.history(reader)
-    reader._tables = Slow(tables)  # type: ignore[assignment]
-    waiting = threading.Thread(target=lambda: market.history(reader))
+    cache = TableCache(tables, dash_data.SYMBOL, check_every=0)
+    before = market.history(cache)
+    cache._tables = Slow(tables)  # type: ignore[assignment]
+    waiting = threading.Thread(target=lambda: market.history(cache))
     waiting.start()
     assert entered.wait(30)
-    assert market.history(reader) is before
+    assert market.history(cache) is before
     release.set()
     waiting.join()

@@ -12,18 +12,18 @@ from btc_dash.charts import track_record as record_charts
 from btc_dash.charts.fan import LEGEND, fan_figure
 from btc_dash.charts.vintages import staircase
 from btc_dash.data import calibration, market, track_record
-from btc_dash.data.context import Site
-from btc_dash.data.forecasting import Answer, answer
+from btc_dash.data.context import Context
+from btc_dash.data.forecasting import ForecastResult, forecast_for
 from btc_dash.data.query import Question
 
 
-def asked(site: Site, **question: Any) -> Answer:
-    found = answer(site, Question(**question), "test")
-    assert isinstance(found, Answer)
+def asked(context: Context, **question: Any) -> ForecastResult:
+    found = forecast_for(context, Question(**question), "test")
+    assert isinstance(found, ForecastResult)
     return found
 
 
-def drawn(a: Answer) -> dict[str, Any]:
+def drawn(a: ForecastResult) -> dict[str, Any]:
     return fan_figure(a.past, a.forecast, a.after, a.question.view)
 
 
@@ -31,8 +31,8 @@ def by_uid(figure: dict[str, Any]) -> dict[str, Any]:
     return {trace["uid"]: trace for trace in figure["data"]}
 
 
-def test_the_fan_starts_at_the_last_close_and_opens_evenly(site: Site) -> None:
-    a = asked(site, days=30)
+def test_the_fan_starts_at_the_last_close_and_opens_evenly(context: Context) -> None:
+    a = asked(context, days=30)
     traces = by_uid(drawn(a))
     for edge in ("band50", "band80", "band95", "band95low", "median"):
         assert traces[edge]["y"][0] == round(a.last_close, 2)
@@ -44,8 +44,8 @@ def test_the_fan_starts_at_the_last_close_and_opens_evenly(site: Site) -> None:
     assert at_end == sorted(at_end)
 
 
-def test_the_line_at_now_stands_on_the_origin(site: Site) -> None:
-    layout = drawn(asked(site))["layout"]
+def test_the_line_at_now_stands_on_the_origin(context: Context) -> None:
+    layout = drawn(asked(context))["layout"]
     assert layout["shapes"][0]["x0"] == dash_data.NEWEST.isoformat()
     assert "21 Nov" in layout["annotations"][0]["text"]
 
@@ -53,37 +53,37 @@ def test_the_line_at_now_stands_on_the_origin(site: Site) -> None:
 @pytest.mark.parametrize(
     ("span", "days"), [("50", 50), ("180", 180), ("365", 365), ("all", dash_data.CANDLES)]
 )
-def test_history_is_as_long_as_asked(site: Site, span: str, days: int) -> None:
-    assert len(by_uid(drawn(asked(site, span=span)))["price"]["x"]) == days
+def test_history_is_as_long_as_asked(context: Context, span: str, days: int) -> None:
+    assert len(by_uid(drawn(asked(context, span=span)))["price"]["x"]) == days
 
 
-def test_candles_do_not_rely_on_colour(site: Site) -> None:
-    candles = by_uid(drawn(asked(site, view="candles")))["candles"]
+def test_candles_do_not_rely_on_colour(context: Context) -> None:
+    candles = by_uid(drawn(asked(context, view="candles")))["candles"]
     assert candles["increasing"]["fillcolor"] != candles["decreasing"]["fillcolor"]
     assert candles["increasing"]["fillcolor"] == "rgba(0,0,0,0)"
     assert len(candles["open"]) == len(candles["x"]) == 50
 
 
-def test_what_happened_is_drawn_only_for_past_origins(site: Site) -> None:
-    assert "actual" not in by_uid(drawn(asked(site)))
-    past = asked(site, days=7, as_of=dash_data.NEWEST - dt.timedelta(days=20))
+def test_what_happened_is_drawn_only_for_past_origins(context: Context) -> None:
+    assert "actual" not in by_uid(drawn(asked(context)))
+    past = asked(context, days=7, as_of=dash_data.NEWEST - dt.timedelta(days=20))
     happened = by_uid(drawn(past))["actual"]
     assert len(happened["x"]) == 8
     assert happened["y"][0] == round(past.last_close, 2)
 
 
-def test_every_figure_is_plain_json(site: Site) -> None:
-    table = track_record.totals(site.reader, "all").filter(model="ensemble")
+def test_every_figure_is_plain_json(context: Context) -> None:
+    table = track_record.totals(context.cache, "all").filter(model="ensemble")
     figures = [
-        drawn(asked(site)),
+        drawn(asked(context)),
         record_charts.error_figure(table, "Ensemble"),
         record_charts.coverage_figure(table),
         record_charts.pit_figure(table.row(0, named=True)),
         record_charts.hindsight_figure(
-            track_record.hindsight(site.reader, "mlp", 7), market.history(site.reader)
+            track_record.hindsight(context.cache, "mlp", 7), market.history(context.cache)
         ),
-        record_charts.drift_figure(calibration.over_time(site.reader, "mlp", 7)),
-        staircase(market.vintages(site.reader).filter(model="lstm")),
+        record_charts.drift_figure(calibration.over_time(context.cache, "mlp", 7)),
+        staircase(market.vintages(context.cache).filter(model="lstm")),
     ]
     for figure in figures:
         assert set(figure) == {"data", "layout"}
@@ -91,10 +91,10 @@ def test_every_figure_is_plain_json(site: Site) -> None:
         json.dumps(figure)
 
 
-def test_every_line_has_an_entry_in_the_legend(site: Site) -> None:
+def test_every_line_has_an_entry_in_the_legend(context: Context) -> None:
     keys = {key for key, _ in LEGEND}
     past = dt.date(2026, 11, 1)
-    uids = {uid.removesuffix("low") for uid in by_uid(drawn(asked(site, as_of=past)))}
-    candles = {uid.removesuffix("low") for uid in by_uid(drawn(asked(site, as_of=past, view="candles")))}
+    uids = {uid.removesuffix("low") for uid in by_uid(drawn(asked(context, as_of=past)))}
+    candles = {uid.removesuffix("low") for uid in by_uid(drawn(asked(context, as_of=past, view="candles")))}
     assert uids == keys - {"candle"}
     assert {uid.removesuffix("s") for uid in candles} == keys - {"price"}

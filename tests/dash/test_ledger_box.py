@@ -13,7 +13,7 @@ from dash_data import SYMBOL
 from btc_assets.ledger.publishing.timestamps import Stamp, Stamps
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, records_frame
 from btc_assets.storage.delta.store import DeltaTables
-from btc_dash.data.cache import Reader
+from btc_dash.data.cache import TableCache
 from btc_dash.data.ledger import LedgerHead, ledger_head
 from btc_dash.pages.about import _ledger
 
@@ -58,7 +58,7 @@ def stamp(tables: DeltaTables, seq: int, **more: object) -> None:
 
 
 def head(tables: DeltaTables) -> LedgerHead:
-    found = ledger_head(Reader(tables, SYMBOL))
+    found = ledger_head(TableCache(tables, SYMBOL))
     assert found is not None
     return found
 

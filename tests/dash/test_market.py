@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from btc_assets.contracts import HORIZONS, LEVELS, MEDIAN
 from btc_dash.data import market
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 from btc_dash.data.market import Forecast
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,8 +38,8 @@ def test_the_chance_of_ending_above_the_median_is_a_half() -> None:
     assert one_day(row).chance_above(row[MEDIAN]) == pytest.approx(0.5)
 
 
-def test_an_issued_forecast_is_read_as_it_was_written(site: Site) -> None:
-    forecast = market.issued(site.reader, "lstm", dash_data.NEWEST)
+def test_an_issued_forecast_is_read_as_it_was_written(context: Context) -> None:
+    forecast = market.issued(context.cache, "lstm", dash_data.NEWEST)
     assert forecast is not None
     assert forecast.quantiles.shape == (HORIZONS, len(LEVELS))
     assert forecast.targets[0] == dash_data.TODAY
@@ -49,14 +49,14 @@ def test_an_issued_forecast_is_read_as_it_was_written(site: Site) -> None:
     assert len(forecast.first(7).targets) == 7
 
 
-def test_live_and_backfilled_forecasts_are_told_apart(site: Site) -> None:
-    old = market.issued(site.reader, "mlp", dash_data.NEWEST - dt.timedelta(days=40))
+def test_live_and_backfilled_forecasts_are_told_apart(context: Context) -> None:
+    old = market.issued(context.cache, "mlp", dash_data.NEWEST - dt.timedelta(days=40))
     assert old is not None
     assert old.backfilled
 
 
-def test_a_window_of_history_is_half_open(site: Site) -> None:
-    candles = market.history(site.reader)
+def test_a_window_of_history_is_half_open(context: Context) -> None:
+    candles = market.history(context.cache)
     start, end = dash_data.NEWEST - dt.timedelta(days=9), dash_data.NEWEST
     part = candles.window(start, end)
     assert (part.dates[0], part.dates[-1]) == (start, end - dt.timedelta(days=1))
@@ -64,9 +64,9 @@ def test_a_window_of_history_is_half_open(site: Site) -> None:
     assert candles.close_on(end + dt.timedelta(days=1)) is None
 
 
-def test_M2_events_tell_refused_refits_of_both_networks_for_the_ensemble(site: Site) -> None:
-    events = market.events(site.reader, "ensemble")
+def test_M2_events_tell_refused_refits_of_both_networks_for_the_ensemble(context: Context) -> None:
+    events = market.events(context.cache, "ensemble")
     assert events
     assert all(event.model == "lstm" and "not promoted" in event.text for event in events)
     assert [e.day for e in events] == sorted({e.day for e in events}, reverse=True)
-    assert market.events(site.reader, "mlp") == []
+    assert market.events(context.cache, "mlp") == []

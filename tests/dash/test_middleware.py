@@ -4,12 +4,12 @@ import logging
 from dataclasses import replace
 
 import pytest
-from dash_server import site_at
+from dash_server import context_at
 from flask.testing import FlaskClient
 
 from btc_assets.settings import Settings
 from btc_dash.app import create_app
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 from btc_dash.server.middleware import MAX_BODY
 
 EVERYWHERE = [
@@ -106,9 +106,9 @@ def test_an_unexpected_fault_is_500_with_a_number_and_no_details(
         def __getattr__(self, name: str) -> object:
             raise ZeroDivisionError("secret detail")
 
-    site: Site = replace(site_at(settings), reader=Faulty())  # type: ignore[arg-type]
+    context: Context = replace(context_at(settings), cache=Faulty())  # type: ignore[arg-type]
     with caplog.at_level(logging.ERROR):
-        response = create_app(site=site).server.test_client().get("/api/v1/forecast")
+        response = create_app(context=context).server.test_client().get("/api/v1/forecast")
     assert response.status_code == 500
     assert "secret" not in response.get_data(as_text=True)
     assert response.headers["X-Request-Id"] in response.get_json()["detail"]
@@ -126,8 +126,8 @@ def test_what_a_visitor_sends_is_not_logged(client: FlaskClient, caplog: pytest.
 def test_a_proxy_is_believed_only_where_it_is_configured(settings: Settings) -> None:
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
     for proxies, believed in ((0, False), (1, True)):
-        site = site_at(settings.model_copy(update={"web_proxies": proxies}))
-        headers = create_app(site=site).server.test_client().get("/health", headers=forwarded).headers
+        context = context_at(settings.model_copy(update={"web_proxies": proxies}))
+        headers = create_app(context=context).server.test_client().get("/health", headers=forwarded).headers
         assert ("Strict-Transport-Security" in headers) == believed
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dash_data
 import pytest
-from dash_server import site_at
+from dash_server import context_at
 from exchange import Exchange
 
 from btc_assets.contracts import RAW_KLINES
@@ -16,8 +16,8 @@ from btc_assets.errors import NoDataYet, SourceUnavailable
 from btc_assets.market.kline import Kline
 from btc_assets.settings import Settings, load
 from btc_dash.app import create_app
-from btc_dash.data.context import Site
-from btc_dash.data.forecasting import Answer, NoAnswer, answer
+from btc_dash.data.context import Context
+from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for
 from btc_dash.data.query import Question
 from btc_dash.data.running_day import RunningDay, running_day
 from btc_dash.text import forecast_text
@@ -36,13 +36,13 @@ def candle(close: float = 95_000.0, day: dt.date = dash_data.TODAY) -> Kline:
     )  # fmt: skip
 
 
-def site_with(site: Site, running: RunningDay) -> Site:
-    return replace(site, running=running)
+def context_with(context: Context, running: RunningDay) -> Context:
+    return replace(context, running=running)
 
 
-def test_from_now_starts_at_the_running_price_and_is_provisional(site: Site) -> None:
-    found = answer(site_with(site, RunningDay(candle)), NOW, "a")
-    assert isinstance(found, Answer)
+def test_from_now_starts_at_the_running_price_and_is_provisional(context: Context) -> None:
+    found = forecast_for(context_with(context, RunningDay(candle)), NOW, "a")
+    assert isinstance(found, ForecastResult)
     assert found.last_close == 95_000.0
     assert found.past.dates[-1] == dash_data.TODAY
     assert found.target == dash_data.TODAY + dt.timedelta(days=7)
@@ -51,12 +51,12 @@ def test_from_now_starts_at_the_running_price_and_is_provisional(site: Site) -> 
     assert forecast_text.provenance(found).startswith("Provisional:")
 
 
-def test_D1_the_running_candle_is_never_stored(site: Site) -> None:
-    before = site.reader.read(RAW_KLINES).height
-    answer(site_with(site, RunningDay(candle)), NOW, "a")
-    assert site.reader.read(RAW_KLINES).height == before
-    found = answer(site, Question(days=7), "a")
-    assert isinstance(found, Answer)
+def test_D1_the_running_candle_is_never_stored(context: Context) -> None:
+    before = context.cache.read(RAW_KLINES).height
+    forecast_for(context_with(context, RunningDay(candle)), NOW, "a")
+    assert context.cache.read(RAW_KLINES).height == before
+    found = forecast_for(context, Question(days=7), "a")
+    assert isinstance(found, ForecastResult)
     assert found.last_close != 95_000.0
 
 
@@ -70,27 +70,27 @@ def test_everybody_within_a_minute_shares_one_look() -> None:
     running = RunningDay(ask, clock=lambda: clock[0])
     for second in (0, 30, 59):
         clock[0] = second
-        running.look()
+        running.quote()
     assert len(looks) == 1
     clock[0] = 61
-    running.look()
+    running.quote()
     assert len(looks) == 2
 
 
-def test_an_exchange_that_does_not_answer_says_so_and_nothing_else(site: Site) -> None:
+def test_an_exchange_that_does_not_answer_says_so_and_nothing_else(context: Context) -> None:
     def ask() -> Kline:
         raise SourceUnavailable("connection refused to 10.0.0.1")
 
-    found = answer(site_with(site, RunningDay(ask)), NOW, "a")
-    assert isinstance(found, NoAnswer)
+    found = forecast_for(context_with(context, RunningDay(ask)), NOW, "a")
+    assert isinstance(found, NoForecast)
     assert "The exchange does not answer" in found.text
     assert "10.0.0.1" not in found.text
 
 
-def test_days_that_are_missing_before_the_running_one_are_an_answer_not_a_guess(site: Site) -> None:
+def test_days_that_are_missing_before_the_running_one_are_an_answer_not_a_guess(context: Context) -> None:
     late = candle(day=dash_data.TODAY + dt.timedelta(days=3))
-    found = answer(site_with(site, RunningDay(lambda: late)), NOW, "a")
-    assert isinstance(found, NoAnswer)
+    found = forecast_for(context_with(context, RunningDay(lambda: late)), NOW, "a")
+    assert isinstance(found, NoForecast)
     assert "none can be computed" in found.text
 
 
@@ -99,19 +99,19 @@ def test_a_source_without_a_running_day_does_not_offer_it(source: str) -> None:
     running = running_day(load({}, source=source, archive="somewhere"))
     assert not running.offered
     with pytest.raises(NoDataYet):
-        running.look()
+        running.quote()
 
 
 def test_the_exchange_s_own_running_candle_is_asked_for(
     exchange: Exchange, tmp_path: Path, settings: Settings
 ) -> None:
     chosen = settings.model_copy(update={"binance_url": exchange.url, "cache_dir": tmp_path})
-    assert running_day(chosen).look().candle.date == exchange.clock.date()
+    assert running_day(chosen).quote().candle.date == exchange.clock.date()
 
 
 def test_the_api_marks_it(settings: Settings) -> None:
-    site = site_with(site_at(settings), RunningDay(candle))
-    client = create_app(site=site).server.test_client()
+    context = context_with(context_at(settings), RunningDay(candle))
+    client = create_app(context=context).server.test_client()
     body = client.get("/api/v1/forecast?start=now&days=2").get_json()
     assert (body["provisional"], body["computed"], body["last_close"]) == (True, True, 95_000.0)
     assert client.get("/api/v1/forecast?start=later").status_code == 400

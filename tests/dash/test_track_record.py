@@ -7,22 +7,22 @@ import pytest
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.statistics.comparison import Comparison
 from btc_dash.data import track_record
-from btc_dash.data.context import Site
+from btc_dash.data.context import Context
 from btc_dash.data.query import RecordQuestion
-from btc_dash.text.record_text import claim, verdict
+from btc_dash.text.record_text import comparison_text, record_sentences
 
 
 @pytest.fixture(scope="module")
-def scores(site: Site) -> pl.DataFrame:
+def scores(context: Context) -> pl.DataFrame:
     """The whole table, read at once."""
-    return site.reader.read(FORECAST_SCORES)
+    return context.cache.read(FORECAST_SCORES)
 
 
 @pytest.mark.parametrize("kind", ["all", "live", "backfilled"])
-def test_totals_are_the_means_of_the_table(site: Site, scores: pl.DataFrame, kind: str) -> None:
+def test_totals_are_the_means_of_the_table(context: Context, scores: pl.DataFrame, kind: str) -> None:
     chosen = scores if kind == "all" else scores.filter(pl.col("live") == (kind == "live"))
     mine = chosen.filter(model="lstm", horizon=3)
-    row = track_record.totals(site.reader, kind).filter(model="lstm", horizon=3).row(0, named=True)
+    row = track_record.totals(context.cache, kind).filter(model="lstm", horizon=3).row(0, named=True)
     assert row["n"] == mine.height
     assert row["ape"] == pytest.approx(mine["absolute_percentage_error"].mean())
     assert row["in80"] == pytest.approx(mine["inside_80"].mean())
@@ -30,43 +30,43 @@ def test_totals_are_the_means_of_the_table(site: Site, scores: pl.DataFrame, kin
     assert sum(row[f"pit{b}"] for b in range(track_record.BINS)) == pytest.approx(1)
 
 
-def test_live_and_backfilled_add_up_to_all(site: Site, scores: pl.DataFrame) -> None:
-    counts = track_record.counts(site.reader)
+def test_live_and_backfilled_add_up_to_all(context: Context, scores: pl.DataFrame) -> None:
+    counts = track_record.counts(context.cache)
     assert counts["all"] == counts["live"] + counts["backfilled"] == scores.height
     assert counts["live"] > 0
     assert counts["backfilled"] > 0
 
 
-def test_years_are_read_one_at_a_time(site: Site) -> None:
-    parts = list(track_record._chunks(site.reader))
+def test_years_are_read_one_at_a_time(context: Context) -> None:
+    parts = list(track_record._chunks(context.cache))
     assert len(parts) > 5
-    assert sum(part.height for part in parts) == track_record.counts(site.reader)["all"]
+    assert sum(part.height for part in parts) == track_record.counts(context.cache)["all"]
 
 
-def test_hindsight_holds_one_row_a_target(site: Site) -> None:
-    rows = track_record.hindsight(site.reader, "mlp", 7)
+def test_hindsight_holds_one_row_a_target(context: Context) -> None:
+    rows = track_record.hindsight(context.cache, "mlp", 7)
     assert rows.height == 60
     assert rows["target_date"].is_sorted()
     assert rows["target_date"].is_unique().all()
     assert (rows["q100"] < rows["q900"]).all()
 
 
-def test_a_wider_rival_is_told_from_the_model_with_a_margin(site: Site) -> None:
-    found = track_record.compare(site.reader, "ensemble", 1, "all")
+def test_a_wider_rival_is_told_from_the_model_with_a_margin(context: Context) -> None:
+    found = track_record.compare(context.cache, "ensemble", 1, "all")
     assert set(found) == {"middle", "random_walk", "mixture_walk"}
     assert found["random_walk"].margin is not None
     assert found["random_walk"].margin > 0
 
 
-def test_overlapping_forecasts_are_too_few_to_claim_anything(site: Site) -> None:
-    for against in track_record.compare(site.reader, "ensemble", 7, "all").values():
+def test_overlapping_forecasts_are_too_few_to_claim_anything(context: Context) -> None:
+    for against in track_record.compare(context.cache, "ensemble", 7, "all").values():
         assert against.verdict in ("too few to tell", "equal by design")
 
 
-def test_a_middle_at_the_last_close_is_the_same_as_no_change_by_design(site: Site) -> None:
+def test_a_middle_at_the_last_close_is_the_same_as_no_change_by_design(context: Context) -> None:
     """It was called "too few to tell", as if more days could ever tell."""
     for days in (1, 7):
-        said = verdict(site.reader, RecordQuestion(days=days))
+        said = record_sentences(context.cache, RecordQuestion(days=days))
         assert "the same as assuming no change, by design" in said[0]
     assert "of prices ended inside the 80 % range" in said[-1]
 
@@ -83,12 +83,12 @@ def test_a_middle_at_the_last_close_is_the_same_as_no_change_by_design(site: Sit
     ],
 )
 def test_nothing_is_claimed_that_chance_explains(comparison: Comparison | None, says: str) -> None:
-    assert claim(comparison, "no change") == says
+    assert comparison_text(comparison, "no change") == says
 
 
-def test_since_names_the_origins_of_the_kind(site: Site) -> None:
-    every = track_record.since(site.reader, RecordQuestion(days=1))
-    live = track_record.since(site.reader, RecordQuestion(days=1, kind="live"))
+def test_since_names_the_origins_of_the_kind(context: Context) -> None:
+    every = track_record.since(context.cache, RecordQuestion(days=1))
+    live = track_record.since(context.cache, RecordQuestion(days=1, kind="live"))
     assert every is not None
     assert live is not None
     assert every[0] < live[0] <= live[1] == every[1] < dash_data.NEWEST

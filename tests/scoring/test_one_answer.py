@@ -22,7 +22,7 @@ from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.settings import load
 from btc_assets.storage.delta.store import DeltaTables
 from btc_dash.app import create_app
-from btc_dash.data.context import Site, open_site
+from btc_dash.data.context import Context, open_context
 from btc_dash.data.query import RecordQuestion
 from btc_dash.pages import track_record
 
@@ -74,10 +74,10 @@ def test_page_check_command_and_api_say_the_same_word(
         tables = DeltaTables(chosen.root)
         tables.upsert(dash_data.RAW_KLINES, dash_data.klines(count=220))
         tables.upsert(FORECAST_SCORES, outcomes(days, horizon, inside, loss, seed))
-        site = open_site(chosen)
-        api = create_app(site=site).server.test_client()
+        context = open_context(chosen)
+        api = create_app(context=context).server.test_client()
         rows = api.get(f"/api/v1/scores?days={horizon}").get_json()["scores"]
-        pages = {m: _page(site, m, horizon) for m in MODELS}
+        pages = {m: _page(context, m, horizon) for m in MODELS}
         lines = score_table(chosen, FIRST_DAY, dash_data.TODAY).splitlines()
         checks = {found.check_name: found for found in forecast_scores_checks(Platform(overrides=place))}
     answers = {row["model"]: row for row in rows}
@@ -92,6 +92,6 @@ def test_page_check_command_and_api_say_the_same_word(
     assert checks["calibrated"].passed is not (drifted and horizon == 1)
 
 
-def _page(site: Site, model: str, horizon: int) -> str:
-    parts = track_record.body(site, RecordQuestion(days=horizon, model=model))
+def _page(context: Context, model: str, horizon: int) -> str:
+    parts = track_record.body(context, RecordQuestion(days=horizon, model=model))
     return json.dumps(parts, cls=PlotlyJSONEncoder, ensure_ascii=False)

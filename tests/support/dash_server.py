@@ -11,12 +11,12 @@ from dash import Dash
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from btc_assets.settings import Settings
-from btc_dash.data.context import Site, open_site
+from btc_dash.data.context import Context, open_context
 
 
-def site_at(settings: Settings, **more: Any) -> Site:
+def context_at(settings: Settings, **more: Any) -> Context:
     """A site whose clock stands still."""
-    return replace(open_site(settings), **{"now": lambda: dash_data.NOW} | more)
+    return replace(open_context(settings), **{"now": lambda: dash_data.NOW} | more)
 
 
 def payload(app: Dash, output: str, changed: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import dash_data
-from dash_server import Served, site_at
+from dash_server import Served, context_at
 
 from btc_assets.errors import StorageError
 from btc_assets.io import progress
 from btc_assets.settings import load
 from btc_dash.app import create_app
-from btc_dash.data.cache import Reader
-from btc_dash.data.context import Site
+from btc_dash.data.cache import TableCache
+from btc_dash.data.context import Context
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class States:
     def url(self, state: str) -> str:
         """The address of a server in ``state``."""
         if state not in self._served:
-            self._served[state] = Served(create_app(site=self._site(state)))
+            self._served[state] = Served(create_app(context=self._site(state)))
         return self._served[state].url
 
     def finish_loading(self) -> None:
@@ -79,35 +79,37 @@ class States:
         for server in self._served.values():
             server.stop()
 
-    def _site(self, state: str) -> Site:
+    def _site(self, state: str) -> Context:
         folder = self._scratch / state.replace(" ", "-")
-        filled = site_at(load({}, data_dir=str(self._filled)))
+        filled = context_at(load({}, data_dir=str(self._filled)))
         late = {"stale": dt.timedelta(hours=30), "very stale": dt.timedelta(days=9)}
         if state in late:
             return replace(filled, now=lambda: dash_data.NOW + late[state])
         if state == "simulated":
             folder.mkdir(parents=True)
             (folder / "simulated").symlink_to(self._filled / "real")
-            return site_at(load({}, data_dir=str(folder), source="simulated"))
+            return context_at(load({}, data_dir=str(folder), source="simulated"))
         if state in ("outage", "down"):
             return self._broken(filled, warm=state == "outage")
         if state in ("filled", "bad input", "not found"):
             return filled
         if state in ("no forecasts", "no scores", "no models"):
             dash_data.fill(folder / "real", origins=0)
-        site = site_at(load({}, data_dir=str(folder)))
+        context = context_at(load({}, data_dir=str(folder)))
         if state == "loading":
-            progress.report(site.settings.root, "loading history", 0.4, "1,240 of 3,100 days")
-            site = replace(site, reader=Reader(site.reader._tables, site.reader.symbol, check_every=0.2))
-        return site
+            progress.report(context.settings.root, "loading history", 0.4, "1,240 of 3,100 days")
+            context = replace(
+                context, cache=TableCache(context.cache._tables, context.cache.symbol, check_every=0.2)
+            )
+        return context
 
     @staticmethod
-    def _broken(site: Site, warm: bool) -> Site:
+    def _broken(context: Context, warm: bool) -> Context:
         """A site whose store is gone, after the forecast page was shown once where ``warm``."""
-        tables = Flaky(site.reader._tables)
-        reader = Reader(tables, site.reader.symbol, check_every=0)  # type: ignore[arg-type]
-        broken = replace(site, reader=reader)
+        tables = Flaky(context.cache._tables)
+        cache = TableCache(tables, context.cache.symbol, check_every=0)  # type: ignore[arg-type]
+        broken = replace(context, cache=cache)
         if warm:
-            create_app(site=broken).server.test_client().get("/api/v1/forecast")
+            create_app(context=broken).server.test_client().get("/api/v1/forecast")
         tables.down = True
         return broken
