@@ -120,7 +120,7 @@ class IssueRecord:
 
     def columns(self, series: Iterable[Series] = SERIES) -> dict[str, Any]:
         """Return the record's fields by the names that the table and the hashed line have for them."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "inputs"}
+        own = {name: getattr(self, name) for name in _OWN}
         for one in series:
             sha256, version = one.fields
             own[sha256], own[version] = self.snapshot(one).sha256, self.snapshot(one).version
@@ -140,6 +140,9 @@ class IssueRecord:
     def describe(self) -> str:
         """Name this record for a person."""
         return f"record {self.seq} ({self.kind}, origin {self.origin_date})"
+
+
+_OWN = tuple(f.name for f in fields(IssueRecord) if f.name != "inputs")
 
 
 @dataclass(frozen=True, slots=True)

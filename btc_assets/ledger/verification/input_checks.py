@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -88,13 +89,17 @@ def check_features(
     mine = pl.col("symbol") == symbol
     stored = tables.read(spec).filter(mine)
     features = {w: feature_digests(stored, origins, w) for w in {columns_unknown_to(r) for r in vouched}}
-    now = {series.name: series_digests(series, newest(tables, symbol, series), origins) for series in SERIES}
+
+    @cache  # hashed only if some features differ
+    def now() -> dict[str, dict[dt.date, str]]:
+        return {s.name: series_digests(s, newest(tables, symbol, s), origins) for s in SERIES}
+
     code, incomparable = vouched[-1].code_version if vouched else "", 0
     for record in sorted(vouched, key=lambda r: (r.origin_date, r.seq)):
         origin = record.origin_date
         if features[columns_unknown_to(record)][origin] == record.features_sha256:
             continue
-        same = all(now[name][origin] == said.sha256 for name, said in record.inputs.items() if said.sha256)
+        same = all(now()[name][origin] == said.sha256 for name, said in record.inputs.items() if said.sha256)
         if same and record.code_version == code:
             message = (
                 f"features up to {origin} are not those that were read, though their candles are: one was "
