@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
@@ -13,13 +14,17 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def reference() -> dict[str, str]:
-    spec = importlib.util.spec_from_file_location("write_reference", ROOT / "scripts" / "write_reference.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return {name: write() for name, write in module.PAGES.items()}
+    return module
+
+
+def reference() -> dict[str, str]:
+    return {name: write() for name, write in script("write_reference").PAGES.items()}
 
 
 def test_the_reference_pages_are_what_the_code_says() -> None:
@@ -27,6 +32,11 @@ def test_the_reference_pages_are_what_the_code_says() -> None:
         assert (ROOT / "docs" / name).read_text() == text, (
             f"run `python scripts/write_reference.py` for {name}"
         )
+
+
+def test_the_picture_of_the_sinks_is_what_the_code_draws() -> None:
+    drawing = script("draw_sinks")
+    assert drawing.PICTURE.read_text() == drawing.draw(), "run `python scripts/draw_sinks.py`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

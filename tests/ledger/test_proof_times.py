@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 from calendar_server import Calendar, calendars
 from hypothesis import given
+from opentimestamps.core.op import OpSHA256
+from opentimestamps.core.serialize import BytesDeserializationContext
+from opentimestamps.core.timestamp import DetachedTimestampFile
 from ots_files import DIGEST, HOSTILE, files
 
 from btc_assets.ledger.proof import export_proof
@@ -97,6 +101,13 @@ def test_electrums_file_of_headers_works_as_well(proved: Proved) -> None:
 
 def test_the_bundle_holds_the_headers_that_the_operator_knows(proved: Proved) -> None:
     assert (proved.folder / "block_headers.txt").read_text() == proved.headers.read_text()
+
+
+def test_the_proof_is_one_of_the_records_line_for_the_ots_command(proved: Proved) -> None:
+    line = (proved.folder / "records.jsonl").read_bytes().splitlines(keepends=True)[1]
+    proof = next((proved.folder / "heads").glob("000000001-*.ots")).read_bytes()
+    read = DetachedTimestampFile.deserialize(BytesDeserializationContext(proof))
+    assert read.file_digest == OpSHA256().hash_fd(io.BytesIO(line))
 
 
 def test_without_headers_nothing_counts_and_it_says_so(proved: Proved) -> None:
