@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 
 import pytest
 from calendar_server import mined
@@ -12,10 +13,9 @@ from btc_assets.ledger.publishing import block_headers
 from btc_assets.ledger.publishing.block_headers import block_time
 from btc_assets.ledger.verification import verify_proof
 
-ROOT = bytes.fromhex(
-    "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a"
-)  # pragma: allowlist secret
-FIRST = b"\x01" + bytes(35) + ROOT + bytes.fromhex("29ab5f49ffff001d1dac2b7c")
+HEX = "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a"  # pragma: allowlist secret
+ROOT = bytes.fromhex(HEX)
+FIRST = struct.pack("<I32s32sIII", 1, b"", ROOT, 1_231_006_505, 0x1D00FFFF, 2_083_236_893)
 """The header of Bitcoin's block 0, as every node has it."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from calendar_server import calendars
 from typer.testing import CliRunner
 
 from btc_assets.cli.app import app
@@ -18,6 +19,7 @@ from btc_assets.defs.checks.ledger import LEDGER_CHECKS, verifies_whole_chain
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import ConfigurationError, LedgerError
+from btc_assets.ledger.publishing import block_headers
 from btc_assets.ledger.publishing.sinks import FileSink
 from btc_assets.market.calendar import DAY
 
@@ -133,6 +135,36 @@ def test_the_checks_fail_when_a_forecast_was_altered_or_the_head_is_not_outside(
     assert "record 2, origin 2024-01-12, rows" in str(found["is_what_was_issued"].description)
     assert not found["head_published"].passed
     assert found["head_published"].severity == dg.AssetCheckSeverity.WARN
+
+
+def test_a_head_in_calendars_is_shown_with_its_block_once_one_has_it(
+    issued, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_headers, "LEAST_WORK", 1)
+    monkeypatch.setenv("BTC_LEDGER_HEADERS", str(tmp_path / "headers"))
+    (tmp_path / "headers").write_text("")
+    with calendars(2) as servers:
+        addresses = ",".join(server.address for server in servers)
+        monkeypatch.setenv("BTC_LEDGER_SINK", f"{tmp_path / 'heads.jsonl'}; ots+{addresses}")
+        for server in servers:
+            server.status = 503
+        done = run("ledger", "publish")
+        assert isinstance(done.exception, LedgerError)
+        assert "no calendar has taken record 2 yet" in str(done.exception)
+        assert not checks()["head_published"].passed
+        for server in servers:
+            server.status = 200
+        done = run("ledger", "publish")
+        assert "  dated by the operator's own word (no block has it yet)\n" in done.stdout
+        assert checks()["head_published"].passed
+        block = servers[1].mine(912_345, dt.datetime(2024, 1, 13, 4, tzinfo=dt.UTC))
+        (tmp_path / "headers").write_text(f"912345 {block.hex()}\n")
+        assert "  dated block 912,345, 13 Jan 2024\n" in run("ledger", "publish").stdout
+    done = run("verify")
+    assert done.exit_code == 0
+    assert (
+        "closed by a clock that is not the operator's (record 2: block 912,345, 13 Jan 2024)" in done.stdout
+    )
 
 
 @pytest.mark.parametrize(
