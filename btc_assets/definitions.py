@@ -3,6 +3,7 @@
 import dagster as dg
 
 from btc_assets.defs.assets.baseline_forecasts import baseline_forecasts
+from btc_assets.defs.assets.chance_scores import chance_scores
 from btc_assets.defs.assets.engineered_features import engineered_features
 from btc_assets.defs.assets.forecast_scores import forecast_scores
 from btc_assets.defs.assets.forecasts import forecasts
@@ -16,6 +17,7 @@ from btc_assets.defs.automation.lambda_op import land_with_lambda
 from btc_assets.defs.automation.landing_sensor import landed_candles
 from btc_assets.defs.automation.notification_sensors import failed_runs, late_data
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
+from btc_assets.defs.checks.chances import chance_scores_checks
 from btc_assets.defs.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
 from btc_assets.defs.checks.ledger import LEDGER_CHECKS
 from btc_assets.defs.checks.market import (
@@ -39,6 +41,7 @@ defs = dg.Definitions(
         baseline_forecasts,
         forecasts,
         forecast_scores,
+        chance_scores,
     ],
     asset_checks=[
         raw_klines_checks,
@@ -48,6 +51,7 @@ defs = dg.Definitions(
         forecasts_checks,
         *LEDGER_CHECKS,
         forecast_scores_checks,
+        chance_scores_checks,
     ],
     jobs=[*JOBS, land_with_lambda],
     schedules=[daily_at_0005_utc],

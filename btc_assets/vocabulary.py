@@ -27,7 +27,9 @@ HORIZONS = 90
 MARKET_ASSETS = ("raw_klines", "raw_klines_4h", "engineered_features")
 """The assets that load candles and derive features, in order."""
 
-FORECAST_ASSETS = ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores")
+FORECAST_ASSETS = (
+    "mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores", "chance_scores",
+)  # fmt: skip
 """The assets that fit, forecast and score, in order."""
 
 DAILY_ASSETS = MARKET_ASSETS + FORECAST_ASSETS

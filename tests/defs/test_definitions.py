@@ -58,6 +58,7 @@ def test_all_assets_share_the_daily_partitions() -> None:
         ("mlp_model", "forecasts"),
         ("lstm_model", "forecasts"),
         ("forecasts", "forecast_scores"),
+        ("forecasts", "chance_scores"),
     ],
 )
 def test_the_chain_is_the_one_that_is_promised(upstream: str, downstream: str) -> None:
