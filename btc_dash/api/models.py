@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PlainSerializer, WithJsonSchema, create_model
 
+from btc_assets.chances.questions import EVENTS
 from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
 from btc_assets.scoring.drift import Verdict as DriftVerdict
 from btc_assets.statistics.comparison import Verdict
@@ -60,6 +61,43 @@ class Forecast(Body):
     backfilled: bool = Field(description="made after its first day was over")
     levels: list[Share] = Field(min_length=len(LEVELS), max_length=len(LEVELS))
     forecast: list[ForecastDay] = Field(min_length=1, max_length=HORIZONS)
+
+
+class ChanceRecord(Body):
+    """How past answers of about the same chance did: of the same kind, about as many days ahead."""
+
+    said: Share = Field(description="the mean chance that was given")
+    happened: Share = Field(description="the share that came true")
+    answers: Count
+    independent: Count = Field(description="how many are about days that do not overlap")
+
+
+class Chance(Body):
+    """The answer to a question about the price."""
+
+    symbol: str
+    simulated: bool
+    model: Model
+    origin_date: dt.date
+    last_close: FiniteFloat
+    issued_at: Moment
+    computed: bool = Field(description="from a forecast made for this request, no part of the record")
+    event: Annotated[str, Options("event", EVENTS)]
+    question: str
+    answer: str
+    days: Horizon
+    target_date: dt.date
+    chance: Share | None = Field(description="0 to 1; null where a quantity was asked for")
+    by_day: list[Share] = Field(description="the chance by (above, below, between: on) each day")
+    levels: list[Share] = Field(description="the levels of ``quantiles``")
+    quantiles: dict[str, list[FiniteFloat]] = Field(
+        description="highest, lowest, worth (USDT), fall (0 to 1)"
+    )
+    at_risk: dict[str, FiniteFloat] = Field(
+        description="loss of worth (USDT) not exceeded with this confidence"
+    )
+    shortfall: dict[str, FiniteFloat] = Field(description="mean loss (USDT) where it is exceeded")
+    record: ChanceRecord | None
 
 
 class Score(Body):

@@ -8,10 +8,17 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from btc_dash.api.models import Forecast, Health, Problem, Scores
-from btc_dash.data.query import ForecastRequest, RecordQuestion
+from btc_dash.api.models import Chance, Forecast, Health, Problem, Scores
+from btc_dash.data.query import ChanceRequest, ForecastRequest, PathsRequest, RecordQuestion
 
 Schema = dict[str, Any]
+
+PATH_TYPES = {
+    "csv": "text/csv",
+    "npz": "application/x-npz",
+    "parquet": "application/vnd.apache.parquet",
+}
+"""Media types of the paths, by format."""
 
 _REF = "#/components/schemas/{model}"
 _FAILURES = {
@@ -25,9 +32,11 @@ _FAILURES = {
 @cache
 def document() -> Schema:
     """Return the whole document, OpenAPI 3.1."""
-    bodies: list[type[BaseModel]] = [Forecast, Scores, Health, Problem]
+    bodies: list[type[BaseModel]] = [Forecast, Chance, Scores, Health, Problem]
     _, schemas = models_json_schema([(body, "serialization") for body in bodies], ref_template=_REF)
     forecast = {"200": _answer(Forecast, csv=True), **_failures(400, 404, 429, 503)}
+    chance = {"200": _answer(Chance), **_failures(400, 404, 429, 503)}
+    paths = {"200": _files(), **_failures(400, 404, 429, 503)}
     scores = {"200": _answer(Scores), **_failures(400, 503)}
     return {
         "openapi": "3.1.0",
@@ -40,6 +49,8 @@ def document() -> Schema:
         },
         "paths": {
             "/api/v1/forecast": _get("forecast", Forecast, _parameters(ForecastRequest), forecast),
+            "/api/v1/chance": _get("chance", Chance, _parameters(ChanceRequest), chance),
+            "/api/v1/paths": _get("paths", PathsRequest, _parameters(PathsRequest), paths),
             "/api/v1/scores": _get("scores", Scores, _parameters(RecordQuestion), scores),
             "/api/v1/health": _get("health", Health, [], {"200": _answer(Health), "503": _answer(Health)}),
         },
@@ -74,6 +85,12 @@ def _answer(body: type[BaseModel], csv: bool = False) -> Schema:
     text = {"text/csv": {"schema": {"type": "string"}}} if csv else {}
     headers = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
     return {"description": (body.__doc__ or "").rstrip("."), "content": content | text, "headers": headers}
+
+
+def _files() -> Schema:
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PATH_TYPES.values()}
+    headers = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
+    return {"description": "Paths of closes, highs and lows (USDT)", "content": content, "headers": headers}
 
 
 def _failures(*codes: int) -> Schema:

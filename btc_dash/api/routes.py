@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import csv
 import difflib
-import hashlib
 import io
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, request
-from pydantic import BaseModel
+from flask import Flask, Response
 
 from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
+from btc_dash.api.chances import chance_answer, paths_answer
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
 from btc_dash.api.openapi import document
+from btc_dash.api.replies import as_json, bad, cached, given, unavailable
 from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for
 from btc_dash.data.freshness import Age
-from btc_dash.data.query import ForecastRequest, RecordQuestion, arguments, parse_strictly
+from btc_dash.data.query import ForecastRequest, RecordQuestion, parse_strictly
 from btc_dash.data.values import as_day
 from btc_dash.server.middleware import client
 from btc_dash.server.problems import problem
 
-ADDRESSES = ("/api/v1/forecast", "/api/v1/scores", "/api/v1/health", "/api/v1/openapi.json")
+ADDRESSES = (
+    "/api/v1/forecast",
+    "/api/v1/chance",
+    "/api/v1/paths",
+    "/api/v1/scores",
+    "/api/v1/health",
+    "/api/v1/openapi.json",
+)
 
 
 def register(server: Flask, context: Context) -> None:
     """Attach the API to ``server``; whatever else lies under ``/api`` is a problem, not a page."""
     views = (
         lambda: _forecast(context),
+        lambda: chance_answer(context),
+        lambda: paths_answer(context),
         lambda: _scores(context),
         lambda: _health(context),
-        lambda: _cached(json.dumps(document(), separators=(",", ":")), "application/json", 3600, {}),
+        lambda: cached(json.dumps(document(), separators=(",", ":")), "application/json", 3600, {}),
     )
     for address, view in zip(ADDRESSES, views, strict=True):
         server.add_url_rule(address, address, view, methods=["GET"], provide_automatic_options=False)
@@ -74,33 +83,25 @@ def pictures(server: Flask, context: Context) -> None:
     server.add_url_rule("/models/<model>/<vintage>/<name>", "picture", picture, methods=["GET"])
 
 
-def _given() -> Mapping[str, object]:
-    return arguments(request.query_string.decode("utf-8", "replace"))
-
-
-def _bad(errors: Mapping[str, str]) -> Response:
-    return problem(400, "Bad parameters", "; ".join(errors.values()), errors)
-
-
 def _forecast(context: Context) -> Response:
-    given = _given()
+    asked = given()
     try:
-        question, errors = parse_strictly(ForecastRequest, given, market.last_day(context.cache))
-        if list(errors) == ["as_of"] and as_day(given["as_of"]):
+        question, errors = parse_strictly(ForecastRequest, asked, market.last_day(context.cache))
+        if list(errors) == ["as_of"] and as_day(asked["as_of"]):
             return problem(404, "No forecast from that day", errors["as_of"])
         if errors:
-            return _bad(errors)
+            return bad(errors)
         found = forecast_for(context, question.on_the_page(), client())
     except (StorageError, OSError):
-        return problem(503, "Store unavailable", "Neither prices nor forecasts can be read at the moment.")
+        return unavailable("Neither prices nor forecasts")
     if isinstance(found, NoForecast):
         return problem(404, found.title, found.text)
     body = _forecast_body(context, found)
     if question.format == "csv":
         name = f"btc-forecast-{question.model}-{body.origin_date}-{question.days}d.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return _cached(_csv(body), "text/csv", 60, headers)
-    return _json(body, max_age=60)
+        return cached(_csv(body), "text/csv", 60, headers)
+    return as_json(body, max_age=60)
 
 
 def _forecast_body(context: Context, a: ForecastResult) -> Forecast:
@@ -142,25 +143,25 @@ def _csv(body: Forecast) -> str:
 
 
 def _scores(context: Context) -> Response:
-    given = _given()
-    question, errors = parse_strictly(RecordQuestion, given)
+    asked = given()
+    question, errors = parse_strictly(RecordQuestion, asked)
     if errors:
-        return _bad(errors)
+        return bad(errors)
     try:
         table = track_record.totals(context.cache, question.kind)
         for name, column in (("model", "model"), ("days", "horizon")):
-            if name in given:
+            if name in asked:
                 table = table.filter(**{column: getattr(question, name)})
-        scores = [_score(context, row, question, "days" in given) for row in table.iter_rows(named=True)]
+        scores = [_score(context, row, question, "days" in asked) for row in table.iter_rows(named=True)]
     except (StorageError, OSError):
-        return problem(503, "Store unavailable", "The scores cannot be read at the moment.")
+        return unavailable("The scores")
     body = Scores(
         symbol=context.settings.symbol,
         simulated=context.settings.simulated,
         kind=question.kind,
         scores=scores,
     )
-    return _json(body, max_age=300)
+    return as_json(body, max_age=300)
 
 
 def _score(context: Context, row: Mapping[str, Any], question: RecordQuestion, judge: bool) -> Score:
@@ -209,19 +210,6 @@ def _health(context: Context) -> Response:
         store_outage_since=context.cache.outage.since if context.cache.outage else None,
         simulated=context.settings.simulated,
     )
-    response = _json(body, max_age=0)
+    response = as_json(body, max_age=0)
     response.status_code = 503 if origin is None else 200
-    return response
-
-
-def _json(body: BaseModel, max_age: int) -> Response:
-    return _cached(body.model_dump_json(), "application/json", max_age, {})
-
-
-def _cached(text: str, kind: str, max_age: int, headers: Mapping[str, str]) -> Response:
-    """An answer with an ETag of its bytes; 304 where the client has it already."""
-    response = Response(text, mimetype=kind, headers=dict(headers))
-    response.headers["Cache-Control"] = f"public, max-age={max_age}" if max_age else "no-store"
-    response.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
-    response.make_conditional(request)
     return response

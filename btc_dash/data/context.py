@@ -12,6 +12,7 @@ from btc_assets.factory import open_registry, open_tables
 from btc_assets.settings import Settings
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache
+from btc_dash.data.chances import PathMaker
 from btc_dash.data.freshness import Freshness, judge
 from btc_dash.data.model_cards import ModelCards
 from btc_dash.data.on_demand import Forecaster
@@ -30,6 +31,7 @@ class Context:
     settings: Settings
     cache: TableCache
     forecaster: Forecaster
+    path_maker: PathMaker
     cards: ModelCards
     running: RunningDay
     now: Callable[[], dt.datetime] = field(default=_utc_now)
@@ -51,5 +53,6 @@ def open_context(settings: Settings) -> Context:
     """
     cache = TableCache(open_tables(settings), settings.symbol)
     registry = lru_cache(maxsize=1)(lambda: open_registry(settings))
-    forecaster, cards = Forecaster(cache, registry, RateLimiter()), ModelCards(cache, registry)
-    return Context(settings, cache, forecaster, cards, running_day(settings))
+    limiter, cards = RateLimiter(), ModelCards(cache, registry)
+    forecaster, path_maker = Forecaster(cache, registry, limiter), PathMaker(cache, limiter)
+    return Context(settings, cache, forecaster, path_maker, cards, running_day(settings))

@@ -10,9 +10,20 @@ from urllib.parse import parse_qs, urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from btc_assets.chances.paths import COUNT
+from btc_assets.chances.questions import EVENTS
 from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
 from btc_assets.market.calendar import FIRST_DAY
-from btc_dash.data.values import VINTAGE_NAME, Options, parse_day, parse_days, parse_vintage, quote
+from btc_dash.data.values import (
+    VINTAGE_NAME,
+    Options,
+    parse_count,
+    parse_day,
+    parse_days,
+    parse_text,
+    parse_vintage,
+    quote,
+)
 
 DEFAULT_DAYS = 14
 DEFAULT_MODEL = "ensemble"
@@ -26,6 +37,7 @@ KINDS = ("all", "live", "backfilled")
 """Which scored forecasts count: all, those issued in time, those made afterwards."""
 
 FORMATS = ("json", "csv")
+PATH_FORMATS = ("csv", "npz", "parquet")
 _LONGEST_SEARCH = 2000
 
 Q = TypeVar("Q", bound=BaseModel)
@@ -40,6 +52,7 @@ Vintage = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{VINTAGE_NAME}$"}),
 ]
 Model = Annotated[str, Options("model", MODELS)]
+Text = Annotated[str | None, BeforeValidator(parse_text), WithJsonSchema({"type": "string", "maxLength": 32})]
 
 
 class _Query(BaseModel):
@@ -84,6 +97,42 @@ class ForecastRequest(ForecastQuery):
     def on_the_page(self) -> Question:
         """Return the same question as the page asks it."""
         return Question.model_construct(**self.model_dump(exclude={"format"}))
+
+
+class ChanceRequest(_Query):
+    """The parameters of ``/api/v1/chance``; a question to the home page has the same names."""
+
+    event: Annotated[str, Options("event", EVENTS)] = Field(default="above", description="what may happen")
+    price: Text = Field(default=None, description="above, below, touch: 100000, or +10% of the close")
+    low: Text = Field(default=None, description="between, stay: the lower price")
+    high: Text = Field(default=None, description="between, stay: the upper price")
+    fall: Text = Field(default=None, description="fall: per cent, such as 20")
+    since: Text = Field(default=None, description="fall: from here or from the peak")
+    amount: Text = Field(default=None, description="worth: how many BTC")
+    days: Text = Field(default=None, description=f"how many days ahead, 1 to {HORIZONS}")
+    by: Text = Field(default=None, description="the day by which, instead of days")
+    model: Model = Field(default=DEFAULT_MODEL, description="which model")
+    as_of: Day = Field(default=None, description="the day to ask from; without it, the newest")
+
+    def parts(self) -> dict[str, str]:
+        """Return the question as ``btc_assets.chances.questions`` reads it."""
+        given = self.model_dump(exclude={"model", "as_of"}, exclude_none=True)
+        return {name: str(value) for name, value in given.items()}
+
+
+class PathsRequest(_Query):
+    """The parameters of ``/api/v1/paths``."""
+
+    days: Days = Field(default=30, description="days ahead")
+    n: Annotated[int, Field(ge=2, le=COUNT), BeforeValidator(parse_count)] = Field(
+        default=500,
+        description="how many paths; with 1 + a multiple of 40 their quantiles are the issued ones",
+    )
+    model: Model = Field(default=DEFAULT_MODEL, description="which model")
+    as_of: Day = Field(default=None, description="the day they start from; without it, the newest")
+    format: Annotated[str, Options("format", PATH_FORMATS)] = Field(
+        default="csv", description="csv, npz or parquet"
+    )
 
 
 class RecordQuestion(_Query):

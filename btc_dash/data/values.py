@@ -10,6 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from btc_assets.chances.paths import COUNT
 from btc_assets.contracts import HORIZONS
 from btc_assets.market.calendar import FIRST_DAY
 
@@ -66,6 +67,31 @@ def parse_days(value: object) -> int:
     if not 1 <= days <= HORIZONS:
         raise ValueError(f"{quote(value)} is not {wanted}.")
     return days
+
+
+def parse_count(value: object) -> int:
+    """Read a whole number of paths.
+
+    Raises:
+        ValueError: it is none, or there are not so many.
+    """
+    text = _text(value)
+    count = int(text) if text is not None and _DIGITS.fullmatch(text) else 0
+    if not 2 <= count <= COUNT:
+        raise ValueError(f"{quote(value)} is not a number of paths from 2 to {COUNT}.")
+    return count
+
+
+def parse_text(value: object) -> str | None:
+    """Read a short text, as whoever takes it will understand it; None or nothing is none.
+
+    Raises:
+        ValueError: it is no text, or a long one.
+    """
+    text = _text(value)
+    if value is not None and text is None:
+        raise ValueError(f"{quote(value)} is not a short text.")
+    return text or None
 
 
 def parse_day(value: object, info: ValidationInfo) -> dt.date | None:

@@ -12,9 +12,11 @@ import polars as pl
 from synthetic_candles import bars_of
 from tiny_vintage import METRICS, write_vintage
 
+from btc_assets.chances.scores import score_chances
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
     BASELINES,
+    CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
     HORIZONS,
@@ -190,5 +192,6 @@ def fill(
     tables.upsert(FORECASTS, issued)
     tables.upsert(BASELINE_FORECASTS, baselines)
     tables.upsert(FORECAST_SCORES, score(pl.concat([issued, baselines]), candles))
+    tables.upsert(CHANCE_SCORES, score_chances(issued.filter(model="ensemble"), candles))
     tables.upsert(VINTAGES_IN_FORCE, vintages(days, publish(root, days)))
     return tables

@@ -1,0 +1,91 @@
+"""Answer questions about the price from the paths of a forecast, and say how such answers did."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import threading
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from btc_assets.chances.answers import Answer, answer
+from btc_assets.chances.outcomes import AHEAD
+from btc_assets.chances.paths import COUNT, Paths, forecast_paths
+from btc_assets.chances.questions import Close, Question, question
+from btc_assets.chances.reliability import Tenth, tenths
+from btc_assets.contracts import CHANCE_SCORES, RAW_KLINES
+from btc_dash.data import market
+from btc_dash.data.cache import TableCache
+from btc_dash.data.market import Forecast
+from btc_dash.server.rate_limit import RateLimiter
+
+KEPT = 4
+"""Forecasts whose paths are kept: seven megabytes each."""
+
+
+class PathMaker:
+    """Makes the paths of forecasts, one at a time, and keeps the last few."""
+
+    def __init__(self, cache: TableCache, limiter: RateLimiter) -> None:
+        self._cache = cache
+        self._limiter = limiter
+        self._kept: LRUCache[tuple[object, ...], Paths] = LRUCache(KEPT)
+        self._lock = threading.Lock()
+
+    def paths(self, forecast: Forecast, client: str, count: int = COUNT) -> Paths:
+        """Return ``count`` paths of a whole forecast, made at ``client``'s cost where they are not kept.
+
+        Raises:
+            NotEnoughHistory: too few candles before the origin.
+            TooManyRequests: ``client`` has asked for too much computing.
+            StorageError: the store fails.
+        """
+        key = (forecast.quantiles.tobytes(), forecast.origin, count, self._cache.version(RAW_KLINES))
+        with self._lock:
+            if key not in self._kept:
+                self._limiter.take(client)
+                candles = market.candles(self._cache)
+                self._kept[key] = forecast_paths(candles, forecast.origin, forecast.quantiles, count)
+            return self._kept[key]
+
+
+@dataclass(frozen=True)
+class Chance:
+    """An answered question; ``record`` is how answers of about this chance did, None where none matured."""
+
+    question: Question
+    answer: Answer
+    origin: dt.date
+    start: float
+    record: Tenth | None
+
+
+def ask(
+    cache: TableCache, maker: PathMaker, forecast: Forecast, values: dict[str, str], client: str
+) -> Chance:
+    """Answer the question in ``values`` (see ``btc_assets.chances.questions``) from a whole forecast.
+
+    Raises:
+        ImpossibleQuestion: it has no answer.
+        NotEnoughHistory, TooManyRequests, StorageError: as ``PathMaker.paths``.
+    """
+    paths = maker.paths(forecast, client)
+    asked = question(values, forecast.origin, paths.start)
+    found = answer(paths, asked)
+    record = None if found.chance is None else such_answers(cache, forecast.model, asked, found.chance)
+    return Chance(asked, found, forecast.origin, paths.start, record)
+
+
+def such_answers(cache: TableCache, model: str, asked: Question, chance: float) -> Tenth | None:
+    """Return how past answers in the same tenth of chance did, of the same kind, about as many days ahead."""
+    kind = "beyond" if isinstance(asked, Close) else "touch"
+    horizon = min(AHEAD, key=lambda days: abs(math.log(days / asked.days)))
+
+    def load() -> list[Tenth]:
+        columns = ["model", "kind", "origin_date", "horizon", "chance", "happened"]
+        rows = cache.keep(CHANCE_SCORES, "scores", lambda: cache.read(CHANCE_SCORES, columns))
+        return list(tenths(rows.filter(model=model, kind=kind, horizon=horizon)))
+
+    found = cache.keep(CHANCE_SCORES, ("tenths", model, kind, horizon), load)
+    return next((t for t in found if int(10 * t.said) == min(int(10 * chance), 9)), None)
