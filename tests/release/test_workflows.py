@@ -16,12 +16,12 @@ import yaml
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = [path for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"]
-SCHEMAS = [
-    *((path, "vendor.github-workflows") for path in WORKFLOWS),
-    *((path, "vendor.github-issue-forms") for path in FORMS),
-    (ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml", "vendor.github-issue-config"),
-    (ROOT / ".github" / "renovate.json", "vendor.renovate"),
-]
+SCHEMAS = {
+    "vendor.github-workflows": WORKFLOWS,
+    "vendor.github-issue-forms": FORMS,
+    "vendor.github-issue-config": [ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml"],
+    "vendor.renovate": [ROOT / ".github" / "renovate.json"],
+}
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,9 +40,9 @@ def dockerfiles() -> list[Path]:
     return [ROOT / name for name in listed.splitlines() if "Dockerfile" in Path(name).name]
 
 
-@pytest.mark.parametrize(("path", "schema"), SCHEMAS, ids=lambda value: getattr(value, "name", value))
-def test_github_understands_the_file(path: Path, schema: str) -> None:
-    said = run("check-jsonschema", "--builtin-schema", schema, str(path))
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_files_for_github_and_renovate_are_valid(schema: str) -> None:
+    said = run("check-jsonschema", "--builtin-schema", schema, *map(str, SCHEMAS[schema]))
     assert said.returncode == 0, said.stdout + said.stderr
 
 
