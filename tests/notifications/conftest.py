@@ -30,6 +30,7 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     cert, secret = tmp_path / "cert.pem", tmp_path / "key.pem"

@@ -51,10 +51,22 @@ class Authority:
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=2))
             .add_extension(x509.BasicConstraints(authority, None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(_usage(authority), critical=True)
         )
+        if not authority:  # Python 3.13 asks for it
+            issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+            builder = builder.add_extension(issuer, critical=False)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self.key, hashes.SHA256())
 
     def _write(self, file: str, certificate: x509.Certificate) -> None:
         (self.folder / f"{file}.pem").write_bytes(certificate.public_bytes(PEM))
+
+
+def _usage(authority: bool) -> x509.KeyUsage:
+    unused = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign",
+         "encipher_only", "decipher_only"), False)  # fmt: skip
+    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, **unused)
