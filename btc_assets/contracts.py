@@ -58,7 +58,7 @@ class TableSpec:
         return pl.Schema({c.name: c.dtype for c in self.columns})
 
     def empty(self) -> pl.DataFrame:
-        """A frame of this table without rows."""
+        """Return a frame of this table without rows."""
         return pl.DataFrame(schema=self.schema)
 
 

@@ -34,7 +34,7 @@ class BatchingEventLog(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
-        """As the parent, with a relative ``base_dir`` below ``DAGSTER_HOME``, so that the folder can move."""
+        """Do as the parent does, with a relative ``base_dir`` below ``DAGSTER_HOME``, so that it can move."""
         base_dir = str(Path(os.environ["DAGSTER_HOME"]) / config_value["base_dir"])
         return cls(inst_data=inst_data, base_dir=base_dir)
 
@@ -58,7 +58,7 @@ class BatchingEventLog(SqliteEventLogStorage):
                 self._store_asset_event(connection, events[i], ids[i])
 
     def run_connection(self, run_id: str | None = None) -> Any:
-        """As the parent; a log that was forgotten, perhaps by another process, is an empty one."""
+        """Do as the parent does; a log that was forgotten, perhaps by another process, is an empty one."""
         if run_id is not None and not Path(self.path_for_shard(run_id)).exists():
             self._initialized_dbs.discard(run_id)
         return super().run_connection(run_id)

@@ -87,11 +87,11 @@ def _hopsworks_registry(settings: Settings) -> ModelRegistry:
 
 
 def _prefix(settings: Settings) -> str:
-    """Simulated and real data never share a feature group or a model."""
+    """Return a prefix, so that simulated and real data never share a feature group or a model."""
     return "simulated_" if settings.simulated else ""
 
 
 def _cache(settings: Settings, *address: str) -> Path:
-    """Where local copies of what is at ``address`` are; copies from two places never share a folder."""
+    """Return where local copies of ``address`` are; copies from two places never share a folder."""
     place = "\n".join([*address, _prefix(settings)])
     return settings.cache_dir / hashlib.sha256(place.encode()).hexdigest()[:16]

@@ -132,7 +132,7 @@ class Settings(BaseModel):
     @field_validator("ledger_sink", mode="after")
     @classmethod
     def _known_sink(cls, value: str, info: ValidationInfo) -> str:
-        """Every sink is known and has what it needs; the fields that say so come before this one."""
+        """Check that every sink is known and has what it needs, said by fields that come before this one."""
         for sink in cls.split(value, ";"):
             kind, _, address = sink.partition("+")
             if kind == "ots":
@@ -173,7 +173,7 @@ class Settings(BaseModel):
     @field_validator("notify", mode="after")
     @classmethod
     def _reachable(cls, value: str, info: ValidationInfo) -> str:
-        """Every channel is known and has what it needs; the fields that say so come before this one."""
+        """Check that every channel is known and has what it needs, said by earlier fields."""
         needed = {"mail": ("notify_smtp", "notify_from", "notify_to"), "webhook": ("notify_webhook",)}
         for name in cls.split(value):
             _check_known(name, CHANNELS)
@@ -247,7 +247,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
 
 
 def calendars_of(text: str) -> list[str]:
-    """The addresses of calendars in a list with commas, ``https://`` where one has no scheme.
+    """Return the addresses of calendars in a list with commas, ``https://`` where one has no scheme.
 
     Raises:
         ValueError: one is no address that a hash may be sent to.
@@ -257,7 +257,7 @@ def calendars_of(text: str) -> list[str]:
 
 
 def _private_address(address: str) -> str:
-    """``address``, if it is https, or http on this machine, without a user, a query or odd characters."""
+    """Check ``address``: https, or http on this machine, without a user, a query or odd characters."""
     parts = urlsplit(address)
     here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
     if not parts.hostname or not (parts.scheme == "https" or here):
@@ -278,7 +278,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _explain(error: ValidationError) -> str:
-    """One sentence per bad setting: the variable and the rule it breaks, never a secret's value."""
+    """Return one sentence per bad setting: the variable and the rule it breaks, never a secret's value."""
     parts = []
     for item in error.errors():
         name = str(item["loc"][0]) if item["loc"] else "settings"

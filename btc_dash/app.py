@@ -15,7 +15,7 @@ DESCRIPTION = "Bitcoin price forecasts with honest ranges and a public track rec
 
 
 def create_app(settings: Settings | None = None, context: Context | None = None) -> Dash:
-    """The Dash app over the stores that ``settings`` name; ``app.server`` is the WSGI application.
+    """Return the Dash app over the stores that ``settings`` name; ``app.server`` is the WSGI application.
 
     Args:
         settings: defaults to the environment's.

@@ -30,7 +30,7 @@ class Config:
 
 
 def config_from(environ: Mapping[str, str]) -> Config:
-    """The configuration in ``environ``.
+    """Return the configuration in ``environ``.
 
     Raises:
         ConfigurationError: a variable is missing or wrong; never shows the token.

@@ -28,7 +28,7 @@ class Order:
 
 
 def order_of(event: object) -> Order:
-    """The order in ``event``.
+    """Return the order in ``event``.
 
     Known are EventBridge's and EventBridge Scheduler's events, which carry the time they were
     scheduled for (``{"source": "aws.scheduler", "time": "2025-07-01T00:05:00Z", ...}`` means the day

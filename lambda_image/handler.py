@@ -35,7 +35,7 @@ class Context(Protocol):
     """What we use of Lambda's context object."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the function is killed."""
+        """Return milliseconds until the function is killed."""
 
 
 def handler(event: object, context: Context) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _land(config: Config, order: Order, seconds_left: Callable[[], float]) -> La
 
 @cache
 def _zone(location: str, symbol: str, endpoint: str) -> LandingZone:
-    """The landing zone, whose connection a warm environment keeps."""
+    """Return the landing zone, whose connection a warm environment keeps."""
     return LandingZone(location, symbol, s3_endpoint=endpoint)
 
 
@@ -97,7 +97,7 @@ def _start(config: Config, landings: LandingReport) -> str | None:
 
 
 def _token(config: Config) -> str:
-    """The token for Dagster's API, from Secrets Manager where a secret is named."""
+    """Return the token for Dagster's API, from Secrets Manager where a secret is named."""
     return _secret(config.dagster_token_secret) if config.dagster_token_secret else config.dagster_token
 
 
@@ -126,7 +126,7 @@ def _get_ready() -> None:
 
 
 def _record(config: Config, message: str, figures: dict[str, int], level: int = logging.INFO) -> None:
-    """One line that is log and metrics at once (CloudWatch's embedded metric format)."""
+    """Return one line that is log and metrics at once (CloudWatch's embedded metric format)."""
     metric = {
         "Namespace": "BtcAssets",
         "Dimensions": [["Symbol"]],

@@ -87,7 +87,7 @@ def land_days(
 def bars_by_day(
     source: KlineSource, symbol: str, start: dt.date, day: dt.date, last_call: bool
 ) -> dict[dt.date, list[Kline]]:
-    """The 4-hour candles from ``start`` up to ``day``, by day.
+    """Return the 4-hour candles from ``start`` up to ``day``, by day.
 
     They sharpen a forecast that the daily candle alone allows: on a ``last_call`` there are none if they can
     not be had or believed. The next day's invocation asks for them again.
@@ -104,7 +104,7 @@ def bars_by_day(
 
 
 def is_news(zone: LandingZone, landed: LandedVersion, kline: Kline, bars: list[Kline]) -> bool:
-    """Whether ``kline`` and ``bars`` say more than what is landed, or something else."""
+    """Return whether ``kline`` and ``bars`` say more than what is landed, or something else."""
     if landed.sha256 == zone.digest(kline, bars):
         return False
     if len(bars) == FOUR_HOURS.bars_a_day:

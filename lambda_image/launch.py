@@ -67,7 +67,7 @@ class DayState:
     """Ranges (first, last) of days whose forecasts exist or are being made."""
 
     def missing(self, days: Iterable[dt.date]) -> list[dt.date]:
-        """Those of ``days`` that nobody has taken care of."""
+        """Return those of ``days`` that nobody has taken care of."""
         return [day for day in days if not any(first <= day <= last for first, last in self.taken)]
 
 
@@ -106,7 +106,7 @@ class Dagster:
         return self._launch(state, missing[0], missing[-1])
 
     def state(self) -> DayState:
-        """What Dagster knows about the days of the job ``DAILY_JOB``."""
+        """Return what Dagster knows about the days of the job ``DAILY_JOB``."""
         unfinished = {"pipelineName": DAILY_JOB, "statuses": _UNFINISHED}
         data = self._ask(_STATE, {"asset": {"path": [ISSUING_ASSET]}, "unfinished": unfinished})
         nodes = self._expect(data, "repositoriesOrError", "RepositoryConnection")["nodes"]
@@ -145,7 +145,7 @@ class Dagster:
         return str(launched["run"]["runId"])
 
     def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """The ``data`` of the answer to ``query``."""
+        """Return the ``data`` of the answer to ``query``."""
         import requests
 
         try:
@@ -172,7 +172,7 @@ class Dagster:
         return data
 
     def _expect(self, data: dict[str, Any], field: str, kind: str) -> dict[str, Any]:
-        """``data[field]`` if it is of GraphQL type ``kind`` and not one of Dagster's errors."""
+        """Return ``data[field]`` if it is of GraphQL type ``kind`` and not one of Dagster's errors."""
         part = data.get(field)
         if not isinstance(part, dict) or part.get("__typename") != kind:
             said = part.get("message", part) if isinstance(part, dict) else part
@@ -185,7 +185,7 @@ def _day(key: str) -> dt.date:
 
 
 def _span(tags: list[dict[str, str]]) -> tuple[dt.date, dt.date] | None:
-    """The days a run was launched for, by its tags."""
+    """Return the days a run was launched for, by its tags."""
     given = {tag["key"]: tag["value"] for tag in tags}
     first = given.get(f"{_RANGE}start") or given.get(_PARTITION)
     last = given.get(f"{_RANGE}end") or first

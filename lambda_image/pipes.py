@@ -9,7 +9,7 @@ _CONTEXT, _MESSAGES = "DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES"
 
 
 def is_from_pipes(event: object) -> bool:
-    """Whether ``event`` was sent by `PipesLambdaClient`."""
+    """Return whether ``event`` was sent by `PipesLambdaClient`."""
     return isinstance(event, dict) and _CONTEXT in event
 
 

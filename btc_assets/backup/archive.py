@@ -63,12 +63,12 @@ class Manifest:
         return sum(size for size, _ in self.files.values())
 
     def encode(self) -> bytes:
-        """As canonical JSON."""
+        """Return it as canonical JSON."""
         return canonical_json({"format": FORMAT, **asdict(self)})
 
     @classmethod
     def decode(cls, content: bytes, where: str) -> Manifest:
-        """The inverse of ``encode``.
+        """Return the inverse of ``encode``.
 
         Raises:
             BackupError: not a list that this version reads, or one that names a file outside the archive.
@@ -135,7 +135,7 @@ def _add(tar: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None
 
 
 def read_manifest(archive: Path) -> Manifest:
-    """The list of ``archive``; its files are not looked at.
+    """Return the list of ``archive``; its files are not looked at.
 
     Raises:
         BackupError: as ``unpack``.

@@ -54,5 +54,5 @@ def compare(folder: Path, manifest: Manifest, specs: Iterable[TableSpec]) -> Rep
 
 
 def head_of(report: Report) -> str:
-    """The newest record's hash; empty where nothing was issued."""
+    """Return the newest record's hash; empty where nothing was issued."""
     return report.head.record_sha256 if report.head else ""

@@ -94,7 +94,7 @@ def _require_empty(place: Path, variable: str) -> None:
 
 @contextlib.contextmanager
 def _beside(root: Path) -> Iterator[Path]:
-    """A folder on the disk of ``root``; gone afterwards unless it was moved."""
+    """Return a folder on the disk of ``root``; gone afterwards unless it was moved."""
     stage = root.with_name(f".restore-{secrets.token_hex(4)}")
     with writing(stage):
         stage.mkdir(parents=True)

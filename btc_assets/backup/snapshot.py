@@ -47,11 +47,11 @@ class Pinned:
     versions: Versions
 
     def exists(self, spec: TableSpec) -> bool:
-        """Whether the table was there."""
+        """Return whether the table was there."""
         return spec in self.versions
 
     def version(self, spec: TableSpec) -> int:
-        """Its pinned version."""
+        """Return its pinned version."""
         return self.versions[spec]
 
     def read(
@@ -61,14 +61,14 @@ class Pinned:
         start: dt.date | None = None,
         end: dt.date | None = None,
     ) -> pl.DataFrame:
-        """Rows as they were."""
+        """Return rows as they were."""
         if spec not in self.versions:
             raise TableMissing(f"table {spec.name} was not there when the versions were pinned")
         return self.tables.read(spec, columns, start, end, version=self.versions[spec])
 
 
 def pin(tables: DeltaTables, registry: FolderRegistry, specs: Iterable[TableSpec], symbol: str) -> Versions:
-    """Versions that were all current at one instant, at which every newest record had its forecast.
+    """Find versions that were all current at one instant, at which every newest record had its forecast.
 
     A record is written before its rows, so an instant in between is waited out. If a writer died there,
     or something is wrong, waiting does not help, and the check of the copy will say what it is.
@@ -135,7 +135,7 @@ def copy_table(root: Path, spec: TableSpec, version: int, target: Path, taken: T
 
 
 def _files(entry: bytes) -> tuple[set[str], set[str]]:
-    """Names of the files that an entry of the log adds and removes."""
+    """Return the names of the files that an entry of the log adds and removes."""
     actions = [json.loads(line) for line in entry.splitlines()]
     return (
         {action["add"]["path"] for action in actions if "add" in action},

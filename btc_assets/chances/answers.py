@@ -61,7 +61,7 @@ def answer(paths: Paths, question: Question) -> Answer:
 
 
 def falls_to(paths: Paths, from_peak: bool) -> Floats:
-    """The largest fall by each day, 0 to 1 [days, paths], from the start or from the highest price since.
+    """Return the largest fall by each day, 0 to 1 [days, paths], from the start or the highest price since.
 
     A day's own high does not count as its peak, since it may come after its low.
     """

@@ -55,5 +55,5 @@ def past_frequency(found: Floats, at: int) -> Floats:
 
 
 def _ahead(prices: Floats, days: int) -> Floats:
-    """The next ``days`` values after each position [positions, days]."""
+    """Return the next ``days`` values after each position [positions, days]."""
     return np.lib.stride_tricks.sliding_window_view(prices[1:], days)

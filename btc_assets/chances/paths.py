@@ -89,6 +89,6 @@ def shuffled(start: float, shapes: Templates, quantiles: Floats) -> Paths:
 
 
 def _spread(ordered: Floats) -> Floats:
-    """From the 10 % to the 90 % quantile of each row [rows, 1]."""
+    """Return the distance from the 10 % to the 90 % quantile of each row [rows, 1]."""
     tenth = (ordered.shape[1] - 1) // 10
     return ordered[:, [-1 - tenth]] - ordered[:, [tenth]]

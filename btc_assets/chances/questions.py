@@ -168,14 +168,14 @@ _NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d{1,15})?(\.\d{1,10})?", re.ASCII
 
 
 def _number(text: str) -> float | None:
-    """The number that ``text`` writes, with or without commas between thousands; None if it is none."""
+    """Return the number in ``text``, with or without commas between thousands; None if it is none."""
     if not _NUMBER.fullmatch(text) or not any(sign.isdigit() for sign in text):
         return None
     return float(text.replace(",", ""))
 
 
 def _price(values: Mapping[str, str], name: str, start: float) -> float:
-    """A price in USDT, given as such or as per cent of ``start``."""
+    """Return a price in USDT, given as such or as per cent of ``start``."""
     text = values.get(name, "").strip().removeprefix("$")
     percent = text.endswith("%")
     number = _number(text.removesuffix("%").strip())
@@ -227,6 +227,6 @@ def _fall(days: int, values: Mapping[str, str]) -> Fall:
 
 
 def _shown(text: str) -> str:
-    """What was given, shortened and printable, in quotation marks."""
+    """Return what was given, shortened and printable, in quotation marks."""
     clean = "".join(sign if sign.isprintable() else "?" for sign in text[:24])
     return f"“{clean}”" if clean else "Nothing"

@@ -89,7 +89,7 @@ def _resample(daily: Floats, block: int) -> Floats:
 
 
 def _apart(days: np.ndarray[tuple[int, ...], np.dtype[np.int64]], least: int) -> int:
-    """How many of ``days``, in order, lie ``least`` or more after the one counted before."""
+    """Return how many of ``days``, in order, lie ``least`` or more after the one counted before."""
     counted, last = 0, -least
     for day in days:
         if day - last >= least:

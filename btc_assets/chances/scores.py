@@ -82,7 +82,7 @@ def _of_origin(
 def _rows(
     issued: pl.DataFrame, start: float, days: list[int], chance: Floats, happened: Floats, frequency: Floats
 ) -> pl.DataFrame:
-    """One forecast's scores; arrays are [KINDS, days, MOVES]."""
+    """Return one forecast's scores; arrays are [KINDS, days, MOVES]."""
     kind, ahead, move = (grid.ravel() for grid in np.meshgrid(KINDS, days, MOVES, indexing="ij"))
     said, true = chance.ravel(), happened.ravel()
     of_event = np.clip(np.where(true == 1.0, said, 1.0 - said), LEAST, 1.0)

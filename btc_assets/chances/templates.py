@@ -74,7 +74,7 @@ def templates(h: History, origin: int, count: int, days: int = HORIZONS) -> Temp
 
 
 def _starts(moves: Floats, unit: Floats) -> NDArray[np.int64]:
-    """Positions in ``moves`` at which a whole block begins, on the weekday after the last one's."""
+    """Return positions in ``moves`` at which a whole block begins, on the weekday after the last one's."""
     starts = np.arange(len(unit) % 7, len(unit) - BLOCK + 1, 7)
     whole = np.isfinite(moves[:, starts[:, None] + np.arange(BLOCK)]).all(axis=(0, 2))
     return np.asarray(starts[whole & np.isfinite(unit[starts])])

@@ -97,7 +97,7 @@ def facts(question: Question, answer: Answer, origin: dt.date) -> dict[str, Any]
 
 
 def first_day(answer: Answer) -> int | None:
-    """Days ahead by which half of the paths that get there have; None where none does."""
+    """Return the days ahead by which half of the paths that get there have; None where none does."""
     if answer.chance is None or answer.chance == 0.0:
         return None
     return 1 + int((answer.by_day >= answer.chance / 2).argmax())

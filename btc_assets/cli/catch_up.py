@@ -105,7 +105,7 @@ def issue_forecasts(settings: Settings, instance: DagsterInstance, newest: dt.da
 
 
 def outdated(settings: Settings) -> bool:
-    """Tell whether a newest vintage in force was made by another release, which this one cannot use."""
+    """Return whether a newest vintage in force was made by another release, which this one cannot use."""
     import polars as pl
 
     from btc_assets.contracts import VINTAGES_IN_FORCE

@@ -44,5 +44,5 @@ def display(settings: Settings, name: str) -> str:
 
 
 def value_source(name: str) -> str:
-    """Tell where a value came from: ``environment`` or ``default``."""
+    """Return where a value came from: ``environment`` or ``default``."""
     return "environment" if PREFIX + name.upper() in os.environ else "default"

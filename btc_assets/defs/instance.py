@@ -52,7 +52,7 @@ INITIALISED = "initialised"
 
 
 def is_initialised(settings: Settings) -> bool:
-    """Whether Dagster's databases of this data folder have been created."""
+    """Return whether Dagster's databases of this data folder have been created."""
     return (Path(settings.dagster_home) / INITIALISED).exists()
 
 
@@ -69,7 +69,7 @@ def creating(home: Path) -> Iterator[None]:
 
 
 def prepare_home(settings: Settings) -> Path:
-    """The instance folder of this data folder, as an absolute path; gets sound defaults on first use."""
+    """Return the instance folder of this data folder (absolute); write sound defaults on first use."""
     home = Path(settings.dagster_home).resolve()
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"

@@ -43,6 +43,6 @@ class Window:
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:
-    """The days that this run of an asset was asked for; a single day is a window of one."""
+    """Return the days that this run of an asset was asked for; a single day is a window of one."""
     keys = context.partition_key_range
     return Window(dt.date.fromisoformat(keys.start), dt.date.fromisoformat(keys.end) + DAY)

@@ -50,13 +50,13 @@ class Platform(dg.ConfigurableResource[Any]):
         return open_source(self.settings)
 
     def now(self) -> dt.datetime:
-        """The wall clock (UTC)."""
+        """Return the wall clock (UTC)."""
         return dt.datetime.now(dt.UTC)
 
 
 @lru_cache(maxsize=4)
 def _tables(settings: Settings) -> TableStore:
-    """The table store of ``settings``, opened once a process, though Dagster makes a resource a step.
+    """Return the table store of ``settings``, opened once a process, though Dagster makes a resource a step.
 
     It keeps the state of each table that it has read, which on S3 takes some requests to get.
     """

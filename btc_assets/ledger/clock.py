@@ -56,7 +56,7 @@ class Clock:
 
 
 def kind_of(origin: dt.date, issued_at: dt.datetime, clock: Clock) -> Kind:
-    """Tell whether a forecast of ``origin`` issued at ``issued_at`` is live or back-filled.
+    """Return whether a forecast of ``origin`` issued at ``issued_at`` is live or back-filled.
 
     Raises:
         LedgerError: the origin's day is not over by both clocks, or they disagree by more than ``TOLERANCE``

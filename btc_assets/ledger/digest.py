@@ -110,7 +110,7 @@ def encode(rows: pl.DataFrame) -> NDArray[np.uint8]:
 
 
 def _cells(column: pl.Series) -> NDArray[Any]:
-    """One column as big-endian cells."""
+    """Return one column as big-endian cells."""
     dtype = column.dtype
     if dtype.is_float():
         return _floats(column)
@@ -134,12 +134,12 @@ def _floats(column: pl.Series) -> NDArray[Any]:
 
 
 def _swapped(values: NDArray[np.float64]) -> NDArray[Any]:
-    """Big-endian copy by bytes: a conversion by value might alter the bits of a NaN."""
+    """Make a big-endian copy by bytes: a conversion by value might alter the bits of a NaN."""
     return values.view(np.int64).astype(">i8").view(">f8")
 
 
 def _texts(column: pl.Series) -> NDArray[Any]:
-    """Each distinct text is encoded once: there are few."""
+    """Encode each distinct text once: there are few."""
     distinct = column.unique().sort()
     encoded = [text.encode() for text in distinct]
     for text in encoded:
@@ -154,7 +154,7 @@ def _header(name: str, rows: pl.DataFrame) -> bytes:
 
 
 def _runs(days: pl.Series) -> Iterator[tuple[dt.date, int, int]]:
-    """Each distinct day of a sorted column with the half-open range of its rows."""
+    """Return each distinct day of a sorted column with the half-open range of its rows."""
     if days.is_empty():
         return
     starts = [0, *(days.ne(days.shift(1)).fill_null(value=False).arg_true()), len(days)]

@@ -93,7 +93,7 @@ def read_inputs(
 
 
 def _read(tables: TableStore, series: Series, symbol: str, end: dt.date) -> TableRows:
-    """The newest rows of the days before ``end``; of an optional series that was never stored, none.
+    """Return the newest rows of the days before ``end``; of an optional series that was never stored, none.
 
     The version is taken before the rows: what is read is that version or a newer one, and hashed anyway.
     """
@@ -155,7 +155,7 @@ def _vintages(rows: pl.DataFrame) -> dict[dt.date, list[dict[str, Any]]]:
 
 
 def _check_series(tables: TableStore, inputs: Inputs, origins: pl.Series, now: dt.datetime) -> None:
-    """Every origin has its candle, no row is from the future, and none was restated since it was read."""
+    """Check that origins have candles, no row is from the future, and none was restated since it was read."""
     lacking = sorted(set(origins) - set(inputs.candles["date"]))
     if lacking:
         raise LedgerError(f"no candle of origin {lacking[0]} among the inputs; materialise its raw_klines")
@@ -196,7 +196,7 @@ def _check_unchanged(
 
 
 def _check_derived(inputs: Inputs, newest: dt.date) -> None:
-    """The features were derived from the 4-hour candles that the record will name beside them."""
+    """Check that the features were derived from the 4-hour candles that the record will name beside them."""
     days = [day for day in stale_days(inputs.features, inputs.candles, inputs.bars) if day <= newest]
     if days:
         raise LedgerError(
@@ -207,7 +207,7 @@ def _check_derived(inputs: Inputs, newest: dt.date) -> None:
 
 
 def _check_vintages(rows: pl.DataFrame, vintages: pl.DataFrame) -> None:
-    """Each row's vintage is the one in force (the ensemble's: the oldest) and not after the origin."""
+    """Check that each row has the vintage in force (the ensemble: the oldest), none after the origin."""
     in_force = vintages.select(origin_date="date", model="model", in_force="vintage")
     oldest = in_force.group_by("origin_date").agg(oldest=pl.col("in_force").min())
     made = rows.group_by("origin_date", "model", "vintage").agg().join(oldest, on="origin_date", how="left")

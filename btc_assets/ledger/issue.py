@@ -104,7 +104,7 @@ def issue(
 
 
 def _stored(tables: TableStore, proposal: Proposal, chain: Chain | None) -> pl.DataFrame:
-    """The stored forecasts that the plan depends on: see ``plan_issue``."""
+    """Return the stored forecasts that the plan depends on: see ``plan_issue``."""
     origins = list(proposal.digests)
     start, end = (origins[0], origins[-1] + DAY) if chain else (None, None)
     columns = list(FORECASTS.key) if chain and not chain.newest else None
@@ -124,7 +124,7 @@ def _write_rows(tables: TableStore, plan: Plan) -> Issued:
 
 
 def _check_rows(rows: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
-    """``rows`` in canonical order, if they can be a forecast."""
+    """Return ``rows`` in canonical order, if they can be a forecast."""
     stamp = pl.lit(now, dtype=FORECASTS.schema["issued_at"])
     rows = conform(FORECASTS, rows.with_columns(issued_at=stamp)).select(FORECAST_COLUMNS)
     if rows["symbol"].n_unique() != 1:

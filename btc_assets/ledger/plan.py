@@ -106,7 +106,7 @@ def plan_issue(proposal: Proposal, chain: Chain | None, stored: pl.DataFrame) ->
 
 
 def _decide(chain: Chain, proposal: Proposal) -> tuple[dict[dt.date, Outcome], list[IssueRecord]]:
-    """What becomes of each origin, and the records that extend ``chain`` for it."""
+    """Return what becomes of each origin, and the records that extend ``chain`` for it."""
     outcomes: dict[dt.date, Outcome] = {}
     records: list[IssueRecord] = []
     seq, previous = chain.head.seq, chain.head.record_sha256
@@ -127,7 +127,7 @@ def _decide(chain: Chain, proposal: Proposal) -> tuple[dict[dt.date, Outcome], l
 def _record(
     proposal: Proposal, chain: Chain, origin: dt.date, before: Entry | None, seq: int, previous: str
 ) -> IssueRecord:
-    """The record that issues ``origin``, in place ``seq``, after the one that hashes to ``previous``."""
+    """Return the record of ``origin``, at place ``seq``, after the one that hashes to ``previous``."""
     clock, proof, inputs = proposal.clock, proposal.evidence, proposal.inputs
     at = issue_time(clock, chain.head.issued_at)
     return IssueRecord(
@@ -154,7 +154,7 @@ def _record(
 
 
 def _stamped(rows: pl.DataFrame, times: Mapping[dt.date, dt.datetime]) -> pl.DataFrame:
-    """The rows of the origins in ``times``, with the time of issue: rows of ``forecasts``."""
+    """Return the rows of the origins in ``times``, with the time of issue: rows of ``forecasts``."""
     stamps = pl.DataFrame(
         {"origin_date": list(times), "issued_at": list(times.values())},
         schema={name: FORECASTS.schema[name] for name in ("origin_date", "issued_at")},
@@ -164,13 +164,13 @@ def _stamped(rows: pl.DataFrame, times: Mapping[dt.date, dt.datetime]) -> pl.Dat
 
 
 def _restamped(stored: pl.DataFrame, chain: Chain) -> pl.DataFrame:
-    """Those ``stored`` rows whose time is not what their records say, with that time."""
+    """Return those ``stored`` rows whose time is not what their records say, with that time."""
     due = _stamped(stored.drop("issued_at"), {o: entry.issued_at for o, entry in chain.newest.items()})
     return due.join(stored, on=[*FORECASTS.key, "issued_at"], how="anti")
 
 
 def _altered(stored: pl.DataFrame, rows: pl.DataFrame, again: Sequence[dt.date]) -> list[dt.date]:
-    """The origins of ``again`` whose stored rows are not ``rows``."""
+    """Return the origins of ``again`` whose stored rows are not ``rows``."""
     if not again:
         return []
     ours = pl.col("origin_date").is_in(list(again))

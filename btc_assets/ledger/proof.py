@@ -101,7 +101,7 @@ def _readme(symbol: str, start: dt.date, end: dt.date) -> str:
 
 
 def _said_of_series() -> dict[str, dict[str, object]]:
-    """By table, what ``verify_proof.py`` needs to know: the record's field, and the order of rows."""
+    """Return, by table, what ``verify_proof.py`` needs to know: the record's field, and the order of rows."""
     return {s.name: {"field": s.fields[0], "order": s.order} for s in SERIES}
 
 
@@ -115,7 +115,7 @@ def _write_tables(draft: Path, tables: TableReader, symbol: str, start: dt.date,
 
 
 def _write_csv(path: Path, frame: pl.DataFrame) -> None:
-    """Floats in the shortest form that reads back as the same double; the file has no time of its own."""
+    """Write floats in the shortest form that reads back as the same double; the file bears no time."""
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file:
         for number, rows in enumerate(frame.iter_slices(_ROWS_AT_ONCE)):
             text = rows.write_csv(datetime_format=_INSTANT, include_header=number == 0)
@@ -123,7 +123,7 @@ def _write_csv(path: Path, frame: pl.DataFrame) -> None:
 
 
 def _write_heads(draft: Path, published: Sequence[Published]) -> None:
-    """A line a head, the proofs of their times as files, and the headers of the blocks that are known."""
+    """Write a line a head, the proofs of their times as files, and the headers of known blocks."""
     lines = [
         {"symbol": p.symbol, "seq": p.seq, "record_sha256": p.record_sha256}
         | {"published_at": p.at.isoformat(), "dated_by": p.dated_by, "proof": p.kind}
@@ -145,7 +145,7 @@ def _write_heads(draft: Path, published: Sequence[Published]) -> None:
 def _write_models(
     target: Path, registry: ModelRegistry, records: Sequence[IssueRecord], *, with_models: bool
 ) -> None:
-    """The manifests of all vintages that ``records`` name, verified, and on request all their files."""
+    """Copy the verified manifests of all vintages that ``records`` name, on request all their files."""
     used = {(model, vintage) for record in records for model, vintage, _ in record.models()}
     target.mkdir()
     for model, vintage in sorted(used):

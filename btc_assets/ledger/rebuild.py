@@ -151,7 +151,7 @@ def _record(tables: TableStore, symbol: str, origin: dt.date) -> IssueRecord:
 
 
 def _opened(registry: ModelRegistry, ref: ModelRef, record: IssueRecord) -> Predictor:
-    """The vintage; one that another release's code made only that release can open."""
+    """Return the vintage; one that another release's code made only that release can open."""
     folder = registry.model_folder(ref)
     manifest = read_manifest(folder, ref.manifest_sha256)
     if not is_of_this_code(manifest):
@@ -174,7 +174,7 @@ def _stored(tables: TableStore, symbol: str, origin: dt.date) -> pl.DataFrame:
 
 
 def _intact(stored: pl.DataFrame, record: IssueRecord) -> bool:
-    """Whether the stored rows and their time are what was issued."""
+    """Return whether the stored rows and their time are what was issued."""
     if stored.is_empty() or set(stored["issued_at"]) != {record.issued_at}:
         return False
     return forecast_digests(stored)[record.origin_date] == record.rows_sha256

@@ -246,7 +246,7 @@ def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
 
 
 def _from_row(row: dict[str, Any]) -> tuple[IssueRecord, str]:
-    """A stored row; JSON of another shape is kept as text, so that its hash shows the damage."""
+    """Return a stored row; JSON of another shape is kept as text, so that its hash shows the damage."""
     sha = row.pop("record_sha256")
     inputs = {}
     for series in SERIES:
@@ -266,7 +266,7 @@ def _json(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """As JSON says it: instants with microseconds and a Z, days as YYYY-MM-DD."""
+    """Return it as JSON says it: instants with microseconds and a Z, days as YYYY-MM-DD."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, dt.date):

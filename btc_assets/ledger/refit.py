@@ -95,7 +95,7 @@ def known_at(everything: Mapping[str, pl.DataFrame], t: dt.datetime) -> dict[str
 def _data_of_fit(
     everything: Mapping[str, pl.DataFrame], cutoff: dt.date, sha256: str, record: IssueRecord
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Candles up to ``cutoff``, and their features, as of the newest moment at which they hash to it."""
+    """Return candles up to ``cutoff`` and their features, as of the newest moment when they hash to it."""
     early = (pl.col("ingested_at") <= record.issued_at) & (pl.col("date") <= cutoff)
     until = {name: rows.filter(early) for name, rows in everything.items()}
     moments = pl.concat([rows["ingested_at"] for rows in until.values()]).unique().sort(descending=True)
@@ -114,7 +114,7 @@ def _data_of_fit(
 
 
 def _differing(one: Path, two: Path) -> list[str]:
-    """Names of files that differ between two model folders."""
+    """Return the names of files that differ between two model folders."""
     first, second = read_manifest(one), read_manifest(two)
     names = {**first["files"], **second["files"]}
     found = sorted(n for n in names if first["files"].get(n) != second["files"].get(n))

@@ -39,7 +39,7 @@ class Flag:
 
 
 def distinct(klines: Iterable[Kline]) -> list[Kline]:
-    """The candles in order of time, equal duplicates once.
+    """Return the candles in order of time, equal duplicates once.
 
     Raises:
         BadCandle: two different candles that begin at one instant.
@@ -53,7 +53,7 @@ def distinct(klines: Iterable[Kline]) -> list[Kline]:
 
 
 def flags(klines: Sequence[Kline], start: dt.date, end: dt.date) -> list[Flag]:
-    """What is unusual in [start, end) about candles of one symbol, in order of days.
+    """Return what is unusual in [start, end) about candles of one symbol, in order of days.
 
     ``klines`` may begin up to 30 days before ``start``, so that the first days can be compared too.
     """
@@ -92,7 +92,7 @@ def hold_jumps(
 
 
 def _unusual(kline: Kline, before: Sequence[Kline]) -> list[Flag]:
-    """The flags of one candle, given up to 30 candles before it."""
+    """Return the flags of one candle, given up to 30 candles before it."""
     from statistics import median  # not at the top: the Lambda, which needs none of it, would wait for it
 
     found = []

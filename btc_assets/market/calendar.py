@@ -30,7 +30,7 @@ FOUR_HOURS = Interval("4h", dt.timedelta(hours=4))
 
 
 def opens_at(day: dt.date) -> dt.datetime:
-    """The instant (UTC) at which ``day`` begins."""
+    """Return the instant (UTC) at which ``day`` begins."""
     return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
 
 
@@ -45,11 +45,11 @@ def closes_at(day: dt.date) -> dt.datetime:
 
 
 def last_closed_day(now: dt.datetime) -> dt.date:
-    """The newest day that is over at ``now`` (time zone aware)."""
+    """Return the newest day that is over at ``now`` (time zone aware)."""
     return now.astimezone(dt.UTC).date() - DAY
 
 
 def days(start: dt.date, end: dt.date) -> Iterator[dt.date]:
-    """The days of the half-open range [start, end), in order."""
+    """Return the days of the half-open range [start, end), in order."""
     for ordinal in range(start.toordinal(), end.toordinal()):
         yield dt.date.fromordinal(ordinal)

@@ -66,7 +66,7 @@ class Session(requests.Session):
 
 
 def refusal(response: requests.Response, address: str) -> BtcError:
-    """The error that ``response``, which is not a 200, stands for."""
+    """Return the error that ``response``, which is not a 200, stands for."""
     status = response.status_code
     code, said = _said(response)
     if status in (418, 429):
@@ -110,7 +110,7 @@ def _said(response: requests.Response) -> tuple[int | None, str]:
 
 
 def _cause(error: BaseException) -> str:
-    """The root of a chain of network errors, in one line."""
+    """Return the root of a chain of network errors, in one line."""
     while isinstance(error.__context__, Exception):
         error = error.__context__
     return f"{type(error).__name__}: {error}"[:300]

@@ -15,7 +15,7 @@ def deadline(origin: dt.date) -> dt.datetime:
 
 
 def is_live(origin: dt.date, issued_at: dt.datetime) -> bool:
-    """Tell whether a forecast of ``origin``, issued at ``issued_at`` (UTC), came before its deadline."""
+    """Return whether a forecast of ``origin``, issued at ``issued_at`` (UTC), came before its deadline."""
     return issued_at < deadline(origin)
 
 

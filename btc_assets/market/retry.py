@@ -33,7 +33,7 @@ class RetryPolicy:
     """After a 418 without a usable Retry-After: the shortest ban."""
 
     def begin(self) -> float:
-        """The instant of ``time.monotonic()`` at which a question asked now is given up."""
+        """Return the instant of ``time.monotonic()`` at which a question asked now is given up."""
         return time.monotonic() + self.deadline
 
 
@@ -46,7 +46,7 @@ class RetryAfter(SourceUnavailable):
 
 
 def retry_until(call: Callable[[], T], retry: RetryPolicy, deadline: float, what: str) -> T:
-    """``call()``, tried again while it raises `SourceUnavailable` and ``deadline`` has not come.
+    """Call ``call()``, again and again while it raises `SourceUnavailable` and ``deadline`` has not come.
 
     Args:
         call: one attempt; it may hang.
@@ -88,7 +88,7 @@ def retry_until(call: Callable[[], T], retry: RetryPolicy, deadline: float, what
 
 
 def run_with_timeout(seconds: float, call: Callable[[], T], what: str) -> T:
-    """``call()``, given up after ``seconds``, whatever it hangs in.
+    """Run ``call()`` and give it up after ``seconds``, whatever it hangs in.
 
     Socket timeouts start anew with every byte and do not cover name resolution; this does. A call
     that is given up ends by itself at its next timeout, in a thread that keeps nobody waiting.
@@ -118,7 +118,7 @@ def run_with_timeout(seconds: float, call: Callable[[], T], what: str) -> T:
 
 @cache
 def _stamina() -> ModuleType:
-    """The stamina library, logging as the rest of us does; left alone it prints to stdout where it can."""
+    """Import stamina and make it log as the rest of us does; left alone it prints to stdout."""
     import stamina
     from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 

@@ -35,7 +35,7 @@ _WHOLE = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 def parse_row(row: object, *, symbol: str, source: str, where: str, interval: Interval = DAILY) -> Kline:
-    """The checked candle of length ``interval`` in ``row``, twelve fields; numbers may be text, as sent.
+    """Check and return the candle of length ``interval`` in ``row``, twelve fields; numbers may be text.
 
     Time stamps in milliseconds and in microseconds give the same candle: the close time keeps whole
     milliseconds. ``where`` says in errors where the row came from (an address, or file and line).
@@ -77,7 +77,7 @@ def parse_row(row: object, *, symbol: str, source: str, where: str, interval: In
 
 
 def to_row(kline: Kline) -> list[str]:
-    """The twelve fields of ``kline`` as text (milliseconds); ``parse_row`` gives the same candle back."""
+    """Write ``kline`` as twelve fields of text (milliseconds); ``parse_row`` gives the same candle back."""
     return [
         str(milliseconds(kline.open_time)),
         *(_decimal(value) for value in (kline.open, kline.high, kline.low, kline.close, kline.volume)),
@@ -91,12 +91,12 @@ def to_row(kline: Kline) -> list[str]:
 
 
 def milliseconds(instant: dt.datetime) -> int:
-    """Whole milliseconds since 1970 (UTC), as the exchange counts time."""
+    """Return whole milliseconds since 1970 (UTC), as the exchange counts time."""
     return (instant - _EPOCH) // dt.timedelta(milliseconds=1)
 
 
 def from_milliseconds(value: int) -> dt.datetime:
-    """The instant (UTC) ``value`` milliseconds after 1970.
+    """Return the instant (UTC) ``value`` milliseconds after 1970.
 
     Raises:
         OverflowError: no calendar reaches that far.
@@ -105,12 +105,12 @@ def from_milliseconds(value: int) -> dt.datetime:
 
 
 def _decimal(value: float) -> str:
-    """The shortest decimal text, without an exponent, that reads back as ``value``."""
+    """Return the shortest decimal text, without an exponent, that reads back as ``value``."""
     return format(Decimal(repr(value)), "f")
 
 
 def _number(value: object, name: str, where: str, row: object) -> float | int:
-    """``value`` as a number; times and counts must be whole."""
+    """Return ``value`` as a number; times and counts must be whole."""
     whole = name in ("open time", "close time", "trades")
     if isinstance(value, str):
         if not (_WHOLE if whole else _DECIMAL).fullmatch(value):
@@ -125,7 +125,7 @@ def _number(value: object, name: str, where: str, row: object) -> float | int:
 
 
 def _instant(stamp: int, where: str, row: object) -> dt.datetime:
-    """The instant (UTC) of a time stamp in milliseconds or microseconds."""
+    """Return the instant (UTC) of a time stamp in milliseconds or microseconds."""
     try:
         if abs(stamp) >= _MICROSECONDS_FROM:
             return _EPOCH + dt.timedelta(microseconds=stamp)
@@ -135,6 +135,6 @@ def _instant(stamp: int, where: str, row: object) -> dt.datetime:
 
 
 def _shown(value: object) -> str:
-    """``value`` for an error message, cut to a readable length."""
+    """Return ``value`` for an error message, cut to a readable length."""
     text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a huge number"
     return text if len(text) <= 240 else text[:237] + "..."

@@ -120,7 +120,7 @@ def filtered_share(horizons: NDArray[np.int64]) -> Floats:
 
 
 def _weekday_free(h: History, t: int, horizons: NDArray[np.int64]) -> Floats:
-    """Quantiles [horizons, 21] of the log return from position ``t``, before today's weekday counts."""
+    """Compute quantiles [horizons, 21] of log returns from position ``t``, before today's weekday counts."""
     month = _month(h, h.month_start(t))
     past = past_returns(h, t, horizons, FILTERED_DAYS, month.spans[horizons - 1])
     mixture = np.zeros((len(horizons), len(LEVELS)))
@@ -134,7 +134,7 @@ def _weekday_free(h: History, t: int, horizons: NDArray[np.int64]) -> Floats:
 
 
 def _level_weekdays(past: Floats, horizons: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """``past`` [horizons, days] over the size that its origins' weekdays have, and today's size [horizons].
+    """Divide ``past`` [horizons, days] by its origins' weekday sizes; also return today's size [horizons].
 
     The relative size is the weekday's mean absolute value over the mean of all seven; 1/h of its distance
     from 1 counts at h days.
@@ -155,7 +155,7 @@ def _level_weekdays(past: Floats, horizons: NDArray[np.int64]) -> tuple[Floats, 
 
 
 def _centred(samples: Floats) -> Floats:
-    """Quantiles [rows, 21] of each row, less their median: no drift."""
+    """Compute quantiles [rows, 21] of each row, less their median: no drift."""
     quantiles = quantiles_of(samples)
     return np.asarray(quantiles - quantiles[:, [MEDIAN]])
 

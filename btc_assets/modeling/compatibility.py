@@ -24,5 +24,5 @@ def of_this_code() -> dict[str, Any]:
 
 
 def is_of_this_code(manifest: Mapping[str, Any]) -> bool:
-    """Tell whether this code may use the vintage with ``manifest``."""
+    """Return whether this code may use the vintage with ``manifest``."""
     return all(manifest.get(name) == value for name, value in of_this_code().items())

@@ -146,7 +146,7 @@ def history(
 
 
 def _log_realised(features: pl.DataFrame, first: int, length: int) -> Floats:
-    """The feature's values on the days from ``first`` (since ``EPOCH``) on; NaN where there are none."""
+    """Return the feature's values from day ``first`` (since ``EPOCH``) on; NaN where there are none."""
     if LOG_REALISED not in features.columns:
         raise BadModel(f"features lack the column {LOG_REALISED}; materialise engineered_features again")
     place = day_numbers(features) - first

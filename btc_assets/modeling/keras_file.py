@@ -36,7 +36,7 @@ def save_keras(model: Any, path: Path) -> None:
 
 
 def _numbered(config: bytes) -> bytes:
-    """``config`` with shared objects named 1, 2, ... in the order in which they appear."""
+    """Return ``config`` with shared objects named 1, 2, ... in the order in which they appear."""
     numbers: dict[bytes, int] = {}
     return re.sub(
         rb'("shared_object_id": )(\d+)',

@@ -77,7 +77,7 @@ def _line(
     up: str,
     reference: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> None:
-    """A small line chart as PNG, without dates in the file."""
+    """Return a small line chart as PNG, without dates in the file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -91,7 +91,7 @@ def _mlp(inputs: Any, hp: HyperParameters, _training: bool) -> Any:
 
 
 def _lstm(inputs: Any, hp: HyperParameters, training: bool) -> Any:
-    """One LSTM layer holds all seeds: its kernels are kept block-diagonal while it is trained."""
+    """Build one LSTM layer for all seeds: its kernels are kept block-diagonal while it is trained."""
     import keras
 
     hidden = inputs
@@ -124,7 +124,7 @@ def block_diagonal(seeds: int) -> Callable[[Any], Any]:
 
 
 def _initialise(model: Any, hp: HyperParameters, rng: np.random.Generator) -> None:
-    """Initial hidden weights, drawn for each seed as if it were alone (Glorot; orthogonal for recurrence)."""
+    """Draw initial hidden weights for each seed as if it were alone (Glorot; orthogonal for recurrence)."""
     for layer in range(1, hp.layers + 1):
         hidden = model.get_layer(f"hidden_{layer}")
         width = int(model.input_shape[-1]) if layer == 1 else hp.units
@@ -140,7 +140,7 @@ def _initialise(model: Any, hp: HyperParameters, rng: np.random.Generator) -> No
 def _lstm_weights(
     rng: np.random.Generator, hp: HyperParameters, width: int, *, shared_input: bool
 ) -> list[Floats]:
-    """Kernel, recurrent kernel and bias in Keras's order of gates (i, f, c, o), forget bias 1."""
+    """Return kernel, recurrent kernel and bias in Keras's order of gates (i, f, c, o), forget bias 1."""
     cells = hp.seeds * hp.units
     kernel = np.zeros((width if shared_input else cells, 4, cells))
     recurrent = np.zeros((cells, 4, cells))

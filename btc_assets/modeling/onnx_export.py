@@ -80,7 +80,7 @@ def _lstm(graph: _Graph, inputs: str, weights: Weights, hp: HyperParameters) -> 
 
 
 def _gates(rows: Any, cells: int) -> Any:
-    """Keras's order of gates (i, f, c, o) into ONNX's (i, o, f, c)."""
+    """Turn Keras's order of gates (i, f, c, o) into ONNX's (i, o, f, c)."""
     i, f, c, o = (rows[k * cells : (k + 1) * cells] for k in range(4))
     return np.concatenate([i, o, f, c])
 

@@ -147,7 +147,7 @@ def train(data: Samples, hyperparameters: HyperParameters, seed: int = SEED) -> 
 def _learn(
     data: Samples, hyperparameters: HyperParameters, mean: Floats, deviation: Floats, seed: int
 ) -> tuple[list[Floats], list[float]]:
-    """The weights of all seeds after the last epoch, and the loss of each epoch."""
+    """Return the weights of all seeds after the last epoch, and the loss of each epoch."""
     import keras
 
     keras.backend.clear_session()  # layers are numbered from here, so that files do not differ by it
@@ -189,7 +189,7 @@ def _loss(l2: float, penalised: list[Any]) -> Any:
 
 
 def _packed(data: Samples) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Outcome, weight and anchor of each origin and horizon in one array [origins, horizons, 23]."""
+    """Pack outcome, weight and anchor of each origin and horizon in one array [origins, horizons, 23]."""
     parts = [data.outcomes[..., None], data.weights[..., None], data.anchors]
     return np.concatenate(parts, axis=-1).astype(np.float32)
 
@@ -227,7 +227,7 @@ def calibration(log_factors: Floats, data: Samples) -> Floats:
 
 
 def _metrics(trained: Trained, data: Samples) -> dict[str, float]:
-    """In-sample numbers: loss relative to the anchor at 1 day, and over all horizons; coverage."""
+    """Compute in-sample numbers: loss relative to the anchor at 1 day, and over all horizons; coverage."""
     quantiles = stretched(trained.predict(data), data)
     relative = (pinball(quantiles, data.outcomes) * data.weights).sum(axis=0) / (data.weights > 0).sum(axis=0)
     known = data.weights > 0
@@ -240,7 +240,7 @@ def _metrics(trained: Trained, data: Samples) -> dict[str, float]:
 
 
 def _facts(h: History, data: Samples, hp: HyperParameters, cutoff: dt.date) -> dict[str, Any]:
-    """The manifest's fields beside files and metrics; nothing in them depends on when they were written."""
+    """Return the manifest's fields beside files and metrics; none depends on when they were written."""
     import keras
     import tensorflow as tf
 

@@ -211,7 +211,7 @@ def evaluate(
 def _ahead(
     anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, end: dt.date, hp: HyperParameters
 ) -> Samples:
-    """Origins from ``cutoff`` up to, not with, ``end`` with what followed, as far as it is known."""
+    """Return origins from ``cutoff`` up to, not with, ``end`` with what followed, as far as it is known."""
     h = anchors.history
     table = feature_table(features, h)
     reads = [read_days(table, t, hp.window) for t in range(h.index(cutoff), h.index(end))]
@@ -255,7 +255,7 @@ def _complete(study: Any) -> list[Any]:
 
 
 def _default_trial(study: Any, kind: str) -> Any:
-    """The complete trial of the default hyper-parameters, None if there is none."""
+    """Return the complete trial of the default hyper-parameters, None if there is none."""
     wanted = _as_trial(DEFAULTS[kind])
     same = (t for t in _complete(study) if all(t.params[name] == wanted[name] for name in t.params))
     return next(same, None)

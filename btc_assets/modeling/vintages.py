@@ -185,7 +185,7 @@ class VintageBook:
         return self._refs[key]
 
     def _stored_or_fitted(self, kind: str, cutoff: dt.date) -> ModelRef | FitFailed:
-        """The revision at ``cutoff`` that this code would make today, or a new one."""
+        """Return the revision at ``cutoff`` that this code would make today, or a new one."""
         revision = 0
         while (ref := self.registry.get(kind, VintageId(cutoff, revision))) is not None:
             if self._is_ours(kind, cutoff, ref):

@@ -22,7 +22,7 @@ class Log:
 
 
 def open_channels(settings: Settings) -> list[Channel]:
-    """The channels that the settings list; nothing is connected to before it is used."""
+    """Return the channels that the settings list; nothing is connected to before it is used."""
     channels: list[Channel] = []
     for name in Settings.split(settings.notify):
         if name == "mail":

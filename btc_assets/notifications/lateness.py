@@ -12,7 +12,7 @@ from btc_assets.storage.tables import TableStore
 
 
 def late(tables: TableStore, symbol: str, now: dt.datetime, grace: dt.timedelta) -> list[Problem]:
-    """What should be there by now and is not: a day is due ``grace`` after it closed (UTC midnight).
+    """Return what should be there by now and is not: a day is due ``grace`` after it closed (UTC midnight).
 
     A table without any row is no problem: nothing was loaded yet, and when to begin is a person's choice.
     A store that cannot be read is one.
@@ -30,7 +30,7 @@ def late(tables: TableStore, symbol: str, now: dt.datetime, grace: dt.timedelta)
 
 
 def _newest(tables: TableStore, spec: TableSpec, symbol: str, due: dt.date) -> dt.date | None:
-    """The newest day that ``symbol`` has a row of; looks at old rows only if there are no new ones."""
+    """Return the newest day that ``symbol`` has a row of; looks at old rows only if there are no new ones."""
     for start in (due, None):
         try:
             rows = tables.read(spec, ["symbol", spec.day], start=start)

@@ -74,7 +74,7 @@ class Mail:
 
 
 def _why(error: Exception) -> str:
-    """The server's own words where there are any."""
+    """Return the server's own words where there are any."""
     if isinstance(error, smtplib.SMTPResponseException):
         said = error.smtp_error.decode("utf-8", "replace") if isinstance(error.smtp_error, bytes) else ""
         return f"{type(error).__name__} {error.smtp_code} {said}"[:200]

@@ -50,12 +50,12 @@ class Memory:
     open: dict[str, Notification] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return it as plain JSON values."""
         return {cause: asdict(sent) for cause, sent in self.open.items()}
 
     @classmethod
     def from_json(cls, kept: object) -> Memory:
-        """The inverse of ``as_json``; what is no memory is an empty one."""
+        """Return the inverse of ``as_json``; what is no memory is an empty one."""
         found = {}
         for cause, sent in kept.items() if isinstance(kept, dict) else ():
             try:

@@ -55,7 +55,7 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _random_walk_losses(rows: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
-    """Loss of the random walk at each (origin, horizon) that is scored, on log price."""
+    """Compute the loss of the random walk at each (origin, horizon) that is scored, on log price."""
     parts = []
     for (origin,), group in (
         rows.select("origin_date", "horizon", "close", "close_before")

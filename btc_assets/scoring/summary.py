@@ -121,7 +121,7 @@ def describe(found: Comparison, reference: str) -> str:
 
 
 def _pairs(scores: pl.DataFrame, model: str, reference: str) -> pl.DataFrame:
-    """Rows of ``model`` beside the loss of ``reference`` at the same origin and horizon, by origin."""
+    """Return rows of ``model`` beside the loss of ``reference`` at the same origin and horizon, by origin."""
     key = ["symbol", "origin_date", "horizon"]
     mine = scores.filter(pl.col("model") == model)
     other = scores.filter(pl.col("model") == reference).select(*key, pinball_reference="pinball")

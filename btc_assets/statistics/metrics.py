@@ -46,7 +46,7 @@ def bounds(nominal: float) -> tuple[int, int]:
 
 
 def inside(quantiles: Floats, observed: Floats, nominal: float) -> Booleans:
-    """Tell whether each observation lies in the central ``nominal`` interval, ends included [...]."""
+    """Return whether each observation lies in the central ``nominal`` interval, ends included [...]."""
     low, high = bounds(nominal)
     return np.asarray((observed >= quantiles[..., low]) & (observed <= quantiles[..., high]))
 

@@ -128,7 +128,7 @@ def known(all_versions: pl.DataFrame, t: dt.datetime, series: Series = CANDLES) 
 
 
 def _stored(tables: TableStore, spec: TableSpec, incoming: pl.DataFrame) -> pl.DataFrame:
-    """The stored newest versions of the days that ``incoming`` spans."""
+    """Return the stored newest versions of the days that ``incoming`` spans."""
     if incoming.is_empty():
         return spec.empty()
     first, last = incoming["date"][0], incoming["date"][-1]
@@ -136,7 +136,7 @@ def _stored(tables: TableStore, spec: TableSpec, incoming: pl.DataFrame) -> pl.D
 
 
 def _refuse_time_going_back(old: pl.DataFrame, now: dt.datetime) -> None:
-    """A version cannot be replaced before it was stored."""
+    """Check that no version was replaced before it was stored."""
     late = old.filter(pl.col("ingested_at") >= _utc(now))
     if not late.is_empty():
         row = late.row(0, named=True)
@@ -148,5 +148,5 @@ def _refuse_time_going_back(old: pl.DataFrame, now: dt.datetime) -> None:
 
 
 def _utc(t: dt.datetime) -> pl.Expr:
-    """``t`` as a literal of the contracts' type."""
+    """Return ``t`` as a literal of the contracts' type."""
     return pl.lit(t.astimezone(dt.UTC), dtype=UTC_US)

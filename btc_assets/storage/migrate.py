@@ -128,7 +128,7 @@ def _compare(spec: TableSpec, copied: pl.DataFrame, found: pl.DataFrame, where: 
 
 
 def _years(days: pl.Series) -> Iterator[tuple[dt.date, dt.date]]:
-    """The half-open calendar years that ``days`` lie in."""
+    """Return the half-open calendar years that ``days`` lie in."""
     if days.is_empty():
         return
     first, last = first_and_last(days)

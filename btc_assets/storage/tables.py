@@ -44,7 +44,7 @@ class TableReader(Protocol):
     """What verifying asks of a store: to read it."""
 
     def exists(self, spec: TableSpec) -> bool:
-        """Whether the table was ever created."""
+        """Return whether the table was ever created."""
 
     def read(
         self,
@@ -53,7 +53,7 @@ class TableReader(Protocol):
         start: dt.date | None = None,
         end: dt.date | None = None,
     ) -> pl.DataFrame:
-        """Rows with ``spec.day`` in [start, end), sorted by day, then key; all columns unless named.
+        """Return rows with ``spec.day`` in [start, end), sorted by day, then key; all columns unless named.
 
         Raises:
             TableMissing: the table was never created.
@@ -61,7 +61,7 @@ class TableReader(Protocol):
         """
 
     def version(self, spec: TableSpec) -> int:
-        """The table's current version; grows by each change.
+        """Return the table's current version; grows by each change.
 
         Raises:
             TableMissing: the table was never created.
@@ -103,7 +103,7 @@ class TableStore(TableReader, Protocol):
         """Delete the rows whose key is in ``keys`` (``updated`` counts them)."""
 
     def history(self, spec: TableSpec) -> list[TableVersion]:
-        """The table's versions, newest first."""
+        """Return the table's versions, newest first."""
 
 
 def conform(spec: TableSpec, frame: pl.DataFrame) -> pl.DataFrame:
@@ -133,7 +133,7 @@ def conform(spec: TableSpec, frame: pl.DataFrame) -> pl.DataFrame:
 def columns_to_add(
     spec: TableSpec, what: str, there: Mapping[str, str], wanted: Mapping[str, str], remedy: str
 ) -> list[str]:
-    """The columns of the contract that ``what``, which an older release made, does not have yet.
+    """Return the columns of the contract that ``what``, which an older release made, does not have yet.
 
     Args:
         there: its columns and their types, as the backend names types.
@@ -154,7 +154,7 @@ def columns_to_add(
 
 
 def chosen_columns(spec: TableSpec, columns: Sequence[str] | None) -> list[str]:
-    """The columns of a read: those named, or all.
+    """Return the columns of a read: those named, or all.
 
     Raises:
         StorageError: the table has no such column.
@@ -187,5 +187,5 @@ def _refuse_nulls(spec: TableSpec, keys: pl.DataFrame) -> None:
 
 
 def sort_columns(spec: TableSpec) -> list[str]:
-    """The order of every read: day first, then the rest of the key."""
+    """Return the order of every read: day first, then the rest of the key."""
     return [spec.day, *(k for k in spec.key if k != spec.day)]

@@ -194,7 +194,7 @@ def _judged(context: Context, model: str, question: RecordQuestion) -> dict[str,
 
 
 def _health(context: Context) -> Response:
-    """ForecastResult whether there is something to show, and how old it is: 503 where there is nothing."""
+    """Answer whether there is something to show, and how old it is: 503 where there is nothing."""
     fresh = context.freshness()
     try:
         origin = market.newest_origin(context.cache)

@@ -23,12 +23,12 @@ CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False, "dou
 
 
 def fan_colour(alpha: float) -> str:
-    """The forecast's colour at an opacity."""
+    """Return the forecast's colour at an opacity."""
     return f"rgba({_FAN_RGB},{alpha})"
 
 
 def layout(**more: Any) -> dict[str, Any]:
-    """The layout of a chart; ``more`` overrides it."""
+    """Return the layout of a chart; ``more`` overrides it."""
     base: dict[str, Any] = {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -47,7 +47,7 @@ def layout(**more: Any) -> dict[str, Any]:
 
 
 def x_axis(**more: Any) -> dict[str, Any]:
-    """A horizontal axis without grid, with a thin line at the pointer."""
+    """Return a horizontal axis without grid, with a thin line at the pointer."""
     return {
         "showgrid": False,
         "zeroline": False,
@@ -63,12 +63,12 @@ def x_axis(**more: Any) -> dict[str, Any]:
 
 
 def day_axis(**more: Any) -> dict[str, Any]:
-    """A horizontal axis of UTC days."""
+    """Return a horizontal axis of UTC days."""
     return x_axis(type="date", hoverformat="%a %-d %b %Y", **more)
 
 
 def y_axis(**more: Any) -> dict[str, Any]:
-    """A vertical axis on the right, in dollars unless told otherwise."""
+    """Return a vertical axis on the right, in dollars unless told otherwise."""
     return {
         "side": "right",
         "tickprefix": "$",
@@ -83,7 +83,7 @@ def y_axis(**more: Any) -> dict[str, Any]:
 
 
 def plain(values: Iterable[Any]) -> list[Any]:
-    """What JSON knows: days as ISO text, numbers without digits that nobody sees."""
+    """Return what JSON knows: days as ISO text, numbers without digits that nobody sees."""
     return [
         v.isoformat()
         if isinstance(v, dt.date)
@@ -97,7 +97,7 @@ def plain(values: Iterable[Any]) -> list[Any]:
 def band(
     x: list[Any], low: list[float], high: list[float], name: str, uid: str, alpha: float, hover: str
 ) -> list[Trace]:
-    """A filled range between two paths, as the two traces plotly needs."""
+    """Return a filled range between two paths, as the two traces plotly needs."""
     edge = {"type": "scatter", "mode": "lines", "x": plain(x), "line": {"width": 0}}
     return [
         edge | {"uid": f"{uid}low", "y": plain(low), "hoverinfo": "skip"},
@@ -109,7 +109,7 @@ def band(
 
 
 def line(x: list[Any], y: list[Any], name: str, uid: str, colour: str, hover: str, **style: Any) -> Trace:
-    """A line; ``style`` goes to plotly's ``line``."""
+    """Return a line; ``style`` goes to plotly's ``line``."""
     return {
         "type": "scatter",
         "mode": "lines",

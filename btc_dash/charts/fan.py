@@ -43,7 +43,7 @@ def fan_figure(
 
 
 def _fan(past: History, forecast: Forecast) -> list[Trace]:
-    """The bands and the median, starting at the last close so that the fan has a tip."""
+    """Return the bands and the median, starting at the last close so that the fan has a tip."""
     tip = past.closes[-1]
     days = [past.dates[-1], *forecast.targets]
     traces: list[Trace] = []
@@ -61,7 +61,7 @@ def _closes(past: History) -> Trace:
 
 
 def _candles(past: History) -> Trace:
-    """Candles that do not rely on colour: rising days are hollow, falling days are filled."""
+    """Draw candles that do not rely on colour: rising days are hollow, falling days are filled."""
     frame = past.frame
     return {
         "type": "candlestick",

@@ -33,7 +33,7 @@ _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
 
 
 def hindsight_figure(rows: pl.DataFrame, actual: History) -> Figure:
-    """What was said for each day, that many days before, and what happened; ``rows`` are not empty."""
+    """Return what was said for each day, that many days before, and what happened; ``rows`` are not empty."""
     days = rows["target_date"].to_list()
     said = band(days, rows["q100"].to_list(), rows["q900"].to_list(), "80 % range", "band80", 0.3, _RANGE)
     seen = actual.window(days[0], days[-1] + DAY)
@@ -54,7 +54,7 @@ def error_figure(table: pl.DataFrame, name: str) -> Figure:
 
 
 def coverage_figure(table: pl.DataFrame) -> Figure:
-    """How often the price ended in each range, by days ahead; an honest range sits on its dotted line."""
+    """Draw how often prices ended in each range, by days ahead; an honest range sits on its dotted line."""
     x = table["horizon"].to_list()
     traces: list[Trace] = []
     for share in COVERAGES:
@@ -67,7 +67,7 @@ def coverage_figure(table: pl.DataFrame) -> Figure:
 
 
 def drift_figure(path: pl.DataFrame) -> Figure:
-    """The share of recent prices inside the 80 % range, day by day, over the band that chance allows."""
+    """Draw the share of recent prices inside the 80 % range, by day, over the band that chance allows."""
     days = path["target_date"].to_list()
     hover = "%{customdata:.0f} to %{y:.0f} %<extra>%{fullData.name}</extra>"
     chance = band(days, _percent(path["low"]), _percent(path["high"]), "chance", "chance", 0.0, hover)
@@ -78,7 +78,7 @@ def drift_figure(path: pl.DataFrame) -> Figure:
 
 
 def pit_figure(row: dict[str, float]) -> Figure:
-    """Where in the forecast the price fell, in tenths; honest forecasts fill each alike."""
+    """Return where in the forecast the price fell, in tenths; honest forecasts fill each alike."""
     middles = [100 * (b + 0.5) / BINS for b in range(BINS)]
     names = [f"{b * 100 // BINS}–{(b + 1) * 100 // BINS} %" for b in range(BINS)]
     bars = {

@@ -8,7 +8,7 @@ from btc_dash.charts.base import ACTUAL, FORECAST, Figure, day_axis, layout, lin
 
 
 def staircase(rows: pl.DataFrame) -> Figure:
-    """``rows`` of vintages_in_force of one network, by date."""
+    """Return ``rows`` of vintages_in_force of one network, by date."""
     days = rows["date"].to_list()
     hover = "trained to %{y|%-d %b %Y}<extra></extra>"
     steps = line(days, rows["vintage"].to_list(), "in force", "median", FORECAST, hover, shape="hv")

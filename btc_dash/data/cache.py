@@ -64,7 +64,7 @@ class TableCache:
         self._lock = threading.Lock()
 
     def version(self, spec: TableSpec) -> int:
-        """The table's version as last seen; -1 where it was never written.
+        """Return the table's version as last seen; -1 where it was never written.
 
         One thread asks the store; others meanwhile go on with what was seen before.
 
@@ -97,7 +97,7 @@ class TableCache:
         start: dt.date | None = None,
         end: dt.date | None = None,
     ) -> pl.DataFrame:
-        """This symbol's rows of the window [start, end), not kept; empty where the table is missing."""
+        """Return this symbol's rows of [start, end), not kept; empty where the table is missing."""
         wanted = None if columns is None else list(dict.fromkeys(["symbol", *columns]))
         try:
             frame = self._tables.read(spec, wanted, start, end)
@@ -106,7 +106,7 @@ class TableCache:
         return frame.filter(pl.col("symbol") == self.symbol)
 
     def keep(self, spec: TableSpec, key: Hashable, load: Callable[[], T]) -> T:
-        """``load()``, called once a version of ``spec``'s table; the last good result in an outage.
+        """Return ``load()``, called once a version of ``spec``'s table; the last good result in an outage.
 
         Raises:
             StorageError: the store fails and nothing was read before.

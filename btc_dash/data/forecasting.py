@@ -71,7 +71,7 @@ NO_FORECASTS = NoForecast(
 
 
 def read_question(context: Context, values: Mapping[str, object]) -> tuple[Question, dict[str, str]]:
-    """The question in ``values`` and, by field, what is wrong with it; the newest origin is not named.
+    """Return the question in ``values`` and, by field, what is wrong with it; the newest origin is not named.
 
     Raises:
         StorageError: the store fails and nothing was read before.
@@ -114,7 +114,7 @@ def forecast_for(context: Context, question: Question, client: str) -> ForecastR
 def _from_now(
     context: Context, question: Question, client: str, candles: History
 ) -> ForecastResult | NoForecast:
-    """From the running day as it stands: provisional, computed, never part of the record."""
+    """Compute from the running day as it stands: provisional, computed, never part of the record."""
     try:
         quote = context.running.quote()
         forecast = context.forecaster.forecast_now(question.model, quote, client, question.vintage)
@@ -143,7 +143,7 @@ def _answer(question: Question, forecast: Forecast, candles: History, travelled:
 
 
 def _cannot(model: str, origin: dt.date, error: ModelError) -> NoForecast:
-    """Why there is no forecast, without the paths that a model's own error may hold."""
+    """Return why there is no forecast, without the paths that a model's own error may hold."""
     why = str(error) if isinstance(error, NotEnoughHistory) else "no sound model was in force then"
     log.warning("no forecast of %s from %s: %s", model, origin, error)
     return NoForecast(

@@ -33,7 +33,7 @@ class LedgerHead:
 
 
 def ledger_head(cache: TableCache) -> LedgerHead | None:
-    """The head of the chain of issue records, None where no chain was begun or it cannot be read."""
+    """Return the head of the chain of issue records, None where no chain was begun or it cannot be read."""
 
     def load() -> LedgerHead | None:
         rows = cache.read(ISSUE_RECORDS, _COLUMNS).sort("seq")

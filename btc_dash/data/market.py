@@ -45,17 +45,17 @@ class History:
         return cls(frame, frame["date"].to_list(), frame["close"].to_list())
 
     def close_on(self, day: dt.date) -> float | None:
-        """The close of ``day``, None where there is no candle."""
+        """Return the close of ``day``, None where there is no candle."""
         at = bisect.bisect_left(self.dates, day)
         return self.closes[at] if at < len(self.dates) and self.dates[at] == day else None
 
     def window(self, start: dt.date, end: dt.date) -> History:
-        """The candles of [start, end)."""
+        """Return the candles of [start, end)."""
         low, high = bisect.bisect_left(self.dates, start), bisect.bisect_left(self.dates, end)
         return History(self.frame[low:high], self.dates[low:high], self.closes[low:high])
 
     def with_running(self, candle: Kline) -> History:
-        """The same, ending on a candle that is not final."""
+        """Return the same, ending on a candle that is not final."""
         before = self.window(self.dates[0], candle.date)
         row = pl.DataFrame(
             [{name: getattr(candle, name) for name in before.frame.columns}], before.frame.schema
@@ -84,14 +84,14 @@ class Forecast:
     computed: bool = False
 
     def first(self, days: int) -> Forecast:
-        """The same forecast, ``days`` ahead only."""
+        """Return the same forecast, ``days`` ahead only."""
         return Forecast(
             self.model, self.origin, self.targets[:days], self.quantiles[:days],
             self.vintage, self.issued_at, self.computed,
         )  # fmt: skip
 
     def level(self, level: float) -> list[float]:
-        """The path of one quantile level."""
+        """Return the path of one quantile level."""
         return self._column(LEVELS.index(level))
 
     @property
@@ -108,7 +108,7 @@ class Forecast:
         return not is_live(self.origin, self.issued_at)
 
     def chance_above(self, price: float) -> float:
-        """The probability that the close on the last target exceeds ``price``.
+        """Return the probability that the close on the last target exceeds ``price``.
 
         Linear between the quantiles; beyond the outermost ones it is theirs (0.025 or 0.975).
         """
@@ -124,24 +124,24 @@ class Forecast:
 
 
 def history(cache: TableCache) -> History:
-    """All candles."""
+    """Return all candles."""
     return cache.keep(RAW_KLINES, "history", lambda: History.of(cache.read(RAW_KLINES, _CANDLE)))
 
 
 def candles(cache: TableCache) -> pl.DataFrame:
-    """All candles with all their columns, for the models."""
+    """Return all candles with all their columns, for the models."""
     return cache.keep(RAW_KLINES, "candles", lambda: cache.read(RAW_KLINES))
 
 
 def features(cache: TableCache) -> pl.DataFrame:
-    """Features of all days, as the graph derived them."""
+    """Return features of all days, as the graph derived them."""
     from btc_assets.modeling.features import ENGINEERED_FEATURES
 
     return cache.keep(ENGINEERED_FEATURES, "features", lambda: cache.read(ENGINEERED_FEATURES))
 
 
 def origins(cache: TableCache) -> dict[str, list[dt.date]]:
-    """By model, the days forecasts were issued from, in order."""
+    """Return, by model, the days forecasts were issued from, in order."""
 
     def load() -> dict[str, list[dt.date]]:
         rows = cache.read(FORECASTS, ["model", "origin_date"]).unique().sort("origin_date")
@@ -151,17 +151,17 @@ def origins(cache: TableCache) -> dict[str, list[dt.date]]:
 
 
 def newest_origin(cache: TableCache) -> dt.date | None:
-    """The newest day any model has issued a forecast from."""
+    """Return the newest day any model has issued a forecast from."""
     return max((days[-1] for days in origins(cache).values() if days), default=None)
 
 
 def last_day(cache: TableCache) -> dt.date | None:
-    """The newest day a forecast can start from: that of the newest candle or issued forecast."""
+    """Return the newest day a forecast can start from: that of the newest candle or issued forecast."""
     return max((day for day in (history(cache).newest, newest_origin(cache)) if day), default=None)
 
 
 def issued(cache: TableCache, model: str, origin: dt.date) -> Forecast | None:
-    """The forecast ``model`` issued from ``origin``, None where there is none."""
+    """Return the forecast ``model`` issued from ``origin``, None where there is none."""
 
     def load() -> dict[str, Forecast]:
         frame = cache.read(FORECASTS, None, origin, origin + DAY).sort("horizon")
@@ -171,7 +171,7 @@ def issued(cache: TableCache, model: str, origin: dt.date) -> Forecast | None:
 
 
 def _forecast(frame: pl.DataFrame) -> Forecast:
-    """One model's rows of one origin, sorted by horizon."""
+    """Return one model's rows of one origin, sorted by horizon."""
     first = frame.row(0, named=True)
     rows = frame.filter(pl.col("horizon") <= HORIZONS)
     return Forecast(
@@ -194,14 +194,14 @@ class Event:
 
 
 def vintages(cache: TableCache) -> pl.DataFrame:
-    """Which vintage was in force for each origin and why: the table's rows, by model and date."""
+    """Return which vintage was in force for each origin and why: the table's rows, by model and date."""
     return cache.keep(
         VINTAGES_IN_FORCE, "vintages", lambda: cache.read(VINTAGES_IN_FORCE).sort("model", "date")
     )
 
 
 def in_force(cache: TableCache) -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
-    """By network, the days in order and, for each, the vintage in force and its manifest's hash."""
+    """Return, by network, the days in order and, for each, the vintage in force and its manifest's hash."""
 
     def load() -> dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]]:
         found: dict[str, tuple[list[dt.date], list[tuple[VintageId, str]]]] = {n: ([], []) for n in NETWORKS}
@@ -216,7 +216,7 @@ def in_force(cache: TableCache) -> dict[str, tuple[list[dt.date], list[tuple[Vin
 
 
 def events(cache: TableCache, model: str) -> list[Event]:
-    """Refits held back and revisions of ``model`` (ensemble: of both), each once, newest first."""
+    """Return refits held back and revisions of ``model`` (ensemble: of both), each once, newest first."""
     rows = vintages(cache)
     if model in NETWORKS:
         rows = rows.filter(pl.col("model") == model)

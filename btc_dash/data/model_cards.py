@@ -52,11 +52,11 @@ class ModelCards:
         self._load = lru_cache(maxsize=32)(self._read)
 
     def periods(self, model: str) -> list[VintagePeriod]:
-        """The vintages of ``model`` that were ever in force, newest first."""
+        """Return the vintages of ``model`` that were ever in force, newest first."""
         return self._cache.keep(VINTAGES_IN_FORCE, "periods", self._periods).get(model, [])
 
     def find(self, model: str, name: str | None) -> VintagePeriod | None:
-        """The vintage called ``name``, the newest without a name, None where there is no such."""
+        """Return the vintage called ``name``, the newest without a name, None where there is no such."""
         known = self.periods(model)
         return next((r for r in known if name is None or str(r.vintage) == name), None)
 

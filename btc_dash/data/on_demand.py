@@ -47,7 +47,7 @@ class Forecaster:
     def __init__(
         self, cache: TableCache, open_registry: Callable[[], ModelRegistry], limiter: RateLimiter
     ) -> None:
-        """``open_registry`` is called when a model is needed, not before."""
+        """Call ``open_registry`` when a model is needed, not before."""
         self._cache = cache
         self._registry = open_registry
         self._limiter = limiter
@@ -57,7 +57,7 @@ class Forecaster:
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
     def forecast(self, model: str, origin: dt.date, client: str, vintage: str | None = None) -> Forecast:
-        """What ``model`` says from the close of ``origin``, with the vintage in force on that day.
+        """Return what ``model`` says from the close of ``origin``, with the vintage in force on that day.
 
         ``vintage`` names another one to ask (of both networks, for the ensemble), older than the origin.
 
@@ -73,7 +73,7 @@ class Forecaster:
         return self._answer(key, client, lambda: self._from_close(origin, named))[model]
 
     def forecast_now(self, model: str, quote: Quote, client: str, vintage: str | None = None) -> Forecast:
-        """The same from the running day as it was seen; provisional, like its candle.
+        """Return the same from the running day as it was seen; provisional, like its candle.
 
         Raises:
             As ``forecast``; NotEnoughHistory also where days before the running one are missing.
@@ -83,7 +83,7 @@ class Forecaster:
         return self._answer(key, client, lambda: self._from_now(quote, named))[model]
 
     def _answer(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
-        """What is kept under ``key``, or what ``make`` gives, at ``client``'s cost."""
+        """Return what is kept under ``key``, or what ``make`` gives, at ``client``'s cost."""
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
                 return kept
@@ -95,7 +95,7 @@ class Forecaster:
         return made
 
     def _versions(self) -> tuple[int, int]:
-        """Of the tables that a forecast is computed from."""
+        """Return the versions of the tables that a forecast is computed from."""
         from btc_assets.modeling.features import ENGINEERED_FEATURES
 
         return self._cache.version(RAW_KLINES), self._cache.version(ENGINEERED_FEATURES)
@@ -138,7 +138,7 @@ class Forecaster:
         }
 
     def _in_force(self, kind: str, origin: dt.date) -> Predictor:
-        """The predictor in force for ``origin``: that of the newest row of ``vintages_in_force`` up to it."""
+        """Return the predictor in force for ``origin``: the newest row of ``vintages_in_force`` says it."""
         since, vintages = market.in_force(self._cache).get(kind, ([], []))
         at = bisect.bisect_right(since, origin)
         if at == 0:
@@ -146,7 +146,7 @@ class Forecaster:
         return self._open(kind, *vintages[at - 1])
 
     def _named(self, kind: str, name: str, origin: dt.date) -> Predictor:
-        """The predictor of ``kind`` whose vintage is called ``name``, if it has not seen past ``origin``."""
+        """Return the predictor of ``kind`` with vintage ``name``, if it has not seen past ``origin``."""
         _, vintages = market.in_force(self._cache).get(kind, ([], []))
         found = next((known for known in reversed(vintages) if str(known[0]) == name), None)
         if found is None:
@@ -162,7 +162,7 @@ class Forecaster:
 
 
 def _completed(known: pl.DataFrame, candles: pl.DataFrame) -> pl.DataFrame:
-    """``known`` features with those of the candles after them, which the graph has not derived yet.
+    """Return ``known`` features with those of the candles after them, which the graph has not derived yet.
 
     These go by the day's range: of a day that is not over, or just is, no 4-hour candles are asked for.
     """

@@ -35,7 +35,7 @@ class RunningDay:
     def __init__(
         self, ask: Callable[[], Kline | None] | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """``ask`` fetches the candle; None where the source has no running day."""
+        """Fetch the candle by ``ask``; None where the source has no running day."""
         self._ask = ask
         self._recent: TTLCache[str, Quote] = TTLCache(1, GOOD_FOR, clock)
         self._lock = threading.Lock()
@@ -65,7 +65,7 @@ class RunningDay:
 
 
 def running_day(settings: Settings) -> RunningDay:
-    """The running day of the settings' exchange; none for archives and simulated markets."""
+    """Return the running day of the settings' exchange; none for archives and simulated markets."""
     if settings.source not in ("binance", "landing"):
         return RunningDay(None)
 

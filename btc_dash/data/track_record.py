@@ -42,7 +42,7 @@ _COLUMNS = [
 
 
 def totals(cache: TableCache, kind: str) -> pl.DataFrame:
-    """One row a model and horizon: n, and the means ape, naive_ape, crps_ratio, in50..in95, pit0..pit9."""
+    """Return a row a model and horizon: n; means ape, naive_ape, crps_ratio, in50..in95, pit0..pit9."""
     return cache.keep(FORECAST_SCORES, ("means", kind), lambda: _means(_of_kind(_sums(cache), kind)))
 
 
@@ -55,12 +55,12 @@ def _means(chosen: pl.DataFrame) -> pl.DataFrame:
 
 
 def counts(cache: TableCache) -> dict[str, int]:
-    """How many scored forecasts there are, live and back-filled, over all networks' horizons."""
+    """Return how many scored forecasts there are, live and back-filled, over all networks' horizons."""
     return {kind: int(_of_kind(_sums(cache), kind)["n"].sum()) for kind in KINDS}
 
 
 def at_horizon(cache: TableCache, horizon: int) -> pl.DataFrame:
-    """Every score at one horizon, by model and origin; of the last few horizons asked for, kept."""
+    """Return every score at one horizon, by model and origin; of the last few horizons asked for, kept."""
 
     def read(horizon: int) -> pl.DataFrame:
         parts = [chunk.filter(pl.col("horizon") == horizon) for chunk in _chunks(cache)]
@@ -71,7 +71,7 @@ def at_horizon(cache: TableCache, horizon: int) -> pl.DataFrame:
 
 
 def compare(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
-    """``model`` against rivals: ``middle`` (its error, no change's) and by baseline name (CRPS)."""
+    """Compare ``model`` with rivals: ``middle`` (its error, no change's) and by baseline name (CRPS)."""
     key = ("against", model, horizon, kind)
     return cache.keep(FORECAST_SCORES, key, lambda: _compare(cache, model, horizon, kind))
 
@@ -93,7 +93,7 @@ def _compare(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str
 
 
 def hindsight(cache: TableCache, model: str, horizon: int) -> pl.DataFrame:
-    """The last year of targets: target_date, q100, q500, q900 as forecast ``horizon`` days before."""
+    """Return the last year of targets: target_date, q100, q500, q900 as forecast ``horizon`` days before."""
 
     def load() -> pl.DataFrame:
         newest = market.newest_origin(cache)
@@ -109,7 +109,7 @@ def hindsight(cache: TableCache, model: str, horizon: int) -> pl.DataFrame:
 
 
 def _sums(cache: TableCache) -> pl.DataFrame:
-    """One row a model, horizon and whether live: n and the sums of everything."""
+    """Return one row a model, horizon and whether live: n and the sums of everything."""
     return cache.keep(FORECAST_SCORES, "sums", lambda: _sum_up(cache))
 
 
@@ -119,7 +119,7 @@ def _sum_up(cache: TableCache) -> pl.DataFrame:
 
 
 def _chunks(cache: TableCache) -> Iterator[pl.DataFrame]:
-    """The scores a year of targets at a time, up to the newest candle."""
+    """Return the scores a year of targets at a time, up to the newest candle."""
     end = (market.history(cache).newest or FIRST_DAY) + DAY
     start = FIRST_DAY
     while True:

@@ -21,7 +21,7 @@ _SOURCES = {
 
 
 def page(context: Context) -> Component:
-    """The whole page."""
+    """Return the whole page."""
     return html.Div(
         [
             html.Section([html.H1("About these forecasts")], className="said"),

@@ -30,7 +30,7 @@ _SPAN_NAMES = {"50": "50 days", "180": "180 days", "365": "1 year", "all": "All"
 
 
 def page(context: Context, a: ForecastResult, complaints: dict[str, str], search: str) -> Component:
-    """The whole page for one answer, asked for with the query string ``search``."""
+    """Return the whole page for one answer, asked for with the query string ``search``."""
     return html.Div(
         [
             dcc.Location(id="address", refresh=False, search=search),
@@ -54,7 +54,7 @@ def page(context: Context, a: ForecastResult, complaints: dict[str, str], search
 
 
 def figure(a: ForecastResult) -> Figure:
-    """The chart of an answer."""
+    """Return the chart of an answer."""
     return fan_figure(a.past, a.forecast, a.after, a.question.view, a.quoted_at is not None)
 
 
@@ -78,12 +78,12 @@ def _controls(context: Context, a: ForecastResult, complaints: dict[str, str]) -
 
 
 def made_on(a: ForecastResult) -> str:
-    """The date in the form: the origin, or the last closed day before a running one."""
+    """Return the date in the form: the origin, or the last closed day before a running one."""
     return (a.forecast.origin - DAY if a.quoted_at else a.forecast.origin).isoformat()
 
 
 def origin_error(complaints: dict[str, str]) -> str | None:
-    """What is wrong with where the forecast starts: its day or its vintage."""
+    """Return what is wrong with where the forecast starts: its day or its vintage."""
     return complaints.get("as_of") or complaints.get("vintage")
 
 
@@ -93,7 +93,7 @@ def origin_field(question: Question) -> str:
 
 
 def named_vintage(question: Question) -> list[Component | str]:
-    """Where a vintage was asked for by name: that it was, and the way back to the one in force."""
+    """Return where a vintage was asked for by name: that it was, and the way back to the one in force."""
     if not question.vintage:
         return []
     plain = question.model_copy(update={"vintage": None}).search
@@ -101,7 +101,7 @@ def named_vintage(question: Question) -> list[Component | str]:
 
 
 def tiles(a: ForecastResult) -> list[Component]:
-    """The answer in four numbers."""
+    """Return the answer in four numbers."""
     low, high = a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
     middle = a.forecast.median[-1]
     higher = fmt.chance(a.forecast.chance_above(a.last_close))
@@ -167,7 +167,7 @@ def _chart(a: ForecastResult, complaints: dict[str, str]) -> Component:
 
 
 def legend(a: ForecastResult) -> list[Component]:
-    """What each line and colour of the chart stands for, as far as it is there."""
+    """Return what each line and colour of the chart stands for, as far as it is there."""
     absent = {"price" if a.question.view == "candles" else "candle"}
     if not a.after.dates:
         absent.add("actual")
@@ -175,7 +175,7 @@ def legend(a: ForecastResult) -> list[Component]:
 
 
 def csv_address(question: Question) -> str:
-    """Where the same forecast is as a CSV file."""
+    """Return where the same forecast is as a CSV file."""
     return f"/api/v1/forecast{question.search}&format=csv"
 
 
@@ -187,7 +187,7 @@ def _table(a: ForecastResult) -> Component:
 
 
 def table(a: ForecastResult) -> tuple[list[str], list[list[str]]]:
-    """The forecast day by day, with what happened where it has: headings and rows."""
+    """Return the forecast day by day, with what happened where it has: headings and rows."""
     happened = dict(zip(a.after.dates, a.after.closes, strict=True))
     head = ["Day (UTC)", *TABLE_LEVELS.values(), *(["Closed at"] if happened else [])]
     columns = [a.forecast.level(level) for level in TABLE_LEVELS]

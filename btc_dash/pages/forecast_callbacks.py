@@ -74,7 +74,7 @@ def register(app: Dash, context: Context) -> None:
 def respond(
     context: Context, values: Mapping[str, object], search: object, from_address: bool
 ) -> dict[str, Any]:
-    """What changes on the page for ``values``: all of it, or only the messages at the fields."""
+    """Return what changes on the page for ``values``: all of it, or only the messages at the fields."""
     nothing = dict.fromkeys([*_SAID, *_ERRORS, *_FORM], no_update)
     try:
         question, complaints = read_question(context, values)

@@ -14,7 +14,7 @@ REFRESH_SECONDS = 60
 
 
 def frame(context: Context) -> Component:
-    """The document: everything but the page itself, which the router puts into ``page``."""
+    """Return the document: everything but the page itself, which the router puts into ``page``."""
     return html.Div(
         [
             dcc.Location(id="url", refresh="callback-nav"),
@@ -30,7 +30,7 @@ def frame(context: Context) -> Component:
 
 
 def badge(context: Context) -> list[Component]:
-    """The data's date in the header, with a dot that also differs in shape."""
+    """Return the data's date in the header, with a dot that also differs in shape."""
     fresh = context.freshness()
     if fresh.newest is None:
         return [html.Span(className="dot none"), html.Span("No data yet")]

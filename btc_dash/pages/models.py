@@ -25,7 +25,7 @@ _SHOWN = 60
 
 
 def page(context: Context, question: ModelQuestion, complaints: dict[str, str]) -> Component:
-    """The page for one network and one of its vintages."""
+    """Return the page for one network and one of its vintages."""
     periods = context.cards.periods(question.model)
     chosen = context.cards.find(question.model, question.vintage)
     if question.vintage and chosen is None:

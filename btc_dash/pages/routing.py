@@ -26,7 +26,7 @@ from btc_dash.server.rate_limit import TooManyRequests
 
 
 def render(context: Context, pathname: object, search: object) -> Component:
-    """The page at an address, whatever state the system is in."""
+    """Return the page at an address, whatever state the system is in."""
     page = PAGES.get(pathname) if isinstance(pathname, str) else None
     if page is None:
         return states.not_found()

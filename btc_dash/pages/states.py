@@ -15,7 +15,7 @@ WAIT_SECONDS = 2
 
 
 def waiting(context: Context, why: NoForecast) -> Component:
-    """An empty page that says what is being done, or what to run, and looks again by itself."""
+    """Return an empty page that says what is being done, or what to run, and looks again by itself."""
     stage = progress.read(context.settings.root)
     body = _loading(stage) if stage and stage.fraction < 1 else _empty(why)
     return html.Section([*body, dcc.Interval(id="waiting", interval=WAIT_SECONDS * 1000)], className="state")
@@ -40,7 +40,7 @@ def _empty(why: NoForecast) -> list[Component]:
 
 
 def store_outage() -> Component:
-    """The store fails and nothing was read before."""
+    """Say that the store fails and nothing was read before."""
     return html.Section(
         [
             html.H1("The store does not answer"),
@@ -53,12 +53,12 @@ def store_outage() -> Component:
 
 
 def rate_limited(limit: TooManyRequests) -> Component:
-    """The visitor has asked for more computing than one may."""
+    """Say that the visitor has asked for more computing than one may."""
     return html.Section([html.H1("One moment"), html.P(str(limit))], className="state")
 
 
 def not_found() -> Component:
-    """An address that is none of ours; it is not repeated."""
+    """Return an address that is none of ours; it is not repeated."""
     return html.Section(
         [html.H1("Page not found"), html.P(dcc.Link("Go to the forecast", href="/"))], className="state"
     )

@@ -30,7 +30,7 @@ _HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
 
 
 def page(context: Context, question: RecordQuestion, complaints: dict[str, str], search: str) -> Component:
-    """The whole page for one horizon, model and kind of forecast."""
+    """Return the whole page for one horizon, model and kind of forecast."""
     ledger = ledger_head(context.cache)
     return html.Div(
         [
@@ -57,7 +57,7 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
 
 
 def body(context: Context, question: RecordQuestion) -> list[Component]:
-    """Everything that depends on the question."""
+    """Return everything that depends on the question."""
     table = track_record.totals(context.cache, question.kind).filter(model=question.model)
     row = table.filter(horizon=question.days)
     if row.is_empty():
@@ -113,7 +113,7 @@ def body(context: Context, question: RecordQuestion) -> list[Component]:
 
 
 def _calibration(path: pl.DataFrame, horizon: int) -> Component | None:
-    """How the 80 % range held over time; nothing with fewer targets than say something."""
+    """Return how the 80 % range held over time; nothing with fewer targets than say something."""
     if path.height < 2:
         return None
     return _panel(
@@ -126,7 +126,7 @@ def _calibration(path: pl.DataFrame, horizon: int) -> Component | None:
 
 
 def _enough(table: pl.DataFrame) -> pl.DataFrame:
-    """The horizons with enough forecasts for a mean to say something; all where none has."""
+    """Return the horizons with enough forecasts for a mean to say something; all where none has."""
     enough = table.filter(pl.col("n") >= _FEWEST)
     return table if enough.is_empty() else enough
 
@@ -185,7 +185,7 @@ def _scores(context: Context, question: RecordQuestion) -> Component:
 
 
 def _events(context: Context, question: RecordQuestion) -> Component:
-    """Drift, then what happened to vintages, newest first."""
+    """List drift, then what happened to vintages, newest first."""
     found: list[Component] = []
     now = drift_sentence(calibration.drift(context.cache, question.model, question.days))
     found.append(html.Li([html.Strong("Now"), now]))

@@ -23,7 +23,7 @@ class IndexPage(Dash):
     """Dash with our document: scheme before paint, plotly.js fetched early, nothing superfluous."""
 
     def interpolate_index(self, **parts: str) -> str:
-        """The page's HTML."""
+        """Return the page's HTML."""
         parts["scripts"] = _UNUSED.sub("", parts["scripts"])
         parts["app_entry"] = _ENTRY
         html: str = super().interpolate_index(**parts)
@@ -45,5 +45,5 @@ _ENTRY = '<div id="react-entry-point"><div class="first-wait" role="status">Load
 
 
 def create(**options: Any) -> IndexPage:
-    """A ``IndexPage`` with our index; ``options`` go to Dash."""
+    """Return a ``IndexPage`` with our index; ``options`` go to Dash."""
     return IndexPage(index_string=_INDEX, assets_ignore=r"scheme\.js", **options)

@@ -63,7 +63,7 @@ def install(app: Dash, proxies: int, admission_control: AdmissionControl | None 
 
 
 def client() -> str:
-    """Whom the request's cost is counted for."""
+    """Return whom the request's cost is counted for."""
     return request.remote_addr or "unknown"
 
 
@@ -82,7 +82,7 @@ def _admit(app: Dash, admission_control: AdmissionControl) -> Response | None:
 
 
 def _is_ours(app: Dash, body: bytes) -> bool:
-    """Whether ``body`` calls one of our callbacks with exactly the inputs and states it declares."""
+    """Return whether ``body`` calls one of our callbacks with exactly the inputs and states it declares."""
     try:
         call = json.loads(body)
         known = app.callback_map[call["output"]]
@@ -99,7 +99,7 @@ def _is_ours(app: Dash, body: bytes) -> bool:
 
 
 def _same_outputs(given: Any, key: str) -> bool:
-    """Whether ``given`` are the outputs that Dash's name for the callback lists."""
+    """Return whether ``given`` are the outputs that Dash's name for the callback lists."""
     parts = [part.rsplit(".", 1) for part in key.strip(".").split("...")]
     declared = [{"id": name, "property": prop} for name, prop in parts]
     shown = given if key.startswith("..") else [given]
@@ -138,7 +138,7 @@ def _refused(error: HTTPException) -> Response:
 
 
 def _plain(error: HTTPException) -> str:
-    """Werkzeug's text for everyone, without anything the visitor sent."""
+    """Return Werkzeug's text for everyone, without anything the visitor sent."""
     return str(type(error).description or error.name)
 
 

@@ -25,7 +25,7 @@ FILE = Path(__file__).parents[1] / "vendor" / "plotly-finance.min.js.br"
 
 @cache
 def script() -> bytes:
-    """The script, decompressed and verified.
+    """Return the script, decompressed and verified.
 
     Raises:
         RuntimeError: the file is not the one that was put there.

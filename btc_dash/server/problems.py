@@ -9,7 +9,7 @@ from flask import Response
 
 
 def problem(status: int, title: str, detail: str, errors: Mapping[str, str] | None = None) -> Response:
-    """An error answer; ``errors`` says by parameter what is wrong with it."""
+    """Return an error answer; ``errors`` says by parameter what is wrong with it."""
     body: dict[str, object] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if errors:
         body["errors"] = dict(errors)

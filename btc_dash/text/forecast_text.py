@@ -12,14 +12,14 @@ from btc_dash.text.record_text import comparison_text
 
 
 def headline(a: ForecastResult) -> str:
-    """The answer in one sentence."""
+    """Return the answer in one sentence."""
     low, high = range_80(a)
     when = f"on {fmt.day(a.target)}" if a.travelled else f"in {fmt.days(a.question.days)}"
     return f"Bitcoin {when}: likely between {fmt.usd(low)} and {fmt.usd(high)}"
 
 
 def lead(a: ForecastResult) -> str:
-    """What the headline leaves out: the day, the middle, and the chance of ending higher."""
+    """Return what the headline leaves out: the day, the middle, and the chance of ending higher."""
     middle = a.forecast.median[-1]
     above = fmt.chance(a.forecast.chance_above(a.last_close))
     change = fmt.signed_percent(middle / a.last_close - 1)
@@ -34,12 +34,12 @@ def lead(a: ForecastResult) -> str:
 
 
 def range_80(a: ForecastResult) -> tuple[float, float]:
-    """The 80 % range on the last target."""
+    """Return the 80 % range on the last target."""
     return a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
 
 
 def trust(cache: TableCache, a: ForecastResult) -> str | None:
-    """How such forecasts have done against assuming no change, None without a score or while none is read."""
+    """Say how such forecasts did against assuming no change; None without a score or while none is read."""
     model, days = a.question.model, a.question.days
     try:
         return cache.keep(FORECAST_SCORES, ("trust", model, days), lambda: _trust(cache, model, days))
@@ -62,7 +62,7 @@ def _trust(cache: TableCache, model: str, days: int) -> str | None:
 
 
 def hindsight(a: ForecastResult) -> str | None:
-    """For a past origin: what happened afterwards, None while nothing has."""
+    """Say what happened after a past origin, None while nothing has."""
     if not a.after.dates:
         return None
     if a.outcome is None:
@@ -83,7 +83,7 @@ def hindsight(a: ForecastResult) -> str | None:
 
 
 def provenance(a: ForecastResult) -> str:
-    """Where the forecast comes from: issued and kept, back-filled, or made just now."""
+    """Return where the forecast comes from: issued and kept, back-filled, or made just now."""
     made = f"{fmt.the_model(a.forecast.model)}, fitted on prices to {fmt.day(a.forecast.vintage)}"
     if a.quoted_at:
         return f"Provisional: computed now from a day that is not over, by {made}; not part of the record."

@@ -15,7 +15,7 @@ MODEL_NAMES = {
 
 
 def usd(value: float) -> str:
-    """A price in US dollars (USDT): whole dollars from 1,000 on, cents below."""
+    """Return a price in US dollars (USDT): whole dollars from 1,000 on, cents below."""
     return f"${value:,.0f}" if abs(value) >= 1000 else f"${value:,.2f}"
 
 
@@ -25,39 +25,39 @@ def usd_range(low: float, high: float) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share of one as a percentage; never "-0 %"."""
+    """Return a share of one as a percentage; never "-0 %"."""
     shown = round(share * 100, digits)
     return f"{shown + 0.0:.{digits}f} %"
 
 
 def signed_percent(share: float) -> str:
-    """A change with its sign, to one digit."""
+    """Return a change with its sign, to one digit."""
     shown = round(share * 100, 1) + 0.0
     return "no change" if shown == 0 else f"{'+' if shown > 0 else '−'}{abs(shown):.1f} %"
 
 
 def day(value: dt.date, year: bool = True) -> str:
-    """``21 Nov 2026``."""
+    """Return ``21 Nov 2026``."""
     return f"{value.day} {value:%b %Y}" if year else f"{value.day} {value:%b}"
 
 
 def long_day(value: dt.date) -> str:
-    """``Sat 21 November 2026``."""
+    """Return ``Sat 21 November 2026``."""
     return f"{value:%a} {value.day} {value:%B %Y}"
 
 
 def moment(value: dt.datetime) -> str:
-    """``22 Nov 2026, 00:06 UTC``."""
+    """Return ``22 Nov 2026, 00:06 UTC``."""
     return f"{day(value.date())}, {value:%H:%M} UTC"
 
 
 def days(count: int) -> str:
-    """``1 day``, ``14 days``."""
+    """Return ``1 day``, ``14 days``."""
     return f"{count:,} day{'' if count == 1 else 's'}"
 
 
 def age(span: dt.timedelta) -> str:
-    """How long ago, in the largest unit that says enough."""
+    """Return how long ago, in the largest unit that says enough."""
     minutes = int(span.total_seconds() // 60)
     if minutes < 1:
         return "just now"
@@ -69,7 +69,7 @@ def age(span: dt.timedelta) -> str:
 
 
 def chance(probability: float, floor: float = 0.025) -> str:
-    """A probability in words; the forecast says nothing finer than its outermost quantile."""
+    """Return a probability in words; the forecast says nothing finer than its outermost quantile."""
     if probability <= floor:
         return f"under {percent(floor, 1)}"
     if probability >= 1 - floor:
@@ -78,10 +78,10 @@ def chance(probability: float, floor: float = 0.025) -> str:
 
 
 def the_model(name: str) -> str:
-    """A model's name within a sentence."""
+    """Return a model's name within a sentence."""
     return "the ensemble" if name == "ensemble" else f"the {model(name)}"
 
 
 def model(name: str) -> str:
-    """A model's name for people."""
+    """Return a model's name for people."""
     return MODEL_NAMES.get(name, name)

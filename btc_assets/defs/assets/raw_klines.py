@@ -128,7 +128,7 @@ def newest_kline(candles: pl.DataFrame) -> Kline | None:
 
 
 def unpublished_message(platform: Platform, days: list[dt.date], kept: int) -> str:
-    """Why the newest days of the window have no candle, and when to come back."""
+    """Return why the newest days of the window have no candle, and when to come back."""
     first, last = days[0], days[-1]
     settings = platform.settings
     which = f"{first}" if first == last else f"{first} to {last}"

@@ -108,7 +108,7 @@ class FailureTracker:
                 del self.failures[cause]
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return it as plain JSON values."""
         failures = [
             {**vars(f), "windows": [[str(w.start), str(w.end)] for w in f.windows]}
             for f in self.failures.values()
@@ -117,7 +117,7 @@ class FailureTracker:
 
     @classmethod
     def from_json(cls, kept: object, now: dt.datetime) -> FailureTracker:
-        """The inverse of ``as_json``; what is no record begins a day before ``now``."""
+        """Return the inverse of ``as_json``; what is no record begins a day before ``now``."""
         try:
             assert isinstance(kept, dict)
             seen = {str(k): dt.datetime.fromisoformat(v).isoformat() for k, v in kept["seen"].items()}
@@ -147,7 +147,7 @@ def _changed(record: dg.RunRecord) -> dt.datetime:
 
 
 def _failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Failure:
-    """Where and how ``run`` failed, by its first failing step."""
+    """Return where and how ``run`` failed, by its first failing step."""
     entries = instance.all_logs(
         run.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     )
@@ -169,7 +169,7 @@ def _failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Failure:
 
 
 def _root_cause(error: Any) -> tuple[str, str]:
-    """Class and message of the innermost error that was raised on purpose."""
+    """Return class and message of the innermost error that was raised on purpose."""
     if error is None:
         return "Failure", "no reason was recorded"
     while error.cause is not None and error.cls_name in {

@@ -41,5 +41,5 @@ def invoke_ingest_lambda(context: dg.OpExecutionContext, config: LambdaCall) -> 
     tags={JOB_TAG: "land_with_lambda"},
 )
 def land_with_lambda() -> None:
-    """The op alone."""
+    """Run the op alone."""
     invoke_ingest_lambda()

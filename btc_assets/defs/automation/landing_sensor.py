@@ -67,7 +67,7 @@ def landed_candles(
 
 
 def newest_available_day(until: dt.date) -> dt.date | None:
-    """``until``, or the newest landed day before it if days begin with their landing; None: none landed."""
+    """Return ``until``, or the newest landed day before it if days begin with landing; None: none landed."""
     settings = load()
     if settings.source != "landing":
         return until

@@ -53,7 +53,7 @@ def late_data(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Pl
 
 
 def _read_cursor(context: dg.SensorEvaluationContext) -> dict[str, Any]:
-    """What the cursor holds; a cursor that is none is an empty memory."""
+    """Return what the cursor holds; a cursor that is none is an empty memory."""
     try:
         kept = json.loads(context.cursor or "{}")
     except ValueError:

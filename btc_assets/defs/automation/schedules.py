@@ -18,7 +18,7 @@ from btc_assets.vocabulary import ISSUING_ASSET, LAUNCHED_BY_TAG
     description="Launches the day that closed at midnight, unless somebody else did already.",
 )
 def daily_at_0005_utc(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """One run for the day before the tick; a late tick still means its own day."""
+    """Request one run for the day before the tick; a late tick still means its own day."""
     if load().source == "landing":
         return dg.SkipReason(
             "the Lambda launches a day when it has landed it; the sensors see to what it missed"

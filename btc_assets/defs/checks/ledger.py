@@ -61,7 +61,7 @@ def ledger_checks(
 
 
 def verifies_whole_chain(window: Window | None) -> bool:
-    """Tell whether a run over ``window`` verifies the whole chain."""
+    """Return whether a run over ``window`` verifies the whole chain."""
     return (
         window is None or window.end - window.start > dt.timedelta(days=1) or window.last.weekday() == SUNDAY
     )

@@ -91,7 +91,7 @@ def unusual_candles(candles: pl.DataFrame) -> list[str]:
 
 
 def freshness(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
-    """Whether the newest candle is recent enough at ``now``."""
+    """Return whether the newest candle is recent enough at ``now``."""
     if newest is None:
         return result(CANDLES, "is_fresh", ["there is no candle at all; materialise raw_klines"], warn=True)
     age = now - closes_at(newest)

@@ -67,7 +67,7 @@ class AuthoritySink:
             raise LedgerError(f"record {head.seq} is not time-stamped: {failed}; the next run tries again")
 
     def published(self, symbol: str) -> list[Published]:
-        """Every head that was signed; each signature is verified again.
+        """Return every head that was signed; each signature is verified again.
 
         Raises:
             LedgerError: a token is not one of this authority for its head.
@@ -124,7 +124,7 @@ class AuthoritySink:
 def verify_token(
     token: bytes, message: bytes, roots: list[Certificate], nonce: int | None = None
 ) -> tuple[dt.datetime, str]:
-    """When, and by whom, ``message`` was signed (UTC, and the common name of the signer's certificate).
+    """Return when and by whom ``message`` was signed (UTC; the common name of the signer's certificate).
 
     The certificates must have been valid at the time that is signed, so a token stays good when they expire.
 
@@ -154,7 +154,7 @@ def verify_token(
 
 
 def _signer(signed: SignedData) -> str:
-    """The common name of the certificate that signed, or all of its subject."""
+    """Return the common name of the certificate that signed, or all of its subject."""
     from cryptography.x509 import load_der_x509_certificate
     from cryptography.x509.oid import NameOID
 

@@ -22,7 +22,7 @@ MARGIN = dt.timedelta(hours=2)
 
 
 def block_time(header: bytes, root: bytes) -> dt.datetime:
-    """The time (UTC) of the block with ``header``, whose Merkle root must be ``root``.
+    """Return the time (UTC) of the block with ``header``, whose Merkle root must be ``root``.
 
     Raises:
         LedgerError: it is another block's header, or one that cost too little work to be Bitcoin's.
@@ -54,7 +54,7 @@ class BlockHeaders:
         self._asked: dict[int, bytes] = {}
 
     def at_hand(self, height: int) -> bytes | None:
-        """The header of the block at ``height`` if the file has it; asks nobody.
+        """Return the header of the block at ``height`` if the file has it; asks nobody.
 
         Raises:
             LedgerError: the file cannot be read.
@@ -62,7 +62,7 @@ class BlockHeaders:
         return _from_file(self._file, height) if self._file else self._asked.get(height)
 
     def find(self, height: int) -> bytes | None:
-        """The header of the block at ``height`` from the file or the explorer.
+        """Return the header of the block at ``height`` from the file or the explorer.
 
         Raises:
             LedgerError: neither can be read, or the explorer's answer is none.

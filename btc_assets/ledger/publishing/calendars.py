@@ -67,7 +67,7 @@ class CalendarSink:
             )
 
     def published(self, symbol: str) -> list[Published]:
-        """Every head that a calendar took, dated by its block if there is one whose header is known."""
+        """Return every head that a calendar took, dated by its block if that one's header is known."""
         return [published(stamp, self._headers) for stamp in self._stamps.read(symbol) if stamp.proof]
 
     def _send(self, stamps: Sequence[Stamp]) -> tuple[list[Stamp], list[str]]:
@@ -112,7 +112,7 @@ class CalendarSink:
         self._stamps.save(new for new, old in zip(after, stamps, strict=True) if new != old)
 
     def _dated(self, stamp: Stamp) -> Stamp:
-        """``stamp`` with the earliest of its blocks, and without those that its proof does not lead to."""
+        """Keep the earliest of the blocks of ``stamp``, and none that its proof does not lead to."""
         heights = {height for height, _ in blocks(stamp)}
         asked = ask_all({height: partial(self._headers.find, height) for height in heights}, PATIENCE)
         found, paths = [], _paths(stamp)
@@ -133,7 +133,7 @@ class CalendarSink:
         return replace(stamp, header=header.hex(), dated_at=at, dated_by=f"block {height:,}")
 
     def _is_related(self, address: str) -> bool:
-        """Whether a promise names one of our calendars, by domain: no answer sends us elsewhere."""
+        """Return whether a promise names one of our calendars, by domain: no answer sends us elsewhere."""
         given = urllib.parse.urlsplit(address)
         return any(
             given.scheme == known.scheme and _domain(given) == _domain(known)
@@ -148,7 +148,7 @@ def blocks(stamp: Stamp) -> list[tuple[int, bytes]]:
 
 
 def published(stamp: Stamp, headers: BlockHeaders) -> Published:
-    """``stamp`` as a published head; what dates it is proved again, from the proof and the block's header.
+    """Read ``stamp`` as a published head; its date is proved again, from the proof and the block's header.
 
     Raises:
         LedgerError: the proof is not one of this head, or the header not that of its block.
@@ -186,7 +186,7 @@ def _with(stamp: Stamp, paths: ots.Paths) -> Stamp:
 
 
 def _unkept(paths: ots.Paths) -> Iterator[tuple[ots.Path, str]]:
-    """The promises beyond which there is no block yet, with the calendar that made them."""
+    """Return the promises beyond which there is no block yet, with the calendar that made them."""
     reached = [p for p in paths if p.attestation.height is not None]
     for promise in paths:
         calendar = promise.attestation.calendar
@@ -204,7 +204,7 @@ def _question(calendar: str, message: bytes) -> Callable[[], ots.Paths]:
 
 
 def _domain(address: urllib.parse.SplitResult) -> tuple[str, ...]:
-    """What one operator's servers share: the last two labels of a name, a whole address of numbers."""
+    """Return what one operator's servers share: the last two labels of a name, a whole address of numbers."""
     host = address.hostname or ""
     labels = tuple(host.split("."))
     return (host,) if labels[-1].isdigit() or ":" in host else labels[-2:]

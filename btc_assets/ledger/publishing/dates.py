@@ -30,7 +30,7 @@ class Dates:
     newest: Published | None
 
     def sentence(self) -> str:
-        """By whose clock live forecasts are live, in words."""
+        """Say by whose clock live forecasts are live, in words."""
         if not self.live:
             return "No forecast has been issued live yet"
         if self.newest is None:
@@ -55,7 +55,7 @@ def dates_of(published: Iterable[Published], live: Live) -> Dates:
 
 
 def _in_time(published: Iterable[Published], live: Live) -> int:
-    """How many of ``live`` lie before a head that was published before their first target closed."""
+    """Return how many of ``live`` lie before a head that was published before their first target closed."""
     count, reached = 0, dt.datetime.max.replace(tzinfo=dt.UTC)
     by_seq = sorted(published, key=lambda head: head.seq)
     for seq, origin in reversed(live):

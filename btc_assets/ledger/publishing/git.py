@@ -55,7 +55,7 @@ class GitSink:
         )
 
     def published(self, symbol: str) -> list[Published]:
-        """The lines of the newest commit."""
+        """Return the lines of the newest commit."""
         with tempfile.TemporaryDirectory(prefix="ledger-") as folder:
             path = self._heads(self._clone(Path(folder)), symbol)
             return parse_lines(path.read_bytes(), symbol, self.location) if path.exists() else []
@@ -68,7 +68,7 @@ class GitSink:
         return clone
 
     def _heads(self, clone: Path, symbol: str) -> Path:
-        """The file of ``symbol``'s heads in ``clone``, there or not yet.
+        """Return the file of ``symbol``'s heads in ``clone``, there or not yet.
 
         Raises:
             LedgerError: the repository has a link or something else in its place, which could lead anywhere.

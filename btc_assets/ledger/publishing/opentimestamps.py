@@ -78,11 +78,11 @@ class Path:
     attestation: Attestation
 
     def leads_on(self, promise: Path) -> bool:
-        """Whether this path begins with all operations of ``promise``."""
+        """Return whether this path begins with all operations of ``promise``."""
         return self.operations[: len(promise.operations)] == promise.operations
 
     def message(self, digest: bytes) -> bytes:
-        """What the operations make of ``digest``."""
+        """Return what the operations make of ``digest``."""
         for operation in self.operations:
             digest = _apply(operation, digest)
         return digest
@@ -103,7 +103,7 @@ def decode(proof: bytes, digest: bytes) -> Paths:
 
 
 def encode(paths: Paths, digest: bytes) -> bytes:
-    """The file of a proof of ``digest``: one form for equal paths, that of the reference implementation."""
+    """Encode a proof of ``digest``: one form for equal paths, that of the reference implementation."""
     ordered = sorted(paths, key=lambda p: (p.operations, p.attestation.order))
     return MAGIC + digest + _encode(ordered, 0)
 
@@ -140,12 +140,12 @@ def decode_tree(tree: bytes, message: bytes) -> Paths:
 
 
 def merge(*parts: Iterable[Path]) -> Paths:
-    """All paths of proofs of the same digest."""
+    """Return all paths of proofs of the same digest."""
     return frozenset(path for part in parts for path in part)
 
 
 def beyond(promise: Path, tree: Paths) -> Paths:
-    """The paths of a calendar's later answer, ``tree``, counted from the digest of its ``promise``."""
+    """Return the paths of a calendar's later answer, ``tree``, counted from the digest of its ``promise``."""
     return frozenset(Path(promise.operations + new.operations, new.attestation) for new in tree)
 
 
@@ -166,7 +166,7 @@ def _apply(operation: bytes, message: bytes) -> bytes:
 
 
 def _encode(paths: list[Path], depth: int) -> bytes:
-    """The node that ``paths`` share after ``depth`` operations; all items but the last are marked."""
+    """Return the node that ``paths`` share after ``depth`` operations; all items but the last are marked."""
     leaves = [p.attestation for p in paths if len(p.operations) == depth]
     longer = [p for p in paths if len(p.operations) > depth]
     items = [b"".join((_LEAF, a.kind, _length(len(a.payload)), a.payload)) for a in leaves]
@@ -178,7 +178,7 @@ def _encode(paths: list[Path], depth: int) -> bytes:
 
 
 def _length(number: int) -> bytes:
-    """Little-endian base 128, the high bit set on all bytes but the last."""
+    """Encode in little-endian base 128, the high bit set on all bytes but the last."""
     head = b""
     while number > 127:
         head += bytes([number & 127 | 128])
@@ -210,7 +210,7 @@ class _Reader:
         return part
 
     def number(self, largest: int) -> int:
-        """A number in base 128, of five bytes at most."""
+        """Return a number in base 128, of five bytes at most."""
         number = 0
         for place in range(5):
             byte = self.take(1)[0]

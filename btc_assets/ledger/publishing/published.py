@@ -45,7 +45,7 @@ class Published:
         return self.at + self.margin
 
     def in_words(self) -> str:
-        """By whose clock it is dated, and when."""
+        """Say by whose clock it is dated, and when."""
         if not self.dated_by:
             return "by the operator's own word" + (f" ({self.waiting})" if self.waiting else "")
         return f"{self.dated_by}, {self.at.day} {self.at:%b %Y}"
@@ -64,7 +64,7 @@ class HeadSink(Protocol):
         """
 
     def published(self, symbol: str) -> list[Published]:
-        """Every head of ``symbol`` that was published, oldest first.
+        """Return every head of ``symbol`` that was published, oldest first.
 
         Raises:
             LedgerError: the sink cannot be read.
@@ -72,7 +72,7 @@ class HeadSink(Protocol):
 
 
 def line_of(head: Head) -> bytes:
-    """One line of JSON for ``head``, published now."""
+    """Return one line of JSON for ``head``, published now."""
     return canonical_json(
         {
             "symbol": head.symbol,
@@ -84,7 +84,7 @@ def line_of(head: Head) -> bytes:
 
 
 def parse_lines(content: bytes, symbol: str, where: str) -> list[Published]:
-    """The heads of ``symbol`` in lines of JSON.
+    """Return the heads of ``symbol`` in lines of JSON.
 
     Raises:
         LedgerError: a line is not one; it is named.
@@ -103,5 +103,5 @@ def parse_lines(content: bytes, symbol: str, where: str) -> list[Published]:
 
 
 def is_there(published: Iterable[Published], head: Head) -> bool:
-    """Whether ``head`` was published already."""
+    """Return whether ``head`` was published already."""
     return any((p.seq, p.record_sha256) == (head.seq, head.record_sha256) for p in published)

@@ -19,7 +19,7 @@ from btc_assets.storage.tables import TableStore
 
 
 def open_sink(settings: Settings, tables: TableStore) -> HeadSink | None:
-    """The sinks of ``settings.ledger_sink`` as one, or None where none is set.
+    """Return the sinks of ``settings.ledger_sink`` as one, or None where none is set.
 
     Args:
         settings: where heads are published.
@@ -68,7 +68,7 @@ def publish_head(settings: Settings, tables: TableStore, head: Head) -> str:
 
 
 def missing(sink: HeadSink, head: Head) -> list[str]:
-    """The places of ``sink`` that do not hold ``head``, and why.
+    """Return the places of ``sink`` that do not hold ``head``, and why.
 
     Raises:
         LedgerError: one cannot be read.
@@ -104,7 +104,7 @@ class Sinks:
             raise LedgerError("; ".join(failures))
 
     def published(self, symbol: str) -> list[Published]:
-        """The heads of all, one after the other."""
+        """Return the heads of all, one after the other."""
         return [head for sink in self.sinks for head in sink.published(symbol)]
 
 
@@ -129,7 +129,7 @@ class FileSink:
             raise LedgerError(f"the head could not be published to {self._path}: {error.strerror}") from error
 
     def published(self, symbol: str) -> list[Published]:
-        """The lines of ``symbol``."""
+        """Return the lines of ``symbol``."""
         try:
             content = self._path.read_bytes()
         except FileNotFoundError:

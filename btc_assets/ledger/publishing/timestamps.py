@@ -46,7 +46,7 @@ GIVEN_UP = dt.timedelta(days=60)
 
 
 def utc_now() -> dt.datetime:
-    """The time (UTC) by this machine's clock."""
+    """Return the time (UTC) by this machine's clock."""
     return dt.datetime.now(dt.UTC)
 
 
@@ -98,7 +98,7 @@ class Stamp:
             ) from error
 
     def claimed(self) -> Published:
-        """The head as this row dates it, unproved: `btc verify` proves it."""
+        """Return the head as this row dates it, unproved: `btc verify` proves it."""
         return Published(
             self.symbol,
             self.seq,
@@ -111,7 +111,7 @@ class Stamp:
 
 
 def encoded(file: bytes) -> str:
-    """A proof's file as the table holds it."""
+    """Return a proof's file as the table holds it."""
     return base64.b64encode(file).decode()
 
 
@@ -128,7 +128,7 @@ class Stamps:
         self._tables, self._kind, self._clock = tables, kind, clock
 
     def read(self, symbol: str) -> list[Stamp]:
-        """All of ``symbol``, by place in the chain."""
+        """Return all of ``symbol``, by place in the chain."""
         if not self._tables.exists(HEAD_TIMESTAMPS):
             return []
         return list(stamps_of(self._tables.read(HEAD_TIMESTAMPS), symbol, self._kind))
@@ -155,7 +155,7 @@ class Stamps:
 
 
 def stamps_of(rows: pl.DataFrame, symbol: str, kind: Kind | None = None) -> Iterator[Stamp]:
-    """The stamps of ``symbol`` among rows of ``head_timestamps``, by place in the chain."""
+    """Return the stamps of ``symbol`` among rows of ``head_timestamps``, by place in the chain."""
     rows = rows.filter(pl.col("symbol") == symbol).sort("seq", "queued_at")
     for row in rows.iter_rows(named=True):
         if kind in (None, row["kind"]):

@@ -21,7 +21,7 @@ AT_ONCE = 8
 def ask(
     address: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, largest: int = 65_536
 ) -> bytes:
-    """GET ``address``, or POST ``body`` to it, and return the whole answer; no redirect is followed.
+    """Get ``address``, or post ``body`` to it, and return the whole answer; no redirect is followed.
 
     Raises:
         LedgerError: there is no answer, it is not a 200, or longer than ``largest`` bytes.
@@ -51,7 +51,7 @@ def ask(
 
 
 def ask_all(questions: Mapping[K, Callable[[], T]], seconds: float) -> dict[K, T | LedgerError]:
-    """Answers to all ``questions``, asked side by side; none keeps anybody waiting for over ``seconds``.
+    """Ask all ``questions`` side by side; none keeps anybody waiting for over ``seconds``.
 
     What is not answered by then is an error; its thread ends by itself and holds up no exit.
     """

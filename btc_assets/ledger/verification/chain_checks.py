@@ -52,7 +52,7 @@ def current(stored: Stored) -> dict[dt.date, IssueRecord]:
 
 
 def _place(record: IssueRecord, before: IssueRecord | None, expected: int) -> Iterator[Fault]:
-    """Records follow each other without a gap, and the first is a genesis record."""
+    """Check that records follow each other without a gap, and the first is a genesis record."""
     if record.seq != expected:
         missing = (
             f"record {expected} is missing"
@@ -100,7 +100,7 @@ def _times(record: IssueRecord, before: IssueRecord | None) -> Iterator[Fault]:
 
 
 def _succession(record: IssueRecord, newest: dict[dt.date, IssueRecord]) -> Iterator[Fault]:
-    """A record names the one it replaces, and never replaces a live one."""
+    """Check that a record names the one it replaces, and never replaces a live one."""
     before = newest.get(record.origin_date) if record.kind != "genesis" else None
     if record.supersedes != (before.seq if before else -1):
         told = f"record {record.supersedes}" if record.supersedes >= 0 else "none"

@@ -28,7 +28,7 @@ def check_series(
 
 
 def _check_version(tables: TableReader, series: Series, records: Sequence[IssueRecord]) -> Iterator[str]:
-    """A note if the table's version, which only grows, is older than one that was read.
+    """Return a note if the table's version, which only grows, is older than one that was read.
 
     It is no fault by itself, since a store that was moved elsewhere counts anew; whether anything is lost,
     the hashes tell.
@@ -51,7 +51,7 @@ def _check_version(tables: TableReader, series: Series, records: Sequence[IssueR
 def _check_content(
     tables: TableReader, symbol: str, series: Series, records: Sequence[IssueRecord]
 ) -> Iterator[Fault]:
-    """Rows as known when each of ``records`` was issued hash to what it says; the first that differ."""
+    """Check that rows as known when each of ``records`` was issued hash to what it says."""
     everything = versions(tables, symbol, series)
     for epoch in epochs(everything, [r for r in records if r.snapshot(series).sha256]):
         seen = known(everything, epoch.until, series)

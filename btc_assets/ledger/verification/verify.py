@@ -130,7 +130,7 @@ def _within(origin: dt.date, start: dt.date | None, end: dt.date | None) -> bool
 
 
 def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
-    """No record lies in the future; those before a restart of the chain were the reason for it."""
+    """Check that no record lies in the future; those before a restart of the chain were the reason for it."""
     restarted = max((r.seq for r, _ in stored if r.kind == "genesis"), default=0)
     ahead = [r for r, _ in stored if r.issued_at > now + TOLERANCE]
     for record in ahead:
@@ -151,7 +151,7 @@ def _inputs(tables: TableReader, symbol: str, records: Sequence[IssueRecord]) ->
 
 
 def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: bool) -> Iterator[Found]:
-    """Every head that was published is in the chain, in its place; and what it dates."""
+    """Check that every published head is in the chain, in its place; and what it dates."""
     if sink is None:
         return
     first = stored[0][0].seq if stored and not whole else 0

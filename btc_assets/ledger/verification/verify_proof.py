@@ -32,17 +32,17 @@ Record = dict[str, Any]
 
 @functools.lru_cache(maxsize=100_000)
 def instant(text: str) -> dt.datetime:
-    """A day's midnight, or an instant, UTC."""
+    """Return a day's midnight, or an instant, UTC."""
     return dt.datetime.fromisoformat(text.replace("Z", ""))
 
 
 def days(text: str) -> int:
-    """Days since 1970-01-01."""
+    """Count the days since 1970-01-01."""
     return (instant(text) - EPOCH).days
 
 
 def microseconds(text: str) -> int:
-    """Microseconds since 1970-01-01."""
+    """Count the microseconds since 1970-01-01."""
     return (instant(text) - EPOCH) // dt.timedelta(microseconds=1)
 
 
@@ -66,7 +66,7 @@ NO_SERIES = {"rows_sha256", "features_sha256", "previous_sha256"}
 
 
 def table(name: str, unhashed: int) -> Iterator[tuple[Record, bytes]]:
-    """Nothing and what precedes the rows in a hash; then each row and what is hashed of it.
+    """Yield nothing and what precedes the rows in a hash; then each row and what is hashed of it.
 
     The last ``unhashed`` columns are in no hash.
     """
@@ -149,7 +149,7 @@ def inputs(records: list[Record], name: str, field: str, order: list[str]) -> No
 
 
 def models(records: list[Record]) -> int:
-    """Each manifest hashes to what the record says, and the files that are here to what the manifest says."""
+    """Check that manifests hash to what the record says, and files that are here to what manifests say."""
     used: dict[tuple[Path, str], Record] = {}
     for record in records:
         for v in record["vintages"]:
@@ -254,7 +254,7 @@ def times(hashes: list[str], headers: bytes) -> dict[int, dt.datetime]:
 
 
 def in_time(record: Record, dated: dict[int, dt.datetime]) -> bool:
-    """Whether the record lies before a head that was in a block before its first target closed."""
+    """Return whether the record lies before a head that was in a block before its first target closed."""
     deadline = instant(record["origin_date"]) + 2 * DAY - MARGIN
     return any(seq >= record["seq"] and at < deadline for seq, at in dated.items())
 

@@ -51,7 +51,7 @@ class Archive:
         )
 
     def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
-        """The candles of [start, end) that the dumps hold."""
+        """Return the candles of [start, end) that the dumps hold."""
         self._shelf.begin()
         found: list[Kline] = []
         missing: str | None = None
@@ -73,7 +73,7 @@ class Archive:
         return found
 
     def now(self) -> dt.datetime:
-        """The end of the newest day in the archive: every candle in it is closed, none after it exists."""
+        """Return the end of the newest day in the archive: every candle in it is closed, none is later."""
         self._shelf.begin()
         last = self._shelf.last_day(self._symbol)
         if last is None:
@@ -86,7 +86,7 @@ class Archive:
     def _days(
         self, symbol: str, start: dt.date, end: dt.date, interval: Interval
     ) -> tuple[list[Kline], str | None]:
-        """The candles of daily files, and the first that is missing, which ends daily candles but no bars.
+        """Return candles of daily files and the first missing day, which ends daily candles but no bars.
 
         At a URL, where each look is a request and there may be no bars at all, as many missing files in a row
         as the shelf allows end the month.
@@ -110,7 +110,7 @@ class Archive:
     def _read(
         self, path: str, symbol: str, start: dt.date, end: dt.date, interval: Interval
     ) -> list[Kline] | None:
-        """The candles of the file at ``path``; None if there is no such file."""
+        """Return the candles of the file at ``path``; None if there is no such file."""
         packed = self._shelf.get(path)
         if packed is None:
             return None
@@ -130,13 +130,13 @@ class _Shelf(Protocol):
         """How many missing files in a row mean that there are no more; None: none does."""
 
     def begin(self) -> None:
-        """A new question is asked: its time starts now."""
+        """Start the time of a new question."""
 
     def get(self, path: str) -> bytes | None:
-        """The bytes at ``path``; None if there is nothing."""
+        """Return the bytes at ``path``; None if there is nothing."""
 
     def last_day(self, symbol: str) -> dt.date | None:
-        """The newest day that a file of ``symbol`` covers."""
+        """Return the newest day that a file of ``symbol`` covers."""
 
 
 class _Folder:
@@ -151,7 +151,7 @@ class _Folder:
             raise ConfigurationError(f"BTC_ARCHIVE={location}: no such folder with Binance's dumps")
 
     def begin(self) -> None:
-        """Nothing to prepare."""
+        """Prepare nothing."""
 
     def get(self, path: str) -> bytes | None:
         try:
@@ -223,7 +223,7 @@ class _Web:
 
 
 def _covers(name: str) -> dt.date | None:
-    """The last day that a dump's name says it covers."""
+    """Return the last day that a dump's name says it covers."""
     match = _DATED.search(name)
     if match is None:
         return None

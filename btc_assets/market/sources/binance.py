@@ -63,7 +63,7 @@ class Binance:
         self._clock: tuple[dt.datetime, float] | None = None
 
     def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
-        """The closed candles of [start, end): ``ceil(candles / 1000)`` requests, and one for the time."""
+        """Return closed candles of [start, end): ``ceil(candles / 1000)`` requests, one more for the time."""
         deadline = self._retry.begin()
         found: list[Kline] = []
         page = start
@@ -74,11 +74,11 @@ class Binance:
         return self._closed(distinct(found), deadline)
 
     def now(self) -> dt.datetime:
-        """The server's time (UTC), asked anew."""
+        """Return the server's time (UTC), asked anew."""
         return self._ask_time(self._retry.begin())
 
     def running(self, symbol: str) -> Kline | None:
-        """The candle of the day that is not over, as it stands: provisional, to be looked at, never stored.
+        """Return the candle of the day that is not over: provisional, to be looked at, never stored.
 
         None where the day has no trade yet.
         """
@@ -90,7 +90,7 @@ class Binance:
     def _page(
         self, symbol: str, start: dt.date, end: dt.date, deadline: float, interval: Interval = DAILY
     ) -> list[Kline]:
-        """At most a thousand candles of [start, end), the running one included."""
+        """Ask for at most a thousand candles of [start, end), the running one included."""
         rows = self._ask(
             lambda api: api.klines(
                 symbol,
@@ -113,7 +113,7 @@ class Binance:
         return klines
 
     def _closed(self, klines: list[Kline], deadline: float) -> list[Kline]:
-        """``klines`` without those that are, by the server's clock, not final yet."""
+        """Return ``klines`` without those that are, by the server's clock, not final yet."""
         if not klines:
             return klines
         now = self._known_time()
@@ -122,7 +122,7 @@ class Binance:
         return [kline for kline in klines if closes_at(kline.date) + SETTLE <= now]
 
     def _known_time(self) -> dt.datetime | None:
-        """The server's time carried forward by our steady clock, which may lag but never runs ahead."""
+        """Carry the server's time forward by our steady clock, which may lag but never runs ahead."""
         if self._clock is None:
             return None
         asked, at = self._clock
@@ -139,11 +139,11 @@ class Binance:
         raise BadCandle(f"{self.base_url}/api/v3/time: expected the server's time, got {answer!r:.200}")
 
     def _ask(self, question: Callable[[Spot], Any], deadline: float) -> Any:
-        """The decoded answer to ``question``, retried while a failure can pass and time is left."""
+        """Return the decoded answer to ``question``, retried while a failure can pass and time is left."""
         return retry_until(lambda: self._ask_once(question), self._retry, deadline, self.base_url)
 
     def _ask_once(self, question: Callable[[Spot], Any]) -> Any:
-        """One call, if no hold is in force; starts a hold if the answer demands one."""
+        """Make one call, if no hold is in force; start a hold if the answer demands one."""
         from btc_assets.market.http_session import RateLimited
 
         if (hold := self._bans.current()) is not None:
@@ -184,6 +184,6 @@ class Binance:
 
 
 def _seconds(header: str, default: float) -> float:
-    """The seconds a Retry-After header asks for; ``default`` where it asks for nothing sensible."""
+    """Return the seconds a Retry-After header asks for; ``default`` where it asks for nothing sensible."""
     text = header.strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 16 else default

@@ -35,7 +35,7 @@ def daily(symbol: str, day: dt.date, interval: Interval = DAILY) -> str:
 
 
 def next_month(day: dt.date) -> dt.date:
-    """The first day of the month after ``day``'s."""
+    """Return the first day of the month after ``day``'s."""
     return (day.replace(day=1) + 32 * DAY).replace(day=1)
 
 
@@ -49,7 +49,7 @@ def read_dump(
     end: dt.date,
     interval: Interval = DAILY,
 ) -> list[Kline]:
-    """The candles of length ``interval`` in a dump of bytes ``packed``; all must lie in [start, end).
+    """Return the candles of length ``interval`` in a dump of bytes ``packed``; all must lie in [start, end).
 
     Raises:
         SourceRefused: the file does not hash to its checksum, or is not the zip it should be.
@@ -82,7 +82,7 @@ def _verify(path: str, name: str, packed: bytes, checksum: bytes) -> None:
 
 
 def _unpack(path: str, member: str, packed: bytes) -> str:
-    """The text of the one file that may be in the zip, never more than `LARGEST_CSV` of it."""
+    """Return the text of the one file that may be in the zip, never more than `LARGEST_CSV` of it."""
     try:
         names, body = _contents(packed)
     except Exception as error:  # zipfile lets errors of a dozen kinds out of a damaged file
@@ -98,7 +98,7 @@ def _unpack(path: str, member: str, packed: bytes) -> str:
 
 
 def _contents(packed: bytes) -> tuple[list[str], bytes]:
-    """The names in the zip, and the beginning of its first file.
+    """Return the names in the zip, and the beginning of its first file.
 
     Only what Binance uses is unpacked: an LZMA member says itself how much memory unpacking it takes.
     """

@@ -97,11 +97,11 @@ class LandingZone:
 
     @staticmethod
     def digest(kline: Kline, bars: Sequence[Kline] = ()) -> str:
-        """The hash that names the content: the same for equal figures from any source."""
+        """Return the hash that names the content: the same for equal figures from any source."""
         return hashlib.sha256(_encode(kline, bars)).hexdigest()
 
     def versions(self, symbol: str, start: dt.date, end: dt.date) -> Iterator[LandedVersion]:
-        """All versions of the days in [start, end), in order of day and version."""
+        """Return all versions of the days in [start, end), in order of day and version."""
         for key in self._objects.keys(f"{symbol}/", after=f"{symbol}/{start}/"):
             landed = _landed(key)
             if landed is None:
@@ -111,15 +111,15 @@ class LandingZone:
             yield landed
 
     def newest(self, symbol: str, start: dt.date, end: dt.date) -> list[LandedVersion]:
-        """The version in force of each landed day in [start, end), in order."""
+        """Return the version in force of each landed day in [start, end), in order."""
         return list({landed.date: landed for landed in self.versions(symbol, start, end)}.values())
 
     def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
-        """The landed candles of [start, end), each day in its newest version; of days or of 4 hours."""
+        """Return the landed candles of [start, end), newest versions; of days or of 4 hours."""
         return [kline for landed in self.newest(symbol, start, end) for kline in self.read(landed, interval)]
 
     def read(self, landed: LandedVersion, interval: Interval = DAILY) -> list[Kline]:
-        """The candle in one landed object, or with another ``interval`` its bars.
+        """Return the candle in one landed object, or with another ``interval`` its bars.
 
         Raises:
             BadCandle: the object is damaged, or is not of the day in its key.
@@ -147,7 +147,7 @@ class LandingZone:
         return klines
 
     def last_day(self, symbol: str) -> dt.date | None:
-        """The newest landed day; looked for among recent days first, for a long list is read in pages."""
+        """Return the newest landed day; recent days are looked at first, for a long list is read in pages."""
         recent = dt.datetime.now(dt.UTC).date() - _RECENT
         for start in (recent, FIRST_DAY):
             newest = max(self.versions(symbol, start, dt.date.max), default=None)
@@ -156,13 +156,13 @@ class LandingZone:
         return None
 
     def now(self) -> dt.datetime:
-        """The end of the newest landed day: what is landed is closed, nothing after it is known."""
+        """Return the end of the newest landed day: what is landed is closed, nothing after it is known."""
         last = self.last_day(self._symbol)
         return opens_at(FIRST_DAY) if last is None else closes_at(last)
 
 
 def _landed(key: str) -> LandedVersion | None:
-    """What the object called ``key`` is; None: nothing that was landed."""
+    """Return what the object called ``key`` is; None: nothing that was landed."""
     match = _KEY.fullmatch(key)
     try:
         return match and LandedVersion(match[1], dt.date.fromisoformat(match[2]), int(match[3]), match[4])
@@ -171,7 +171,7 @@ def _landed(key: str) -> LandedVersion | None:
 
 
 def _encode(kline: Kline, bars: Sequence[Kline] = ()) -> bytes:
-    """The bytes that are landed: equal candles give equal bytes, whatever source they came from."""
+    """Return the bytes that are landed: equal candles give equal bytes, whatever source they came from."""
     content: dict[str, object] = {"symbol": kline.symbol, "row": to_row(kline)}
     if bars:
         content["bars"] = [to_row(bar) for bar in bars]

@@ -22,7 +22,7 @@ class KlineSource(Protocol):
         """Whether the candles are made up; such data is labelled and kept apart everywhere."""
 
     def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
-        """The closed candles of the days in [start, end), in order, each checked.
+        """Return the closed candles of the days in [start, end), in order, each checked.
 
         A day without a candle (not closed yet, or never traded) is absent from the result. With another
         ``interval`` the bars of the days that are closed; a bar that was never traded, or that the source
@@ -33,4 +33,4 @@ class KlineSource(Protocol):
         """
 
     def now(self) -> dt.datetime:
-        """The source's own clock (UTC), by which a candle is closed or not."""
+        """Return the source's own clock (UTC), by which a candle is closed or not."""

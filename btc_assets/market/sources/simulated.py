@@ -51,11 +51,11 @@ class Simulated:
     simulated = True
 
     def __init__(self, clock: Callable[[], dt.datetime] | None = None) -> None:
-        """A market that has closed every day up to ``clock``'s yesterday (default: this machine's)."""
+        """Return a market that has closed every day up to ``clock``'s yesterday (default: this machine's)."""
         self._clock = clock or (lambda: dt.datetime.now(dt.UTC))
 
     def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
-        """The candles of [start, end) that lie between 2017-08-17 and yesterday."""
+        """Return the candles of [start, end) that lie between 2017-08-17 and yesterday."""
         start, end = max(start, FIRST_DAY), min(end, last_closed_day(self.now()) + DAY)
         if start >= end:
             return []
@@ -64,7 +64,7 @@ class Simulated:
         return days if interval == DAILY else [bar for day in days for bar in _bars(day, interval)]
 
     def now(self) -> dt.datetime:
-        """The simulated exchange's clock, which is this machine's."""
+        """Return the simulated exchange's clock, which is this machine's."""
         return self._clock()
 
 
@@ -77,7 +77,7 @@ class _Path:
         self._lock = threading.Lock()
 
     def up_to(self, end: dt.date) -> list[Kline]:
-        """The candles of [2017-08-17, end) at least."""
+        """Return the candles of [2017-08-17, end) at least."""
         with self._lock:
             while len(self._candles) < (end - FIRST_DAY).days:
                 self._candles.append(next(self._more))
@@ -92,7 +92,7 @@ def _path(symbol: str) -> _Path:
 
 
 def _candles(symbol: str) -> Iterator[Kline]:
-    """All candles of ``symbol`` from the first day on, without end."""
+    """Return all candles of ``symbol`` from the first day on, without end."""
     # Only random.random() is promised to give the same numbers in every Python version.
     uniform = random.Random(int(hashlib.sha256(symbol.encode()).hexdigest(), 16)).random  # noqa: S311
 
@@ -137,7 +137,7 @@ def _candle(
     volume: float,
     share: float,
 ) -> Kline:
-    """One candle from its ends, how far it overshot them (log price), volume (BTC) and takers' share."""
+    """Make one candle from its ends, its overshoot (log price), volume (BTC) and takers' share."""
     high = round(max(opening, closing) * math.exp(up), 2)
     low = round(min(opening, closing) * math.exp(-down), 2)
     volume = round(volume, 5)
@@ -164,7 +164,7 @@ def _candle(
 
 
 def _bars(day: Kline, interval: Interval) -> list[Kline]:
-    """Bars of ``interval`` that make up ``day``.
+    """Make the bars of ``interval`` that make up ``day``.
 
     Prices walk from open to close and stay within the day's range; the bar that came nearest to an extreme
     has it. The numbers are drawn from the day's own seed.
@@ -201,7 +201,7 @@ def _bars(day: Kline, interval: Interval) -> list[Kline]:
 def _part(
     day: Kline, interval: Interval, place: int, ends: list[float], high: float, low: float, share: float
 ) -> Kline:
-    """The bar at ``place`` of ``day``, with ``share`` of what was traded."""
+    """Return the bar at ``place`` of ``day``, with ``share`` of what was traded."""
     opens = day.open_time + place * interval.step
     bar = replace(
         day,

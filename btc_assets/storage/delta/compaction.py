@@ -14,7 +14,7 @@ FANOUT = 16
 
 
 def files_to_merge(files: Sequence[DataFile]) -> Sequence[DataFile]:
-    """The first run of at least ``FANOUT`` neighbours in one tier (or below), lowest tier first; or none.
+    """Find the first run of at least ``FANOUT`` neighbours in one tier (or below), lowest first; or none.
 
     Args:
         files: all files of a version, in the order of their days.

@@ -44,7 +44,7 @@ class DataFile:
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """The file called ``name``.
+        """Return the file called ``name``.
 
         Raises:
             CorruptData: not a name this store gives.
@@ -59,7 +59,7 @@ class DataFile:
         raise CorruptData(f"{name} is not a data file that this store wrote; {REMEDY}")
 
     def overlaps(self, start: dt.date | None, end: dt.date | None) -> bool:
-        """Whether a row with a day in [start, end) can be in it."""
+        """Return whether a row with a day in [start, end) can be in it."""
         return (start is None or self.last >= start) and (end is None or self.first < end)
 
 
@@ -73,7 +73,7 @@ class DataFolder(Protocol):
         """Store ``content`` under ``name``, all or nothing, durably."""
 
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
-        """The rows of at least one file, in the contract's columns, each file verified before it is decoded.
+        """Return the rows of one file or more, in the contract's columns, each verified before it is decoded.
 
         Raises:
             CorruptData: a file is missing or does not hash to its name.
@@ -81,12 +81,12 @@ class DataFolder(Protocol):
 
 
 def names_in(text: str) -> Iterator[str]:
-    """The data files that ``text``, such as an entry of the transaction log, mentions."""
+    """Return the data files that ``text``, such as an entry of the transaction log, mentions."""
     return (match[0] for match in _NAME.finditer(text))
 
 
 def first_and_last(days: pl.Series) -> tuple[dt.date, dt.date]:
-    """The smallest and the largest of ``days``, which are dates and not empty."""
+    """Return the smallest and the largest of ``days``, which are dates and not empty."""
     first, last = days.min(), days.max()
     assert isinstance(first, dt.date)
     assert isinstance(last, dt.date)
@@ -94,7 +94,7 @@ def first_and_last(days: pl.Series) -> tuple[dt.date, dt.date]:
 
 
 def encode(spec: TableSpec, frame: pl.DataFrame) -> Iterator[tuple[DataFile, bytes]]:
-    """``frame``, sorted, as files of at most ``MAX_ROWS`` rows each."""
+    """Return ``frame``, sorted, as files of at most ``MAX_ROWS`` rows each."""
     for rows in frame.iter_slices(MAX_ROWS):
         buffer = io.BytesIO()
         rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
@@ -130,7 +130,7 @@ class LocalFolder:
             ) from error
 
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
-        """The rows of ``files``; a file is hashed again only after it was touched."""
+        """Return the rows of ``files``; a file is hashed again only after it was touched."""
         paths = [self._verify(file) for file in files]
         return pl.scan_parquet(paths, glob=False, schema=self.schema, missing_columns="insert")
 

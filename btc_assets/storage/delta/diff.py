@@ -43,7 +43,7 @@ def diff(spec: TableSpec, frame: pl.DataFrame, stored: pl.DataFrame) -> Change:
 
 
 def select_window(rows: pl.LazyFrame, day: str, start: dt.date | None, end: dt.date | None) -> pl.LazyFrame:
-    """The rows with ``day`` in [start, end)."""
+    """Return the rows with ``day`` in [start, end)."""
     if start is not None:
         rows = rows.filter(pl.col(day) >= start)
     if end is not None:

@@ -100,7 +100,7 @@ class DeltaLog:
         return Bucket(self.uri, self.options.get("aws_endpoint_url", ""))
 
     def exists(self) -> bool:
-        """Whether the table was created."""
+        """Return whether the table was created."""
         try:
             return DeltaTable.is_deltatable(self.uri, storage_options=self.options)
         except OSError as error:
@@ -129,7 +129,7 @@ class DeltaLog:
             ) from error
 
     def open(self, version: int | None = None, *, heal: bool = False) -> Snapshot:
-        """The table as of ``version``, or now.
+        """Return the table as of ``version``, or now.
 
         If the newest entry of a local log is torn, this is the version before it, and an error is logged;
         with ``heal`` (before a write) the torn entry is also moved aside, to be found by ``torn_entries``.
@@ -157,7 +157,7 @@ class DeltaLog:
             return snapshot
 
     def history(self) -> list[TableVersion]:
-        """All versions, newest first."""
+        """Return all versions, newest first."""
         entries = self.open().table.history()
         # Numbered here: the library counts down from the version it opened, though newer ones are listed.
         return [
@@ -168,7 +168,7 @@ class DeltaLog:
         ]
 
     def torn_entries(self) -> list[str]:
-        """What was found torn in this table's log and moved aside, oldest first."""
+        """Return what was found torn in this table's log and moved aside, oldest first."""
         torn = sorted(self.folder.glob(f"{TORN}/*")) if self.folder else []
         return [f"entry {p.name} of table {self.spec.name}'s log was torn; it is kept as {p}" for p in torn]
 
@@ -220,7 +220,7 @@ class DeltaLog:
         return table
 
     def _entry(self, version: int) -> dict[str, Any]:
-        """What the commit of ``version`` says about itself; on S3, where it takes a request, asked once."""
+        """Read what the commit of ``version`` says about itself; on S3, where it takes a request, once."""
         if self.folder is not None:
             path = self.folder / ENTRY.format(version)
             return _commit_info(str(path), path.read_bytes())
@@ -230,7 +230,7 @@ class DeltaLog:
         return self._last_entry_read[1]
 
     def _failure(self, action: str, error: OSError) -> StorageError:
-        """What ``error``, of a folder or of deltalake's own S3 client, means.
+        """Return what ``error``, of a folder or of deltalake's own S3 client, means.
 
         The client words a missing bucket, missing rights and a line that is down alike, so S3 is asked once
         more in a way that tells them apart.
@@ -250,7 +250,7 @@ class DeltaLog:
         return DeltaTable(self.uri, version=version, storage_options=self.options)
 
     def _identity(self, version: int) -> object:
-        """What tells that the log on disk is still the one that was read: its entry for ``version``."""
+        """Return what shows that the log on disk is the one that was read: its entry for ``version``."""
         if self.folder is None:
             return None
         try:
@@ -347,12 +347,12 @@ class DeltaLog:
 
 
 def first_line(error: Exception) -> str:
-    """The message of ``error`` without the traces that native libraries append."""
+    """Return the message of ``error`` without the traces that native libraries append."""
     return str(error).partition("\n")[0]
 
 
 def _commit_info(name: str, content: bytes) -> dict[str, Any]:
-    """What the entry ``name`` of a log says about the commit it is."""
+    """Return what the entry ``name`` of a log says about the commit it is."""
     for line in content.splitlines():
         if info := json.loads(line).get("commitInfo"):
             return dict(info)

@@ -43,7 +43,7 @@ class S3Folder:
         self.bucket.put(name, content)
 
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
-        """The rows of ``files``; those without a sound local copy are downloaded first."""
+        """Return the rows of ``files``; those without a sound local copy are downloaded first."""
         missing = [file for file in files if not self._is_here(file)]
         for file in missing:
             self._download(file)

@@ -28,7 +28,7 @@ _TYPES: dict[Any, str] = {
 
 @cache
 def delta_schema(spec: TableSpec) -> Schema:
-    """The contract as a Delta schema, with each column's meaning as its comment.
+    """Return the contract as a Delta schema, with each column's meaning as its comment.
 
     Raises:
         StorageError: a column type that Delta cannot hold exactly.
@@ -45,7 +45,7 @@ def delta_schema(spec: TableSpec) -> Schema:
 
 
 def missing_columns(spec: TableSpec, uri: str, table: DeltaTable) -> tuple[str, ...]:
-    """The contract's columns that ``table`` at ``uri``, which an older release made, lacks.
+    """Return the contract's columns that ``table`` at ``uri``, which an older release made, lacks.
 
     Raises:
         StorageError: it differs from the contract in another way.

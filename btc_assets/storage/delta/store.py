@@ -68,7 +68,7 @@ class DeltaTables:
         self._upgrade(spec)
 
     def exists(self, spec: TableSpec) -> bool:
-        """Whether the table was ever created."""
+        """Return whether the table was ever created."""
         return self._log(spec).exists()
 
     def upsert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
@@ -87,7 +87,7 @@ class DeltaTables:
         end: dt.date | None = None,
         version: int | None = None,
     ) -> pl.DataFrame:
-        """Rows with ``spec.day`` in [start, end), as of ``version`` or now."""
+        """Return rows with ``spec.day`` in [start, end), as of ``version`` or now."""
         chosen = chosen_columns(spec, columns)
         snapshot = self._log(spec).open(version)
         files = [f for f in snapshot.files if f.overlaps(start, end)]
@@ -103,11 +103,11 @@ class DeltaTables:
         return self._until_won(spec, lambda snapshot: self._delete_once(spec, snapshot, keys))
 
     def version(self, spec: TableSpec) -> int:
-        """The table's current version."""
+        """Return the table's current version."""
         return self._log(spec).open().version
 
     def history(self, spec: TableSpec) -> list[TableVersion]:
-        """The table's versions, newest first."""
+        """Return the table's versions, newest first."""
         return self._log(spec).history()
 
     def torn_entries(self, spec: TableSpec) -> list[str]:
@@ -239,7 +239,7 @@ class DeltaTables:
         dropped: pl.DataFrame,
         rows: pl.DataFrame,
     ) -> Snapshot:
-        """Commit: the files ``replaced`` go; their rows but those ``dropped`` stay, with ``rows`` added."""
+        """Replace files: their rows but those ``dropped`` stay, with ``rows`` added; one commit."""
         folder = self._folder(spec)
         if replaced:
             kept = folder.scan(replaced).collect().join(dropped, on=list(spec.key), how="anti")
@@ -251,7 +251,7 @@ class DeltaTables:
         return self._log(spec).commit(snapshot, added, replaced)
 
     def _with_origin(self, spec: TableSpec, files: Sequence[DataFile]) -> pl.DataFrame:
-        """The rows of ``files`` with the place in ``files`` they came from as column ``file``."""
+        """Return the rows of ``files`` with the place in ``files`` they came from as column ``file``."""
         folder = self._folder(spec)
         parts = [
             folder.scan([f]).with_columns(pl.lit(i, pl.Int64).alias("file")) for i, f in enumerate(files)

@@ -56,7 +56,7 @@ def _server_message(error: Any) -> str:
 
 
 def untrusted(action: str) -> str:
-    """What to say when a server's certificate cannot be verified."""
+    """Return what to say when a server's certificate cannot be verified."""
     return (
         f"cannot {action}: the server's certificate is not trusted. Point HOPSWORKS_TRUST_STORE_PATH to the "
         "CA's PEM file, or set HOPSWORKS_HOSTNAME_VERIFICATION=false if you accept any server"

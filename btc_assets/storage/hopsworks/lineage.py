@@ -30,7 +30,7 @@ class TrainingView:
         self.spec = spec
 
     def training_set(self, vintage: VintageId) -> tuple[Any, int] | None:
-        """The view and the version of the dataset with all rows up to the cutoff, made if need be.
+        """Return the view and the version of the dataset with all rows up to the cutoff, made if need be.
 
         None if the project does not hold the features, as when models alone are moved there; logged.
         """

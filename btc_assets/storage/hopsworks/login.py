@@ -36,7 +36,7 @@ _logged_in_as: tuple[str, str, str] | None = None
 
 
 def connect(settings: Settings) -> Any:
-    """The client's project handle for ``settings``; logs in if this process has not done so.
+    """Return the client's project handle for ``settings``; logs in if this process has not done so.
 
     Raises:
         ConfigurationError: the extra is not installed, the key or project is missing or refused.
@@ -73,7 +73,7 @@ def disconnect() -> None:
 
 
 def api_key(settings: Settings) -> str:
-    """The API key from BTC_HOPSWORKS_API_KEY, HOPSWORKS_API_KEY or the file HOPSWORKS_API_KEY_FILE.
+    """Return the API key from BTC_HOPSWORKS_API_KEY, HOPSWORKS_API_KEY or the file HOPSWORKS_API_KEY_FILE.
 
     Raises:
         ConfigurationError: none is set, or it has a blank or line break in it; never shows the value.
@@ -144,7 +144,7 @@ def _import_quietly() -> Any:
 
 
 def _within(seconds: float, work: Callable[[], T], action: str) -> T:
-    """The result of ``work``, which cannot itself be given a time-out."""
+    """Return the result of ``work``, which cannot itself be given a time-out."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="hopsworks-login")
     try:
         return pool.submit(work).result(seconds)

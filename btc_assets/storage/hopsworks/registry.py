@@ -27,7 +27,7 @@ class Lineage(Protocol):
     """Names what a vintage was trained on."""
 
     def training_set(self, vintage: VintageId) -> tuple[Any, int] | None:
-        """The client's feature view and the version of the training dataset; None if there is neither."""
+        """Return the client's feature view and the version of its dataset; None if there is neither."""
 
 
 class HopsworksRegistry:
@@ -62,13 +62,13 @@ class HopsworksRegistry:
         return there
 
     def get(self, name: str, vintage: VintageId) -> ModelRef | None:
-        """The reference, or None."""
+        """Return the reference, or None."""
         with errors(f"look for model {name} {vintage}"):
             model = self.models.get_model(self.prefix + name, vintage.number)
         return None if model is None else _ref(name, model)
 
     def versions(self, name: str) -> list[ModelRef]:
-        """All vintages of ``name``, oldest first."""
+        """Return all vintages of ``name``, oldest first."""
         with errors(f"list models {name}"):
             models = self.models.get_models(self.prefix + name)
         return sorted((_ref(name, model) for model in models), key=lambda ref: ref.vintage)
@@ -108,7 +108,7 @@ class HopsworksRegistry:
             model.save(str(folder), keep_original_files=True)
 
     def _remove_leftovers(self, name: str, vintage: VintageId) -> None:
-        """Files of an upload that was killed before it was registered would block this version for ever."""
+        """Remove files of an upload that was killed: they would block this version for ever."""
         path = f"Models/{self.prefix}{name}/{vintage.number}"
         with errors(f"publish model {name} {vintage}"):
             if self.datasets.exists(path):
@@ -128,7 +128,7 @@ def _ref(name: str, model: Any) -> ModelRef:
 
 
 def _input_example(manifest: dict[str, Any]) -> Any:
-    """The shape of one input: days by features, all zero; None if the manifest does not say."""
+    """Return the shape of one input: days by features, all zero; None if the manifest does not say."""
     import numpy as np
 
     window = manifest.get("hyperparameters", {}).get("window")

@@ -23,7 +23,7 @@ _TYPES: dict[Any, str] = {
 
 
 def features(spec: TableSpec) -> list[tuple[str, str, str]]:
-    """Name, Hopsworks type and meaning of each column.
+    """Return name, Hopsworks type and meaning of each column.
 
     Raises:
         Unsupported: a type that Hopsworks does not hold, or a name that it would change.
@@ -40,7 +40,7 @@ def features(spec: TableSpec) -> list[tuple[str, str, str]]:
 
 
 def restored(spec: TableSpec, rows: pl.DataFrame) -> pl.DataFrame:
-    """``rows`` with the contract's types: the server widens integers and drops the zone, which is UTC."""
+    """Cast ``rows`` to the contract's types: the server widens integers and drops the zone, which is UTC."""
     columns = []
     for name in rows.columns:
         dtype = spec.schema[name]

@@ -65,7 +65,7 @@ class HopsworksTables:
             append(spec, group, missing)
 
     def exists(self, spec: TableSpec) -> bool:
-        """Whether the feature group was ever created."""
+        """Return whether the feature group was ever created."""
         return self._find(spec) is not None
 
     def upsert(self, spec: TableSpec, frame: pl.DataFrame) -> Receipt:
@@ -84,7 +84,7 @@ class HopsworksTables:
         end: dt.date | None = None,
         version: int | None = None,
     ) -> pl.DataFrame:
-        """Rows with ``spec.day`` in [start, end), filtered by the server and sent over Arrow Flight."""
+        """Return rows with ``spec.day`` in [start, end), filtered by the server, over Arrow Flight."""
         if version is not None:
             raise Unsupported(
                 "Hopsworks cannot be read as of an older version from Python; use the local store"
@@ -115,11 +115,11 @@ class HopsworksTables:
         return Receipt(0, hit.height, keys.height - hit.height, self.version(spec))
 
     def version(self, spec: TableSpec) -> int:
-        """How many commits the feature group has."""
+        """Return how many commits the feature group has."""
         return len(self._commits(spec, self._existing(spec)))
 
     def history(self, spec: TableSpec) -> list[TableVersion]:
-        """The commits, newest first, and the creation as version 0."""
+        """Return the commits, newest first, and the creation as version 0."""
         commits = self._commits(spec, group := self._existing(spec))
         times = sorted(commits)
         created = dt.datetime.fromisoformat(str(group.created).replace("Z", "+00:00"))
@@ -131,11 +131,11 @@ class HopsworksTables:
         return versions[::-1]
 
     def name(self, spec: TableSpec) -> str:
-        """What the table's feature group is called."""
+        """Return what the table's feature group is called."""
         return self.prefix + spec.name
 
     def group(self, spec: TableSpec) -> Any:
-        """The client's feature group, for feature views.
+        """Return the client's feature group, for feature views.
 
         Raises:
             TableMissing: never created.

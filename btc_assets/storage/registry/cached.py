@@ -29,10 +29,10 @@ class RemoteRegistry(Protocol):
         """Store the verified ``folder``, all or nothing, never over other content."""
 
     def get(self, name: str, vintage: VintageId) -> ModelRef | None:
-        """The reference, or None."""
+        """Return the reference, or None."""
 
     def versions(self, name: str) -> list[ModelRef]:
-        """All vintages, oldest first."""
+        """Return all vintages, oldest first."""
 
     def download(self, ref: ModelRef, target: Path) -> None:
         """Copy the files of ``ref`` into the empty folder ``target``; they are verified afterwards."""
@@ -56,21 +56,21 @@ class CachedRegistry:
         return self.remote.publish(name, vintage, folder)
 
     def get(self, name: str, vintage: VintageId) -> ModelRef | None:
-        """The reference, or None; from the local copies while the remote is down."""
+        """Return the reference, or None; from the local copies while the remote is down."""
         check_name(name)
         return self._ask(lambda: self.remote.get(name, vintage), lambda: self.local.get(name, vintage))
 
     def versions(self, name: str) -> list[ModelRef]:
-        """All vintages, oldest first; while the remote is down those with a local copy."""
+        """Return all vintages, oldest first; while the remote is down those with a local copy."""
         check_name(name)
         return self._ask(lambda: self.remote.versions(name), lambda: self.local.versions(name))
 
     def best(self, name: str, metric: str) -> ModelRef | None:
-        """The vintage with the lowest ``metric``; of equals the newest."""
+        """Return the vintage with the lowest ``metric``; of equals the newest."""
         return best_of(self.versions(name), metric)
 
     def model_folder(self, ref: ModelRef) -> Path:
-        """The verified local copy of ``ref``; only the first time are its files downloaded."""
+        """Return the verified local copy of ``ref``; only the first time are its files downloaded."""
         try:
             if (self.local.path(ref)).exists():
                 return self._use(ref)

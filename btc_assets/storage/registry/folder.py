@@ -62,12 +62,12 @@ class FolderRegistry:
         return ref
 
     def get(self, name: str, vintage: VintageId) -> ModelRef | None:
-        """The reference, or None if there is no such vintage."""
+        """Return the reference, or None if there is no such vintage."""
         path = self._path(name, vintage)
         return self._ref(name, vintage) if path.is_dir() else None
 
     def versions(self, name: str) -> list[ModelRef]:
-        """All vintages of ``name``, oldest first."""
+        """Return all vintages of ``name``, oldest first."""
         check_name(name)
         parent = self.root / name
         if not parent.is_dir():
@@ -76,21 +76,21 @@ class FolderRegistry:
         return [self._ref(name, vintage) for vintage in vintages]
 
     def best(self, name: str, metric: str) -> ModelRef | None:
-        """The vintage with the lowest ``metric``; of equals the newest."""
+        """Return the vintage with the lowest ``metric``; of equals the newest."""
         return best_of(self.versions(name), metric)
 
     def model_folder(self, ref: ModelRef) -> Path:
-        """The folder of ``ref``, verified; verified again only if a file in it was touched."""
+        """Return the folder of ``ref``, verified; verified again only if a file in it was touched."""
         path = self.path(ref)
         verify_once(path, ref.manifest_sha256)
         return path
 
     def path(self, ref: ModelRef) -> Path:
-        """Where the files of ``ref`` are, or would be; not verified."""
+        """Return where the files of ``ref`` are, or would be; not verified."""
         return self._path(ref.name, ref.vintage)
 
     def folder_for(self, name: str) -> Path:
-        """The folder of all vintages of ``name``, made if need be."""
+        """Return the folder of all vintages of ``name``, made if need be."""
         check_name(name)
         folder = self.root / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def _fingerprint(folder: Path) -> Fingerprint:
 
 
 def _reason(error: OSError) -> str:
-    """In words; an error of copying a folder is a list of those of its files."""
+    """Say it in words; an error of copying a folder is a list of those of its files."""
     if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
         return str(error.args[0][0][2])
     return error.strerror or str(error)

@@ -22,7 +22,7 @@ REFUSED_SUFFIXES = frozenset({".h5", ".hdf5", ".pkl", ".pickle", ".joblib", ".np
 
 
 def canonical_json(value: object) -> bytes:
-    """``value`` as the one byte string that equal values share.
+    """Return ``value`` as the one byte string that equal values share.
 
     Raises:
         ValueError: a number is NaN or infinite.
@@ -54,7 +54,7 @@ def write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:
 
 
 def read_manifest(folder: Path, expected_sha256: str | None = None) -> dict[str, Any]:
-    """The manifest of ``folder``, its own hash and shape checked, the files it lists not.
+    """Return the manifest of ``folder``, its own hash and shape checked, the files it lists not.
 
     Raises:
         BadModel: it is missing, not an object with safe ``files``, or hashes to something else.
@@ -70,7 +70,7 @@ def read_manifest(folder: Path, expected_sha256: str | None = None) -> dict[str,
 
 
 def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
-    """The manifest in ``content``; ``where`` names it in errors.
+    """Return the manifest in ``content``; ``where`` names it in errors.
 
     Raises:
         BadModel: it is not a JSON object whose ``files`` are safe relative paths with SHA-256 values.
@@ -120,7 +120,7 @@ _REMEDY = "restore the folder from a copy, or delete it and materialise the mode
 
 
 def _relative_files(folder: Path) -> Iterator[str]:
-    """Every file below ``folder`` but the manifest, as sorted POSIX paths."""
+    """Return every file below ``folder`` but the manifest, as sorted POSIX paths."""
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise BadModel(f"{path} is a link; a model folder holds plain files only")

@@ -30,13 +30,13 @@ class VintageId:
 
     @classmethod
     def from_number(cls, number: int) -> VintageId:
-        """The inverse of ``number``."""
+        """Return the inverse of ``number``."""
         day, revision = divmod(number, 100)
         return cls(dt.date(day // 10_000, day // 100 % 100, day % 100), revision)
 
     @classmethod
     def parse(cls, text: str) -> VintageId:
-        """The inverse of ``str``."""
+        """Return the inverse of ``str``."""
         cutoff, _, revision = text.partition("-r")
         return cls(dt.date.fromisoformat(cutoff), int(revision or 0))
 
@@ -64,16 +64,16 @@ class ModelRegistry(Protocol):
         """
 
     def get(self, name: str, vintage: VintageId) -> ModelRef | None:
-        """The reference, or None if there is no such vintage."""
+        """Return the reference, or None if there is no such vintage."""
 
     def versions(self, name: str) -> list[ModelRef]:
-        """All vintages of ``name``, oldest first."""
+        """Return all vintages of ``name``, oldest first."""
 
     def best(self, name: str, metric: str) -> ModelRef | None:
-        """The vintage with the lowest ``metric``, or None."""
+        """Return the vintage with the lowest ``metric``, or None."""
 
     def model_folder(self, ref: ModelRef) -> Path:
-        """A local folder with the files of ``ref``, verified against ``ref.manifest_sha256``.
+        """Return a local folder with the files of ``ref``, verified against ``ref.manifest_sha256``.
 
         Raises:
             BadModel: a file is missing, unlisted, or does not hash to what the manifest says.
@@ -105,18 +105,18 @@ def check_metrics(metrics: Mapping[str, float], manifest: Mapping[str, Any], fol
 
 
 def numbers(manifest: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics in ``manifest`` that are plain numbers."""
+    """Return the metrics in ``manifest`` that are plain numbers."""
     metrics = manifest.get("metrics", {})
     return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
 
 
 def reference(name: str, vintage: VintageId, manifest_sha256: str, manifest: Mapping[str, Any]) -> ModelRef:
-    """The reference to the folder with ``manifest``."""
+    """Return the reference to the folder with ``manifest``."""
     return ModelRef(name, vintage, manifest_sha256, numbers(manifest))
 
 
 def other_content(mine: ModelRef, there: ModelRef | None) -> StorageError:
-    """What to raise when a vintage is there with other content."""
+    """Return what to raise when a vintage is there with other content."""
     found = there.manifest_sha256[:12] if there else "unknown"
     return StorageError(
         f"{mine.name} {mine.vintage} is published already with other content ({found}, not "
@@ -125,6 +125,6 @@ def other_content(mine: ModelRef, there: ModelRef | None) -> StorageError:
 
 
 def best_of(refs: Iterable[ModelRef], metric: str) -> ModelRef | None:
-    """The reference with the lowest ``metric``, of equals the newest; None if no one has it."""
+    """Return the reference with the lowest ``metric``, of equals the newest; None if no one has it."""
     having = [ref for ref in refs if metric in ref.metrics]
     return min(reversed(having), key=lambda ref: ref.metrics[metric], default=None)

@@ -36,7 +36,7 @@ class S3Registry:
         return there
 
     def get(self, name: str, vintage: VintageId) -> ModelRef | None:
-        """The reference, or None; asked for once, for vintages never change."""
+        """Return the reference, or None; asked for once, for vintages never change."""
         key = name, vintage
         if key not in self._seen:
             content = self.bucket.get(_manifest(name, vintage))
@@ -46,7 +46,7 @@ class S3Registry:
         return self._seen[key]
 
     def versions(self, name: str) -> list[ModelRef]:
-        """All vintages, oldest first; what a killed writer left without a manifest is not one."""
+        """Return all vintages, oldest first; what a killed writer left without a manifest is not one."""
         vintages = sorted(VintageId.parse(text) for text in self.bucket.folders(f"models/{name}"))
         found = (self.get(name, vintage) for vintage in vintages)
         return [ref for ref in found if ref is not None]
