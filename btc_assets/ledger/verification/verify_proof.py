@@ -232,25 +232,30 @@ def block_time(headers: bytes, height: int, root: bytes) -> tuple[dt.datetime, s
 
 def times(hashes: list[str], headers: bytes) -> dict[int, dt.datetime]:
     """Find every published head in its place; by place, when the earliest block that has it was mined."""
-    dated: dict[int, dt.datetime] = {}
+    dated: dict[int, tuple[dt.datetime, str]] = {}
+    unchecked: list[str] = []
     for line in (HERE / "heads.jsonl").read_text().splitlines():
         head = json.loads(line)
         seq, sha = head["seq"], head["record_sha256"]
         if type(seq) is not int or seq < 0 or sha not in hashes[seq : seq + 1]:
             sys.exit(f"NOT as recorded: published, but not in its place in the chain: {line}")
         if head["proof"] == "tsa":
-            print(f"Not checked: the time stamp of record {seq}; docs/ledger.md says how openssl checks it")
+            unchecked.append(f"record {seq} has a time stamp; docs/ledger.md says how openssl checks it")
         try:
             proof = (HERE / "heads" / f"{seq:09d}-{sha}.ots").read_bytes() if head["proof"] == "ots" else b""
             for height, root in blocks(proof, bytes.fromhex(sha)) if proof else []:
                 at, block = block_time(headers, height, root)
-                dated[seq] = min(at, dated.get(seq, at))
-                print(f"Record {seq} is in block {height:,} of {at} UTC; compare the block's hash: {block}")
+                said = f"record {seq}, in block {height:,} of {at} UTC; compare the block's hash: {block}"
+                dated[seq] = min((at, said), dated.get(seq, (at, said)))
         except LookupError as error:
-            print(f"Not checked: the proof of record {seq}: {error}")
+            unchecked.append(f"the proof of record {seq}: {error}")
         except (ValueError, OSError) as error:
             sys.exit(f"NOT as recorded: the proof of record {seq} does not hold: {error}")
-    return dated
+    if dated:
+        print(f"Heads in Bitcoin blocks: {len(dated):,}, the newest {dated[max(dated)][1]}")
+    if unchecked:
+        print(f"Proofs of time not checked: {len(unchecked):,}, the last: {unchecked[-1]}")
+    return {seq: at for seq, (at, _) in dated.items()}
 
 
 def in_time(record: Record, dated: dict[int, dt.datetime]) -> bool:
