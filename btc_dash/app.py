@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dash import Dash
+from dash import Dash, html
 
 from btc_assets import settings as configuration
 from btc_assets.settings import Settings
@@ -46,9 +46,11 @@ def create_app(settings: Settings | None = None, context: Context | None = None)
     )
     app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = 31_536_000
     plotly_js.serve(app.server)
-    app.layout = lambda: frame.frame(context)
+    app.layout = html.Div()
     routing.register(app, context)
     api.register(app.server, context)
     api.pictures(app.server, context)
     middleware.install(app, context.settings.web_proxies)
+    app.finish_setup()
+    app.layout = lambda: frame.frame(context)
     return app

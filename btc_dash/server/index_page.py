@@ -37,6 +37,14 @@ class IndexPage(Dash):
             html = html.replace(mark, address)
         return html
 
+    def finish_setup(self) -> None:
+        """Register components, scripts and callbacks now: Dash does it during the first request.
+
+        Dash marks that done before it has begun, so that requests which reach a fresh process together fail.
+        The layout must be one that reads nothing: a store that hangs must not keep a process from starting.
+        """
+        self._setup_server()
+
     def _config(self) -> dict[str, Any]:
         return {name: value for name, value in super()._config().items() if name not in _TOLD_NOBODY}
 
