@@ -15,10 +15,11 @@ from btc_assets.defs.automation.catch_up_sensor import catch_up
 from btc_assets.defs.automation.jobs import JOBS
 from btc_assets.defs.automation.lambda_op import land_with_lambda
 from btc_assets.defs.automation.landing_sensor import landed_candles
-from btc_assets.defs.automation.notification_sensors import failed_runs, late_data
+from btc_assets.defs.automation.notification_sensors import failed_runs, health
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.checks.chances import chance_scores_checks
 from btc_assets.defs.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
+from btc_assets.defs.checks.health import health_checks
 from btc_assets.defs.checks.ledger import LEDGER_CHECKS
 from btc_assets.defs.checks.market import (
     engineered_features_checks,
@@ -52,10 +53,11 @@ defs = dg.Definitions(
         *LEDGER_CHECKS,
         forecast_scores_checks,
         chance_scores_checks,
+        health_checks,
     ],
     jobs=[*JOBS, land_with_lambda],
     schedules=[daily_at_0005_utc],
-    sensors=[catch_up, landed_candles, failed_runs, late_data],
+    sensors=[catch_up, landed_candles, failed_runs, health],
     resources={"platform": Platform()},
     executor=dg.in_process_executor,  # a process a step costs 10 s of imports a day and saves nothing
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from btc_assets.errors import BtcError, SourceError
@@ -17,6 +18,8 @@ from btc_assets.vocabulary import BACKTEST_JOB, FORECAST_ASSETS, HISTORY_JOB, IS
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
+
+    from btc_assets.health.days import TableDays
 
 ORIGINS = 30
 """How many recent origins get a forecast on the first start: enough for a first track record."""
@@ -62,13 +65,17 @@ def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
 def load_history(settings: Settings, instance: DagsterInstance, newest: dt.date) -> None:
     """Materialise candles and features of every day up to ``newest`` that is not there yet."""
     from btc_assets.defs.partitions import Window
-    from btc_assets.defs.runs import materialised_days, windows
+    from btc_assets.defs.runs import materialised_days, missing_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
-    everything = set(days(FIRST_DAY, newest + DAY))
-    have = set.intersection(*(materialised_days(instance, asset) for asset in MARKET_ASSETS))
-    missing = everything - have
+    everything = {}
+    for asset, each in days_of(settings, newest).items():
+        if asset in MARKET_ASSETS:  # a pair that was listed later has no candle before, and was asked for it
+            first = min(each.present, default=FIRST_DAY)
+            asked = {day for day in materialised_days(instance, asset) if day < first}
+            everything[asset] = replace(each, begins=FIRST_DAY, excused=each.excused | asked)
+    missing: set[dt.date] = set().union(*missing_days(instance, everything).values())
     done = 0
     for window in windows(missing):
         for start in range(0, len(window.days), CHUNK):
@@ -89,16 +96,25 @@ def load_history(settings: Settings, instance: DagsterInstance, newest: dt.date)
             done += size
 
 
+def days_of(settings: Settings, newest: dt.date) -> dict[str, TableDays]:
+    """The days in the tables, of which ``newest`` must be there."""
+    from btc_assets.factory import open_tables
+    from btc_assets.health.table_days import table_days
+
+    return table_days(open_tables(settings), settings.symbol, newest)
+
+
 def issue_forecasts(settings: Settings, instance: DagsterInstance, newest: dt.date, origins: int) -> None:
     """Materialise forecasts of the last ``origins`` days, and of any gap since the first forecast."""
-    from btc_assets.defs.runs import materialised_days, missing_days, windows
+    from btc_assets.defs.runs import missing_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
-    missing = missing_days(instance, FORECAST_ASSETS, newest)
+    tables = {asset: each for asset, each in days_of(settings, newest).items() if asset in FORECAST_ASSETS}
+    missing = missing_days(instance, tables)
     recent = set(days(max(FIRST_DAY, newest - (origins - 1) * DAY), newest + DAY))
-    done = set() if outdated(settings) else materialised_days(instance, ISSUING_ASSET)
-    wanted = set().union(*missing.values()) | (recent - done)
+    done = set() if outdated(settings) else tables[ISSUING_ASSET].present
+    wanted: set[dt.date] = set().union(*missing.values()) | (recent - done)
     for window in windows(wanted):
         report(settings.root, "fitting the networks", 0.0, f"origins {window}")
         run_window(instance, BACKTEST_JOB, window)

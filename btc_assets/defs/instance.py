@@ -16,6 +16,8 @@ INSTANCE_YAML = """\
 # Dagster's settings on one machine; written once, yours to change.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 event_log_storage:
   module: btc_assets.event_log
   class: BatchingEventLog
@@ -30,8 +32,6 @@ concurrency:
   pools:
     granularity: op
     default_limit: 1
-freshness:
-  enabled: true
 run_monitoring:
   enabled: true
 run_retries:

@@ -1,9 +1,10 @@
-"""Runs and the days that they cover: finished partitions, runs queued or under way, failures."""
+"""Which days are missing from the tables, and which runs are, or were, after them."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import dagster as dg
 from dagster._core.storage.tags import (
@@ -13,7 +14,8 @@ from dagster._core.storage.tags import (
 )
 
 from btc_assets.defs.partitions import Window
-from btc_assets.market.calendar import DAY, days
+from btc_assets.health.days import TableDays, kept_up_since
+from btc_assets.market.calendar import DAY
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -22,6 +24,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 def run_tags(window: Window) -> dict[str, str]:
@@ -54,18 +57,43 @@ def materialised_days(instance: dg.DagsterInstance, asset: str) -> set[dt.date]:
     return {dt.date.fromisoformat(key) for key in instance.get_materialized_partitions(dg.AssetKey([asset]))}
 
 
-def missing_days(
-    instance: dg.DagsterInstance, assets: Iterable[str], until: dt.date
-) -> dict[str, set[dt.date]]:
-    """Return for each asset the days from its first materialised one to ``until`` (included) that it lacks.
+def missing_days(instance: dg.DagsterInstance, tables: Mapping[str, TableDays]) -> dict[str, set[dt.date]]:
+    """Return for each asset the days that its table lacks and that may be had.
 
-    An asset that was never materialised lacks nothing: how far back to begin is a person's choice.
+    Decided from the tables, whatever Dagster believes. Its records only tell which days are known to have no
+    row (the exchange had none), and since when an asset was kept up whose table is empty now.
     """
     missing = {}
-    for asset in assets:
-        present = materialised_days(instance, asset)
-        missing[asset] = set(days(min(present), until + DAY)) - present if present else set()
+    for asset, each in tables.items():
+        if each.begins is None:
+            each = replace(each, begins=kept_up_since(materialised_days(instance, asset), ()))
+        wanted = set(each.missing)
+        missing[asset] = wanted - _known_empty(instance, asset, wanted)
     return missing
+
+
+MOST_LOOKED_UP = 200
+"""Days of which Dagster is asked what it knows; if more are missing, they were lost and all are wanted."""
+
+
+def _known_empty(instance: dg.DagsterInstance, asset: str, wanted: set[dt.date]) -> set[dt.date]:
+    """The days of ``wanted`` whose newest materialisation found no row."""
+    if not wanted or len(wanted) > MOST_LOOKED_UP:
+        return set()
+    keys = [day.isoformat() for day in wanted]
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey([asset]), asset_partitions=keys), limit=4 * len(keys)
+    ).records
+    newest: dict[str, dg.EventLogRecord] = {}
+    for record in records:
+        newest.setdefault(str(record.partition_key), record)
+    return {dt.date.fromisoformat(key) for key, record in newest.items() if _is_empty(record, key)}
+
+
+def _is_empty(record: dg.EventLogRecord, day: str) -> bool:
+    said = record.asset_materialization.metadata if record.asset_materialization else {}
+    rows, without = said.get("dagster/partition_row_count"), said.get("days without a candle")
+    return (rows is not None and rows.value == 0) or (without is not None and day in str(without.value))
 
 
 def windows(wanted: Iterable[dt.date]) -> list[Window]:
@@ -79,13 +107,8 @@ def windows(wanted: Iterable[dt.date]) -> list[Window]:
     return found
 
 
-def failures(instance: dg.DagsterInstance, job: str, window: Window) -> Sequence[dg.RunRecord]:
-    """Return the failed runs of ``job`` over exactly ``window``, newest first."""
+def attempts(instance: dg.DagsterInstance, job: str, window: Window) -> Sequence[dg.RunRecord]:
+    """List the runs of ``job`` over exactly ``window`` that ended, newest first, whatever came of them."""
     return instance.get_run_records(
-        filters=dg.RunsFilter(
-            job_name=job,
-            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
-            tags=run_tags(window),
-        ),
-        limit=50,
+        filters=dg.RunsFilter(job_name=job, statuses=ENDED, tags=run_tags(window)), limit=50
     )

@@ -30,6 +30,8 @@ class Problem:
     cause: str
     title: str
     text: str
+    after: dt.timedelta = dt.timedelta(0)
+    """How long it must last before it is told."""
 
 
 @dataclass
@@ -60,9 +62,10 @@ class Memory:
         for cause, sent in kept.items() if isinstance(kept, dict) else ():
             try:
                 title, since, channels = sent["title"], sent["since"], sent["channels"]
-                if all(isinstance(name, str) for name in (title, since, *channels)):
+                at = dt.datetime.fromisoformat(since)
+                if at.tzinfo and all(isinstance(name, str) for name in (title, *channels)):
                     found[cause] = Notification(title, since, list(channels))
-            except (TypeError, KeyError):
+            except (TypeError, KeyError, ValueError):
                 log.warning("forgot whether somebody was notified of %.80r", cause)
         return cls(found)
 
@@ -90,6 +93,8 @@ class Notifier:
             sent = memory.open.setdefault(
                 cause, Notification(problem.title, now.isoformat(timespec="seconds"))
             )
+            if now - dt.datetime.fromisoformat(sent.since) < problem.after:
+                continue
             message = self._message(cause, problem.title, problem.text, now, over=False)
             for channel in self.channels:
                 if channel.name not in sent.channels and self._send(channel, message, done):

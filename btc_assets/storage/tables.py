@@ -105,6 +105,9 @@ class TableStore(TableReader, Protocol):
     def history(self, spec: TableSpec) -> list[TableVersion]:
         """Return the table's versions, newest first."""
 
+    def alarms(self, spec: TableSpec) -> list[str]:
+        """Damage to the table's log that was worked around and that a person should look at."""
+
 
 def conform(spec: TableSpec, frame: pl.DataFrame) -> pl.DataFrame:
     """Return ``frame`` with the contract's columns in the contract's order, sorted by day and key.

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 import time_machine
+from table_rows import fill, put, rows_of
 
+from btc_assets.contracts import FORECAST_SCORES, FORECASTS, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.defs.automation.catch_up_sensor import LONGEST_WAIT, catch_up, next_attempt
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.partitions import Window
-from btc_assets.defs.runs import days_under_way, missing_days, run_tags, windows
-from btc_assets.market.calendar import DAY, last_closed_day
+from btc_assets.defs.resources import Platform
+from btc_assets.defs.runs import days_under_way, run_tags, windows
+from btc_assets.market.calendar import DAY, closes_at, last_closed_day
+from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.vocabulary import DAILY_ASSETS, FORECAST_ASSETS
 
-ASSETS = (
-    "raw_klines",
-    "engineered_features",
-    "mlp_model",
-    "lstm_model",
-    "baseline_forecasts",
-    "forecasts",
-    "forecast_scores",
-)
 YESTERDAY = last_closed_day(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=20))
 
 
@@ -39,22 +38,34 @@ def stored() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def materialise(instance: dg.DagsterInstance, days: list[dt.date], assets: tuple[str, ...] = ASSETS) -> None:
-    for asset in assets:
-        for day in days:
-            instance.report_runless_asset_event(
-                dg.AssetMaterialization(asset_key=asset, partition=day.isoformat())
-            )
+@pytest.fixture(autouse=True)
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeltaTables:
+    """An empty store that the settings name; Dagster's own records know nothing of it."""
+    monkeypatch.setenv("BTC_SOURCE", "binance")
+    monkeypatch.setenv("BTC_DATA_DIR", str(tmp_path))
+    return DeltaTables(str(tmp_path / "real"))
+
+
+def materialise(instance: dg.DagsterInstance, asset: str, wanted: list[dt.date], **metadata: Any) -> None:
+    """Let Dagster believe that ``asset`` has the days ``wanted``."""
+    for day in wanted:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(asset_key=asset, partition=day.isoformat(), metadata=metadata)
+        )
 
 
 def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
     from btc_assets.definitions import defs
 
-    context = dg.build_sensor_context(instance=instance, definitions=defs)
+    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"platform": Platform()})
     result = catch_up(context)
     if isinstance(result, dg.SkipReason):
         return []
     return list(result.run_requests or [])  # type: ignore[union-attr]
+
+
+def assets(request: dg.RunRequest) -> set[str]:
+    return {key.to_user_string() for key in request.asset_selection or []}
 
 
 def window(request: dg.RunRequest) -> Window:
@@ -67,32 +78,107 @@ def past(*ago: int) -> list[dt.date]:
     return [YESTERDAY - n * DAY for n in ago]
 
 
-def test_C2_a_host_that_was_down_three_days_catches_up_in_one_run(instance: dg.DagsterInstance) -> None:
-    materialise(instance, past(4, 3))
-    requests = tick(instance)
-    assert [window(r) for r in requests] == [Window(YESTERDAY - 2 * DAY, YESTERDAY + DAY)]
-    assert {key.to_user_string() for key in requests[0].asset_selection or []} == set(ASSETS)
+def lose(tables: DeltaTables, wanted: list[dt.date]) -> None:
+    """Rows of candles are gone, as after a torn log entry."""
+    tables.delete_keys(RAW_KLINES, rows_of(RAW_KLINES, [{"date": d} for d in wanted]).select(RAW_KLINES.key))
 
 
-def test_two_gaps_are_two_runs(instance: dg.DagsterInstance) -> None:
-    materialise(instance, past(6, 4, 3, 1))
-    assert [window(r) for r in tick(instance)] == windows(past(5, 2, 0))
-
-
-def test_nothing_missing_asks_for_nothing(instance: dg.DagsterInstance) -> None:
-    materialise(instance, past(1, 0))
-    assert tick(instance) == []
-
-
-def test_an_empty_instance_is_a_persons_choice(instance: dg.DagsterInstance) -> None:
-    assert tick(instance) == []
-
-
-def test_only_the_assets_that_lack_the_day_are_asked_for(instance: dg.DagsterInstance) -> None:
-    materialise(instance, past(1))
-    materialise(instance, past(0), ASSETS[:2])
+def test_C2_a_host_that_was_down_three_days_catches_up_in_one_run(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    fill(tables, past(4, 3))
     (request,) = tick(instance)
-    assert {key.to_user_string() for key in request.asset_selection or []} == set(ASSETS[2:])
+    assert window(request) == Window(YESTERDAY - 2 * DAY, YESTERDAY + DAY)
+    assert assets(request) == set(DAILY_ASSETS)
+
+
+def test_two_gaps_are_two_runs(instance: dg.DagsterInstance, tables: DeltaTables) -> None:
+    fill(tables, past(6, 5, 3, 2))
+    put(tables, RAW_KLINES, past(4))
+    put(tables, FORECAST_SCORES, past(3))
+    found = tick(instance)
+    assert [window(r) for r in found] == windows(past(4, 1, 0))
+
+
+def test_nothing_missing_asks_for_nothing(instance: dg.DagsterInstance, tables: DeltaTables) -> None:
+    fill(tables, past(1, 0))
+    assert tick(instance) == []
+
+
+def test_an_empty_store_is_a_persons_choice(instance: dg.DagsterInstance) -> None:
+    assert tick(instance) == []
+
+
+def test_only_the_assets_that_lack_the_day_are_asked_for(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    fill(tables, past(2, 1))
+    for spec in (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES):
+        put(tables, spec, past(0))
+    (request,) = tick(instance)
+    assert assets(request) == set(FORECAST_ASSETS)
+
+
+def test_one_old_day_run_by_hand_asks_for_nothing_else(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    """It asked for everything since, with a refit every week."""
+    fill(tables, past(*range(20, -1, -1)))
+    old = YESTERDAY - 90 * DAY
+    late = closes_at(YESTERDAY)
+    put(tables, RAW_KLINES, [old], ingested_at=late)
+    put(tables, FORECASTS, [old], issued_at=late)
+    materialise(instance, "forecasts", [old])
+    materialise(instance, "baseline_forecasts", [old - 900 * DAY])
+    assert tick(instance) == []
+
+
+def test_T4_what_a_table_lost_is_fetched_again_though_dagster_believes_it_is_there(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    everything = past(*range(20, -1, -1))
+    fill(tables, everything)
+    for asset in DAILY_ASSETS:
+        materialise(instance, asset, everything)
+    lose(tables, everything[-6:])
+    (request,) = tick(instance)
+    assert window(request).days == everything[-6:]
+    assert assets(request) == {"raw_klines", "engineered_features"}
+
+
+def test_T4_a_day_that_was_run_and_is_lost_again_gets_a_run_of_its_own(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    """Dagster launches a run key once: it must change after a run that succeeded, too."""
+    fill(tables, past(3, 2, 1))
+    (first,) = tick(instance)
+    at = closes_at(YESTERDAY) + dt.timedelta(hours=1)
+    with time_machine.travel(at, tick=True):
+        launch(instance, window(first), dg.DagsterRunStatus.SUCCESS)
+    with time_machine.travel(at + dt.timedelta(hours=1), tick=True):
+        (second,) = tick(instance)
+    assert window(second) == window(first)
+    assert second.run_key != first.run_key
+
+
+def test_a_table_that_is_gone_is_made_again_from_where_it_was_kept_up(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    everything = past(3, 2, 1, 0)
+    materialise(instance, "raw_klines", [YESTERDAY - 90 * DAY, *everything])
+    assert [window(request).days for request in tick(instance)] == [everything]
+
+
+def test_D6_a_day_that_the_exchange_never_had_is_not_asked_for_for_ever(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    (gap,) = past(2)
+    fill(tables, past(4, 3, 1, 0))
+    put(tables, FORECAST_SCORES, past(1))
+    (request,) = tick(instance)
+    assert window(request).days == [gap]
+    materialise(instance, "raw_klines", [gap], **{"days without a candle": [gap.isoformat()]})
+    assert not [request for request in tick(instance) if "raw_klines" in assets(request)]
 
 
 def launch(instance: dg.DagsterInstance, days: Window, status: dg.DagsterRunStatus) -> None:
@@ -102,17 +188,24 @@ def launch(instance: dg.DagsterInstance, days: Window, status: dg.DagsterRunStat
     run = instance.create_run_for_job(job, tags=run_tags(days), status=dg.DagsterRunStatus.NOT_STARTED)
     if status == dg.DagsterRunStatus.FAILURE:
         instance.report_run_failed(run)
+    if status == dg.DagsterRunStatus.SUCCESS:
+        started = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
+        instance.report_dagster_event(started, run.run_id)
 
 
-def test_C1_a_day_that_is_under_way_is_not_asked_for_again(instance: dg.DagsterInstance) -> None:
-    materialise(instance, past(2))
+def test_C1_a_day_that_is_under_way_is_not_asked_for_again(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    fill(tables, past(3, 2))
     launch(instance, Window(YESTERDAY - DAY, YESTERDAY + DAY), dg.DagsterRunStatus.NOT_STARTED)
     assert days_under_way(instance) == set(past(1, 0))
     assert tick(instance) == []
 
 
-def test_a_failed_window_waits_before_the_next_attempt(instance: dg.DagsterInstance) -> None:
-    materialise(instance, past(1))
+def test_a_failed_window_waits_before_the_next_attempt(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    fill(tables, past(2, 1))
     launch(instance, Window(YESTERDAY, YESTERDAY + DAY), dg.DagsterRunStatus.FAILURE)
     assert tick(instance) == []
     records = instance.get_run_records()
@@ -121,9 +214,11 @@ def test_a_failed_window_waits_before_the_next_attempt(instance: dg.DagsterInsta
     assert later - records[0].update_timestamp.astimezone(dt.UTC) == LONGEST_WAIT
 
 
-def test_C2_a_window_that_failed_for_weeks_is_still_tried(instance: dg.DagsterInstance) -> None:
+def test_C2_a_window_that_failed_for_weeks_is_still_tried(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
     """Dagster launches a run key once, so each attempt needs one of its own, however many there were."""
-    materialise(instance, past(1))
+    fill(tables, past(2, 1))
     keys = []
     # From the small hours on, whatever time it is: six hours later it must still be the same day.
     at = dt.datetime.combine(YESTERDAY + DAY, dt.time(1), dt.UTC)
@@ -138,16 +233,9 @@ def test_C2_a_window_that_failed_for_weeks_is_still_tried(instance: dg.DagsterIn
     assert len(set(keys)) == 2
 
 
-def test_missing_days_begin_at_the_first_materialised_one(instance: dg.DagsterInstance) -> None:
-    materialise(instance, past(5, 3), ("forecasts",))
-    assert missing_days(instance, ("forecasts", "raw_klines"), YESTERDAY) == {
-        "forecasts": set(past(4, 2, 1, 0)),
-        "raw_klines": set(),
-    }
-
-
 def evaluate(stored: dg.DagsterInstance, at: dt.datetime) -> dg.RunRequest | dg.SkipReason:
-    context = dg.build_schedule_context(instance=stored, scheduled_execution_time=at)
+    resources = {"platform": Platform()}
+    context = dg.build_schedule_context(instance=stored, scheduled_execution_time=at, resources=resources)
     return daily_at_0005_utc(context)  # type: ignore[return-value]
 
 
@@ -164,7 +252,7 @@ def test_L1_the_schedule_leaves_a_day_that_somebody_else_launched(stored: dg.Dag
     assert isinstance(evaluate(stored, at), dg.SkipReason)
 
 
-def test_the_schedule_leaves_a_day_that_is_there(stored: dg.DagsterInstance) -> None:
-    materialise(stored, [YESTERDAY])
+def test_the_schedule_leaves_a_day_that_is_there(stored: dg.DagsterInstance, tables: DeltaTables) -> None:
+    fill(tables, past(1, 0))
     at = dt.datetime.combine(YESTERDAY + DAY, dt.time(0, 5), dt.UTC)
     assert isinstance(evaluate(stored, at), dg.SkipReason)

@@ -13,6 +13,7 @@ import pytest
 from graph_environment import LAST, GraphEnvironment
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, SUPERSEDED_KLINES, SUPERSEDED_KLINES_4H, TableSpec
+from btc_assets.defs.resources import Platform
 from btc_assets.factory import open_tables
 from btc_assets.launch import RunFailed
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, opens_at
@@ -124,7 +125,7 @@ def test_D6_a_day_without_4_hour_candles_is_counted_and_its_features_say_so(grap
     features = graph.table(ENGINEERED_FEATURES, start=day, end=day + DAY)
     assert features[LOG_REALISED].to_list() == [None]
     assert features["volatility_1"].is_not_null().all()
-    assert failed_checks(graph) == {"raw_klines: is_fresh", "raw_klines_4h: every_day_has_its_bars"}
+    assert failed_checks(graph) == {"raw_klines_4h: every_day_has_its_bars"}
     graph.exchange.list_market(day, day)
     graph.run("market_history", day + DAY, day + DAY)
     assert graph.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].null_count() == 0, (
@@ -145,7 +146,7 @@ def test_a_bar_beyond_its_day_s_candle_is_pointed_out(graph: GraphEnvironment) -
     opens = opens_at(day)
     graph.exchange.restate_bar(opens, high=repr(float(graph.exchange.rows[day][2]) * 1.5))
     graph.run("market_history", day, day)
-    assert failed_checks(graph) == {"raw_klines: is_fresh", "raw_klines_4h: within_their_day"}
+    assert failed_checks(graph) == {"raw_klines_4h: within_their_day"}
 
 
 def test_D8_an_impossible_4_hour_candle_stops_its_day_until_a_person_lets_it_do_without(
@@ -159,7 +160,7 @@ def test_D8_an_impossible_4_hour_candle_stops_its_day_until_a_person_lets_it_do_
     without = {"ops": {"raw_klines_4h": {"config": {"days_without": [day.isoformat()]}}}}
     graph.run("market_history", day, day, config=without)
     assert graph.table(ENGINEERED_FEATURES, start=day)[LOG_REALISED].to_list() == [None]
-    assert failed_checks(graph) == {"raw_klines: is_fresh", "raw_klines_4h: every_day_has_its_bars"}
+    assert failed_checks(graph) == {"raw_klines_4h: every_day_has_its_bars"}
     graph.run("market_history", day + DAY, day + DAY)
     assert set(graph.table(RAW_KLINES_4H, start=day)["date"]) == {day + DAY}, "the next days are not held up"
 
@@ -187,7 +188,7 @@ def test_features_that_4_hour_candles_came_too_late_for_are_pointed_out(graph: G
     graph.run("market_history", day, day, ["engineered_features"])
     graph.run("market_history", day, day, ["raw_klines_4h"])
     graph.run("market_history", LAST, LAST)
-    assert failed_checks(graph) == {"raw_klines: is_fresh", "engineered_features: know_their_bars"}
+    assert failed_checks(graph) == {"engineered_features: know_their_bars"}
     graph.run("market_history", day, day, ["engineered_features"])
     assert graph.table(ENGINEERED_FEATURES).equals(derived(graph))
 
@@ -234,12 +235,12 @@ def test_T9_old_logs_of_runs_go_and_what_was_materialised_stays(empty: GraphEnvi
     (run,) = empty.instance.get_runs()
     days, said = materialised_days(empty.instance, "raw_klines"), empty.metadata("raw_klines", day)
     log = Path(empty.settings.dagster_home) / "history" / f"{run.run_id}.db"
-    catch_up(dg.build_sensor_context(instance=empty.instance))
+    catch_up(dg.build_sensor_context(instance=empty.instance, resources={"platform": Platform()}))
     assert log.exists()
     long_ago = time.time() - 91 * 86_400
     for path in log.parent.iterdir():
         os.utime(path, (long_ago, long_ago))
-    catch_up(dg.build_sensor_context(instance=empty.instance))
+    catch_up(dg.build_sensor_context(instance=empty.instance, resources={"platform": Platform()}))
     assert not log.exists()
     assert materialised_days(empty.instance, "raw_klines") == days
     assert empty.metadata("raw_klines", day) == said

@@ -24,24 +24,15 @@ from hypothesis import strategies as st
 from smtp_server import Hook, hook, mailbox
 
 from btc_assets.defs.automation.failed_runs import FailureTracker, subtract
-from btc_assets.defs.automation.notification_sensors import failed_runs, late_data
+from btc_assets.defs.automation.notification_sensors import failed_runs
 from btc_assets.defs.instance import INSTANCE_YAML
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import run_tags
 from btc_assets.launch import RunFailed, open_instance
-from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at
+from btc_assets.market.calendar import DAY, FIRST_DAY
 
 NO_RETRIES = INSTANCE_YAML.replace("max_retries: 2", "max_retries: 0")
-
-
-class Standing(Platform):
-    """The platform with a clock that a test sets."""
-
-    at: str
-
-    def now(self) -> dt.datetime:
-        return dt.datetime.fromisoformat(self.at)
 
 
 @dataclass
@@ -52,11 +43,10 @@ class Daemon:
     sensor: dg.SensorDefinition
     cursor: str | None = None
 
-    def tick(self, now: dt.datetime | None = None) -> str:
+    def tick(self) -> str:
         """One evaluation, as a process that was just started would do it; what it says."""
-        platform = Standing(at=now.isoformat()) if now else Platform()
         context = dg.build_sensor_context(
-            instance=self.graph.instance, cursor=self.cursor, resources={"platform": platform}
+            instance=self.graph.instance, cursor=self.cursor, resources={"platform": Platform()}
         )
         result: Any = self.sensor(context)
         assert isinstance(result, dg.SensorResult)
@@ -196,19 +186,6 @@ def test_a_cursor_that_is_none_is_an_empty_memory(fragile: GraphEnvironment, web
     assert titles(web) == [f"problem: {TITLE}"]
 
 
-def test_a_late_day_is_told_at_the_set_time_and_when_it_is_there(graph: GraphEnvironment, web: Hook) -> None:
-    """C2: the host's other alarm, for when nothing fails because nothing runs."""
-    daemon, due = Daemon(graph, late_data), closes_at(LAST + DAY) + dt.timedelta(hours=3)
-    assert daemon.tick(due - dt.timedelta(minutes=1)) == "nothing is late"
-    daemon.tick(due)
-    assert daemon.tick(due + dt.timedelta(hours=9)) == "notified already"
-    title = f"The candle of {LAST + DAY} is missing"
-    assert titles(web) == [f"problem: {title}"]
-    graph.run("market_history", LAST + DAY, LAST + DAY)
-    daemon.tick(due + dt.timedelta(hours=10))
-    assert titles(web) == [f"problem: {title}", f"over: {title}"]
-
-
 def ticks(graph: GraphEnvironment) -> int:
     """Finished evaluations of `failed_runs` by a real daemon."""
     states = [s for s in graph.instance.all_instigator_state() if s.name == "failed_runs"]
@@ -247,7 +224,7 @@ def test_both_sensors_run_from_the_start() -> None:
     from btc_assets.definitions import defs
 
     sensors = {sensor.name: sensor for sensor in defs.sensors or []}
-    for name in ("failed_runs", "late_data"):
+    for name in ("failed_runs", "health"):
         assert sensors[name].default_status == dg.DefaultSensorStatus.RUNNING
 
 

@@ -6,20 +6,14 @@ import datetime as dt
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-import dash_data
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btc_assets.contracts import FORECASTS, RAW_KLINES
 from btc_assets.errors import NotDelivered
-from btc_assets.market.calendar import DAY, closes_at
-from btc_assets.notifications.lateness import late
+from btc_assets.market.calendar import DAY
 from btc_assets.notifications.message import Message
-from btc_assets.notifications.notifier import MOST, Memory, Notifier, Problem
-from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.notifications.notifier import MOST, Memory, Problem, Notifier
 
 NOW = dt.datetime(2026, 11, 22, 3, 0, tzinfo=dt.UTC)
 FIRE = Problem("fire", "It burns", "Fetch water.")
@@ -129,61 +123,27 @@ def test_whatever_json_is_kept_telling_goes_on_once_a_cause(kept: object) -> Non
     assert keep(memory) == memory
 
 
-HOURS = dt.timedelta(hours=3)
-
-
-@pytest.fixture
-def tables(tmp_path: Path) -> DeltaTables:
-    store = DeltaTables(str(tmp_path / "real"))
-    candles = dash_data.klines(count=30)
-    store.upsert(RAW_KLINES, candles)
-    store.upsert(FORECASTS, dash_data.forecasts(candles, [dash_data.NEWEST]))
-    return store
-
-
-def causes(tables: DeltaTables, now: dt.datetime) -> list[str]:
-    return [problem.cause for problem in late(tables, "BTCUSDT", now, HOURS)]
-
-
-def test_a_day_is_late_from_the_set_time_on_and_not_before(tables: DeltaTables) -> None:
-    due = closes_at(dash_data.NEWEST + DAY) + HOURS
-    assert causes(tables, due - dt.timedelta(seconds=1)) == []
-    assert causes(tables, due) == ["late candle", "late forecast"]
-
-
-def test_a_candle_without_its_forecast_is_a_late_forecast(tables: DeltaTables) -> None:
-    newest = dash_data.NEWEST + DAY
-    tables.upsert(RAW_KLINES, dash_data.klines(newest, count=1))
-    (problem,) = late(tables, "BTCUSDT", closes_at(newest) + HOURS, HOURS)
-    assert problem.title == f"The forecast of {newest} is missing"
-    assert f"the newest forecast is that of {dash_data.NEWEST}" in problem.text
-
-
-def test_an_outage_of_a_week_is_the_same_cause_every_day(tables: DeltaTables) -> None:
+def test_what_may_pass_by_itself_is_told_at_the_second_look() -> None:
     ear, memory = Ear(), Memory()
-    for days in range(1, 8):
-        now = closes_at(dash_data.NEWEST + days * DAY) + HOURS
-        Notifier([ear], "BTCUSDT", False).notify(late(tables, "BTCUSDT", now, HOURS), memory, now)
-    assert len(ear.heard) == 2
+    passing = Problem("fire", "It burns", "", after=dt.timedelta(seconds=90))
+    for seconds in (0, 60, 120, 180):
+        Notifier([ear], "BTCUSDT", False).notify([passing], memory, NOW + dt.timedelta(seconds=seconds))
+        assert len(ear.heard) == int(seconds >= 120)
+    Notifier([ear], "BTCUSDT", False).notify([], memory, NOW)
+    assert ear.heard[-1] == "[BTCUSDT] over: It burns"
 
 
-def test_an_empty_store_is_nothing_to_tell_of(tmp_path: Path) -> None:
-    assert causes(DeltaTables(str(tmp_path)), NOW) == []
-
-
-def test_T5_a_store_that_cannot_be_read_is_told(tables: DeltaTables) -> None:
-    for file in Path(tables.root).glob("tables/forecasts/*.parquet"):
-        file.unlink()
-    now = closes_at(dash_data.NEWEST) + HOURS
-    (problem,) = late(tables, "BTCUSDT", now, HOURS)
-    assert problem.cause == "store"
-    assert "cannot be read" in problem.text
+def test_what_passed_before_it_was_told_is_never_told() -> None:
+    ear, memory = Ear(), Memory()
+    Notifier([ear], "BTCUSDT", False).notify([Problem("x", "x", "", after=DAY)], memory, NOW)
+    Notifier([ear], "BTCUSDT", False).notify([], memory, NOW)
+    assert (ear.heard, memory.open) == ([], {})
 
 
 def test_the_alarms_know_nothing_of_dagster() -> None:
     code = """
 import sys
-import btc_assets.notifications.lateness, btc_assets.notifications.mail, btc_assets.notifications.webhook
+import btc_assets.health.problems, btc_assets.notifications.mail, btc_assets.notifications.webhook
 print([m for m in ("dagster", "requests", "dash") if m in sys.modules])
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -26,11 +26,12 @@ import btc_assets.definitions
 from btc_assets.defs.automation.catch_up_sensor import catch_up
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.partitions import Window
+from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import missing_days, windows
+from btc_assets.health.table_days import table_days
 from btc_assets.launch import RunFailed, fail_orphaned_runs, open_instance, run_window
 from btc_assets.market.calendar import days, last_closed_day
 from btc_assets.settings import load
-from btc_assets.vocabulary import DAILY_ASSETS
 
 assert matplotlib
 assert onnxruntime
@@ -95,11 +96,15 @@ def requested_windows(
     if step["do"] == "range":
         return [(window, None) for window in windows(days(step["start"], step["end"]))]
     if step["do"] == "schedule":
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=step["at"])
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=step["at"], resources={"platform": Platform()}
+        )
         request = daily_at_0005_utc(context)
         requests = [request] if isinstance(request, dg.RunRequest) else []
     else:
-        looking = dg.build_sensor_context(instance=instance, definitions=btc_assets.definitions.defs)
+        looking = dg.build_sensor_context(
+            instance=instance, definitions=btc_assets.definitions.defs, resources={"platform": Platform()}
+        )
         result = catch_up(looking)
         requests = list(result.run_requests or []) if isinstance(result, dg.SensorResult) else []
     found = []
@@ -113,7 +118,9 @@ def requested_windows(
 
 def missing(instance: dg.DagsterInstance) -> int:
     """Partitions that lack up to the newest closed day."""
-    lacking = missing_days(instance, DAILY_ASSETS, last_closed_day(dt.datetime.now(dt.UTC)))
+    site = Platform()
+    due = last_closed_day(dt.datetime.now(dt.UTC))
+    lacking = missing_days(instance, table_days(site.tables, site.settings.symbol, due))
     return sum(map(len, lacking.values()))
 
 

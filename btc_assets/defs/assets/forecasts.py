@@ -8,7 +8,6 @@ import polars as pl
 
 from btc_assets.contracts import FORECASTS, HORIZONS, RAW_KLINES
 from btc_assets.defs.assets.metadata import (
-    DAILY_FRESH,
     add_newest_metadata,
     known_at,
     table_asset,
@@ -41,7 +40,6 @@ SHOWN_HORIZONS = (1, 7, 14, 30, 90)
     kinds={"onnx"},
     deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, "mlp_model", "lstm_model"],
     tags={"domain": "forecasting"},
-    freshness_policy=DAILY_FRESH,
 )
 def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Forecast from every origin of the window, and issue what is new; what was issued live never changes."""

@@ -16,10 +16,6 @@ from btc_assets.market.calendar import closes_at
 from btc_assets.storage.tables import Receipt
 
 OWNERS = ["team:forecasting"]
-DAILY_FRESH = dg.FreshnessPolicy.time_window(
-    warn_window=dt.timedelta(hours=25), fail_window=dt.timedelta(hours=36)
-)
-"""Something new every day; Dagster shows and alerts on what is late."""
 MAX_DAILY_METADATA = 100
 """Numbers are attached day by day up to this many days a run; beyond it Dagster's cost is quadratic."""
 

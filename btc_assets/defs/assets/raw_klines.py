@@ -10,7 +10,6 @@ from pydantic import Field
 
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.defs.assets.metadata import (
-    DAILY_FRESH,
     add_daily_metadata,
     add_newest_metadata,
     known_at,
@@ -50,7 +49,6 @@ class ReleasedDays(dg.Config):
     group="market",
     kinds={"binance"},
     tags={"domain": "market"},
-    freshness_policy=DAILY_FRESH,
     retry_policy=SOURCE_RETRIES,
 )
 def raw_klines(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
+from btc_assets.defs.findings import CHECKS
 from btc_assets.vocabulary import (
     BACKTEST_JOB,
     DAILY_ASSETS,
@@ -15,23 +18,30 @@ from btc_assets.vocabulary import (
     TUNING_JOB,
 )
 
+
+def selection(assets: Sequence[str]) -> dg.AssetSelection:
+    """``assets`` and the checks of what is written; the health checks are evaluated by a sensor instead."""
+    keys = [dg.AssetCheckKey(dg.AssetKey([asset]), name) for asset, name, _ in CHECKS.values()]
+    return dg.AssetSelection.assets(*assets) - dg.AssetSelection.checks(*keys)
+
+
 daily_partition = dg.define_asset_job(
     DAILY_JOB,
-    selection=dg.AssetSelection.assets(*DAILY_ASSETS),
+    selection=selection(DAILY_ASSETS),
     description="A day (or a range) through the whole graph: candle, features, models, forecasts, scores.",
     tags={JOB_TAG: DAILY_JOB},
 )
 
 market_history = dg.define_asset_job(
     HISTORY_JOB,
-    selection=dg.AssetSelection.assets(*MARKET_ASSETS),
+    selection=selection(MARKET_ASSETS),
     description="Candles and features alone; over all days this is some two dozen requests and three writes.",
     tags={JOB_TAG: HISTORY_JOB},
 )
 
 walk_forward = dg.define_asset_job(
     BACKTEST_JOB,
-    selection=dg.AssetSelection.assets(*FORECAST_ASSETS),
+    selection=selection(FORECAST_ASSETS),
     description="Models, forecasts and scores of past days: a walk-forward backtest is a backfill of this.",
     tags={JOB_TAG: BACKTEST_JOB},
 )

@@ -14,7 +14,8 @@ import dagster as dg
 from btc_assets.defs.automation.jobs import daily_partition
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
-from btc_assets.defs.runs import days_under_way, materialised_days, run_tags, windows
+from btc_assets.defs.runs import days_under_way, run_tags, windows
+from btc_assets.health.table_days import table_days
 from btc_assets.market.calendar import DAY
 from btc_assets.market.sources.landing import LandingZone
 from btc_assets.settings import load
@@ -55,7 +56,7 @@ def landed_candles(
         return dg.SkipReason("candles do not come from a landing zone (BTC_SOURCE)")
     now = platform.now()
     memory = update_memory(source, platform.settings.symbol, now, read_cursor(context.cursor))
-    wanted = days_to_launch(context.instance, memory, now)
+    wanted = days_to_launch(context.instance, platform, memory, now)
     requests = [request(window, memory) for window in windows(wanted)]
     for day in wanted:
         memory[day].settled = True
@@ -102,13 +103,14 @@ def update_memory(
 
 
 def days_to_launch(
-    instance: dg.DagsterInstance, memory: dict[dt.date, LandedDay], now: dt.datetime
+    instance: dg.DagsterInstance, platform: Platform, memory: dict[dt.date, LandedDay], now: dt.datetime
 ) -> list[dt.date]:
     """Return the days to launch; days that turn out to be done are settled on the way."""
     pending = {day: seen for day, seen in memory.items() if not seen.settled}
     if not pending:
         return []
-    under_way, done = days_under_way(instance), materialised_days(instance, ISSUING_ASSET)
+    tables = table_days(platform.tables, platform.settings.symbol, now.date())
+    under_way, done = days_under_way(instance), tables[ISSUING_ASSET].present
     wanted = []
     for day, seen in pending.items():
         if day in done and not seen.restated:

@@ -1,11 +1,10 @@
-"""The sensors that notify a person: of runs that failed, and of days that are late.
+"""The sensors that tell a person: of runs that failed, and of what is late or broken.
 
 Plain sensors rather than Dagster's ``run_failure_sensor``: that one moves on after an error in it, while a
 message that could not be delivered must be tried again with the next tick. Who was notified is in the
 sensors' cursors, which Dagster stores.
 """
 
-import datetime as dt
 import json
 import logging
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 import dagster as dg
 
 from btc_assets.defs.automation.failed_runs import FailureTracker
+from btc_assets.defs.findings import evaluations, look, stamp
 from btc_assets.defs.resources import Platform
-from btc_assets.notifications.lateness import late
+from btc_assets.health.problems import problems
 from btc_assets.notifications.notifier import Memory, Notifier
 
 log = logging.getLogger(__name__)
@@ -36,20 +36,27 @@ def failed_runs(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[
 
 
 @dg.sensor(
-    minimum_interval_seconds=300,
+    minimum_interval_seconds=120,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells (BTC_NOTIFY) when the day's candle or forecast is late (BTC_STALE_AFTER_HOURS).",
+    description="Looks every two minutes for what is late or broken, shows it in the checks and tells of it "
+    "(BTC_NOTIFY): days, source, clock, torn logs, disk, model registry, ledger and its sink, page.",
 )
-def late_data(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
-    """Tell if the day that closed is not there by the time it is due."""
-    now, settings = platform.now(), platform.settings
-    memory = Memory.from_json(_read_cursor(context).get("told"))
-    grace = dt.timedelta(hours=settings.stale_after_hours)
-    problems = late(platform.tables, settings.symbol, now, grace)
-    said = Notifier.of(settings).notify(problems, memory, now)
-    return _result(
-        said, {"told": memory.as_json()}, "nothing is late" if not problems else "notified already"
-    )
+def health(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
+    """Evaluate the health checks whose state changed, and tell each problem once."""
+    now, kept = platform.now(), _read_cursor(context)
+    memory = Memory.from_json(kept.get("told"))
+    found = look(platform)
+    said = Notifier.of(platform.settings).notify(problems(found, memory), memory, now)
+    stamps = {finding.name: stamp(finding, now) for finding in found}
+    before = kept.get("evaluated")
+    changed = [
+        evaluation
+        for name, evaluation in evaluations(found)
+        if not isinstance(before, dict) or before.get(name) != stamps[name]
+    ]
+    otherwise = "nothing new" if memory.open else "all is well"
+    result = _result(said, {"told": memory.as_json(), "evaluated": stamps}, otherwise)
+    return dg.SensorResult(skip_reason=result.skip_reason, cursor=result.cursor, asset_events=changed)
 
 
 def _read_cursor(context: dg.SensorEvaluationContext) -> dict[str, Any]:

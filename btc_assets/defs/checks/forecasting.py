@@ -15,7 +15,7 @@ from btc_assets.contracts import (
     QUANTILES,
     VINTAGES_IN_FORCE,
 )
-from btc_assets.defs.checks.results import contract_violations, result, spec
+from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import BtcError
 from btc_assets.market.calendar import DAY
@@ -29,7 +29,7 @@ def network_checks(kind: str) -> dg.AssetChecksDefinition:
     """Build the checks of ``<kind>_model``."""
     asset = f"{kind}_model"
 
-    @dg.multi_asset_check(
+    @multi_check(
         name=f"{asset}_checks",
         specs=[
             spec(asset, "verified", "The vintage in force hashes to what was recorded.", blocking=True),
@@ -42,7 +42,7 @@ def network_checks(kind: str) -> dg.AssetChecksDefinition:
             spec(asset, "not_held_back", "The newest vintage was sound and came into force."),
         ],
     )
-    def checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    def checks(_: Context, platform: Platform) -> Results:
         rows = platform.tables.read(VINTAGES_IN_FORCE).filter(pl.col("model") == kind)
         yield result(asset, "verified", verification_faults(platform, rows))
         late = rows.filter(pl.col("vintage") > pl.col("date"))
@@ -68,7 +68,7 @@ def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
     return []
 
 
-@dg.multi_asset_check(
+@multi_check(
     name="forecasts_checks",
     specs=[
         spec(
@@ -86,7 +86,7 @@ def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
         spec(ISSUED, "complete", "Every origin has 90 horizons of every model.", blocking=True),
     ],
 )
-def forecasts_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+def forecasts_checks(_: Context, platform: Platform) -> Results:
     """Check the forecasts of the newest 30 origins."""
     rows = newest_origins(platform)
     yield result(ISSUED, "follows_its_contract", contract_violations(FORECASTS, rows))
@@ -113,7 +113,7 @@ def crossing_quantiles(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     return [f"{r['model']} {r['origin_date']} +{r['horizon']}" for r in wrong.to_dicts()]
 
 
-@dg.multi_asset_check(
+@multi_check(
     name="forecast_scores_checks",
     specs=[
         spec(
@@ -122,7 +122,7 @@ def crossing_quantiles(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
         spec(FORECAST_SCORES.name, "calibrated", "Recent coverage and loss stay within their expected band."),
     ],
 )
-def forecast_scores_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+def forecast_scores_checks(_: Context, platform: Platform) -> Results:
     """Check the scores, and whether the forecasts drift."""
     from btc_assets.scoring.drift import measure_drift
 

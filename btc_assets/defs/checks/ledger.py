@@ -1,4 +1,4 @@
-"""Checks of the ledger: what was issued is what is stored, and the newest hash is outside the store."""
+"""The check of the ledger: what was issued is what is stored."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -6,13 +6,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from btc_assets.contracts import FORECASTS
-from btc_assets.defs.checks.results import result, spec
+from btc_assets.defs.checks.results import multi_check, result, spec
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
-from btc_assets.errors import ConfigurationError, LedgerError
-from btc_assets.ledger.publishing.sinks import missing, open_sink
-from btc_assets.ledger.records import head
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 
@@ -23,7 +20,7 @@ NEWEST = 30
 SUNDAY = 6
 
 
-@dg.multi_asset_check(
+@multi_check(
     name="ledger_checks",
     specs=[
         spec(
@@ -32,13 +29,12 @@ SUNDAY = 6
             "Forecasts, and the candles, features and models they came from, hash to what the chain of issue "
             "records says: the newest 30 records every day, all on Sundays and after a range.",
         ),
-        spec(ISSUED, "head_published", "The newest hash is kept outside the store (BTC_LEDGER_SINK)."),
     ],
 )
 def ledger_checks(
     context: dg.AssetCheckExecutionContext, platform: Platform
 ) -> Iterator[dg.AssetCheckResult]:
-    """Verify what the run may have touched, and that its head was published."""
+    """Verify what the run may have touched."""
     newest = None if verifies_whole_chain(window_of_run(context.run)) else NEWEST
     report = verify(
         platform.tables,
@@ -57,7 +53,6 @@ def ledger_checks(
         "notes": list(report.notes),
     }
     yield result(ISSUED, "is_what_was_issued", [str(f) for f in report.faults], metadata=metadata)
-    yield result(ISSUED, "head_published", publication_faults(platform), warn=True)
 
 
 def verifies_whole_chain(window: Window | None) -> bool:
@@ -65,18 +60,6 @@ def verifies_whole_chain(window: Window | None) -> bool:
     return (
         window is None or window.end - window.start > dt.timedelta(days=1) or window.last.weekday() == SUNDAY
     )
-
-
-def publication_faults(platform: Platform) -> list[str]:
-    """List why the newest head cannot be found outside the store; empty if it can, or if no sink is set."""
-    newest = head(platform.tables, platform.settings.symbol)
-    if newest is None:
-        return []
-    try:
-        sink = open_sink(platform.settings, platform.tables)
-        return missing(sink, newest) if sink else []
-    except (LedgerError, ConfigurationError) as error:
-        return [str(error)]
 
 
 LEDGER_CHECKS = [ledger_checks]

@@ -1,6 +1,5 @@
 """Checks of candles and features."""
 
-import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
@@ -8,22 +7,20 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
-from btc_assets.defs.checks.results import contract_violations, result, spec
+from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
 from btc_assets.defs.resources import Platform
 from btc_assets.market.anomalies import flags
-from btc_assets.market.calendar import DAY, closes_at, days, last_closed_day
+from btc_assets.market.calendar import DAY, days
 from btc_assets.market.kline import Kline
 from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES, stale_days
 from btc_assets.modeling.history import LOG_REALISED, history
 from btc_assets.modeling.realised_volatility import log_realised
 
 CANDLES, BARS, FEATURES = RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name
-LATE = dt.timedelta(days=1, hours=1)
-"""How long after its day's close a candle may be the newest before the data counts as stale."""
 RECENT = 400 * DAY
 
 
-@dg.multi_asset_check(
+@multi_check(
     name="raw_klines_checks",
     specs=[
         spec(
@@ -44,10 +41,9 @@ RECENT = 400 * DAY
             "no_unusual_bar",
             "No bar of the last 400 days was cut short by an outage or traded thinly.",
         ),
-        spec(CANDLES, "is_fresh", "The newest candle is yesterday's (by UTC)."),
     ],
 )
-def raw_klines_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+def raw_klines_checks(_: Context, platform: Platform) -> Results:
     """Check the stored daily candles."""
     candles = platform.tables.read(RAW_KLINES)
     yield result(CANDLES, "follows_its_contract", contract_violations(RAW_KLINES, candles))
@@ -56,7 +52,6 @@ def raw_klines_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
     absent = sorted(set(days(dates[0], dates[-1])) - set(dates)) if dates else []
     yield result(CANDLES, "no_missing_day", [f"no candle for {d}" for d in absent], warn=True)
     yield result(CANDLES, "no_unusual_bar", unusual_candles(candles), warn=True)
-    yield freshness(dates[-1] if dates else None, platform.now())
 
 
 def invalid_candles(candles: pl.DataFrame) -> list[str]:
@@ -90,16 +85,7 @@ def unusual_candles(candles: pl.DataFrame) -> list[str]:
     return [f"{f.date} {f.kind}: {f.detail}" for f in flags(klines, first, end) if f.kind != "gap"]
 
 
-def freshness(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
-    """Return whether the newest candle is recent enough at ``now``."""
-    if newest is None:
-        return result(CANDLES, "is_fresh", ["there is no candle at all; materialise raw_klines"], warn=True)
-    age = now - closes_at(newest)
-    late = [f"the newest candle is of {newest}; {last_closed_day(now)} is over"] if age > LATE else []
-    return result(CANDLES, "is_fresh", late, warn=True, metadata={"newest": str(newest), "age": str(age)})
-
-
-@dg.multi_asset_check(
+@multi_check(
     name="raw_klines_4h_checks",
     specs=[
         spec(
@@ -122,7 +108,7 @@ def freshness(newest: dt.date | None, now: dt.datetime) -> dg.AssetCheckResult:
         spec(BARS, "within_their_day", "No bar of the last 400 days reaches beyond its day's candle."),
     ],
 )
-def raw_klines_4h_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+def raw_klines_4h_checks(_: Context, platform: Platform) -> Results:
     """Check the stored 4-hour candles."""
     bars, candles = platform.tables.read(RAW_KLINES_4H), platform.tables.read(RAW_KLINES)
     yield result(BARS, "follows_its_contract", contract_violations(RAW_KLINES_4H, bars))
@@ -156,7 +142,7 @@ def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str
     ]
 
 
-@dg.multi_asset_check(
+@multi_check(
     name="engineered_features_checks",
     specs=[
         spec(
@@ -175,7 +161,7 @@ def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str
         spec(FEATURES, "know_their_bars", "Features were derived with the 4-hour candles that are there."),
     ],
 )
-def engineered_features_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+def engineered_features_checks(_: Context, platform: Platform) -> Results:
     """Check the stored features."""
     features = platform.tables.read(ENGINEERED_FEATURES)
     yield result(FEATURES, "follows_its_contract", contract_violations(ENGINEERED_FEATURES, features))

@@ -1,26 +1,62 @@
 """Results of checks, all built in one way."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import TableSpec
+from btc_assets.defs.resources import Platform
+
+Context = dg.AssetCheckExecutionContext
+Results = Iterator[dg.AssetCheckResult]
+Check = Callable[[Context, Platform], Results]
+
+
+def multi_check(name: str, specs: Sequence[dg.AssetCheckSpec]) -> Callable[[Check], dg.AssetChecksDefinition]:
+    """One step that evaluates ``specs``, of which Dagster's UI can execute each by itself."""
+
+    def decorate(check: Check) -> dg.AssetChecksDefinition:
+        @dg.multi_asset_check(name=name, specs=specs, can_subset=True, description=check.__doc__)
+        def evaluate(
+            context: dg.AssetCheckExecutionContext, platform: Platform
+        ) -> Iterator[dg.AssetCheckResult]:
+            chosen = context.selected_asset_check_keys
+            for found in check(context, platform):
+                if dg.AssetCheckKey(found.asset_key or specs[0].asset_key, found.check_name or "") in chosen:
+                    yield found
+
+        return evaluate
+
+    return decorate
 
 
 def result(
-    asset: str, name: str, wrong: list[str], *, warn: bool = False, metadata: dict[str, Any] | None = None
+    asset: str,
+    name: str,
+    wrong: list[str],
+    *,
+    warn: bool = False,
+    metadata: dict[str, Any] | None = None,
+    measured: float | None = None,
+    bound: float = 0.0,
 ) -> dg.AssetCheckResult:
-    """Build a result: passed if nothing is ``wrong``, else with the first ten findings and their number."""
-    shown: dict[str, Any] = {"findings": len(wrong), "first findings": wrong[:10]} if wrong else {}
+    """Build a result: passed if nothing is ``wrong``; shows ten findings, and what was measured and its bound.
+
+    Unless another ``measured`` is given, that is how many findings there are, of which none is allowed.
+    """
+    count = float(len(wrong)) if measured is None else measured
+    shown: dict[str, Any] = {"measured": count, "bound": bound}
+    if wrong:
+        shown |= {"findings": len(wrong), "first findings": wrong[:10]}
+    said = "; ".join(wrong[:3]) if wrong else f"holds: measured {count:g}, bound {bound:g}"
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey([asset]),
         check_name=name,
         passed=not wrong,
         severity=dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR,
-        description="; ".join(wrong[:3]) if wrong else "holds",
+        description=said,
         metadata={**(metadata or {}), **shown},
     )
 

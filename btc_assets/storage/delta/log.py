@@ -168,9 +168,19 @@ class DeltaLog:
         ]
 
     def torn_entries(self) -> list[str]:
-        """Return what was found torn in this table's log and moved aside, oldest first."""
-        torn = sorted(self.folder.glob(f"{TORN}/*")) if self.folder else []
-        return [f"entry {p.name} of table {self.spec.name}'s log was torn; it is kept as {p}" for p in torn]
+        """Return what was found torn in this table's log and moved aside, oldest first, then what is torn now."""
+        if self.folder is None:
+            return []
+        torn = sorted(self.folder.glob(f"{TORN}/*"))
+        found = [f"entry {p.name} of table {self.spec.name}'s log was torn; it is kept as {p}" for p in torn]
+        try:
+            with self.lock:
+                self._load(None)
+        except TableMissing:
+            pass
+        except CorruptData as error:
+            found.append(str(error))
+        return found
 
     def tidy(self) -> None:
         """Write down the state of the newest version, so that readers need not replay the log; vacuum."""

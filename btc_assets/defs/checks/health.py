@@ -1,0 +1,31 @@
+"""The health checks, for execution by hand; the sensor `health` evaluates them all the time."""
+
+import dagster as dg
+
+from btc_assets.defs.checks.results import Context, Results
+from btc_assets.defs.findings import CHECKS, look, metadata, severity
+from btc_assets.defs.resources import Platform
+
+
+@dg.multi_asset_check(
+    name="health_checks",
+    specs=[
+        dg.AssetCheckSpec(name=name, asset=dg.AssetKey([asset]), description=description)
+        for asset, name, description in CHECKS.values()
+    ],
+    can_subset=True,
+)
+def health_checks(context: Context, platform: Platform) -> Results:
+    """What the sensor finds, found now."""
+    found = {finding.name: finding for finding in look(platform)}
+    for name, (asset, check, _) in CHECKS.items():
+        key = dg.AssetCheckKey(dg.AssetKey([asset]), check)
+        if key in context.selected_asset_check_keys and name in found:
+            yield dg.AssetCheckResult(
+                asset_key=key.asset_key,
+                check_name=check,
+                passed=found[name].good,
+                metadata=metadata(found[name]),
+                severity=severity(found[name]),
+                description=found[name].detail,
+            )

@@ -1,0 +1,81 @@
+"""The health checks of Dagster's assets: which finding each shows, and how."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+
+import dagster as dg
+
+from btc_assets.health.examine import PAGE, STORES, Examination, examine
+from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.health.services import is_up
+from btc_assets.vocabulary import DAILY_ASSETS
+
+CHECKS: dict[str, tuple[str, str, str]] = {
+    "source": ("raw_klines", "source_answers", "The source of candles answers."),
+    "clock": (
+        "raw_klines",
+        "clock_is_right",
+        "Our clock and the source's agree within 5 minutes.",
+    ),
+    "offered_candle": (
+        "raw_klines",
+        "source_is_on_time",
+        "The source offers the due day's candle.",
+    ),
+    "table_logs": ("raw_klines", "no_torn_log", "No entry of any table's log is torn, or was put aside."),
+    "disk": ("raw_klines", "disk_has_room", "The data folder can be written and has room."),
+    "models": ("mlp_model", "registry_answers", "The registry answers and the newest vintages verify."),
+    "sink": ("forecasts", "head_published", "The newest hash is kept outside the store (BTC_LEDGER_SINK)."),
+    "ledger": ("forecasts", "not_behind_published", "The store holds every record whose hash was published."),
+    "page": ("forecasts", "page_answers", "The web page answers, where `btc up` serves it."),
+    **{
+        f"days of {asset}": (asset, "is_fresh", "Every day that is due is in the table, since it is kept up.")
+        for asset in DAILY_ASSETS
+    },
+}
+"""By finding: asset, check, what it promises. The sensor `health` evaluates them all the time."""
+
+
+def look(site: Surroundings, deadline: float = 40.0) -> list[Finding]:
+    """All findings that Dagster's daemon can have; the page where `btc up` serves it."""
+    looks: Sequence[Examination] = (*STORES, PAGE) if is_up(site.settings) else STORES
+    return examine(site, looks, deadline)
+
+
+def evaluations(findings: Iterable[Finding]) -> Iterator[tuple[str, dg.AssetCheckEvaluation]]:
+    """The evaluation of each check that a finding belongs to, by the finding's name."""
+    for each in findings:
+        if each.name in CHECKS:
+            asset, name, _ = CHECKS[each.name]
+            yield (
+                each.name,
+                dg.AssetCheckEvaluation(
+                    asset_key=dg.AssetKey([asset]),
+                    check_name=name,
+                    passed=each.good,
+                    metadata=metadata(each),
+                    severity=severity(each),
+                    description=each.detail,
+                ),
+            )
+
+
+def metadata(finding: Finding) -> dict[str, dg.MetadataValue]:
+    """What was measured against what bound, and the facts beside."""
+    numbers = {"measured": finding.measured, "bound": finding.bound}
+    shown: dict[str, dg.MetadataValue] = {
+        name: dg.MetadataValue.float(float(value)) for name, value in numbers.items() if value is not None
+    }
+    return shown | {name: dg.MetadataValue.text(str(value)) for name, value in finding.facts.items()}
+
+
+def severity(finding: Finding) -> dg.AssetCheckSeverity:
+    """A late day warns, what is broken is an error."""
+    return dg.AssetCheckSeverity.WARN if finding.state is State.LATE else dg.AssetCheckSeverity.ERROR
+
+
+def stamp(finding: Finding, now: dt.datetime) -> str:
+    """Changes when the check is worth evaluating again: with its state, and once a day."""
+    return f"{finding.state} {now:%Y-%m-%d}"

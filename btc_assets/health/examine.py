@@ -1,0 +1,86 @@
+"""Runs the examinations: each on its own thread and within one deadline, so that none hides another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from btc_assets.errors import BtcError
+from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.health.ledger import examine_ledger
+from btc_assets.health.services import examine_dagster, examine_page
+from btc_assets.health.source import examine_source
+from btc_assets.health.stores import (
+    examine_all_models,
+    examine_days,
+    examine_disk,
+    examine_logs,
+    examine_models,
+    examine_tables,
+)
+
+DEADLINE = 8.0
+"""Seconds after which an examination that has not ended is reported as broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """One look at ``site``; its findings have ``names``, of which the first speaks for all if it fails."""
+
+    names: tuple[str, ...]
+    look: Callable[[Surroundings], list[Finding]]
+
+
+SOURCE = Examination(("source", "clock", "offered_candle"), examine_source)
+TABLES = Examination(("tables",), examine_tables)
+LOGS = Examination(("table_logs",), examine_logs)
+MODELS = Examination(("models",), examine_models)
+ALL_MODELS = Examination(("models",), examine_all_models)
+DAYS = Examination(("days",), examine_days)
+DISK = Examination(("disk",), examine_disk)
+LEDGER = Examination(("sink", "ledger"), examine_ledger)
+PAGE = Examination(("page",), examine_page)
+DAGSTER = Examination(("dagster", "daemon", "code_location"), examine_dagster)
+
+STORES = (SOURCE, LOGS, MODELS, DAYS, DISK, LEDGER)
+"""What can be seen wherever the settings are, cheap enough for every two minutes."""
+
+SERVICES = (PAGE, DAGSTER)
+"""What must answer where `btc up` runs."""
+
+
+def examine(
+    site: Surroundings, examinations: Sequence[Examination], deadline: float = DEADLINE
+) -> list[Finding]:
+    """All findings in the order of ``examinations``, at most ``deadline`` seconds from now."""
+    outcomes: dict[int, list[Finding]] = {}
+
+    def run(at: int, examination: Examination) -> None:
+        outcomes[at] = _look(site, examination)
+
+    threads = [
+        threading.Thread(target=run, args=(at, each), name=f"examine {each.names[0]}", daemon=True)
+        for at, each in enumerate(examinations)
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + deadline
+    for thread in threads:
+        thread.join(max(end - time.monotonic(), 0))
+    found = []
+    for at, each in enumerate(examinations):
+        late = Finding(each.names[0], State.BROKEN, f"no answer within {deadline:g} s")
+        found += outcomes.get(at, [late])
+    return found
+
+
+def _look(site: Surroundings, examination: Examination) -> list[Finding]:
+    try:
+        return examination.look(site)
+    except BtcError as error:
+        return [Finding(examination.names[0], State.BROKEN, str(error).splitlines()[0])]
+    except Exception as error:  # an examination that breaks must not hide the others
+        said = f"the examination itself failed: {type(error).__name__}: {error}"
+        return [Finding(examination.names[0], State.BROKEN, said)]

@@ -1,0 +1,56 @@
+"""Examines the ledger's head against what was published outside the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from btc_assets.errors import LedgerError
+from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.ledger.publishing.published import Published
+from btc_assets.ledger.publishing.sinks import open_sink
+from btc_assets.ledger.records import Head, head
+
+
+def examine_ledger(site: Surroundings) -> list[Finding]:
+    """Findings ``sink`` (answers, holds the newest head) and ``ledger`` (not behind its published head)."""
+    settings = site.settings
+    newest = head(site.tables, settings.symbol)
+    try:
+        sink = open_sink(settings)
+        if sink is None:
+            return [Finding("sink", State.OK, "no head is published: BTC_LEDGER_SINK is not set")]
+        published = sink.published(settings.symbol)
+    except LedgerError as error:
+        return [Finding("sink", State.BROKEN, str(error))]
+    return [_sink(newest, published, sink.location), _ledger(newest, published, sink.location)]
+
+
+def _sink(newest: Head | None, published: Sequence[Published], location: str) -> Finding:
+    last = max((p.seq for p in published), default=-1)
+    lag = 0 if newest is None else max(newest.seq - last, 0)
+    detail = f"record {last} is the newest at {location}" if published else f"nothing is at {location} yet"
+    if lag:
+        detail += f"; record {newest.seq if newest else 0} is not there: did the sink refuse it?"
+    return Finding("sink", State.BROKEN if lag else State.OK, detail, lag, 0)
+
+
+def _ledger(newest: Head | None, published: Sequence[Published], location: str) -> Finding:
+    if not published:
+        return Finding("ledger", State.OK, "nothing was published that the store could be held against")
+    last = max(published, key=lambda p: p.seq)
+    seq = -1 if newest is None else newest.seq
+    behind = max(last.seq - seq, 0)
+    forked = newest is not None and any(
+        p.seq == newest.seq and p.record_sha256 != newest.record_sha256 for p in published
+    )
+    facts: dict[str, str | float] = {"head": seq, "published": last.seq}
+    if behind:
+        detail = (
+            f"the store ends at record {seq}, {location} knows record {last.seq}: records were lost, or the "
+            "store is an old copy; `btc verify` names them"
+        )
+        return Finding("ledger", State.BROKEN, detail, behind, 0, facts)
+    if forked:
+        detail = f"record {seq} is another one than was published at {location}; `btc verify` says more"
+        return Finding("ledger", State.BROKEN, detail, behind, 0, facts)
+    return Finding("ledger", State.OK, f"the store ends at record {seq}", behind, 0, facts)

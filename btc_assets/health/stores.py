@@ -1,0 +1,143 @@
+"""Examines what is stored: tables and their logs, models, the days that are there, the disk."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from btc_assets import contracts
+from btc_assets.contracts import TableSpec
+from btc_assets.errors import StorageError
+from btc_assets.health.days import TableDays, due_day
+from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.health.table_days import missing_days, table_days
+from btc_assets.ledger.records import ISSUE_RECORDS
+from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.vocabulary import NETWORKS
+
+LEAST_FREE = 256 * 1024 * 1024
+"""Bytes that must be free: a refit and a day's tables need less than a tenth of it."""
+
+
+def all_tables() -> dict[str, TableSpec]:
+    """Every table of the project by name."""
+    specs = [value for value in vars(contracts).values() if isinstance(value, TableSpec)]
+    return {spec.name: spec for spec in [*specs, ENGINEERED_FEATURES, ISSUE_RECORDS]}
+
+
+def examine_tables(site: Surroundings) -> list[Finding]:
+    """Finding ``tables``: each that exists can be read, every file hashing to its name."""
+    counts, broken = {}, []
+    for name, spec in all_tables().items():
+        try:
+            if site.tables.exists(spec):
+                rows = site.tables.read(spec, ["symbol"])["symbol"]
+                counts[name] = int((rows == site.settings.symbol).sum())
+        except StorageError as error:
+            broken.append(str(error))
+    if broken:
+        return [Finding("tables", State.BROKEN, "; ".join(broken))]
+    if not counts:
+        where = site.settings.root
+        return [Finding("tables", State.BROKEN, f"none in {where}; run `btc up` or `btc backfill`")]
+    return [
+        Finding("tables", State.OK, ", ".join(f"{name} {rows:,}" for name, rows in counts.items())
+                + f" (rows of {site.settings.symbol})")
+    ]  # fmt: skip
+
+
+def examine_logs(site: Surroundings) -> list[Finding]:
+    """Finding ``table_logs``: no entry of a table's log was torn, or put aside since."""
+    torn = [alarm for spec in all_tables().values() for alarm in site.tables.alarms(spec)]
+    if not torn:
+        return [Finding("table_logs", State.OK, "no entry of a table's log is torn", 0, 0)]
+    advice = "its days are fetched again; look at what is kept, find out why, and delete it"
+    return [Finding("table_logs", State.BROKEN, f"{'; '.join(torn)}; {advice}", len(torn), 0)]
+
+
+def examine_models(site: Surroundings) -> list[Finding]:
+    """Finding ``models``: the registry answers, and the newest vintage of each network verifies."""
+    newest = []
+    for kind in NETWORKS:
+        refs = site.registry.versions(kind)
+        if not refs:
+            detail = f"no {kind} vintage in the registry; run `btc up` or `btc backfill`"
+            return [Finding("models", State.BROKEN, detail, 0, 1, {"empty": kind})]
+        site.registry.fetch(refs[-1])
+        newest.append(f"{kind} {refs[-1].vintage} (of {len(refs)})")
+    return [Finding("models", State.OK, f"newest vintages verified: {', '.join(newest)}")]
+
+
+def examine_all_models(site: Surroundings) -> list[Finding]:
+    """As ``examine_models``, with every vintage verified."""
+    found = examine_models(site)
+    if not found[0].good:
+        return found
+    refs = [ref for kind in NETWORKS for ref in site.registry.versions(kind)]
+    for ref in refs:
+        site.registry.fetch(ref)
+    newest = max(ref.vintage for ref in refs)
+    return [Finding("models", State.OK, f"{len(refs)} vintages verified, newest {newest}")]
+
+
+def examine_days(site: Surroundings) -> list[Finding]:
+    """Finding ``days``: every day that is due is in every table; then one of each table, ``days of NAME``."""
+    patience = dt.timedelta(hours=site.settings.stale_after_hours)
+    due = due_day(site.now(), patience)
+    found = table_days(site.tables, site.settings.symbol, due)
+    return [days_finding(found, due), *map(table_finding, found.values())]
+
+
+def days_finding(found: Mapping[str, TableDays], due: dt.date) -> Finding:
+    """Late if a day that is kept up is missing somewhere; broken if there is no candle or no forecast."""
+    empty = [name for name in ("raw_klines", "forecasts") if not found[name].present]
+    if empty:
+        detail = f"{' and '.join(empty)} empty; run `btc up` or `btc backfill`"
+        facts: dict[str, str | float] = {"empty": ", ".join(empty)} if len(empty) == 2 else {}
+        return Finding("days", State.BROKEN, detail, facts=facts)
+    missing = missing_days(found)
+    said = ", ".join(f"{name} to {found[name].newest}" for name in ("raw_klines", "forecasts"))
+    detail = f"{said}; {due} is the newest day that is due"
+    if missing:
+        lacking = ", ".join(f"{len(each.missing)} of {name}" for name, each in found.items() if each.missing)
+        detail += f"; missing: {_span(missing)} ({lacking})"
+    return Finding("days", State.LATE if missing else State.OK, detail, len(missing), 0)
+
+
+def table_finding(each: TableDays) -> Finding:
+    """Late if a day that is kept up is missing in this table; broken if it has no row at all."""
+    name = f"days of {each.name}"
+    facts: dict[str, str | float] = {
+        "newest": str(each.newest), "due": str(each.due), "kept up since": str(each.begins)
+    }  # fmt: skip
+    if each.newest is None:
+        return Finding(name, State.BROKEN, "no row at all", facts=facts)
+    missing = each.missing
+    detail = f"{len(missing)} days missing: {_span(missing)}" if missing else f"complete to {each.newest}"
+    return Finding(name, State.LATE if missing else State.OK, detail, len(missing), 0, facts)
+
+
+def _span(days: Sequence[dt.date]) -> str:
+    return f"{days[0]} to {days[-1]}" if len(days) > 1 else f"{days[0]}"
+
+
+def examine_disk(site: Surroundings) -> list[Finding]:
+    """Finding ``disk``: something can be written beside the tables, and there is room left."""
+    root = site.settings.root
+    if "://" in root:
+        return [Finding("disk", State.OK, f"{root} is not a disk of this machine")]
+    folder = next(path for path in (Path(root), *Path(root).resolve().parents) if path.is_dir())
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".room-") as file:
+            file.write(bytes(64 * 1024))
+            file.flush()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return [Finding("disk", State.BROKEN, f"{folder} cannot be written: {error.strerror}", 0, LEAST_FREE)]
+    state = State.BROKEN if free < LEAST_FREE else State.OK
+    detail = f"{free / 1e9:,.1f} GB free at {folder}"
+    detail += "; make room, or writes will fail" if state is State.BROKEN else ""
+    return [Finding("disk", state, detail, free, LEAST_FREE)]

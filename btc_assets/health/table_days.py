@@ -1,0 +1,112 @@
+"""The days of every table of the daily graph, read from the tables; the one truth about what is missing.
+
+Checks, sensors, ``btc up``, ``btc doctor``, the page and /metrics all ask here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from btc_assets.contracts import (
+    BASELINE_FORECASTS,
+    FORECAST_SCORES,
+    FORECASTS,
+    RAW_KLINES,
+    RAW_KLINES_4H,
+    VINTAGES_IN_FORCE,
+    TableSpec,
+)
+from btc_assets.errors import TableMissing
+from btc_assets.health.days import IN_TIME, TableDays, kept_up_since
+from btc_assets.market.calendar import DAY, days
+from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.storage.tables import TableStore
+from btc_assets.vocabulary import MARKET_ASSETS, NETWORKS
+
+Days = frozenset[dt.date]
+NO_DAYS: Days = frozenset()
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the tables hold of one symbol."""
+
+    by_asset: Mapping[str, Days]
+    candles_in_time: Days
+    forecasts_in_time: Days
+    without_bars: Days
+    """Days whose features say that they were derived without 4-hour candles."""
+
+
+def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, TableDays]:
+    """By asset of the daily graph, in its order, the days of ``symbol`` that are there; ``due`` must be.
+
+    A network's days are those of ``vintages_in_force``. Candles and features are kept up from where candles
+    are, models and everything after them from where forecasts are. A day before the newest candle that has
+    none excuses what is derived from it; a day that did without 4-hour candles needs none.
+
+    Raises:
+        StorageError: a table cannot be read.
+    """
+    known = _read(tables, symbol)
+    candles, issued = known.by_asset[RAW_KLINES.name], known.by_asset[FORECASTS.name]
+    market = kept_up_since(candles, known.candles_in_time)
+    forecasting = kept_up_since(issued, known.forecasts_in_time)
+    last_candle = max(candles, default=None)
+    gaps = frozenset(days(min(candles), last_candle)) - candles if last_candle else NO_DAYS
+    begins: dict[str, dt.date | None] = dict.fromkeys(MARKET_ASSETS, market)
+    begins[FORECAST_SCORES.name] = forecasting and forecasting + DAY
+    excused = {RAW_KLINES.name: NO_DAYS, RAW_KLINES_4H.name: gaps | known.without_bars}
+    return {
+        name: TableDays(
+            name, present, begins.get(name, forecasting) if present else None, due, excused.get(name, gaps)
+        )
+        for name, present in known.by_asset.items()
+    }
+
+
+def missing_days(found: Mapping[str, TableDays]) -> list[dt.date]:
+    """The days that any table lacks, oldest first."""
+    return sorted({day for each in found.values() for day in each.missing})
+
+
+def _read(tables: TableStore, symbol: str) -> _Known:
+    candles = _rows(tables, RAW_KLINES, symbol, "ingested_at")
+    features = _rows(tables, ENGINEERED_FEATURES, symbol, LOG_REALISED)
+    bars = _days(_rows(tables, RAW_KLINES_4H, symbol))
+    vintages = _rows(tables, VINTAGES_IN_FORCE, symbol, "model")
+    issued = _rows(tables, FORECASTS, symbol, "issued_at")
+    by_asset = {
+        RAW_KLINES.name: _days(candles),
+        RAW_KLINES_4H.name: bars,
+        ENGINEERED_FEATURES.name: _days(features),
+        **{f"{kind}_model": _days(vintages.filter(pl.col("model") == kind)) for kind in NETWORKS},
+        BASELINE_FORECASTS.name: _days(_rows(tables, BASELINE_FORECASTS, symbol)),
+        FORECASTS.name: _days(issued),
+        FORECAST_SCORES.name: _days(_rows(tables, FORECAST_SCORES, symbol)),
+    }
+    without_bars = _days(features.filter(pl.col(LOG_REALISED).is_null())) - bars
+    return _Known(by_asset, _in_time(candles, "ingested_at"), _in_time(issued, "issued_at"), without_bars)
+
+
+def _rows(tables: TableStore, spec: TableSpec, symbol: str, *columns: str) -> pl.DataFrame:
+    """The rows of ``symbol``, their day as column ``day``; none where the table was never written."""
+    try:
+        rows = tables.read(spec, ["symbol", spec.day, *columns])
+    except TableMissing:
+        rows = spec.empty().select("symbol", spec.day, *columns)
+    return rows.filter(pl.col("symbol") == symbol).rename({spec.day: "day"}).unique()
+
+
+def _days(rows: pl.DataFrame) -> Days:
+    return frozenset(rows["day"])
+
+
+def _in_time(rows: pl.DataFrame, written: str) -> Days:
+    closed = pl.col("day").cast(pl.Datetime("us", "UTC")) + DAY
+    return _days(rows.filter(pl.col(written) - closed <= IN_TIME))
