@@ -71,10 +71,11 @@ def load_history(settings: Settings, instance: DagsterInstance, newest: dt.date)
 
     everything = {}
     for asset, each in days_of(settings, newest).items():
-        if asset in MARKET_ASSETS:  # a pair that was listed later has no candle before, and was asked for it
-            first = min(each.present, default=FIRST_DAY)
-            asked = {day for day in materialised_days(instance, asset) if day < first}
-            everything[asset] = replace(each, begins=FIRST_DAY, excused=each.excused | asked)
+        if asset in MARKET_ASSETS:
+            asked = materialised_days(instance, asset)  # none: the asset is new, and nothing excuses a day
+            first = min(each.present, default=FIRST_DAY)  # of a pair that was listed later
+            excused = each.excused | {day for day in asked if day < first} if asked else frozenset()
+            everything[asset] = replace(each, begins=FIRST_DAY, excused=excused)
     missing: set[dt.date] = set().union(*missing_days(instance, everything).values())
     done = 0
     for window in windows(missing):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from btc_assets.errors import LedgerError
+from btc_assets.errors import ConfigurationError, LedgerError
 from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.ledger.publishing.published import Published
-from btc_assets.ledger.publishing.sinks import open_sink
+from btc_assets.ledger.publishing.sinks import missing, open_sink
 from btc_assets.ledger.records import Head, head
 
 
@@ -16,22 +16,25 @@ def examine_ledger(site: Surroundings) -> list[Finding]:
     settings = site.settings
     newest = head(site.tables, settings.symbol)
     try:
-        sink = open_sink(settings)
+        sink = open_sink(settings, site.tables)
         if sink is None:
             return [Finding("sink", State.OK, "no head is published: BTC_LEDGER_SINK is not set")]
         published = sink.published(settings.symbol)
-    except LedgerError as error:
+        lacking = missing(sink, newest) if newest else []
+    except (LedgerError, ConfigurationError) as error:
         return [Finding("sink", State.BROKEN, str(error))]
-    return [_sink(newest, published, sink.location), _ledger(newest, published, sink.location)]
+    return [_sink(newest, published, lacking, sink.location), _ledger(newest, published, sink.location)]
 
 
-def _sink(newest: Head | None, published: Sequence[Published], location: str) -> Finding:
+def _sink(
+    newest: Head | None, published: Sequence[Published], lacking: Sequence[str], location: str
+) -> Finding:
     last = max((p.seq for p in published), default=-1)
     lag = 0 if newest is None else max(newest.seq - last, 0)
     detail = f"record {last} is the newest at {location}" if published else f"nothing is at {location} yet"
-    if lag:
-        detail += f"; record {newest.seq if newest else 0} is not there: did the sink refuse it?"
-    return Finding("sink", State.BROKEN if lag else State.OK, detail, lag, 0)
+    if lacking:
+        detail = f"{'; '.join(lacking)}: did it refuse?"
+    return Finding("sink", State.BROKEN if lacking else State.OK, detail, lag, 0)
 
 
 def _ledger(newest: Head | None, published: Sequence[Published], location: str) -> Finding:

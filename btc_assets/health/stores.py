@@ -51,7 +51,7 @@ def examine_tables(site: Surroundings) -> list[Finding]:
 
 def examine_logs(site: Surroundings) -> list[Finding]:
     """Finding ``table_logs``: no entry of a table's log was torn, or put aside since."""
-    torn = [alarm for spec in all_tables().values() for alarm in site.tables.alarms(spec)]
+    torn = [alarm for spec in all_tables().values() for alarm in site.tables.torn_entries(spec)]
     if not torn:
         return [Finding("table_logs", State.OK, "no entry of a table's log is torn", 0, 0)]
     advice = "its days are fetched again; look at what is kept, find out why, and delete it"
@@ -66,7 +66,7 @@ def examine_models(site: Surroundings) -> list[Finding]:
         if not refs:
             detail = f"no {kind} vintage in the registry; run `btc up` or `btc backfill`"
             return [Finding("models", State.BROKEN, detail, 0, 1, {"empty": kind})]
-        site.registry.fetch(refs[-1])
+        site.registry.model_folder(refs[-1])
         newest.append(f"{kind} {refs[-1].vintage} (of {len(refs)})")
     return [Finding("models", State.OK, f"newest vintages verified: {', '.join(newest)}")]
 
@@ -78,7 +78,7 @@ def examine_all_models(site: Surroundings) -> list[Finding]:
         return found
     refs = [ref for kind in NETWORKS for ref in site.registry.versions(kind)]
     for ref in refs:
-        site.registry.fetch(ref)
+        site.registry.model_folder(ref)
     newest = max(ref.vintage for ref in refs)
     return [Finding("models", State.OK, f"{len(refs)} vintages verified, newest {newest}")]
 

@@ -105,7 +105,7 @@ class TableStore(TableReader, Protocol):
     def history(self, spec: TableSpec) -> list[TableVersion]:
         """Return the table's versions, newest first."""
 
-    def alarms(self, spec: TableSpec) -> list[str]:
+    def torn_entries(self, spec: TableSpec) -> list[str]:
         """Damage to the table's log that was worked around and that a person should look at."""
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from candles import candle
+from table_rows import put
 
+from btc_assets.contracts import (
+    BASELINE_FORECASTS,
+    FORECAST_SCORES,
+    FORECASTS,
+    NETWORKS,
+    RAW_KLINES,
+    RAW_KLINES_4H,
+    VINTAGES_IN_FORCE,
+)
 from btc_assets.defs.automation.catch_up_sensor import catch_up
 from btc_assets.defs.automation.landing_sensor import (
     HEAD_START,
@@ -21,6 +31,7 @@ from btc_assets.defs.automation.landing_sensor import (
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.resources import Platform
 from btc_assets.market.sources.landing import LandingZone
+from btc_assets.modeling.features import ENGINEERED_FEATURES
 
 MIDNIGHT = dt.datetime(2025, 7, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -33,9 +44,11 @@ class Watch:
     def __init__(self, folder: Path, instance: dg.DagsterInstance, patch: pytest.MonkeyPatch) -> None:
         self.now = MIDNIGHT + dt.timedelta(minutes=6)
         self.instance = instance
-        self.zone = LandingZone(str(folder))
+        self.zone = LandingZone(str(folder / "zone"))
         self.cursor: str | None = None
-        self.platform = Platform(overrides={"source": "landing", "landing": str(folder)})
+        self.platform = Platform(
+            overrides={"source": "landing", "landing": str(folder / "zone"), "data_dir": str(folder)}
+        )
         patch.setattr(Platform, "now", lambda _: self.now)
 
     def tick(self, later: float = HEAD_START + 1) -> list[dg.RunRequest]:
@@ -50,10 +63,18 @@ class Watch:
         return list(result.run_requests or [])
 
     def materialised(self, *days: dt.date) -> None:
-        for day in days:
-            self.instance.report_runless_asset_event(
-                dg.AssetMaterialization(asset_key="forecasts", partition=f"{day}")
-            )
+        """Every table has the days."""
+        tables = self.platform.tables
+        for spec in (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES, FORECASTS, BASELINE_FORECASTS):
+            put(tables, spec, days)
+        put(tables, FORECAST_SCORES, [day + DAY for day in days])
+        for kind in NETWORKS:
+            put(tables, VINTAGES_IN_FORCE, days, model=kind)
+
+    def catch_up(self) -> object:
+        return catch_up(
+            dg.build_sensor_context(instance=self.instance, resources={"platform": self.platform})
+        )
 
     def running(self, day: dt.date) -> None:
         self.instance.create_run_for_job(
@@ -127,17 +148,19 @@ def test_L1_schedule_lambda_and_sensors_together_are_one_run_a_day(
 ) -> None:
     """The Lambda launched the day; nobody else does, before the run is done or after."""
     monkeypatch.setenv("BTC_SOURCE", "landing")
-    monkeypatch.setenv("BTC_LANDING", str(tmp_path))
+    monkeypatch.setenv("BTC_LANDING", str(tmp_path / "zone"))
     watch.materialised(D - DAY)
     watch.zone.put(candle(D))
     watch.tick(0)
     watch.running(D)
-    tick = dg.build_schedule_context(instance=watch.instance, scheduled_execution_time=MIDNIGHT)
+    tick = dg.build_schedule_context(
+        instance=watch.instance, scheduled_execution_time=MIDNIGHT, resources={"platform": watch.platform}
+    )
     assert isinstance(daily_at_0005_utc(tick), dg.SkipReason)
-    assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
+    assert isinstance(watch.catch_up(), dg.SkipReason)
     assert watch.tick() == []
     watch.materialised(D)
-    assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
+    assert isinstance(watch.catch_up(), dg.SkipReason)
     assert watch.tick() == []
 
 
@@ -145,14 +168,14 @@ def test_a_day_that_is_not_landed_yet_is_nobody_s_to_launch(
     watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BTC_SOURCE", "landing")
-    monkeypatch.setenv("BTC_LANDING", str(tmp_path))
+    monkeypatch.setenv("BTC_LANDING", str(tmp_path / "zone"))
     watch.materialised(D - 2 * DAY)
     assert newest_available_day(D) is None
-    assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
+    assert isinstance(watch.catch_up(), dg.SkipReason)
     watch.zone.put(candle(D - 2 * DAY))
     assert newest_available_day(D) == D - 2 * DAY
     assert newest_available_day(D - 5 * DAY) == D - 5 * DAY
-    assert isinstance(catch_up(dg.build_sensor_context(instance=watch.instance)), dg.SkipReason)
+    assert isinstance(watch.catch_up(), dg.SkipReason)
 
 
 def test_what_is_older_than_the_lookback_is_forgotten(watch: Watch) -> None:

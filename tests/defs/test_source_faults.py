@@ -17,6 +17,7 @@ from graph_environment import LAST, GraphEnvironment
 from btc_assets.contracts import FORECASTS, RAW_KLINES, VINTAGES_IN_FORCE
 from btc_assets.definitions import defs
 from btc_assets.defs.automation.catch_up_sensor import catch_up
+from btc_assets.defs.resources import Platform
 from btc_assets.launch import RunFailed
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
@@ -91,15 +92,20 @@ def test_C2_L5_after_an_outage_the_sensor_runs_what_failed_and_what_was_missed(
     with at(days[1]), pytest.raises(RunFailed, match="503"):
         empty.run("daily_partition", days[1], days[1])
     empty.exchange.behave()
+    platform = {"platform": Platform()}
     with at(days[3]):
-        result = catch_up(dg.build_sensor_context(instance=empty.instance, definitions=defs))
+        result = catch_up(
+            dg.build_sensor_context(instance=empty.instance, definitions=defs, resources=platform)
+        )
         assert isinstance(result, dg.SensorResult)
         (request,) = result.run_requests or []
         start, last = (request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end"))
         assert (start, last) == (f"{days[1]}", f"{days[3]}")
         assets = [key.to_user_string() for key in request.asset_selection or []]
         empty.run("daily_partition", dt.date.fromisoformat(start), dt.date.fromisoformat(last), assets)
-        again = catch_up(dg.build_sensor_context(instance=empty.instance, definitions=defs))
+        again = catch_up(
+            dg.build_sensor_context(instance=empty.instance, definitions=defs, resources=platform)
+        )
     assert isinstance(again, dg.SkipReason)
     assert empty.table(RAW_KLINES)["date"].to_list()[-4:] == days
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
 from graph_environment import LAST, GraphEnvironment
+from table_rows import put
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.cli import catch_up
-from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE
+from btc_assets.contracts import (
+    BASELINE_FORECASTS,
+    FORECAST_SCORES,
+    FORECASTS,
+    NETWORKS,
+    VINTAGES_IN_FORCE,
+)
 from btc_assets.defs.automation.catch_up_sensor import request
 from btc_assets.defs.partitions import Window
 from btc_assets.factory import open_registry, open_tables
@@ -50,11 +58,11 @@ def test_recent_days_are_forecast_again_after_an_upgrade_and_only_then(
     graph: GraphEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, again: bool
 ) -> None:
     put_in_force(graph, tmp_path / "made", version)
-    days = [LAST - n * DAY for n in range(3)]
-    for asset in ("mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores"):
-        for day in days:
-            event = dg.AssetMaterialization(asset, partition=day.isoformat())
-            graph.instance.report_runless_asset_event(event)
+    days, tables = [LAST - n * DAY for n in range(3)], open_tables(graph.settings)
+    for spec in (BASELINE_FORECASTS, FORECASTS, FORECAST_SCORES):
+        put(tables, spec, days)
+    for kind in NETWORKS:
+        put(tables, VINTAGES_IN_FORCE, days[1:], model=kind)
     asked: list[tuple[dt.date, dt.date]] = []
     monkeypatch.setattr(
         "btc_assets.launch.run_window", lambda _, __, window: asked.append((window.start, window.last))
@@ -67,6 +75,7 @@ def test_an_asset_that_a_release_brings_is_loaded_with_its_whole_history(
     graph: GraphEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph.instance.wipe_assets([dg.AssetKey(["raw_klines_4h"])])
+    shutil.rmtree(Path(graph.settings.root) / "tables" / "raw_klines_4h")
     asked: list[tuple[dt.date, dt.date]] = []
     monkeypatch.setattr(
         "btc_assets.launch.run_window",

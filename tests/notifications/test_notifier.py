@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from btc_assets.errors import NotDelivered
 from btc_assets.market.calendar import DAY
 from btc_assets.notifications.message import Message
-from btc_assets.notifications.notifier import MOST, Memory, Problem, Notifier
+from btc_assets.notifications.notifier import MOST, Memory, Notifier, Problem
 
 NOW = dt.datetime(2026, 11, 22, 3, 0, tzinfo=dt.UTC)
 FIRE = Problem("fire", "It burns", "Fetch water.")

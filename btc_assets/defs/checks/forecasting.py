@@ -1,6 +1,6 @@
 """Checks of models, forecasts and scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import dagster as dg

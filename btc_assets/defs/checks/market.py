@@ -1,8 +1,5 @@
 """Checks of candles and features."""
 
-from collections.abc import Iterator
-
-import dagster as dg
 import numpy as np
 import polars as pl
 

@@ -42,7 +42,7 @@ def result(
     measured: float | None = None,
     bound: float = 0.0,
 ) -> dg.AssetCheckResult:
-    """Build a result: passed if nothing is ``wrong``; shows ten findings, and what was measured and its bound.
+    """Build a result: passed if nothing is ``wrong``; shows ten findings, what was measured and its bound.
 
     Unless another ``measured`` is given, that is how many findings there are, of which none is allowed.
     """

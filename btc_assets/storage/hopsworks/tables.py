@@ -130,7 +130,7 @@ class HopsworksTables:
             versions.append(TableVersion(number, at, operation))
         return versions[::-1]
 
-    def alarms(self, spec: TableSpec) -> list[str]:
+    def torn_entries(self, spec: TableSpec) -> list[str]:
         """None: the server keeps the commits, and answers or does not."""
         del spec
         return []
