@@ -98,7 +98,7 @@ def load_history(settings: Settings, instance: DagsterInstance, newest: dt.date)
 
 
 def days_of(settings: Settings, newest: dt.date) -> dict[str, TableDays]:
-    """The days in the tables, of which ``newest`` must be there."""
+    """Read the days in the tables, of which ``newest`` must be there."""
     from btc_assets.factory import open_tables
     from btc_assets.health.table_days import table_days
 

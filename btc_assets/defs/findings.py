@@ -45,7 +45,7 @@ def look(site: Surroundings, deadline: float = 40.0) -> list[Finding]:
 
 
 def evaluations(findings: Iterable[Finding]) -> Iterator[tuple[str, dg.AssetCheckEvaluation]]:
-    """The evaluation of each check that a finding belongs to, by the finding's name."""
+    """Build the evaluation of each check that a finding belongs to, by the finding's name."""
     for each in findings:
         if each.name in CHECKS:
             asset, name, _ = CHECKS[each.name]
@@ -63,7 +63,7 @@ def evaluations(findings: Iterable[Finding]) -> Iterator[tuple[str, dg.AssetChec
 
 
 def metadata(finding: Finding) -> dict[str, dg.MetadataValue]:
-    """What was measured against what bound, and the facts beside."""
+    """Show what was measured against what bound, and the facts beside."""
     numbers = {"measured": finding.measured, "bound": finding.bound}
     shown: dict[str, dg.MetadataValue] = {
         name: dg.MetadataValue.float(float(value)) for name, value in numbers.items() if value is not None
@@ -72,10 +72,10 @@ def metadata(finding: Finding) -> dict[str, dg.MetadataValue]:
 
 
 def severity(finding: Finding) -> dg.AssetCheckSeverity:
-    """A late day warns, what is broken is an error."""
+    """Return how bad it is: a late day warns, what is broken is an error."""
     return dg.AssetCheckSeverity.WARN if finding.state is State.LATE else dg.AssetCheckSeverity.ERROR
 
 
 def stamp(finding: Finding, now: dt.datetime) -> str:
-    """Changes when the check is worth evaluating again: with its state, and once a day."""
+    """Return what changes when the check must be evaluated again: with its state, and once a day."""
     return f"{finding.state} {now:%Y-%m-%d}"

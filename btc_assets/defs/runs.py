@@ -77,7 +77,7 @@ MOST_LOOKED_UP = 200
 
 
 def _known_empty(instance: dg.DagsterInstance, asset: str, wanted: set[dt.date]) -> set[dt.date]:
-    """The days of ``wanted`` whose newest materialisation found no row."""
+    """Return the days of ``wanted`` whose newest materialisation found no row."""
     if not wanted or len(wanted) > MOST_LOOKED_UP:
         return set()
     keys = [day.isoformat() for day in wanted]

@@ -54,7 +54,7 @@ class TableDays:
 
 
 def kept_up_since(present: Collection[dt.date], in_time: Collection[dt.date]) -> dt.date | None:
-    """The first day of what is being kept up; None without any day.
+    """Return the first day of what is being kept up; None without any day.
 
     That is the beginning of the first contiguous block in which a day was written in time. One old day, or
     an old year, that a person had filled in later is no reason to fill everything since. Where no day was
@@ -80,12 +80,12 @@ def blocks(present: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
 
 
 def due_day(now: dt.datetime, patience: dt.timedelta) -> dt.date:
-    """The newest day that must be there at ``now``: it closed at least ``patience`` ago."""
+    """Return the newest day that must be there at ``now``: it closed at least ``patience`` ago."""
     return last_closed_day(now - patience)
 
 
 def age_of(newest: dt.date | None, now: dt.datetime, patience: dt.timedelta) -> Age:
-    """What to call a table whose newest day is ``newest``: late as soon as a later day is due."""
+    """Name the age of a table whose newest day is ``newest``: late as soon as a later day is due."""
     if newest is None:
         return Age.NONE
     late = now - closes_at(newest) - DAY - patience

@@ -58,7 +58,7 @@ class Surroundings(Protocol):
         """The model registry."""
 
     def now(self) -> dt.datetime:
-        """The wall clock (UTC)."""
+        """Read the wall clock (UTC)."""
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

@@ -12,7 +12,7 @@ from btc_assets.ledger.records import Head, head
 
 
 def examine_ledger(site: Surroundings) -> list[Finding]:
-    """Findings ``sink`` (answers, holds the newest head) and ``ledger`` (not behind its published head)."""
+    """Examine the sink: findings ``sink`` (holds the newest head), ``ledger`` (not behind it)."""
     settings = site.settings
     newest = head(site.tables, settings.symbol)
     try:

@@ -39,7 +39,7 @@ FOLLOWS = {
 
 
 def problems(findings: Iterable[Finding], memory: Memory) -> list[Problem]:
-    """A problem for each finding that is late or broken; what could not be looked at stays as it was told.
+    """List a problem for each bad finding; what could not be looked at stays as it was told.
 
     A store in which nothing was ever issued or loaded has no late days: when to begin is a person's choice.
     """
@@ -56,7 +56,7 @@ def problems(findings: Iterable[Finding], memory: Memory) -> list[Problem]:
 
 
 def cause(name: str) -> str:
-    """The same for every look that finds it."""
+    """Return the cause that is the same for every look that finds it."""
     return f"health {name}"
 
 

@@ -31,7 +31,7 @@ def is_up(settings: Settings) -> bool:
 
 
 def examine_page(site: Surroundings) -> list[Finding]:
-    """Finding ``page``: the web page answers."""
+    """Examine the web page: finding ``page``."""
     import requests
 
     address = f"http://{_host(site.settings.web_host)}:{site.settings.web_port}/health"
@@ -44,7 +44,7 @@ def examine_page(site: Surroundings) -> list[Finding]:
 
 
 def examine_dagster(site: Surroundings) -> list[Finding]:
-    """Findings ``dagster`` (webserver answers), ``daemon`` (alive) and ``code_location`` (loaded)."""
+    """Examine Dagster: findings ``dagster`` (answers), ``daemon`` (alive), ``code_location`` (loaded)."""
     settings = site.settings
     address = f"http://{_host(settings.dagster_host)}:{settings.dagster_port}"
     try:
@@ -57,7 +57,7 @@ def examine_dagster(site: Surroundings) -> list[Finding]:
 
 
 def ask(address: str, query: str, **variables: Any) -> Any:
-    """The data of one GraphQL answer of Dagster's webserver.
+    """Return the data of one GraphQL answer of Dagster's webserver.
 
     Raises:
         OSError: it cannot be reached, or answers with something else.
@@ -100,5 +100,5 @@ def _code_location(workspace: Any) -> Finding:
 
 
 def _host(host: str) -> str:
-    """The address to ask: where a server listens everywhere, this machine."""
+    """Return the address to ask: where a server listens everywhere, this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104

@@ -32,5 +32,5 @@ class Site:
         return open_registry(self.settings)
 
     def now(self) -> dt.datetime:
-        """The wall clock (UTC)."""
+        """Read the wall clock (UTC)."""
         return dt.datetime.now(dt.UTC)

@@ -22,7 +22,7 @@ LOOKBACK = 10
 
 
 def examine_source(site: Surroundings) -> list[Finding]:
-    """Findings ``source`` (answers), ``clock`` (agrees with ours) and ``offered_candle`` (of the due day)."""
+    """Examine the source: findings ``source`` (answers), ``clock`` (agrees), ``offered_candle`` (is the due)."""
     settings = site.settings
     try:
         source = open_source(settings.model_copy(update={"source_deadline": SECONDS}))
@@ -37,7 +37,7 @@ def examine_source(site: Surroundings) -> list[Finding]:
 
 
 def newest_offered(source: KlineSource, symbol: str, now: dt.datetime) -> dt.date | None:
-    """The day of the newest closed candle that ``source`` gives, None where the last ten days have none."""
+    """Return the day of the newest closed candle offered, None where the last ten days have none."""
     today = now.date()
     klines = source.klines(symbol, today - LOOKBACK * DAY, today)
     return klines[-1].date if klines else None

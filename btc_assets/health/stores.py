@@ -29,7 +29,7 @@ def all_tables() -> dict[str, TableSpec]:
 
 
 def examine_tables(site: Surroundings) -> list[Finding]:
-    """Finding ``tables``: each that exists can be read, every file hashing to its name."""
+    """Examine the tables: each that exists can be read, every file hashing to its name."""
     counts, broken = {}, []
     for name, spec in all_tables().items():
         try:
@@ -50,7 +50,7 @@ def examine_tables(site: Surroundings) -> list[Finding]:
 
 
 def examine_logs(site: Surroundings) -> list[Finding]:
-    """Finding ``table_logs``: no entry of a table's log was torn, or put aside since."""
+    """Examine the tables' logs: no entry was torn, or put aside since (finding ``table_logs``)."""
     torn = [alarm for spec in all_tables().values() for alarm in site.tables.torn_entries(spec)]
     if not torn:
         return [Finding("table_logs", State.OK, "no entry of a table's log is torn", 0, 0)]
@@ -59,7 +59,7 @@ def examine_logs(site: Surroundings) -> list[Finding]:
 
 
 def examine_models(site: Surroundings) -> list[Finding]:
-    """Finding ``models``: the registry answers, and the newest vintage of each network verifies."""
+    """Examine the models: the registry answers, and the newest vintage of each network verifies."""
     newest = []
     for kind in NETWORKS:
         refs = site.registry.versions(kind)
@@ -84,7 +84,7 @@ def examine_all_models(site: Surroundings) -> list[Finding]:
 
 
 def examine_days(site: Surroundings) -> list[Finding]:
-    """Finding ``days``: every day that is due is in every table; then one of each table, ``days of NAME``."""
+    """Examine the days: finding ``days`` of all tables, then one of each table, ``days of NAME``."""
     patience = dt.timedelta(hours=site.settings.stale_after_hours)
     due = due_day(site.now(), patience)
     found = table_days(site.tables, site.settings.symbol, due)
@@ -125,7 +125,7 @@ def _span(days: Sequence[dt.date]) -> str:
 
 
 def examine_disk(site: Surroundings) -> list[Finding]:
-    """Finding ``disk``: something can be written beside the tables, and there is room left."""
+    """Examine the disk: something can be written beside the tables, and there is room left."""
     root = site.settings.root
     if "://" in root:
         return [Finding("disk", State.OK, f"{root} is not a disk of this machine")]

@@ -13,6 +13,7 @@ import polars as pl
 
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
+    CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
     RAW_KLINES,
@@ -30,6 +31,8 @@ from btc_assets.vocabulary import MARKET_ASSETS, NETWORKS
 
 Days = frozenset[dt.date]
 NO_DAYS: Days = frozenset()
+SCORES = (FORECAST_SCORES.name, CHANCE_SCORES.name)
+"""The first forecast has its first target the day after."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
     last_candle = max(candles, default=None)
     gaps = frozenset(days(min(candles), last_candle)) - candles if last_candle else NO_DAYS
     begins: dict[str, dt.date | None] = dict.fromkeys(MARKET_ASSETS, market)
-    begins[FORECAST_SCORES.name] = forecasting and forecasting + DAY
+    begins |= dict.fromkeys(SCORES, forecasting and forecasting + DAY)
     excused = {RAW_KLINES.name: NO_DAYS, RAW_KLINES_4H.name: gaps | known.without_bars}
     return {
         name: TableDays(
@@ -71,7 +74,7 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
 
 
 def missing_days(found: Mapping[str, TableDays]) -> list[dt.date]:
-    """The days that any table lacks, oldest first."""
+    """List the days that any table lacks, oldest first."""
     return sorted({day for each in found.values() for day in each.missing})
 
 
@@ -89,13 +92,14 @@ def _read(tables: TableStore, symbol: str) -> _Known:
         BASELINE_FORECASTS.name: _days(_rows(tables, BASELINE_FORECASTS, symbol)),
         FORECASTS.name: _days(issued),
         FORECAST_SCORES.name: _days(_rows(tables, FORECAST_SCORES, symbol)),
+        CHANCE_SCORES.name: _days(_rows(tables, CHANCE_SCORES, symbol)),
     }
     without_bars = _days(features.filter(pl.col(LOG_REALISED).is_null())) - bars
     return _Known(by_asset, _in_time(candles, "ingested_at"), _in_time(issued, "issued_at"), without_bars)
 
 
 def _rows(tables: TableStore, spec: TableSpec, symbol: str, *columns: str) -> pl.DataFrame:
-    """The rows of ``symbol``, their day as column ``day``; none where the table was never written."""
+    """Read the rows of ``symbol``, their day as column ``day``; none where the table was never written."""
     try:
         rows = tables.read(spec, ["symbol", spec.day, *columns])
     except TableMissing:

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 from table_rows import fill, put, rows_of
 
-from btc_assets.contracts import FORECAST_SCORES, FORECASTS, RAW_KLINES, RAW_KLINES_4H
+from btc_assets.contracts import CHANCE_SCORES, FORECAST_SCORES, FORECASTS, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.defs.automation.catch_up_sensor import LONGEST_WAIT, catch_up, next_attempt
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.partitions import Window
@@ -95,7 +95,8 @@ def test_C2_a_host_that_was_down_three_days_catches_up_in_one_run(
 def test_two_gaps_are_two_runs(instance: dg.DagsterInstance, tables: DeltaTables) -> None:
     fill(tables, past(6, 5, 3, 2))
     put(tables, RAW_KLINES, past(4))
-    put(tables, FORECAST_SCORES, past(3))
+    for spec in (FORECAST_SCORES, CHANCE_SCORES):
+        put(tables, spec, past(3))
     found = tick(instance)
     assert [window(r) for r in found] == windows(past(4, 1, 0))
 
@@ -174,7 +175,8 @@ def test_D6_a_day_that_the_exchange_never_had_is_not_asked_for_for_ever(
 ) -> None:
     (gap,) = past(2)
     fill(tables, past(4, 3, 1, 0))
-    put(tables, FORECAST_SCORES, past(1))
+    for spec in (FORECAST_SCORES, CHANCE_SCORES):
+        put(tables, spec, past(1))
     (request,) = tick(instance)
     assert window(request).days == [gap]
     materialise(instance, "raw_klines", [gap], **{"days without a candle": [gap.isoformat()]})

@@ -14,6 +14,7 @@ from table_rows import put
 
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
+    CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
     NETWORKS,
@@ -67,7 +68,8 @@ class Watch:
         tables = self.platform.tables
         for spec in (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES, FORECASTS, BASELINE_FORECASTS):
             put(tables, spec, days)
-        put(tables, FORECAST_SCORES, [day + DAY for day in days])
+        for spec in (FORECAST_SCORES, CHANCE_SCORES):
+            put(tables, spec, [day + DAY for day in days])
         for kind in NETWORKS:
             put(tables, VINTAGES_IN_FORCE, days, model=kind)
 

@@ -16,6 +16,7 @@ from tiny_vintage import METRICS, write_vintage
 from btc_assets.cli import catch_up
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
+    CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
     NETWORKS,
@@ -59,7 +60,7 @@ def test_recent_days_are_forecast_again_after_an_upgrade_and_only_then(
 ) -> None:
     put_in_force(graph, tmp_path / "made", version)
     days, tables = [LAST - n * DAY for n in range(3)], open_tables(graph.settings)
-    for spec in (BASELINE_FORECASTS, FORECASTS, FORECAST_SCORES):
+    for spec in (BASELINE_FORECASTS, FORECASTS, FORECAST_SCORES, CHANCE_SCORES):
         put(tables, spec, days)
     for kind in NETWORKS:
         put(tables, VINTAGES_IN_FORCE, days[1:], model=kind)

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from table_rows import fill, put, rows_of
 
-from btc_assets.contracts import BASELINE_FORECASTS, FORECAST_SCORES, FORECASTS, RAW_KLINES, RAW_KLINES_4H
+from btc_assets.contracts import (
+    BASELINE_FORECASTS,
+    CHANCE_SCORES,
+    FORECAST_SCORES,
+    FORECASTS,
+    RAW_KLINES,
+    RAW_KLINES_4H,
+)
 from btc_assets.health.table_days import missing_days, table_days
 from btc_assets.market.calendar import DAY, closes_at, days
 from btc_assets.modeling.features import ENGINEERED_FEATURES
@@ -71,7 +78,8 @@ def test_a_day_without_4_hour_candles_is_missing_only_if_its_features_knew_them(
 def test_a_day_that_the_exchange_never_had_excuses_what_is_derived_from_it(tables: DeltaTables) -> None:
     everything = list(days(FIRST, LAST + DAY))
     fill(tables, [day for day in everything if day != everything[7]])
-    put(tables, FORECAST_SCORES, [everything[8]])
+    for spec in (FORECAST_SCORES, CHANCE_SCORES):
+        put(tables, spec, [everything[8]])
     found = table_days(tables, "BTCUSDT", LAST)
     assert found["raw_klines"].missing == [everything[7]]
     assert {name: each.missing for name, each in found.items() if name != "raw_klines" and each.missing} == {}

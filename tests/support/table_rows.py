@@ -10,6 +10,7 @@ import polars as pl
 
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
+    CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
     RAW_KLINES,
@@ -45,7 +46,7 @@ def put(tables: TableStore, spec: TableSpec, wanted: Iterable[dt.date], **more: 
     written = {name for name in ("ingested_at", "issued_at") if name in spec.schema}
     rows = [
         {
-            "origin_date": day - DAY if spec is FORECAST_SCORES else day,
+            "origin_date": day - DAY if spec in (FORECAST_SCORES, CHANCE_SCORES) else day,
             spec.day: day,
             **{name: closes_at(day) + dt.timedelta(minutes=5) for name in written},
             **more,
@@ -59,6 +60,7 @@ def fill(tables: TableStore, wanted: Sequence[dt.date], **more: Any) -> None:
     """Every table of the daily graph over the days ``wanted``."""
     for spec in (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES, FORECASTS, BASELINE_FORECASTS):
         put(tables, spec, wanted, **more)
-    put(tables, FORECAST_SCORES, [day + DAY for day in wanted[:-1]], **more)
+    for spec in (FORECAST_SCORES, CHANCE_SCORES):
+        put(tables, spec, [day + DAY for day in wanted[:-1]], **more)
     for kind in NETWORKS:
         put(tables, VINTAGES_IN_FORCE, wanted, model=kind, **more)

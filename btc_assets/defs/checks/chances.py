@@ -1,12 +1,9 @@
 """Checks of the answers to the standard questions."""
 
-from collections.abc import Iterator
-
-import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import CHANCE_SCORES, MODELS
-from btc_assets.defs.checks.results import contract_violations, result, spec
+from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
 from btc_assets.defs.resources import Platform
 
 NAME = CHANCE_SCORES.name
@@ -14,7 +11,7 @@ LEAST_INDEPENDENT = 20
 """Answers about days that do not overlap without which a tenth is not judged."""
 
 
-@dg.multi_asset_check(
+@multi_check(
     name="chance_scores_checks",
     specs=[
         spec(NAME, "follows_its_contract", "Columns, types and keys are those of the contract."),
@@ -22,7 +19,7 @@ LEAST_INDEPENDENT = 20
         spec(NAME, "comes_true_as_said", "Touches within a week come true about as often as was said."),
     ],
 )
-def chance_scores_checks(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+def chance_scores_checks(_: Context, platform: Platform) -> Results:
     """Check the answers and whether they are honest."""
     scores = platform.tables.read(CHANCE_SCORES)
     yield result(NAME, "follows_its_contract", contract_violations(CHANCE_SCORES, scores))

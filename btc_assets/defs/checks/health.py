@@ -16,7 +16,7 @@ from btc_assets.defs.resources import Platform
     can_subset=True,
 )
 def health_checks(context: Context, platform: Platform) -> Results:
-    """What the sensor finds, found now."""
+    """Look now for what the sensor looks for."""
     found = {finding.name: finding for finding in look(platform)}
     for name, (asset, check, _) in CHECKS.items():
         key = dg.AssetCheckKey(dg.AssetKey([asset]), check)

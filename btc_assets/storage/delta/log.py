@@ -168,7 +168,7 @@ class DeltaLog:
         ]
 
     def torn_entries(self) -> list[str]:
-        """Return what was found torn in this table's log and moved aside, oldest first, then what is torn now."""
+        """Return what was torn in this table's log and moved aside, oldest first, then what is torn now."""
         if self.folder is None:
             return []
         torn = sorted(self.folder.glob(f"{TORN}/*"))
