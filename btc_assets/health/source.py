@@ -22,7 +22,7 @@ LOOKBACK = 10
 
 
 def examine_source(site: Surroundings) -> list[Finding]:
-    """Examine the source: findings ``source`` (answers), ``clock`` (agrees), ``offered_candle`` (is the due)."""
+    """Examine the source: findings ``source``, ``clock`` and ``offered_candle``."""
     settings = site.settings
     try:
         source = open_source(settings.model_copy(update={"source_deadline": SECONDS}))
