@@ -245,6 +245,20 @@ def test_a_head_that_nobody_dated_in_two_months_is_given_up(setup: Setup, two: l
     assert [c.asked for c in two] == [1, 1], "only what is new"
 
 
+def test_the_newest_head_is_sent_however_old_it_is_and_never_called_published_without_a_calendar(
+    setup: Setup, two: list[Calendar]
+) -> None:
+    for calendar in two:
+        calendar.status = 503
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="no calendar has taken record 1 yet"):
+            setup.sink.publish(head(1))
+        setup.now += dt.timedelta(days=61)
+    two[0].status = 200
+    setup.sink.publish(head(1))
+    assert len(setup.sink.published("BTCUSDT")) == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [

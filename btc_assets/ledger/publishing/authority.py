@@ -56,7 +56,11 @@ class AuthoritySink:
             LedgerError: the authority did not answer, or not with a good signature of ``head``; it is queued.
         """
         since = self._clock() - GIVEN_UP
-        unsigned = [s for s in self._stamps.queue(head) if not s.proof and s.queued_at > since]
+        unsigned = [
+            s
+            for s in self._stamps.queue(head)
+            if not s.proof and (s.queued_at > since or s.record_sha256 == head.record_sha256)
+        ]
         roots = self.roots  # a file that cannot be read is told before anybody is asked
         answers = ask_all({stamp: partial(self._signed, stamp, roots) for stamp in unsigned}, PATIENCE)
         self._stamps.save(a for a in answers.values() if isinstance(a, Stamp))

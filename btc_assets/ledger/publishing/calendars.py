@@ -57,7 +57,11 @@ class CalendarSink:
             LedgerError: no calendar has taken ``head``; it is queued, and the next run sends it.
         """
         since = self._clock() - GIVEN_UP
-        stamps = [s for s in self._stamps.queue(head) if not s.dated_by and s.queued_at > since]
+        stamps = [
+            s
+            for s in self._stamps.queue(head)
+            if not s.dated_by and (s.queued_at > since or s.record_sha256 == head.record_sha256)
+        ]
         sent, failures = self._send(stamps)
         self._complete([after for after, before in zip(sent, stamps, strict=True) if before.proof])
         if any(s.record_sha256 == head.record_sha256 and not s.proof for s in sent):
