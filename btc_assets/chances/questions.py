@@ -105,6 +105,22 @@ def positional(event: str, given: Sequence[str]) -> dict[str, str]:
     return dict(zip(names, given, strict=False))
 
 
+def read_price(text: str, start: float, name: str = "price") -> float:
+    """Read a price in USDT, given as such or as per cent of ``start``.
+
+    Raises:
+        ImpossibleQuestion: it is none; ``name`` is the part that is wrong.
+    """
+    text = text.strip().removeprefix("$")
+    number = _number(text.removesuffix("%").strip())
+    if number is None:
+        raise ImpossibleQuestion(name, f"{_shown(text)} is not a price such as 100000 or +10%.")
+    price = start * (1.0 + number / 100.0) if text.endswith("%") else number
+    if not price > 0:
+        raise ImpossibleQuestion(name, "A price is more than 0.")
+    return price
+
+
 def question(values: Mapping[str, str], origin: dt.date, start: float) -> Question:
     """Read a question as people write it.
 
@@ -175,16 +191,7 @@ def _number(text: str) -> float | None:
 
 
 def _price(values: Mapping[str, str], name: str, start: float) -> float:
-    """Return a price in USDT, given as such or as per cent of ``start``."""
-    text = values.get(name, "").strip().removeprefix("$")
-    percent = text.endswith("%")
-    number = _number(text.removesuffix("%").strip())
-    if number is None:
-        raise ImpossibleQuestion(name, f"{_shown(text)} is not a price such as 100000 or +10%.")
-    price = start * (1.0 + number / 100.0) if percent else number
-    if not price > 0:
-        raise ImpossibleQuestion(name, "A price is more than 0.")
-    return price
+    return read_price(values.get(name, ""), start, name)
 
 
 def _positive(values: Mapping[str, str], name: str, wanted: str) -> float:

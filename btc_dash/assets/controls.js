@@ -41,7 +41,7 @@
         h("button", { type: "button", "aria-label": props.less, disabled: atMin, onClick: step(-1) },
           props.kind === "date" ? "‹" : "−"),
         h("input", {
-          id: props.id, ref: box, type: props.kind, value: text, min: props.min, max: props.max, step: 1,
+          id: props.id, ref: box, type: props.kind, value: text, min: props.min, max: props.max, step: props.step || 1,
           inputMode: props.kind === "number" ? "numeric" : undefined, autoComplete: "off",
           "aria-invalid": props.error ? "true" : undefined,
           "aria-describedby": props.error ? props.id + "-error" : undefined,

@@ -34,6 +34,14 @@ window.dash_clientside.page = {
     return window.dash_clientside.no_update;
   },
 
+  /* The price where the line of the question was dropped, to the step of its field. */
+  dragged: function (moved) {
+    var meta = document.querySelector("#fan .js-plotly-plot").layout.meta;
+    var ends = ["y0", "y1"].map(function (end) { return (moved || {})["shapes[1]." + end]; });
+    ends = ends.filter(function (y) { return y > 0 && Math.abs(y - meta.price) > meta.step / 2; });
+    return ends.length ? String(Math.round(ends[0] / meta.step) * meta.step) : window.dash_clientside.no_update;
+  },
+
   share: function () {
     var said = function () { return "Link copied."; };
     var failed = function () { return "Copy the address from the address bar."; };

@@ -15,6 +15,7 @@ INK = "#1f1d1a"
 GREY = "#8a847c"
 FORECAST = "#c2570c"
 ACTUAL = "#1d63d8"
+ASKED = "#8a5cf0"
 RISING = "#3b7ded"
 _FAN_RGB = "242,140,40"
 

@@ -6,6 +6,7 @@ import datetime as dt
 
 from btc_dash.charts.base import (
     ACTUAL,
+    ASKED,
     FORECAST,
     GREY,
     INK,
@@ -20,7 +21,7 @@ from btc_dash.charts.base import (
     y_axis,
 )
 from btc_dash.data.market import Forecast, History
-from btc_dash.text.formatting import day, model
+from btc_dash.text.formatting import day, model, usd
 
 BANDS = ((0.025, 0.975, "95 %", 0.15), (0.1, 0.9, "80 %", 0.2), (0.25, 0.75, "50 %", 0.3))
 """Lower and upper level, name and opacity of each band, widest first."""
@@ -30,16 +31,29 @@ _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
 
 
 def fan_figure(
-    past: History, forecast: Forecast, after: History, view: str, provisional: bool = False
+    past: History,
+    forecast: Forecast,
+    after: History,
+    view: str,
+    provisional: bool = False,
+    price: float | None = None,
+    step: int = 1,
 ) -> Figure:
     """History up to the origin, the fan from it and, where the days have come, what happened.
 
-    ``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target.
+    ``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target. A line that
+    can be dragged lies at ``price``; it is dropped on a multiple of ``step``.
     """
     traces = [*_fan(past, forecast), _candles(past) if view == "candles" else _closes(past)]
     if after.dates:
         traces.append(_what_happened(past, after))
-    return {"data": traces, "layout": _layout(past, forecast, "now" if provisional else "last close")}
+    drawn = _layout(past, forecast, "now" if provisional else "last close")
+    if price is not None:
+        drawn["shapes"] = [*drawn["shapes"], _price_line(price)]
+        drawn["annotations"] = [*drawn["annotations"], _price_label(price)]
+        drawn["meta"] |= {"price": price, "step": step}
+        drawn["editrevision"] = price
+    return {"data": traces, "layout": drawn}
 
 
 def _fan(past: History, forecast: Forecast) -> list[Trace]:
@@ -80,7 +94,7 @@ def _what_happened(past: History, after: History) -> Trace:
     return line(days, closes, "what happened", "actual", ACTUAL, _MONEY, width=2.5)
 
 
-def _layout(past: History, forecast: Forecast, label: str) -> dict[str, object]:
+def _layout(past: History, forecast: Forecast, label: str) -> Figure:
     origin = past.dates[-1]
     span = (forecast.targets[-1] - past.dates[0]).days
     start, end = past.dates[0], forecast.targets[-1] + dt.timedelta(days=max(1, round(span * 0.02)))
@@ -104,10 +118,25 @@ def _now_line(x: str) -> dict[str, object]:
     return {
         "type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1,
         "line": {"color": GREY, "width": 1, "dash": "dot"},
+        "layer": "below",
     }  # fmt: skip
 
 
-def _now_label(origin: dt.date, label: str) -> dict[str, object]:
+def _price_line(y: float) -> dict[str, object]:
+    return {
+        "type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": y, "y1": y,
+        "line": {"color": ASKED, "width": 2, "dash": "dash"},
+    }  # fmt: skip
+
+
+def _price_label(y: float) -> dict[str, object]:
+    return {
+        "text": usd(y), "xref": "paper", "yref": "y", "x": 0, "y": y, "showarrow": False,
+        "xanchor": "left", "yanchor": "bottom", "font": {"size": 12},
+    }  # fmt: skip
+
+
+def _now_label(origin: dt.date, label: str) -> Figure:
     return {
         "text": f"{label}, {day(origin, year=False)}",
         "xref": "x", "yref": "paper", "x": origin.isoformat(), "y": 1,

@@ -22,11 +22,14 @@ log = logging.getLogger(__name__)
 class ForecastResult:
     """``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target.
 
+    ``forecast`` reaches as far as was asked, ``whole`` as far as it goes.
+
     ``quoted_at`` is when the origin's price was looked at where its day is not over (UTC): provisional.
     """
 
     question: Question
     forecast: Forecast
+    whole: Forecast
     past: History
     after: History
     travelled: bool
@@ -108,7 +111,7 @@ def forecast_for(context: Context, question: Question, client: str) -> ForecastR
             return NoForecast("No such vintage", str(error))
         except ModelError as error:
             return _cannot(question.model, origin, error)
-    return _answer(question, forecast.first(question.days), candles, travelled=origin != newest)
+    return _answer(question, forecast, candles, travelled=origin != newest)
 
 
 def _from_now(
@@ -128,18 +131,16 @@ def _from_now(
     except ModelError as error:
         return _cannot(question.model, candles.dates[-1] + DAY, error)
     seen = candles.with_running(quote.candle)
-    return replace(
-        _answer(question, forecast.first(question.days), seen, travelled=False), quoted_at=quote.at
-    )
+    return replace(_answer(question, forecast, seen, travelled=False), quoted_at=quote.at)
 
 
-def _answer(question: Question, forecast: Forecast, candles: History, travelled: bool) -> ForecastResult:
+def _answer(question: Question, whole: Forecast, candles: History, travelled: bool) -> ForecastResult:
+    forecast = whole.first(question.days)
     origin, span = forecast.origin, SPANS[question.span]
     first = candles.dates[0] if span is None else origin - (span - 1) * DAY
     past = candles.window(first, origin + DAY)
-    return ForecastResult(
-        question, forecast, past, candles.window(origin + DAY, forecast.targets[-1] + DAY), travelled
-    )
+    after = candles.window(origin + DAY, forecast.targets[-1] + DAY)
+    return ForecastResult(question, forecast, whole, past, after, travelled)
 
 
 def _cannot(model: str, origin: dt.date, error: ModelError) -> NoForecast:

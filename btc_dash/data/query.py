@@ -37,6 +37,9 @@ KINDS = ("all", "live", "backfilled")
 """Which scored forecasts count: all, those issued in time, those made afterwards."""
 
 FORMATS = ("json", "csv")
+PAGE_EVENTS = ("above", "below", "touch")
+"""What the home page asks about; the API and the command line ask more."""
+
 PATH_FORMATS = ("csv", "npz", "parquet")
 _LONGEST_SEARCH = 2000
 
@@ -83,10 +86,19 @@ class ForecastQuery(_Query):
 
 
 class Question(ForecastQuery):
-    """One question to the forecast page: the forecast, and how to draw it."""
+    """One question to the forecast page: the forecast, how to draw it, and what to ask of it."""
 
     span: Annotated[str, Options("span", tuple(SPANS))] = "50"
     view: Annotated[str, Options("view", VIEWS)] = "line"
+    event: Annotated[str, Options("event", PAGE_EVENTS)] = "touch"
+    price: Text = None
+
+    @property
+    def forecast_search(self) -> str:
+        """The query string that asks the API for the same forecast."""
+        return ForecastQuery.model_construct(
+            **self.model_dump(include=set(ForecastQuery.model_fields))
+        ).search
 
 
 class ForecastRequest(ForecastQuery):

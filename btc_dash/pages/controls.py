@@ -32,10 +32,11 @@ class Entry(_Control):
         less, more: what the step buttons do, for screen readers.
         presets: shortcuts, by value.
         error: what is wrong with the value.
+        step: how far a step button moves a number.
     """
 
     _type = "Entry"
-    _prop_names = ("id", "kind", "label", "value", "min", "max", "less", "more", "presets", "error")
+    _prop_names = ("id", "kind", "label", "value", "min", "max", "less", "more", "presets", "error", "step")
 
     def __init__(
         self,
@@ -47,11 +48,12 @@ class Entry(_Control):
         steps: tuple[str, str],
         presets: Mapping[int, str] | None = None,
         error: str | None = None,
+        step: int = 1,
     ) -> None:
         shortcuts = [{"value": n, "label": str(n), "name": name} for n, name in (presets or {}).items()]
         super().__init__(
             id=id, kind=kind, label=label, value=value, min=bounds[0], max=bounds[1],
-            less=steps[0], more=steps[1], presets=shortcuts, error=error,
+            less=steps[0], more=steps[1], presets=shortcuts, error=error, step=step,
         )  # fmt: skip
 
 

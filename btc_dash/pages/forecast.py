@@ -13,6 +13,7 @@ from btc_dash.data import market
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult
 from btc_dash.data.query import PRESETS, Question
+from btc_dash.pages import chance
 from btc_dash.pages.controls import Choice, Entry, Table
 from btc_dash.text import forecast_text
 from btc_dash.text import formatting as fmt
@@ -25,6 +26,9 @@ TABLE_LEVELS = {
 _MODEL_NAMES = {name: fmt.model(name) for name in ("ensemble", *NETWORKS)}
 _START_NAMES = {"close": "Last close", "now": "Now"}
 _VIEW_NAMES = {"line": "Line", "candles": "Candles"}
+_CONFIG = CONFIG | {"edits": {"shapePosition": True}}
+"""The line of the question can be dragged."""
+
 _TALL = {"height": "clamp(320px, 54vh, 480px)"}
 _SPAN_NAMES = {"50": "50 days", "180": "180 days", "365": "1 year", "all": "All"}
 
@@ -47,6 +51,7 @@ def page(context: Context, a: ForecastResult, complaints: dict[str, str], search
             _controls(context, a, complaints),
             html.Section(tiles(a), id="tiles", className="tiles", **{"aria-label": "In numbers"}),
             _chart(a, complaints),
+            chance.section(context, a, complaints),
             _table(a),
         ],
         className="forecast",
@@ -55,7 +60,8 @@ def page(context: Context, a: ForecastResult, complaints: dict[str, str], search
 
 def figure(a: ForecastResult) -> Figure:
     """Return the chart of an answer."""
-    return fan_figure(a.past, a.forecast, a.after, a.question.view, a.quoted_at is not None)
+    line = (chance.drawn_price(a), chance.price_step(a.last_close))
+    return fan_figure(a.past, a.forecast, a.after, a.question.view, a.quoted_at is not None, *line)
 
 
 def _controls(context: Context, a: ForecastResult, complaints: dict[str, str]) -> Component:
@@ -143,7 +149,7 @@ def _chart(a: ForecastResult, complaints: dict[str, str]) -> Component:
                 className="panel-head",
             ),
             html.Div(legend(a), id="legend", className="legend", **{"aria-hidden": "true"}),
-            dcc.Graph(id="fan", figure=figure(a), config=CONFIG, style=_TALL),
+            dcc.Graph(id="fan", figure=figure(a), config=_CONFIG, style=_TALL),
             html.P(forecast_text.provenance(a), id="provenance", className="hint"),
             html.P(named_vintage(a.question), id="named", className="hint"),
             html.Div(
@@ -176,7 +182,7 @@ def legend(a: ForecastResult) -> list[Component]:
 
 def csv_address(question: Question) -> str:
     """Return where the same forecast is as a CSV file."""
-    return f"/api/v1/forecast{question.search}&format=csv"
+    return f"/api/v1/forecast{question.forecast_search}&format=csv"
 
 
 def _table(a: ForecastResult) -> Component:

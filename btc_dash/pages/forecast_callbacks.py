@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, ctx, no_update
@@ -11,7 +12,7 @@ from btc_assets.errors import StorageError
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for, read_question
 from btc_dash.data.query import arguments
-from btc_dash.pages import forecast
+from btc_dash.pages import chance, forecast
 from btc_dash.server.middleware import client
 from btc_dash.server.rate_limit import TooManyRequests
 from btc_dash.text import forecast_text
@@ -23,6 +24,8 @@ FIELDS = {
     "span": "span",
     "view": "view",
     "start": "start",
+    "event": "event",
+    "price": "price",
 }
 """Name of each part of the question, and the control that holds it."""
 
@@ -39,6 +42,11 @@ _SAID = {
     "table_rows": Output("table", "rows"),
     "named": Output("named", "children"),
     "csv": Output("csv", "href"),
+    "chance": Output("chance", "children"),
+    "came_true": Output("came-true", "children"),
+    "by": Output("by", "value"),
+    "by_first": Output("by", "min"),
+    "by_last": Output("by", "max"),
     "search": Output("address", "search"),
 }
 _ERRORS = {f"{name}_error": Output(control, "error") for name, control in FIELDS.items()}
@@ -51,16 +59,23 @@ def register(app: Dash, context: Context) -> None:
     @app.callback(
         output=_SAID | _ERRORS | _FORM,
         inputs={name: Input(control, "value") for name, control in FIELDS.items()}
-        | {"search": Input("address", "search")},
+        | {"search": Input("address", "search"), "by": Input("by", "value")},
         prevent_initial_call=True,
     )
-    def ask(search: object, **form: object) -> dict[str, Any]:
+    def ask(search: object, by: object, **form: object) -> dict[str, Any]:
         from_address = ctx.triggered_id == "address"
         if ctx.triggered_id == "as-of":
             form["start"] = "close"
         form["vintage"] = arguments(search).get("vintage")
+        if ctx.triggered_id == "by":
+            form["days"] = chance.days_until(by, form["as_of"], form["start"])
+            return respond(context, form, search, False) | {"form_days": form["days"]}
         return respond(context, arguments(search) if from_address else form, search, from_address)
 
+    app.clientside_callback(
+        ClientsideFunction("page", "dragged"), Output("price", "value", allow_duplicate=True),
+        Input("fan", "relayoutData"), prevent_initial_call=True,
+    )  # fmt: skip
     app.clientside_callback(
         ClientsideFunction("page", "picture"), Output("png", "title"), Input("png", "n_clicks"),
         prevent_initial_call=True,
@@ -85,7 +100,10 @@ def respond(
         found = forecast_for(context, question, client())
         if isinstance(found, NoForecast):
             return nothing | errors | {f"{forecast.origin_field(question)}_error": found.text}
-        shown = _shown(context, found)
+        if question.price == chance.default_price(found.last_close):
+            question = question.model_copy(update={"price": None})
+            found = replace(found, question=question)
+        shown, errors["price_error"] = _shown(context, found)
     except TooManyRequests as limit:
         return nothing | {"as_of_error": str(limit)}
     except (StorageError, OSError):
@@ -97,8 +115,10 @@ def respond(
     return nothing | shown | errors | moved | start
 
 
-def _shown(context: Context, found: ForecastResult) -> dict[str, Any]:
+def _shown(context: Context, found: ForecastResult) -> tuple[dict[str, Any], str | None]:
+    """Everything that the answer shows, and what is wrong with the price that was asked about."""
     head, rows = forecast.table(found)
+    said, came_true, error = chance.answer(context, found)
     return {
         "headline": forecast_text.headline(found),
         "lead": forecast_text.lead(found),
@@ -112,7 +132,12 @@ def _shown(context: Context, found: ForecastResult) -> dict[str, Any]:
         "table_rows": rows,
         "named": forecast.named_vintage(found.question),
         "csv": forecast.csv_address(found.question),
-    }
+        "chance": said,
+        "came_true": came_true,
+        "by": found.target.isoformat(),
+        "by_first": found.whole.targets[0].isoformat(),
+        "by_last": found.whole.targets[-1].isoformat(),
+    }, error
 
 
 def _form(found: ForecastResult) -> dict[str, str]:
@@ -124,4 +149,6 @@ def _form(found: ForecastResult) -> dict[str, str]:
         "form_start": question.start,
         "form_span": question.span,
         "form_view": question.view,
+        "form_event": question.event,
+        "form_price": chance.asked_price(found),
     }

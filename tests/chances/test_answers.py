@@ -39,7 +39,7 @@ def test_a_close_counts_strictly_beyond_the_price_on_each_day() -> None:
     assert answer(THREE, Close(2, low=95.0, high=105.0)).by_day == pytest.approx([1, 1 / 3])
 
 
-def test_a_touch_counts_highs_from_below_and_lows_from_above_and_stays_counted() -> None:
+def test_a_touch_counts_the_high_or_the_low_of_any_day_until_then() -> None:
     assert answer(THREE, Touch(3, 104.0)).by_day == pytest.approx([1 / 3, 2 / 3, 2 / 3])
     assert answer(THREE, Touch(3, 90.0)).by_day == pytest.approx([0, 1 / 3, 2 / 3])
 

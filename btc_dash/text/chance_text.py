@@ -1,0 +1,27 @@
+"""The sentences of the question on the forecast page."""
+
+from __future__ import annotations
+
+from btc_assets.chances.reliability import Tenth
+from btc_assets.chances.words import sentence
+from btc_dash.data.chances import Chance
+from btc_dash.text import formatting as fmt
+
+FEWEST = 3
+"""Answers about days that do not overlap without which nothing is said of how such answers did."""
+
+
+def said(chance: Chance) -> str:
+    """Answer the question in words."""
+    return sentence(chance.question, chance.answer, chance.origin)
+
+
+def came_true(record: Tenth | None) -> str:
+    """Say how often answers of about this chance came true."""
+    if record is None or record.independent < FEWEST:
+        return "Too few such answers have come due to say how often they come true."
+    said, happened = fmt.percent(record.said), fmt.percent(record.happened)
+    return (
+        f"{record.answers:,} past answers of this kind said {said} on average; {happened} came true. "
+        f"They count for {record.independent:,}, for most are about days that overlap."
+    )
