@@ -24,7 +24,7 @@ EVENT_NAMES = {"above": "closes above", "below": "closes below", "touch": "touch
 
 
 def section(context: Context, a: ForecastResult, complaints: dict[str, str]) -> Component:
-    """The question's controls and its answer."""
+    """Build the question's controls and its answer."""
     text, record, error = answer(context, a)
     origin, step = a.forecast.origin, price_step(a.last_close)
     return html.Section(
@@ -64,7 +64,7 @@ def answer(context: Context, a: ForecastResult) -> tuple[str, str, str | None]:
 
 
 def asked_price(a: ForecastResult) -> str:
-    """The price that is asked about, as the field shows it: a number, or what was given where it is none."""
+    """Return the price that the field shows: a number, or what was given where it is none."""
     if a.question.price is None:
         return default_price(a.last_close)
     try:
@@ -74,18 +74,18 @@ def asked_price(a: ForecastResult) -> str:
 
 
 def default_price(last_close: float) -> str:
-    """A round price about a tenth above."""
+    """Return a round price about a tenth above."""
     step = 10 * price_step(last_close)
     return str(math.ceil(1.1 * last_close / step) * step)
 
 
 def price_step(last_close: float) -> int:
-    """How far the price moves with a step of its field or of the line in the chart: 0.1 to 1 %."""
+    """Return how far the price moves with a step of its field or of the line in the chart: 0.1 to 1 %."""
     return int(10 ** max(0, math.floor(math.log10(last_close)) - 2))
 
 
 def drawn_price(a: ForecastResult) -> float | None:
-    """Where the line lies in the chart; None where the price is none or too far off to be drawn."""
+    """Return where the line lies in the chart; None where the price is none or too far off to be drawn."""
     try:
         price = read_price(asked_price(a), a.last_close)
     except ImpossibleQuestion:
@@ -94,7 +94,7 @@ def drawn_price(a: ForecastResult) -> float | None:
 
 
 def days_until(by: object, made_on: object, start: object) -> str:
-    """How many days the date ``by`` lies after the origin, as text; as given where it is no date."""
+    """Count how many days the date ``by`` lies after the origin, as text; as given where it is no date."""
     try:
         origin = dt.date.fromisoformat(str(made_on)) + (DAY if start == "now" else dt.timedelta())
         return str((dt.date.fromisoformat(str(by)) - origin).days)
