@@ -49,6 +49,12 @@ GROUPS: dict[str, list[Row]] = {
         Row("D11", "A candle restated after the fact",
             "A new version beside the old; issued forecasts stay as they were"),
         Row("D12", "A dump with a bad checksum, a zip bomb, a path that leads out", "Refused"),
+        Row("D13", "A month's dump that lacks days, is empty, or differs from a day's",
+            "Lacking days come from daily dumps; an empty file and files that differ are refused by name"),
+        Row("D14", "A dump of a month that runs, or of days to come",
+            "The archive's clock is the newest candle of a day that is over"),
+        Row("D15", "Dumps with headers, marks, blank lines, desktops' litter, other checksums, other folders",
+            "Read, or refused with what to do"),
     ],
     "Storage": [
         Row("T1", "kill -9 at any step of a write", "The old state or the new one, never half"),

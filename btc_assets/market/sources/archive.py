@@ -1,28 +1,23 @@
 """Candles from Binance's public dumps, in a folder or at a URL (``https://data.binance.vision/data``).
 
-A month is read from its monthly file or, where there is none, from daily files. What lies after the
-newest file does not exist yet; a file of daily candles missing before that is an error that names it. A
-file of shorter bars may be missing: its days then have none, and whoever reads them must say so.
+A month is read from its monthly file, and what that lacks from daily files; files that contradict each
+other are refused. What lies after the newest file does not exist yet; a file of daily candles missing before
+that is an error that names it. A file of shorter bars may be missing: its days then have none, and whoever
+reads them must say so.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from collections import Counter
 
-from btc_assets.errors import ConfigurationError, SourceRefused, SourceUnavailable
-from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_at, days
+from btc_assets.errors import BadCandle, ConfigurationError, SourceRefused
+from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_at, days, opens_at
 from btc_assets.market.kline import Kline
-from btc_assets.market.retry import RetryPolicy, retry_until
+from btc_assets.market.retry import RetryPolicy
+from btc_assets.market.sources.dump_folder import FolderShelf
+from btc_assets.market.sources.dump_shelves import DumpShelf, WebShelf
 from btc_assets.market.sources.dumps import daily, monthly, next_month, read_dump
-
-if TYPE_CHECKING:
-    from btc_assets.market.http_session import Session
-
-_RECENT_DAYS = 10
-_DATED = re.compile(r"-(\d{4})-(\d{2})(?:-(\d{2}))?\.zip$", re.ASCII)
 
 
 class Archive:
@@ -44,192 +39,142 @@ class Archive:
             ConfigurationError: ``location`` is empty or no folder.
         """
         self._symbol = symbol
-        self._shelf: _Shelf = (
-            _Web(location, retry or RetryPolicy())
+        self._shelf: DumpShelf = (
+            WebShelf(location, retry or RetryPolicy())
             if location.startswith(("http://", "https://"))
-            else _Folder(location)
+            else FolderShelf(location, symbol)
         )
 
     def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
         """Return the candles of [start, end) that the dumps hold."""
         self._shelf.begin()
         found: list[Kline] = []
-        missing: str | None = None
-        last = self._shelf.last_day(symbol)
+        last = self._last_day(symbol)
         month = start.replace(day=1)
-        while month < end and last is not None and month <= last:
-            until = next_month(month)
-            klines = self._read(monthly(symbol, month, interval), symbol, month, until, interval)
-            if klines is None:
-                first, stop = max(month, start), min(until, end, last + DAY)
-                klines, missing = self._days(symbol, first, stop, interval)
-            if missing is not None and interval == DAILY:
-                raise SourceRefused(
-                    f"{self._shelf.location}: {monthly(symbol, month)} and {missing} are missing, though "
-                    f"the archive goes on until {last}; download one of them"
-                )
-            found += [kline for kline in klines if start <= kline.date < end]
-            month = until
+        while last is not None and month < end and month <= last:
+            stop = min(next_month(month), end, last + DAY)
+            found += self._month(symbol, month, max(month, start), stop, last, interval)
+            month = next_month(month)
         return found
+
+    def first_day(self, symbol: str) -> dt.date | None:
+        """Return the day of the first candle in the archive."""
+        self._shelf.begin()
+        month, day = self._shelf.oldest(symbol)
+        if month is None or (day is not None and day < month):
+            return day
+        read = self._read(monthly(symbol, month), symbol, month, next_month(month), DAILY)
+        first = min((kline.date for kline, _ in read or []), default=None)
+        return min((d for d in (first, day) if d is not None), default=None)
 
     def now(self) -> dt.datetime:
         """Return the end of the newest day in the archive: every candle in it is closed, none is later."""
         self._shelf.begin()
-        last = self._shelf.last_day(self._symbol)
+        last = self._last_day(self._symbol)
         if last is None:
+            path = monthly(self._symbol, FIRST_DAY)
             raise ConfigurationError(
-                f"BTC_ARCHIVE={self._shelf.location}: no dumps of {self._symbol}; "
-                f"expected files like {monthly(self._symbol, FIRST_DAY)}"
+                f"BTC_ARCHIVE={self._shelf.location}: no dumps of {self._symbol} of days that are over; "
+                f"expected files like {path}{self._shelf.hint(path)}"
             )
         return closes_at(last)
 
-    def _days(
-        self, symbol: str, start: dt.date, end: dt.date, interval: Interval
-    ) -> tuple[list[Kline], str | None]:
-        """Return candles of daily files and the first missing day, which ends daily candles but no bars.
+    def _last_day(self, symbol: str) -> dt.date | None:
+        """Return the newest day that a file holds, of those that are over by this machine's clock."""
+        today = dt.datetime.now(dt.UTC).date()
+        newest, months = self._shelf.newest(symbol, today)
+        for month in months:
+            read = self._read(monthly(symbol, month), symbol, month, next_month(month), DAILY)
+            held = max((kline.date for kline, _ in read or [] if kline.date < today), default=None)
+            if held is not None:
+                return max(newest or held, held)
+        return newest
 
-        At a URL, where each look is a request and there may be no bars at all, as many missing files in a row
-        as the shelf allows end the month.
+    def _month(
+        self, symbol: str, month: dt.date, first: dt.date, stop: dt.date, last: dt.date, interval: Interval
+    ) -> list[Kline]:
+        """Return the candles of [first, stop), days of one month: of its file and of those of its days.
+
+        A day that the month's file skips is one that the exchange lost, unless a daily file has it. At a URL,
+        where each look is a request and there may be no bars at all, only days that are not whole yet are
+        looked for, and as many missing files in a row as the shelf allows end the month.
         """
-        found: list[Kline] = []
-        missing: list[str] = []
+        known = _Candles()
+        path = monthly(symbol, month, interval)
+        whole = self._read(path, symbol, month, next_month(month), interval)
+        known.add(whole or [])
+        covered = max((kline.date for kline, _ in whole or []), default=month - DAY)
         in_a_row = 0
-        for day in days(start, end):
-            path = daily(symbol, day, interval)
-            klines = self._read(path, symbol, day, day + DAY, interval)
-            if klines is None:
-                missing.append(path)
-                in_a_row += 1
-                if interval == DAILY or in_a_row == self._shelf.misses:
-                    break
+        for day in days(first, stop):
+            day_path = daily(symbol, day, interval)
+            if self._shelf.copies(day_path) is None and known.count[day] == interval.bars_a_day:
                 continue
-            in_a_row = 0
-            found += klines
-        return found, missing[0] if missing else None
+            read = self._read(day_path, symbol, day, day + DAY, interval)
+            known.add(read or [])
+            in_a_row = 0 if read is not None else in_a_row + 1
+            if interval == DAILY and read is None and day > covered:
+                raise SourceRefused(self._missing(path, day_path, whole is not None, last))
+            if interval != DAILY and in_a_row == self._shelf.misses:
+                break
+        return known.between(first, stop)
+
+    def _missing(self, month: str, day: str, have_month: bool, last: dt.date) -> str:
+        what = (
+            f"{day} is missing, and {month} ends before it"
+            if have_month
+            else f"{month} and {day} are missing"
+        )
+        hint = self._shelf.hint(month) or self._shelf.hint(day)
+        until = f"though the archive goes on until {last}; download one of them"
+        return f"{self._shelf.location}: {what}, {until}{hint}"
 
     def _read(
         self, path: str, symbol: str, start: dt.date, end: dt.date, interval: Interval
-    ) -> list[Kline] | None:
-        """Return the candles of the file at ``path``; None if there is no such file."""
-        packed = self._shelf.get(path)
-        if packed is None:
-            return None
-        checksum = self._shelf.get(path + ".CHECKSUM")
-        if checksum is None:
-            raise SourceRefused(f"{self._shelf.location}: {path}.CHECKSUM is missing; download it too")
-        return read_dump(path, packed, checksum, symbol=symbol, start=start, end=end, interval=interval)
+    ) -> list[tuple[Kline, str]] | None:
+        """Return the candles of each copy of a dump, with where they are from; None if there is none."""
+        found: list[tuple[Kline, str]] | None = None
+        copies = self._shelf.copies(path)
+        for place in [path] if copies is None else copies:
+            packed = self._shelf.get(place)
+            if packed is None:
+                continue
+            checksum = self._shelf.get(place + ".CHECKSUM")
+            if checksum is None:
+                raise SourceRefused(f"{self._shelf.location}: {place}.CHECKSUM is missing; download it too")
+            klines = read_dump(
+                place, packed, checksum, symbol=symbol, start=start, end=end, interval=interval
+            )
+            found = (found or []) + [(kline, place) for kline in klines]
+        return found
 
 
-class _Shelf(Protocol):
-    """Where dumps lie."""
+class _Candles:
+    """Candles of one pair from several files, which must agree."""
 
-    location: str
+    def __init__(self) -> None:
+        self._known: dict[dt.datetime, tuple[Kline, str]] = {}
+        self.count: Counter[dt.date] = Counter()
+        """How many there are of a day."""
 
-    @property
-    def misses(self) -> int | None:
-        """How many missing files in a row mean that there are no more; None: none does."""
+    def add(self, candles: list[tuple[Kline, str]]) -> None:
+        """Take in the candles of a file.
 
-    def begin(self) -> None:
-        """Start the time of a new question."""
+        Raises:
+            BadCandle: another file says otherwise.
+        """
+        for kline, place in candles:
+            if kline.open_time not in self._known:
+                self._known[kline.open_time] = kline, place
+                self.count[kline.date] += 1
+            before, where = self._known[kline.open_time]
+            if before != kline:
+                raise BadCandle(
+                    f"{kline.symbol} {kline.open_time:%Y-%m-%d %H:%M}: {where} has close {before.close} and "
+                    f"volume {before.volume}, {place} {kline.close} and {kline.volume}; remove the file "
+                    "that is wrong (what Binance restates is right in the later download)"
+                )
 
-    def get(self, path: str) -> bytes | None:
-        """Return the bytes at ``path``; None if there is nothing."""
-
-    def last_day(self, symbol: str) -> dt.date | None:
-        """Return the newest day that a file of ``symbol`` covers."""
-
-
-class _Folder:
-    """Dumps in a local folder."""
-
-    misses = None
-
-    def __init__(self, location: str) -> None:
-        self.location = location
-        self._root = Path(location)
-        if not location or not self._root.is_dir():
-            raise ConfigurationError(f"BTC_ARCHIVE={location}: no such folder with Binance's dumps")
-
-    def begin(self) -> None:
-        """Prepare nothing."""
-
-    def get(self, path: str) -> bytes | None:
-        try:
-            return (self._root / path).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise SourceUnavailable(f"{self.location}/{path}: {error}") from error
-
-    def last_day(self, symbol: str) -> dt.date | None:
-        newest: dt.date | None = None
-        for folder in (monthly(symbol, FIRST_DAY), daily(symbol, FIRST_DAY)):
-            for file in (self._root / folder).parent.glob(f"{symbol}-1d-*.zip"):
-                if (day := _covers(file.name)) is not None:
-                    newest = max(newest or day, day)
-        return newest
-
-
-class _Web:
-    """Dumps behind a URL. There is no listing, so the newest file is searched backwards from today."""
-
-    misses = 3
-
-    def __init__(self, location: str, retry: RetryPolicy) -> None:
-        self.location = location.rstrip("/")
-        self._retry = retry
-        self._deadline = 0.0
-        self._session: Session | None = None
-        self._last: dict[str, dt.date | None] = {}
-
-    def begin(self) -> None:
-        self._deadline = self._retry.begin()
-        self._last.clear()
-
-    def get(self, path: str) -> bytes | None:
-        from btc_assets.market.http_session import NotThere
-
-        address = f"{self.location}/{path}"
-        try:
-            return retry_until(lambda: self._download(address), self._retry, self._deadline, address)
-        except NotThere:
-            return None
-
-    def _download(self, address: str) -> bytes:
-        from btc_assets.market.http_session import Session
-
-        # Taken while in use, so that an attempt that was given up never shares its connection.
-        session, self._session = self._session or Session(), None
-        body = session.get(address, timeout=(self._retry.connect, self._retry.read)).content
-        self._session = session
-        return body
-
-    def last_day(self, symbol: str) -> dt.date | None:
-        if symbol not in self._last:
-            self._last[symbol] = self._search(symbol, dt.datetime.now(dt.UTC).date())
-        return self._last[symbol]
-
-    def _search(self, symbol: str, today: dt.date) -> dt.date | None:
-        for back in range(1, _RECENT_DAYS + 1):
-            day = today - back * DAY
-            if self.get(daily(symbol, day) + ".CHECKSUM") is not None:
-                return day
-        month = today.replace(day=1)
-        while month >= FIRST_DAY.replace(day=1):
-            if self.get(monthly(symbol, month) + ".CHECKSUM") is not None:
-                return next_month(month) - DAY
-            month = (month - DAY).replace(day=1)
-        return None
-
-
-def _covers(name: str) -> dt.date | None:
-    """Return the last day that a dump's name says it covers."""
-    match = _DATED.search(name)
-    if match is None:
-        return None
-    year, month, day = (int(part or 1) for part in match.groups())
-    try:
-        date = dt.date(year, month, day)
-    except ValueError:
-        return None
-    return date if match[3] else next_month(date) - DAY
+    def between(self, start: dt.date, end: dt.date) -> list[Kline]:
+        """Return the candles of the days [start, end), in order."""
+        times = sorted(time for time in self._known if opens_at(start) <= time < opens_at(end))
+        return [self._known[time][0] for time in times]

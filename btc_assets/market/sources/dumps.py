@@ -1,7 +1,7 @@
 """One file of Binance's public dumps: where it lies, and how it is verified before it is believed.
 
-The dumps are zip files with one headerless CSV of twelve columns each (milliseconds until 2024,
-microseconds from 2025), with a ``.CHECKSUM`` (sha256sum format) beside each.
+The dumps are zip files with one CSV of twelve columns each (milliseconds until 2024, microseconds from
+2025; futures have a header row), with a ``.CHECKSUM`` (sha256sum format) beside each.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ import csv
 import datetime as dt
 import hashlib
 import io
+import re
 import zipfile
+from collections.abc import Sequence
 
 from btc_assets.errors import BadCandle, SourceRefused
 from btc_assets.market.anomalies import distinct
 from btc_assets.market.calendar import DAILY, DAY, Interval
 from btc_assets.market.kline import Kline
-from btc_assets.market.wire_format import parse_row
+from btc_assets.market.sources.checksums import stated_sha256
+from btc_assets.market.wire_format import COLUMNS, parse_row
 
 LARGEST_CSV = 2**20
 """Bytes of an unpacked file; a month of daily candles is about 5 kB, of 4-hour bars 30 kB."""
+
+_HEADER = [re.sub("[^a-z]", "", name) for name in COLUMNS[:7]]
+"""How a header row begins, letters alone; tools differ in the names after that."""
 
 
 def monthly(symbol: str, month: dt.date, interval: Interval = DAILY) -> str:
@@ -51,20 +57,27 @@ def read_dump(
 ) -> list[Kline]:
     """Return the candles of length ``interval`` in a dump of bytes ``packed``; all must lie in [start, end).
 
+    A header row and blank lines are skipped.
+
     Raises:
-        SourceRefused: the file does not hash to its checksum, or is not the zip it should be.
+        SourceRefused: the file does not hash to its checksum, is not the zip it should be, or holds no row.
         BadCandle: a row that cannot be true, lies outside the file's days, or contradicts another.
     """
     name = path.rsplit("/", 1)[-1]
     _verify(path, name, packed, checksum)
-    text = _unpack(path, name.removesuffix(".zip") + ".csv", packed)
+    text = _unpack(path, name[: -len(".zip")] + ".csv", packed)
     try:
-        rows = list(csv.reader(io.StringIO(text)))
+        rows = list(enumerate(csv.reader(io.StringIO(text)), start=1))
     except csv.Error as error:
         raise BadCandle(f"{path}: not lines of comma-separated values ({error})") from error
+    rows = [(number, row) for number, row in rows if any(field.strip() for field in row)]
+    if rows and _is_header(path, rows[0][1]):
+        del rows[0]
+    if not rows:
+        raise SourceRefused(f"{path}: holds no candle; download it again, or remove it with its CHECKSUM")
     klines = [
         parse_row(row, symbol=symbol, source="archive", where=f"{path} line {number}", interval=interval)
-        for number, row in enumerate(rows, start=1)
+        for number, row in rows
     ]
     for kline in klines:
         if not start <= kline.date < end:
@@ -72,42 +85,64 @@ def read_dump(
     return distinct(klines)
 
 
+def _is_header(path: str, row: Sequence[str]) -> bool:
+    """Tell whether ``row`` names columns; raise unless they are those that are expected."""
+    names = [re.sub("[^a-z]", "", field.lower()) for field in row]
+    if any(re.search("[0-9]", field) for field in row) or not all(names[: len(_HEADER)]):
+        return False
+    if names[: len(_HEADER)] != _HEADER:
+        raise SourceRefused(f"{path}: its columns are {', '.join(row):.200}; expected {', '.join(COLUMNS)}")
+    return True
+
+
 def _verify(path: str, name: str, packed: bytes, checksum: bytes) -> None:
     """Raise unless ``packed`` hashes to the sha256 that ``checksum`` states for ``name``."""
-    fields = checksum[:1024].decode("ascii", "replace").split()
-    if len(fields) != 2 or fields[1].lstrip("*") != name or len(fields[0]) != 64:
+    stated = stated_sha256(checksum, name)
+    if stated is None:
         raise SourceRefused(f"{path}.CHECKSUM: not the sha256 of {name}; download both files again")
-    if hashlib.sha256(packed).hexdigest() != fields[0].lower():
+    if hashlib.sha256(packed).hexdigest() != stated:
         raise SourceRefused(f"{path}: does not hash to its CHECKSUM; it was not unpacked, download it again")
 
 
 def _unpack(path: str, member: str, packed: bytes) -> str:
-    """Return the text of the one file that may be in the zip, never more than `LARGEST_CSV` of it."""
+    """Return the text of the one CSV that may be in the zip, never more than `LARGEST_CSV` of it."""
     try:
         names, body = _contents(packed)
     except Exception as error:  # zipfile lets errors of a dozen kinds out of a damaged file
         raise SourceRefused(f"{path}: not a readable zip file ({error}); download it again") from error
-    if names != [member]:
+    if len(names) != 1 or not _is_member(names[0], member):
         raise SourceRefused(f"{path}: holds {names[:3]!r:.200} instead of only {member}; not unpacked")
     if len(body) > LARGEST_CSV:
         raise SourceRefused(f"{path}: unpacks to more than {LARGEST_CSV >> 20} MiB; refused")
     try:
-        return body.decode("ascii")
+        return body.removeprefix(b"\xef\xbb\xbf").decode("ascii")
     except UnicodeDecodeError as error:
         raise SourceRefused(f"{path}: {member} is not plain text ({error})") from error
 
 
+def _is_member(name: str, member: str) -> bool:
+    """Tell whether the zip's file ``name`` is ``member``, perhaps in a folder, that leads nowhere else."""
+    *folders, last = name.split("/")
+    return last.casefold() == member.casefold() and not {"", ".."} & set(folders)
+
+
 def _contents(packed: bytes) -> tuple[list[str], bytes]:
-    """Return the names in the zip, and the beginning of its first file.
+    """Return the names in the zip, without what a Mac or a folder adds, and the beginning of its first file.
 
     Only what Binance uses is unpacked: an LZMA member says itself how much memory unpacking it takes.
     """
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        names = archive.namelist()
+        names = [name for name in archive.namelist() if not _is_litter(name)]
         if len(names) != 1:
             return names, b""
-        method = archive.infolist()[0].compress_type
+        method = archive.getinfo(names[0]).compress_type
         if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise zipfile.BadZipFile(f"compression method {method} is not used by Binance")
         with archive.open(names[0]) as file:
             return names, file.read(LARGEST_CSV + 1)
+
+
+def _is_litter(name: str) -> bool:
+    """Tell whether a zip's entry is a folder, or what a desktop puts beside the files that it packs."""
+    last = name.rsplit("/", 1)[-1]
+    return name.startswith("__MACOSX/") or last.startswith("._") or last in ("", ".DS_Store", "Thumbs.db")
