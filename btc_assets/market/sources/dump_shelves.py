@@ -43,7 +43,7 @@ class DumpShelf(Protocol):
         """Return the first month that has a file, and the first day that has one of its own."""
 
     def hint(self, path: str) -> str:
-        """Return what may be the reason that ``path`` is missing, as the end of a sentence; empty: no idea."""
+        """Return a guess why ``path`` is missing, as the end of a sentence; empty: no idea."""
 
 
 class WebShelf:
