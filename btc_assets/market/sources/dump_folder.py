@@ -109,7 +109,8 @@ class FolderShelf:
 
     def _dated(self, symbol: str) -> tuple[set[dt.date], set[dt.date]]:
         """Return the days and the months that have a zip file of daily candles."""
-        days, months = set(), set()
+        days: set[dt.date] = set()
+        months: set[dt.date] = set()
         for name in self._places:
             match = _DUMP.fullmatch(name)
             if match is None or match[5] != "zip" or match[1] != f"{symbol}-{DAILY.name}".casefold():
