@@ -35,10 +35,9 @@ unit:  ## the tests alone; ARGS="tests/market -k simulated"
 
 coverage: setup-dev  ## the fast tests again, counting which lines and branches they run; report in build/coverage
 	rm -rf build/coverage
-	.venv/bin/coverage run -m pytest -n 2 --dist loadfile --hypothesis-profile=ci -m "not faults and not images" $(ARGS)
-	.venv/bin/coverage combine --quiet
-	.venv/bin/coverage html --quiet --directory build/coverage/html
-	.venv/bin/coverage report
+	.venv/bin/coverage run -m pytest -n 2 --dist loadfile --hypothesis-profile=ci -m "not faults and not images" $(ARGS); \
+	  tests=$$?; .venv/bin/coverage combine --quiet && .venv/bin/coverage html --quiet --directory build/coverage/html && \
+	  .venv/bin/coverage report && exit $$tests
 
 test-faults: setup-dev  ## the long trials of the fault matrix
 	$(PY) -m pytest -m faults $(call report,faults) $(ARGS)
