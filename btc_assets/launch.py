@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 import uuid
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,6 +16,7 @@ from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import UNFINISHED, run_tags
 from btc_assets.errors import BtcError
 from btc_assets.settings import Settings
+from btc_assets.supervision.identity import is_running, this_process
 from btc_assets.vocabulary import WORKER_TAG
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -160,48 +161,32 @@ def _first_error(result: dg.ExecuteInProcessResult) -> str:
     return "Dagster's UI shows the run's log"
 
 
-def this_process() -> str:
-    """Return a name for this process that no later process gets."""
-    return f"{_boot_id()}:{os.getpid()}:{_start_ticks(os.getpid())}"
-
-
-def _boot_id() -> str:
-    path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.exists() else "boot"
-
-
-def _start_ticks(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return "?" if _alive(pid) else "gone"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
+def fail_orphaned_runs(instance: dg.DagsterInstance, *, began_before: dt.datetime | None = None) -> list[str]:
     """Mark runs whose process died (power cut, kill -9) as failed and free their pool slots.
+
+    Args:
+        instance: from `open_instance`.
+        began_before: what Dagster's daemon launched before then is dead, too, since no process of the
+            daemon of that time is left: what is queued stays queued. None: judge no run of a daemon.
 
     Returns:
         Their run ids.
     """
     orphaned = []
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
+    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=UNFINISHED)):
+        run = record.dagster_run
         worker = run.tags.get(WORKER_TAG)
         if worker is None:
-            continue
-        boot, pid, ticks = worker.split(":")
-        if boot == _boot_id() and _start_ticks(int(pid)) == ticks:
+            queued = run.status == dg.DagsterRunStatus.QUEUED
+            if queued or began_before is None or _utc(record.update_timestamp) > began_before:
+                continue
+        elif is_running(worker):
             continue
         instance.report_run_failed(run, "the process that ran it is gone")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         orphaned.append(run.run_id)
     return orphaned
+
+
+def _utc(moment: dt.datetime) -> dt.datetime:
+    return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -28,6 +28,9 @@ PREFIX = "BTC_"
 OUTSIDE = ("s3://", "git+file://", "git+ssh://", "git+https://")
 """How the address of a sink that keeps heads can begin, if it is no file."""
 
+PATHS = ("data_dir", "cache_dir", "archive", "landing", "ledger_tsa_roots", "ledger_headers", "ledger_sink")
+"""Settings that may name files or folders."""
+
 
 def _check_known(value: str, known: Sequence[str]) -> str:
     """Return ``value`` if it is one of ``known``, else refuse it and name the nearest."""
@@ -203,13 +206,17 @@ class Settings(BaseModel):
         return os.environ.get("DAGSTER_HOME") or f"{base}/dagster"
 
     def environment(self) -> dict[str, str]:
-        """Return the settings that differ from their defaults, as variables for another process."""
+        """Return the settings that were given or differ from the defaults, as variables for another process.
+
+        Paths are absolute, so that it may have another working folder.
+        """
         found = {}
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            if value != field.default:
+            if value != field.default or name in self.model_fields_set or name in PATHS:
                 secret = getattr(value, "get_secret_value", None)
-                found[PREFIX + name.upper()] = str(secret() if secret else value)
+                text = str(secret() if secret else value)
+                found[PREFIX + name.upper()] = _absolute(text) if name in PATHS else text
         return found
 
     @property
@@ -266,6 +273,13 @@ def _private_address(address: str) -> str:
     if parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", address):
         raise ValueError(f"{address} holds a user, a query, a fragment or an odd character")
     return address
+
+
+def _absolute(paths: str) -> str:
+    """Return a list of paths, parted by semicolons, as absolute ones, and addresses as they are."""
+    return ";".join(
+        part if not part or "://" in part else str(Path(part).absolute()) for part in paths.split(";")
+    )
 
 
 def _empty(value: object) -> bool:

@@ -95,6 +95,13 @@ GROUPS: dict[str, list[Row]] = {
         Row("W6", "Security headers", "On every response"),
         Row("W7", "An oversized body, an odd method", "413, 405"),
     ],
+    "Processes": [
+        Row("P1", "`btc up` is killed, its terminal closed, or it began as a background job of a script",
+            "Nothing that it started outlives it; SIGINT, SIGTERM and SIGHUP end it"),
+        Row("P2", "`btc up` and what watches over it are killed at once",
+            "The next start ends what they left, marks runs as failed, and heals; nothing else is touched"),
+        Row("P3", "Two `btc up` on one store or one home", "The second is refused; others run side by side"),
+    ],
     "Configuration": [
         Row("K1", "A blank key or one with a line break", "Names the variable, never the value"),
         Row("K2", "A secret in the environment", "In no log, repr, table or image"),

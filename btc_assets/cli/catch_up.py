@@ -6,6 +6,7 @@ Run as ``python -m btc_assets.cli.catch_up``, a process of its own, so that Tens
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -47,8 +48,11 @@ def newest_day(source: KlineSource, symbol: str) -> dt.date:
     )
 
 
-def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
-    """Materialise what is missing: the whole history of candles and features, and recent forecasts."""
+def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.datetime | None = None) -> None:
+    """Materialise what is missing: the whole history of candles and features, and recent forecasts.
+
+    ``alone_since``: when no other process worked on this store, if that is known; see `fail_orphaned_runs`.
+    """
     from btc_assets.io.progress import report
     from btc_assets.launch import fail_orphaned_runs, open_instance
 
@@ -57,7 +61,7 @@ def catch_up(settings: Settings, origins: int = ORIGINS) -> None:
 
     newest = newest_day(open_source(settings), settings.symbol)
     with open_instance(settings) as instance:
-        fail_orphaned_runs(instance)
+        fail_orphaned_runs(instance, began_before=alone_since)
         load_history(settings, instance, newest)
         issue_forecasts(settings, instance, newest, origins)
 
@@ -148,13 +152,24 @@ def outdated(settings: Settings) -> bool:
     return False
 
 
+def started_alone() -> dt.datetime | None:
+    """Return when this process began, if `btc up` started it: before its Dagster, and holding the folders."""
+    import psutil
+
+    from btc_assets.supervision.descendants import VARIABLE
+
+    if VARIABLE not in os.environ:
+        return None
+    return dt.datetime.fromtimestamp(psutil.Process().create_time(), dt.UTC)
+
+
 def main() -> None:
     """Catch up with the environment's settings; exit code 1 and one sentence when that fails."""
     settings = load()
     from btc_assets.io.progress import done
 
     try:
-        catch_up(settings)
+        catch_up(settings, alone_since=started_alone())
     except BtcError as error:
         print(f"btc: {error}", file=sys.stderr)
         sys.exit(1)

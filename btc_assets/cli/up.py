@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from btc_assets.cli.options import one_of
-from btc_assets.cli.processes import ManagedProcess, Supervisor, require_free_port
 from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home
-from btc_assets.errors import BtcError, ConfigurationError, SourceError, StorageError
+from btc_assets.errors import BtcError, SourceError
 from btc_assets.extras import require_extras
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import SOURCES
+
+if TYPE_CHECKING:
+    from btc_assets.supervision.processes import ManagedProcess, Supervisor
 
 PROBE_TIMEOUT = 8.0
 """Seconds that the exchange may take to answer before the simulated market takes its place."""
@@ -46,15 +46,19 @@ def up(
     """
     require_extras("graph", "train", *(() if once else ("web",)), purpose="`btc up`")
     settings = choose_settings(source, web_port=web_port, dagster_port=dagster_port)
-    if not once:
-        require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")
-        require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")
-        warn_of_public_address(settings)
-    with lock_data_folder(settings) as home, Supervisor(home / "logs") as supervisor:
-        signal.signal(signal.SIGTERM, _as_interrupt)
-        with contextlib.suppress(KeyboardInterrupt):
-            serve(settings, supervisor, once)
-        typer.echo("stopping ...")
+    from btc_assets.supervision.processes import Supervisor, require_free_port
+    from btc_assets.supervision.signals import interrupted_by_signals
+
+    with hold_folders(settings) as folder:
+        end_orphans(folder)
+        if not once:
+            require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")
+            require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")
+            warn_of_public_address(settings)
+        with interrupted_by_signals(), Supervisor(folder) as supervisor:
+            with contextlib.suppress(KeyboardInterrupt):
+                serve(settings, supervisor, once)
+            typer.echo("stopping ...")
     typer.echo("stopped.")
 
 
@@ -100,29 +104,29 @@ def choose_settings(source: str | None, **ports: int | None) -> Settings:
 
 
 @contextlib.contextmanager
-def lock_data_folder(settings: Settings) -> Iterator[Path]:
-    """Lock the data folder for one ``btc up``; yields the folder of logs and locks.
+def hold_folders(settings: Settings) -> Iterator[Path]:
+    """Lock the data folder and Dagster's home for one ``btc up``; yields the folder of its logs.
 
     Raises:
-        StorageError: the folder cannot be written.
-        ConfigurationError: another ``btc up`` holds it.
+        StorageError: a folder cannot be written, or its file system has no locks.
+        ConfigurationError: another ``btc up`` holds one of them.
     """
-    home = Path(settings.dagster_home).parent
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        lock: IO[str] = (home / "up.lock").open("a")
-    except OSError as error:
-        raise StorageError(
-            f"the data folder {home} cannot be written ({error.strerror}); set BTC_DATA_DIR to one that can"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigurationError(
-                f"another `btc up` is using {home}; stop it, or set BTC_DATA_DIR to another folder"
-            ) from None
-        yield home
+    from btc_assets.supervision.lock import hold
+
+    home = Path(settings.dagster_home)
+    folder = home.parent if "://" in settings.root else Path(settings.root)
+    with contextlib.ExitStack() as held:
+        for path, variable in {folder: "BTC_DATA_DIR", home: "DAGSTER_HOME"}.items():
+            held.enter_context(hold(path, variable))
+        yield folder
+
+
+def end_orphans(folder: Path) -> None:
+    """End the processes of a ``btc up`` on ``folder`` that was killed."""
+    from btc_assets.supervision.descendants import end, orphans
+
+    if count := end(lambda: orphans(folder)):
+        typer.echo(f"ended {count} processes that an earlier `btc up` left behind when it was killed")
 
 
 def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
@@ -138,11 +142,12 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
     if not once:
         while worker.alive and not is_initialised(settings):
             time.sleep(0.1)
-        servers.append(supervisor.start("dagster", dagster_command(settings), environment))
+        home = environment["DAGSTER_HOME"]
+        servers.append(supervisor.start("dagster", dagster_command(settings, home), environment, home))
         typer.echo(
             f"Dagster    http://{settings.dagster_host}:{settings.dagster_port}  (a minute on a first start)"
         )
-    show_progress(settings, worker, servers)
+    show_progress(settings, worker, lambda: supervisor.require_alive(servers))
     if once:
         return
     typer.secho(
@@ -151,18 +156,22 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
         bold=True,
     )
     while True:
-        require_alive(servers)
+        supervisor.require_alive(servers)
         time.sleep(0.5)
 
 
-def dagster_command(settings: Settings) -> list[str]:
-    """Return the command that runs Dagster's webserver and daemon over our code location."""
+def dagster_command(settings: Settings, home: str) -> list[str]:
+    """Return the command that runs Dagster's webserver and daemon over our code location.
+
+    Dagster puts its working folder first on the path of imports, and reads an ``.env`` there over the
+    environment; so it works in its home, and every setting is handed to it.
+    """
     host, port = settings.dagster_host, str(settings.dagster_port)
-    return ["dagster", "dev", "-m", "btc_assets.definitions", "-h", host, "-p", port]
+    return ["dagster", "dev", "-m", "btc_assets.definitions", "-d", home, "-h", host, "-p", port]
 
 
-def show_progress(settings: Settings, worker: ManagedProcess, servers: list[ManagedProcess]) -> None:
-    """Show progress bars until the worker is done.
+def show_progress(settings: Settings, worker: ManagedProcess, check: Callable[[], None]) -> None:
+    """Show progress bars until the worker is done, and ``check`` meanwhile.
 
     Raises:
         BtcError: the worker or a server failed; shows the end of its log.
@@ -177,7 +186,7 @@ def show_progress(settings: Settings, worker: ManagedProcess, servers: list[Mana
     with Bars(*columns) as bars:
         tasks: dict[str, TaskID] = {}
         while worker.alive:
-            require_alive(servers)
+            check()
             progress = read(settings.root)
             if progress is not None:
                 if progress.stage not in tasks:
@@ -192,16 +201,3 @@ def show_progress(settings: Settings, worker: ManagedProcess, servers: list[Mana
                 bars.update(task, completed=1.0)
     if worker.popen.returncode != 0:
         raise BtcError(f"catching up failed:\n{worker.log_tail()}\nThe whole log is {worker.log}.")
-
-
-def require_alive(servers: list[ManagedProcess]) -> None:
-    """Raise BtcError with the end of its log if a server has stopped by itself."""
-    for server in servers:
-        if not server.alive:
-            raise BtcError(
-                f"{server.name} stopped by itself:\n{server.log_tail()}\nThe whole log is {server.log}."
-            )
-
-
-def _as_interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -18,11 +18,11 @@ from btc_assets.contracts import HYPERPARAMETERS
 from btc_assets.defs.assets import hyperparameters
 from btc_assets.defs.assets.hyperparameters import table_row, tuned_hyperparameters
 from btc_assets.defs.resources import Platform
-from btc_assets.launch import this_process
 from btc_assets.modeling.hyperparameters import DEFAULTS
 from btc_assets.modeling.tuning import TUNING_END, Tuned
 from btc_assets.modeling.vintages import VintageBook
 from btc_assets.modeling.worker_processes import cores
+from btc_assets.supervision.identity import this_process
 from btc_assets.vocabulary import WORKER_TAG
 
 OTHER = dataclasses.replace(DEFAULTS["mlp"], units=24)

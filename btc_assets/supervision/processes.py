@@ -1,0 +1,166 @@
+"""Start long-lived processes, watch them, and stop them with everything that they started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from btc_assets.errors import BtcError, ConfigurationError
+from btc_assets.supervision import warden
+from btc_assets.supervision.descendants import descendants, end, mark
+from btc_assets.supervision.signals import uninterrupted
+
+STOP_TIMEOUT = 20.0
+"""Seconds that a process gets to stop by itself before it is killed."""
+
+LONGEST_TMPDIR = 70
+"""Bytes that TMPDIR may have: the address of a socket below it has 107 at most."""
+
+
+@dataclass
+class ManagedProcess:
+    """A running process: its name for messages, and the file its output goes to."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is still running."""
+        return self.popen.poll() is None
+
+    def log_tail(self, lines: int = 15) -> str:
+        """Return the last ``lines`` of its output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass
+class Supervisor:
+    """Starts processes that work on ``folder``; none outlives this one, however this one ends.
+
+    They are stopped on exit, newest first. If this process is killed, the warden stops them; if both are,
+    the next start does (`btc_assets.supervision.descendants`).
+    """
+
+    folder: Path
+    stop_timeout: float = STOP_TIMEOUT
+    running: list[ManagedProcess] = field(default_factory=list)
+    _warden: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Supervisor:
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with uninterrupted():
+            self.stop()
+
+    @property
+    def log_folder(self) -> Path:
+        """The folder of what the processes write to standard output and error."""
+        return self.folder / "logs"
+
+    def start(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: str | None = None
+    ) -> ManagedProcess:
+        """Start ``python -m command``, without the working folder on the path of imports.
+
+        Args:
+            name: for messages; the output goes to ``<name>.log``.
+            command: module and its arguments.
+            environment: variables on top of those of this process.
+            folder: its working folder; this process's unless given.
+        """
+        self._ensure_warden()
+        log = self.log_folder / f"{name}.log"
+        with log.open("wb") as sink:
+            popen = subprocess.Popen(  # noqa: S603 - our own modules, no shell
+                [sys.executable, "-m", *command],
+                env={**self._environment(), **environment},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        process = ManagedProcess(name, popen, log)
+        self.running.append(process)
+        return process
+
+    def require_alive(self, servers: Sequence[ManagedProcess]) -> None:
+        """Raise BtcError with the end of its log if a server has stopped by itself."""
+        self._ensure_warden()
+        for server in servers:
+            if not server.alive:
+                raise BtcError(
+                    f"{server.name} stopped by itself:\n{server.log_tail()}\nThe whole log is {server.log}."
+                )
+
+    def stop(self) -> None:
+        """Ask every process group to stop, wait, and kill what is left of all that was started."""
+        for process in reversed(self.running):
+            _signal_group(process, signal.SIGINT if process.name == "dagster" else signal.SIGTERM)
+        for process in reversed(self.running):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.popen.wait(self.stop_timeout)
+            _signal_group(process, signal.SIGKILL)
+            process.popen.wait()
+        self.running.clear()
+        if self._warden is not None:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._warden.communicate(warden.DONE, timeout=STOP_TIMEOUT)
+            self._warden = None
+        end(descendants, grace=1.0)
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **mark(self.folder), "PYTHONSAFEPATH": "1", "TMPDIR": _short_tmpdir()}
+
+    def _ensure_warden(self) -> None:
+        if self._warden is not None and self._warden.poll() is None:
+            return
+        self._warden = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [sys.executable, "-m", warden.__name__, str(self.folder), str(self.stop_timeout)],
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def _short_tmpdir() -> str:
+    """Return a folder of temporary files in which Dagster's code server can bind a socket."""
+    chosen = tempfile.gettempdir()
+    return chosen if len(os.fsencode(chosen)) <= LONGEST_TMPDIR else "/tmp"  # noqa: S108
+
+
+def _signal_group(process: ManagedProcess, number: signal.Signals) -> None:
+    # The group outlives its leader while a grandchild runs, so it is signalled even then.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.popen.pid, number)
+
+
+def require_free_port(host: str, port: int, what: str, flag: str) -> None:
+    """Refuse a port that something else listens on.
+
+    Raises:
+        ConfigurationError: names the port, what wanted it and the flag that changes it.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {port} on {host}, wanted for {what}, cannot be used ({error.strerror}); "
+                f"stop what uses it, or choose another with {flag}"
+            ) from None

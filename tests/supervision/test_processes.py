@@ -1,0 +1,140 @@
+"""However a program ends, nothing that it started outlives it, and nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from btc_assets.supervision.descendants import end, mark, orphans
+
+SUPPORT = Path(__file__).parents[1] / "support"
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{SUPPORT}:{ROOT}", "PYTHONUNBUFFERED": "1"}
+SOON = 40.0
+FAMILY = 4
+"""The program, its warden, a stubborn process and the child of it."""
+
+
+def running(folder: Path) -> list[psutil.Process]:
+    """The processes that were started for ``folder``, by their command lines."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if process.info["status"] != psutil.STATUS_ZOMBIE and str(folder) in (process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+def wait_until(true: Callable[[], bool], seconds: float = SOON) -> None:
+    end_at = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end_at
+        time.sleep(0.05)
+
+
+def start(folder: Path, **more: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "supervised", str(folder)]
+    process = subprocess.Popen(command, env=ENVIRONMENT, **more)  # type: ignore[call-overload]
+    wait_until(lambda: len(running(folder)) == FAMILY)
+    return process  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    for process in running(tmp_path):
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_P1_a_signal_ends_all_that_was_started(folder: Path, number: signal.Signals) -> None:
+    process = start(folder)
+    process.send_signal(number)
+    assert process.wait(SOON) == 0
+    assert running(folder) == []
+
+
+def test_P1_a_killed_program_takes_all_that_it_started_along(folder: Path) -> None:
+    process = start(folder)
+    process.kill()
+    process.wait()
+    wait_until(lambda: running(folder) == [])
+
+
+def test_P1_a_closed_terminal_takes_all_that_was_started_along(folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    terminal = [sys.executable, "-c", "import os, sys; os.setsid(); import fcntl, termios; "
+                "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])",
+                sys.executable, "-m", "supervised", str(folder)]  # fmt: skip
+    process = subprocess.Popen(terminal, env=ENVIRONMENT, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    wait_until(lambda: len(running(folder)) == FAMILY)
+    os.close(ours)
+    assert process.wait(SOON) == 0
+    assert running(folder) == []
+
+
+def test_P1_a_background_job_that_inherits_an_ignored_interrupt_can_be_interrupted(folder: Path) -> None:
+    process = start(folder, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(SOON) == 0
+    assert running(folder) == []
+
+
+def test_P1_what_nohup_started_outlives_its_terminal(folder: Path) -> None:
+    process = start(folder, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    assert len(running(folder)) == FAMILY
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(SOON) == 0
+
+
+def test_P1_a_killed_warden_is_replaced(folder: Path) -> None:
+    process = start(folder)
+    (warden,) = [p for p in running(folder) if "btc_assets.supervision.warden" in p.cmdline()]
+    warden.kill()
+    wait_until(lambda: len(running(folder)) == FAMILY and not warden.is_running())
+    process.kill()
+    process.wait()
+    wait_until(lambda: running(folder) == [])
+
+
+def test_P2_the_next_start_ends_what_a_killed_program_and_its_warden_left(folder: Path) -> None:
+    process = start(folder)
+    process.send_signal(signal.SIGSTOP)  # it would start another warden
+    (warden,) = [p for p in running(folder) if "btc_assets.supervision.warden" in p.cmdline()]
+    warden.kill()
+    process.kill()
+    process.wait()
+    assert len(running(folder)) == FAMILY - 2
+    assert end(lambda: orphans(folder), grace=0.5) == FAMILY - 2
+    assert running(folder) == []
+
+
+def test_P2_nothing_of_anybody_else_is_taken_for_an_orphan(folder: Path) -> None:
+    """Not what has no owner's mark, what has a living one, or what worked on another folder."""
+    other = folder / "other"
+    other.mkdir()
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)", str(folder)]
+    living = mark(folder)
+    dead, foreign = ({name: f"x{value}" for name, value in mark(place).items()} for place in (folder, other))
+    processes = [
+        subprocess.Popen(sleep, env={**os.environ, **marked}) for marked in ({}, living, foreign, dead)
+    ]
+    try:
+        wait_until(lambda: len(running(folder)) == 4)
+        assert [p.pid for p in orphans(folder)] == [processes[-1].pid]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
