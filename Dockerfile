@@ -14,6 +14,7 @@ ENV PATH=/opt/project/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/project \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
     BTC_DATA_DIR=/data \
     BTC_CACHE_DIR=/cache
 WORKDIR /app
@@ -49,14 +50,14 @@ USER 1000:1000
 VOLUME ["/data", "/cache"]
 EXPOSE 8050
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
-  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/' % os.environ.get('PORT', '8050'), timeout=5)"]
+  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/health' % os.environ.get('PORT', '8050'), timeout=5)"]
 CMD ["python", "-m", "btc_dash"]
 
 FROM tools AS packages-dagster
 COPY requirements/image-dagster.txt requirements/
 RUN /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps --require-hashes -r requirements/image-dagster.txt
 
-# One image, three commands: the webserver (default), the daemon (`dagster-daemon run`), and the code
+# One image, three commands: the webserver behind its guard (default), the daemon (`dagster-daemon run`), and the code
 # location (`dagster code-server start -h 0.0.0.0 -p 4000 -m btc_assets.definitions`).
 # Dagster's UI has no login: publish its port to nobody but a proxy that has one.
 FROM base AS dagster
@@ -75,4 +76,4 @@ VOLUME ["/data", "/cache"]
 EXPOSE 3000 4000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:3000/server_info', timeout=5)"]
-CMD ["dagster-webserver", "-h", "0.0.0.0", "-p", "3000", "-w", "/app/workspace.yaml"]
+CMD ["python", "-m", "btc_assets.webserver", "-h", "0.0.0.0", "-p", "3000", "-w", "/app/workspace.yaml"]

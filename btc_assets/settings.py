@@ -96,6 +96,11 @@ class Settings(BaseModel):
     dagster_host: str = Field(
         "127.0.0.1", description="address Dagster's UI listens on; it has no login of its own"
     )
+    dagster_hosts: str = Field(
+        "",
+        description="names under which Dagster's UI is reached, as through a reverse proxy, separated by "
+        "commas; IP addresses and names such as localhost, without a dot or ending in .internal need none",
+    )
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's UI")
     stale_after_hours: float = Field(3.0, gt=0, description="hours after which data counts as stale")
     notify_smtp: Annotated[str, Field(pattern=r"^(smtps?://[^\s/@]+)?$")] = Field(

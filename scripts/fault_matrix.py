@@ -101,6 +101,8 @@ GROUPS: dict[str, list[Row]] = {
         Row("P2", "`btc up` and what watches over it are killed at once",
             "The next start ends what they left, marks runs as failed, and heals; nothing else is touched"),
         Row("P3", "Two `btc up` on one store or one home", "The second is refused; others run side by side"),
+        Row("P4", "Another web page drives Dagster through the operator's browser, or rebinds its name",
+            "Refused; the UI, its websockets, and programs go on working"),
     ],
     "Configuration": [
         Row("K1", "A blank key or one with a line break", "Names the variable, never the value"),

@@ -167,7 +167,8 @@ def dagster_command(settings: Settings, home: str) -> list[str]:
     environment; so it works in its home, and every setting is handed to it.
     """
     host, port = settings.dagster_host, str(settings.dagster_port)
-    return ["dagster", "dev", "-m", "btc_assets.definitions", "-d", home, "-h", host, "-p", port]
+    module = "btc_assets.definitions"
+    return ["btc_assets.webserver.dev", "-m", module, "-d", home, "-h", host, "-p", port]
 
 
 def show_progress(settings: Settings, worker: ManagedProcess, check: Callable[[], None]) -> None:

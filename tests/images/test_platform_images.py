@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 HEALTHY = ("--tmpfs", "/cache:rw,mode=1777", "--no-healthcheck")
 
+WEBSERVER = ["python", "-m", "btc_assets.webserver", "-h", "127.0.0.1"]
+
 
 @pytest.fixture(scope="module")
 def dash() -> str:
@@ -82,7 +84,17 @@ def test_the_graph_loads_and_the_webserver_answers(dagster: str, data: Path, hom
         f"{home}:/opt/dagster:rw",
         *HEALTHY,
     ]
-    command = ["dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", "/app/workspace.yaml"]
+    command = [
+        "python",
+        "-m",
+        "btc_assets.webserver",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-w",
+        "/app/workspace.yaml",
+    ]
     with images.started(dagster, *options, "--", *command) as container:
         container.wait_for(f"http://127.0.0.1:{port}/server_info", seconds=240)
         query = {"query": "{ assetNodes { assetKey { path } } }"}
@@ -100,7 +112,17 @@ def test_the_deployed_instance_serves_from_a_read_only_root(dagster: str, data: 
     """With the image's own dagster.yaml, on a real PostgreSQL, nothing mounted over DAGSTER_HOME."""
     port = free_port()
     given = {"BTC_SOURCE": "simulated", "DAGSTER_LOGS_BUCKET": "logs", "AWS_DEFAULT_REGION": "eu-central-1"}
-    command = ["dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", "/app/workspace.yaml"]
+    command = [
+        "python",
+        "-m",
+        "btc_assets.webserver",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-w",
+        "/app/workspace.yaml",
+    ]
     with postgres() as database:
         options = [
             part for name, value in {**given, **database}.items() for part in ("-e", f"{name}={value}")

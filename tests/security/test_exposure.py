@@ -22,7 +22,7 @@ def test_by_default_nothing_listens_beyond_this_machine() -> None:
     settings = load({})
     assert ipaddress.ip_address(settings.web_host).is_loopback
     assert ipaddress.ip_address(settings.dagster_host).is_loopback
-    command = dagster_command(settings)
+    command = dagster_command(settings, "home")
     assert command[command.index("-h") + 1] == "127.0.0.1"
 
 

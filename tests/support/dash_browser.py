@@ -33,9 +33,9 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def launch(playwright: Playwright) -> Browser:
-    """Start it, headless."""
-    return playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+def launch(playwright: Playwright, *flags: str) -> Browser:
+    """Start it, headless, with more ``flags``."""
+    return playwright.chromium.launch(executable_path=chromium(), args=[*_FLAGS, *flags])
 
 
 class PageVisit:

@@ -1,0 +1,29 @@
+"""``python -m btc_assets.webserver`` is ``dagster-webserver`` behind the guard; the options are the same."""
+
+from __future__ import annotations
+
+from dagster_webserver import app, cli
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.middleware import Middleware
+
+from btc_assets.settings import Settings, load
+from btc_assets.webserver.guard import Guard
+
+
+class GuardedWebserver(DagsterWebserver):  # type: ignore[type-arg]
+    """Dagster's webserver, every request of which goes through the guard first."""
+
+    def build_middleware(self) -> list[Middleware]:
+        """Put the guard before Dagster's own middleware."""
+        hosts = Settings.split(load().dagster_hosts)
+        return [Middleware(Guard, hosts=hosts), *super().build_middleware()]
+
+
+def main() -> None:
+    """Run Dagster's command with our webserver in place of its own."""
+    vars(app)["DagsterWebserver"] = GuardedWebserver
+    cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
+
+
+if __name__ == "__main__":
+    main()
