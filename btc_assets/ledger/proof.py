@@ -13,15 +13,18 @@ import polars as pl
 
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
+from btc_assets.ledger import verification
 from btc_assets.ledger.digest import FORECAST_COLUMNS
 from btc_assets.ledger.publishing.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
-from btc_assets.ledger.verification import verify_proof
 from btc_assets.series import PROVENANCE, SERIES
 from btc_assets.storage.bitemporal import versions
 from btc_assets.storage.registry.manifest import MANIFEST, canonical_json
 from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableReader
+
+SCRIPTS = ("verify_proof.py", "block_proof.py", "track_record.py")
+"""What checks a proof with Python's standard library alone."""
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _ROWS_AT_ONCE = 50_000
@@ -39,7 +42,7 @@ models/             the manifest (hashes of all files) of each model that was us
 heads.jsonl         hashes that were published, and by whose clock they are dated
 heads/              the proofs of that: OpenTimestamps (.ots) and time stamps of RFC 3161 (.tsr)
 block_headers.txt   headers of Bitcoin blocks, as the operator knows them
-verify_proof.py     the script; read it before you trust it
+verify_proof.py     the script, with block_proof.py and track_record.py; read them before you trust them
 
 What this proves, and what it cannot, is in docs/ledger.md of the project.
 """
@@ -88,7 +91,8 @@ def export_proof(
         said = {"symbol": symbol, "from": str(start), "to": str(end), "series": _said_of_series()}
         (draft / "bundle.json").write_bytes(canonical_json(said))
         (draft / "README.txt").write_text(_readme(symbol, start, end))
-        shutil.copyfile(verify_proof.__file__, draft / "verify_proof.py")
+        for script in SCRIPTS:
+            shutil.copyfile(Path(verification.__file__).with_name(script), draft / script)
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

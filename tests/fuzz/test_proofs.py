@@ -15,7 +15,7 @@ from btc_assets.errors import LedgerError
 from btc_assets.ledger.publishing import opentimestamps as ots
 from btc_assets.ledger.publishing.authority import verify_token
 from btc_assets.ledger.publishing.block_headers import block_time
-from btc_assets.ledger.verification import verify_proof
+from btc_assets.ledger.verification import block_proof
 
 DIGEST = bytes.fromhex("aa" * 32)
 MESSAGE = b"ab" * 32
@@ -36,7 +36,7 @@ def test_any_bytes_are_a_proof_that_is_written_as_it_was_meant_or_bad(data: byte
         paths = ots.decode(data, DIGEST)
         assert ots.decode(ots.encode(paths, DIGEST), DIGEST) == paths
     with contextlib.suppress(ValueError):
-        for _, root in verify_proof.blocks(data, DIGEST):
+        for _, root in block_proof.blocks(data, DIGEST):
             assert 0 < len(root) <= 4096
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -58,5 +58,5 @@ def test_no_bytes_are_a_block_that_nobody_mined(data: bytes) -> None:
         block_time(data, data[36:68])
         raise AssertionError("a block for nothing")
     with contextlib.suppress(ValueError, LookupError):
-        verify_proof.block_time(data, 0, data[36:68])
+        block_proof.block_time(data, 0, data[36:68])
         raise AssertionError("a block for nothing")

@@ -1,23 +1,24 @@
-"""Verify an exported proof without the software that made it: one file, Python's own library, no network.
+"""Verify an exported proof without the software that made it, with Python's own library and no network.
 
     python verify_proof.py [HASH] [--headers FILE]
 
-    HASH: a head that you saw published, which must be in the chain
+    HASH: a head that you saw published, which must be in the chain; no live forecast after it counts
     FILE: headers of Bitcoin blocks, to check when the chain existed: Electrum's blockchain_headers (80 bytes
           each, from block 0 on), or a line for each block, its height and 160 hex digits
 
-Read it before you trust it. docs/ledger.md says what each check proves, and what none of them can.
+Read it before you trust it, and the two short files it uses, block_proof.py and track_record.py.
+docs/ledger.md says what each check proves, and what none of them can.
 """
 
 import argparse
-import csv
 import datetime as dt
 import functools
 import gzip
 import hashlib
-import io
+import itertools
 import json
 import re
+import runpy
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -25,273 +26,308 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-DAY = dt.timedelta(days=1)
+DAY, APART = dt.timedelta(days=1), dt.timedelta(minutes=5)  # the second: how far two clocks may differ
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC
 Record = dict[str, Any]
+BLOCKS, SCORES = (runpy.run_path(str(HERE / name)) for name in ("block_proof.py", "track_record.py"))
+MARGIN: dt.timedelta = BLOCKS["MARGIN"]
 
 
 @functools.lru_cache(maxsize=100_000)
 def instant(text: str) -> dt.datetime:
-    """Return a day's midnight, or an instant, UTC."""
+    """Read a day's midnight, or an instant, UTC."""
     return dt.datetime.fromisoformat(text.replace("Z", ""))
 
 
 def days(text: str) -> int:
-    """Count the days since 1970-01-01."""
+    """Count days since 1970-01-01."""
     return (instant(text) - EPOCH).days
 
 
 def microseconds(text: str) -> int:
-    """Count the microseconds since 1970-01-01."""
+    """Count microseconds since 1970-01-01."""
     return (instant(text) - EPOCH) // dt.timedelta(microseconds=1)
 
 
-CELLS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    **dict.fromkeys(("symbol", "model"), ("24s", str.encode)),
-    **dict.fromkeys(("date", "origin_date", "target_date", "vintage"), ("q", days)),
-    **dict.fromkeys(("open_time", "close_time"), ("q", microseconds)),
-    **dict.fromkeys(("horizon", "trades"), ("q", int)),
+DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+TIME = DATE + "T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}[.][0-9]{6}Z"
+NAME, SHA256 = "[A-Za-z0-9_]{1,24}", "[0-9a-f]{64}"
+NUMBER = ("d", float, "(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:e[+-]?[0-9]+)?")
+CELLS: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    **dict.fromkeys(("symbol", "model", "source"), ("24s", str.encode, NAME)),
+    **dict.fromkeys(("date", "origin_date", "target_date", "vintage"), ("q", days, DATE)),
+    **dict.fromkeys(("open_time", "close_time", "issued_at", "ingested_at"), ("q", microseconds, TIME)),
+    **dict.fromkeys(("horizon", "trades"), ("q", int, "0|[1-9][0-9]{0,17}")),
 }
-"""How a cell is packed, big-endian, and from what; every other column is an IEEE-754 double."""
-
-
-FIRST_SERIES: dict[str, Record] = {
-    "raw_klines": {"field": "candles_sha256", "order": ["date"]},
-    "raw_klines_4h": {"field": "bars_sha256", "order": ["date", "open_time"]},
+"""How a cell is packed, big-endian, from what, and its one form; every other column is a double."""
+FORMS = {
+    **dict.fromkeys(("issued_at", "local_clock", "source_clock"), TIME),
+    **dict.fromkeys(("began", "origin_date", "vintage"), DATE),
+    **dict.fromkeys(("symbol", "model"), NAME),
+    **dict.fromkeys(("previous_sha256", "manifest_sha256"), SHA256),
+    **dict.fromkeys(("code_version", "note"), "[^\x00-\x1f\x7f]*"),
+    "kind": "genesis|live|late|back-filled",
 }
-"""The series of a bundle that does not say which it holds, as those of 0.2.0."""
-
-NO_SERIES = {"rows_sha256", "features_sha256", "previous_sha256"}
-"""A record's hashes of other things than a series."""
-
-
-def table(name: str, unhashed: int) -> Iterator[tuple[Record, bytes]]:
-    """Yield nothing and what precedes the rows in a hash; then each row and what is hashed of it.
-
-    The last ``unhashed`` columns are in no hash.
-    """
-    with gzip.open(HERE / f"{name}.csv.gz", "rt", newline="") as file:
-        lines = csv.reader(file)
-        columns = next(lines)
-        kept = columns[:-unhashed]
-        packing = struct.Struct(">" + "".join(CELLS.get(c, ("d", float))[0] for c in kept))
-        readers = [CELLS.get(c, ("d", float))[1] for c in kept]
-        yield {}, f"{name}\n{' '.join(kept)}\n".encode()
-        for line in lines:
-            cells = packing.pack(*[read(text) for read, text in zip(readers, line)])  # noqa: B905
-            yield dict(zip(columns, line)), cells  # noqa: B905 - this also runs on Python 3.9
+"""The one form of each text in a record; its other hashes may be empty, all else is a whole number."""
+VINTAGE = {"model", "vintage", "revision", "manifest_sha256"}
+RECORD = {"seq", "rows", "rows_sha256", "candles_sha256", "candles_version", "features_sha256"} | {
+    *(FORMS.keys() - {"model", "vintage", "manifest_sha256"}),
+    *("features_version", "vintages", "settings", "supersedes"),
+}
+"""What every record has; of each further series it has a hash and a version more."""
 
 
-def check(record: Record, what: str, fine: bool) -> None:
+def need(fine: object, what: str) -> None:
     """Stop at the first thing that is not what was recorded."""
     if not fine:
-        sys.exit(f"NOT as recorded: record {record['seq']}, origin {record['origin_date']}: {what}")
+        sys.exit(f"NOT as recorded: {what}")
 
 
-def chain() -> tuple[list[Record], list[str]]:
-    """Walk the chain: a line names the hash of the line before; times and kinds follow from the clocks."""
+def regular(name: str, value: Any) -> bool:
+    """Tell whether a field of a record, or of a vintage in it, has its one form."""
+    if name == "vintages":
+        whole = type(value) is list and all(type(v) is dict and set(v) == VINTAGE for v in value)
+        return whole and all(regular(*field) for v in value for field in v.items())
+    if name in FORMS or name.endswith("_sha256"):
+        fine = type(value) is str and re.fullmatch(FORMS.get(name, f"(?:{SHA256})?"), value)
+        return bool(fine and (FORMS.get(name) not in (DATE, TIME) or instant(value)))
+    return type(value) is dict if name == "settings" else type(value) is int and -1 <= value < 2**63
+
+
+def table(name: str, unhashed: list[str]) -> Iterator[tuple[Record, bytes]]:
+    """Yield nothing and what precedes the rows in a hash; then each row, and what is hashed of it.
+
+    The last columns are ``unhashed``.
+    """
+    with gzip.open(HERE / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        columns = next(file, "").rstrip("\n").split(",")
+        kept = columns[: -len(unhashed)]
+        named = len(set(columns)) == len(columns) and all(re.fullmatch(NAME, c) for c in columns)
+        need(named and columns == [*kept, *unhashed], f"the columns of {name}")
+        kinds = [CELLS.get(c, NUMBER) for c in columns]
+        form = re.compile(",".join(f"({kind[2]})" for kind in kinds) + "\n")
+        packing = struct.Struct(">" + "".join(kind[0] for kind in kinds[: len(kept)]))
+        yield {}, f"{name}\n{' '.join(kept)}\n".encode()
+        for number, line in enumerate(file, start=2):
+            found = form.fullmatch(line)
+            texts = found.groups() if found else ()
+            need(found, f"{name}, line {number}: a cell too few or many, or not in its one form")
+            values = [kind[1](text) for kind, text in zip(kinds, texts, strict=True)]
+            yield dict(zip(columns, texts, strict=True)), packing.pack(*values[: len(kept)])
+
+
+def chain(symbol: str) -> tuple[list[Record], list[str], set[int]]:
+    """Walk the chain: a line names the hash of the line before. Records, hashes, and what restarts took back.
+
+    A restart takes back the records that are later than it: a clock was ahead.
+    """
     records: list[Record] = []
     hashes: list[str] = ["0" * 64]
+    taken: set[int] = set()
     newest: dict[str, Record] = {}
     for line in (HERE / "records.jsonl").read_bytes().splitlines(keepends=True):
         r = json.loads(line)
-        check(r, "its place in the chain", r["seq"] == len(records))
-        check(r, "the hash of the record before it", r["previous_sha256"] == hashes[-1])
-        if r["kind"] != "genesis":
-            at, origin = instant(r["issued_at"]), instant(r["origin_date"])
-            check(r, "issued before the record before it", r["issued_at"] >= records[-1]["issued_at"])
-            check(r, "issued before its clocks", r["issued_at"] >= max(r["local_clock"], r["source_clock"]))
-            check(r, "issued before its origin was over", at >= origin + DAY)
-            check(r, "live or back-filled", (r["kind"] == "live") == (at < origin + 2 * DAY))
-            check(r, "a model of its future", all(v["vintage"] <= r["origin_date"] for v in r["vintages"]))
-            before = newest.get(r["origin_date"], {"kind": "none", "seq": -1})
-            check(r, "what it replaces", r["supersedes"] == before["seq"] and before["kind"] != "live")
-            newest[r["origin_date"]] = r
+        same = json.dumps(r, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        fine = same == line and type(r) is dict and set(r) >= RECORD and all(map(regular, r, r.values()))
+        more = {f.rpartition("_")[0] for f in r if f not in RECORD} if fine else set()
+        fine = fine and set(r) == RECORD | {f"{m}_{end}" for m in more for end in ("sha256", "version")}
+        need(fine, f"record {len(records)} is not in its one regular form")
+        for what, well in faults(r, records, newest):
+            need(well, f"record {r['seq']}, origin {r['origin_date']}: {what}")
+        need(r["seq"] == len(records) and r["symbol"] == symbol, f"record {len(records)}: its place")
+        need(r["previous_sha256"] == hashes[-1], f"record {r['seq']}: the hash of the record before it")
+        if r["kind"] == "genesis":
+            taken |= {b["seq"] for b in records if b["issued_at"] > r["issued_at"]}
+        else:
+            newest[r["origin_date"]] = newest[""] = r
         records.append(r)
         hashes.append(hashlib.sha256(line).hexdigest())
-    return records, hashes[1:]
+    need(records, "there is no record")
+    now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None) + APART  # noqa: UP017
+    ahead = [r["seq"] for r in records if instant(r["issued_at"]) > now and r["seq"] not in taken]
+    need(not ahead, f"record {ahead[:1]} is from the future")
+    return records, hashes[1:], taken
 
 
-def forecasts(newest: dict[str, Record]) -> int:
-    """Hash each origin's rows: they must be what its newest record says, issued when it says."""
-    rows, count = table("forecasts", 1), 0
-    _, start = next(rows)
-    running = {origin: hashlib.sha256(start) for origin in newest}
-    for row, cells in rows:
-        origin = row["origin_date"]
-        if origin not in newest:
-            sys.exit(f"NOT as recorded: forecasts of origin {origin} have no record")
-        check(newest[origin], "the time in its rows", row["issued_at"] == newest[origin]["issued_at"])
-        running[origin].update(cells)
-        count += 1
-    for origin, record in newest.items():
-        found = running[origin].hexdigest()
-        check(record, f"its rows hash to {found}", found == record["rows_sha256"])
-    return count
+def faults(r: Record, records: list[Record], newest: dict[str, Record]) -> Iterator[tuple[str, object]]:
+    """Yield what must hold of a record after those before it; times and kinds follow from the clocks."""
+    at, origin, last = instant(r["issued_at"]), instant(r["origin_date"]), records[-1] if records else r
+    clocks = sorted([instant(r["local_clock"]), instant(r["source_clock"])])
+    began = records[0]["issued_at"] if records else r["issued_at"]
+    yield "the day its chain began", r["began"] == began[:10]
+    yield "issued at another time than its clocks say", clocks[1] <= at <= clocks[1] + APART
+    if r["kind"] == "genesis":
+        yield "it begins the chain anew, but is not earlier", last is r or last["issued_at"] > r["issued_at"]
+        yield "a forecast in a genesis record", not (r["rows"] or r["vintages"] or r["rows_sha256"])
+        return
+    yield "the beginning of the chain was removed", records
+    yield "issued before the record before it", r["issued_at"] >= last["issued_at"]
+    yield "issued before its origin was over", at >= origin + DAY
+    hours, before = r["settings"].get("live_hours", 24), newest.get("", r)
+    stated = "live_hours" in r["settings"] or "live_hours" not in before["settings"]
+    yield "how many hours after the close count as live", type(hours) is int and 0 < hours <= 24 and stated
+    soon = "live" if at < origin + DAY + hours * DAY / 24 else "late"
+    yield "live, late or back-filled", r["kind"] == (soon if at < origin + 2 * DAY else "back-filled")
+    yield "its clocks disagree", clocks[1] - clocks[0] <= APART or clocks[0] >= origin + 2 * DAY
+    models = [v["model"] for v in r["vintages"]]
+    yield "its models", models == sorted(set(models)) and all(v["revision"] >= 0 for v in r["vintages"])
+    yield "a model of its future", all(v["vintage"] <= r["origin_date"] for v in r["vintages"])
+    whole = models and all(r[f] for f in r if f.endswith("_sha256")) and set(r) >= set(before) | {*RECORD}
+    adopted = not models and not r["candles_sha256"] and not r["features_sha256"]
+    yield "no inputs or models", whole or (adopted and r["issued_at"] == began)
+    replaced = newest.get(r["origin_date"], {"kind": "none", "seq": -1})
+    yield "what it replaces", r["supersedes"] == replaced["seq"] and replaced["kind"] not in ("live", "late")
 
 
-def inputs(records: list[Record], name: str, field: str, order: list[str]) -> None:
+def inputs(records: list[Record], name: str, field: str, order: list[str]) -> dict[int, float]:
     """Replay what was known when: the rows up to each origin, as they were then, are those it read.
 
-    ``order`` names the columns that tell the rows of a table apart, the date first.
+    ``order`` names the columns that tell rows apart, the date first. Returns the closes, by days since 1970,
+    that the record of the newest origin vouches for; what was stored later counts for nothing.
     """
-    (_, start), *rows = table(name, 2)
-    arrivals = sorted(((r["ingested_at"], [r[c] for c in order], cells) for r, cells in rows), reverse=True)
-    known: dict[tuple[str, ...], bytes] = {}
+    (_, start), *rows = table(name, ["source", "ingested_at"])
+    places = [(*(r[c] for c in order), r["ingested_at"]) for r, _ in rows]
+    need(all(a < b for a, b in itertools.pairwise(places)), f"the order of {name}")
+    need({r["symbol"] for r, _ in rows} <= {records[0]["symbol"]}, f"the symbol in {name}")
+    arrivals = sorted(rows, key=lambda row: row[0]["ingested_at"], reverse=True)
+    known: dict[tuple[str, ...], tuple[Record, bytes]] = {}
+    last = max(records, key=lambda r: (r["origin_date"], r["issued_at"]))
+    closes: dict[int, float] = {}
     for record in sorted(records, key=lambda r: str(r["issued_at"])):
-        while arrivals and arrivals[-1][0] <= record["issued_at"]:
-            _, place, cells = arrivals.pop()
-            known[tuple(place)] = cells
+        while arrivals and arrivals[-1][0]["ingested_at"] <= record["issued_at"]:
+            row, cells = arrivals.pop()
+            known[tuple(row[c] for c in order)] = row, cells
         if record.get(field):
-            seen = b"".join(known[at] for at in sorted(known) if at[0] <= record["origin_date"])
-            found = hashlib.sha256(start + seen).hexdigest()
-            check(record, f"{name} known then hash to {found}", found == record[field])
+            seen = [known[at] for at in sorted(known) if at[0] <= record["origin_date"]]
+            found = hashlib.sha256(start + b"".join(cells for _, cells in seen)).hexdigest()
+            need(found == record[field], f"record {record['seq']}: {name} known then hash to {found}")
+            if record is last:
+                closes = {days(row["date"]): float(row["close"]) for row, _ in seen if "close" in row}
+    later = sum(row["date"] <= last["origin_date"] for row, _ in arrivals)
+    if later:
+        print(f"Not checked: {later} rows of {name} that no record here vouches for; they count for nothing")
+    return closes
+
+
+def forecasts(newest: dict[str, Record]) -> Iterator[tuple[Record, list[float]]]:
+    """Hash each origin's rows: they must be what its newest record says, issued when it says."""
+    rows = table("forecasts", ["issued_at"])
+    _, start = next(rows)
+    running = {origin: hashlib.sha256(start) for origin in newest}
+    counts = dict.fromkeys(newest, 0)
+    before: tuple[Any, ...] = ()
+    for row, cells in rows:
+        origin = row["origin_date"]
+        need(origin in newest, f"forecasts of origin {origin} have no record")
+        record = newest[origin]
+        cutoffs = {v["model"]: v["vintage"] for v in record["vintages"]}
+        quantiles = [float(text) for name, text in row.items() if name[0] == "q"]
+        place = (origin, row["model"], int(row["horizon"]))
+        vintage = cutoffs.get(row["model"], min(cutoffs.values(), default=row["vintage"]))
+        fine = (
+            (row["symbol"], row["issued_at"]) == (record["symbol"], record["issued_at"])
+            and (row["vintage"] == vintage and row["model"] in {"ensemble", *(cutoffs or [row["model"]])})
+            and days(row["target_date"]) - days(origin) == place[2] > 0
+            and (quantiles[0] > 0 and quantiles == sorted(quantiles) and before < place)
+        )
+        need(fine, f"record {record['seq']}, origin {origin}: a row that contradicts it: {place[1:]}")
+        running[origin].update(cells)
+        counts[origin], before = counts[origin] + 1, place
+        yield row, quantiles
+    for origin, r in newest.items():
+        well = (running[origin].hexdigest(), counts[origin]) == (r["rows_sha256"], r["rows"])
+        need(well, f"record {r['seq']}, origin {origin}: its {counts[origin]} rows are not those it says")
 
 
 def models(records: list[Record]) -> int:
     """Check that manifests hash to what the record says, and files that are here to what manifests say."""
-    used: dict[tuple[Path, str], Record] = {}
-    for record in records:
-        for v in record["vintages"]:
+    used: dict[tuple[Path, str], tuple[int, str]] = {}
+    for r in records:
+        for v in r["vintages"]:
             name = v["vintage"] + (f"-r{v['revision']}" if v["revision"] else "")
-            used.setdefault((HERE / "models" / v["model"] / name, v["manifest_sha256"]), record)
-    for (folder, said), record in used.items():
-        manifest = (folder / "manifest.json").read_bytes()
-        check(record, f"{folder}: the manifest", hashlib.sha256(manifest).hexdigest() == said)
-        for file, expected in json.loads(manifest)["files"].items():
+            folder = HERE / "models" / v["model"] / name
+            used.setdefault((folder, v["manifest_sha256"]), (r["seq"], v["vintage"]))
+    for (folder, said), (seq, cutoff) in used.items():
+        content = (folder / "manifest.json").read_bytes()
+        need(hashlib.sha256(content).hexdigest() == said, f"record {seq}: {folder}: the manifest")
+        manifest = json.loads(content)
+        need(manifest.get("cutoff") == cutoff, f"record {seq}: {folder}: the cutoff in the manifest")
+        for file, expected in manifest["files"].items():
             if (folder / file).exists():
                 found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
-                check(record, f"{folder / file}", found == expected)
+                need(found == expected, f"record {seq}: {folder / file}")
     return len(used)
 
 
-OTS = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08"
-BLOCK = bytes.fromhex("0588960d73d71901")
-LEAST_WORK = 2**76  # hashes that a block must have cost; those since the summer of 2021 cost more
-MARGIN = dt.timedelta(hours=2)  # how far the time in a block can be off
-
-
-def blocks(proof: bytes, digest: bytes) -> list[tuple[int, bytes]]:
-    """Bitcoin blocks that an OpenTimestamps proof of ``digest`` leads to: height, and what its root must be.
-
-    The proof is a tree: 0x08, 0xf0 and 0xf1 hash, append or prepend to a message, 0x00 is a leaf that says
-    what the message is, and 0xff that a further branch from the same message follows after this one.
-    """
-    rest = io.BytesIO(proof)
-
-    def take(count: int) -> bytes:
-        part = rest.read(count)
-        if len(part) != count:
-            raise ValueError("it breaks off")
-        return part
-
-    def sized() -> bytes:
-        low = take(1)[0]
-        return take(low if low < 128 else low - 128 + 128 * take(1)[0])
-
-    if len(proof) > 2**16 or take(len(OTS) + 32) != OTS + digest:
-        raise ValueError("it is too long, or of something else")
-    found: list[tuple[int, bytes]] = []
-    forks: list[bytes] = [b""]
-    message = digest
-    while forks:
-        tag = take(1)
-        if tag == b"\xff":
-            forks.append(message)
-            tag = take(1)
-        if tag == b"\x00":
-            kind, said = take(8), sized()
-            if kind == BLOCK:
-                found.append((sum((byte & 127) << 7 * n for n, byte in enumerate(said[:5])), message))
-            message = forks.pop()
-        elif tag == b"\x08":
-            message = hashlib.sha256(message).digest()
-        elif tag in (b"\xf0", b"\xf1"):
-            message = message + sized() if tag == b"\xf0" else sized() + message
-        else:
-            raise ValueError(f"it has an operation 0x{tag.hex()}, which no Bitcoin calendar uses")
-        if len(message) > 4096 or len(forks) > 100:
-            raise ValueError("it is larger than a proof has to be")
-    if rest.read():
-        raise ValueError("it goes on after its end")
-    return found
-
-
-def block_time(headers: bytes, height: int, root: bytes) -> tuple[dt.datetime, str]:
-    """Time and hash of the block at ``height``; its header must have this Merkle root, and have cost work."""
-    text = headers if headers[:1].isdigit() else b""
-    line = re.search(rb"(?m)^%d ([0-9a-f]{160})$" % height, text)
-    header = bytes.fromhex(line[1].decode()) if line else headers[80 * height : 80 * height + 80]
-    if len(header) != 80 or not any(header):
-        raise LookupError(f"block {height:,} is not among the headers")
-    target = int.from_bytes(header[72:75], "little") << max(0, 8 * (header[75] - 3))
-    digest = hashlib.sha256(hashlib.sha256(header).digest()).digest()[::-1]
-    if header[36:68] != root or int.from_bytes(digest, "big") > target or target > 2**256 // LEAST_WORK:
-        raise ValueError(f"block {height:,} has another Merkle root, or nobody mined it")
-    return EPOCH + dt.timedelta(seconds=int.from_bytes(header[68:72], "little")), digest.hex()
-
-
-def times(hashes: list[str], headers: bytes) -> dict[int, dt.datetime]:
-    """Find every published head in its place; by place, when the earliest block that has it was mined."""
-    dated: dict[int, tuple[dt.datetime, str]] = {}
-    unchecked: list[str] = []
-    for line in (HERE / "heads.jsonl").read_text().splitlines():
-        head = json.loads(line)
-        seq, sha = head["seq"], head["record_sha256"]
-        if type(seq) is not int or seq < 0 or sha not in hashes[seq : seq + 1]:
-            sys.exit(f"NOT as recorded: published, but not in its place in the chain: {line}")
-        if head["proof"] == "tsa":
-            unchecked.append(f"record {seq} has a time stamp; docs/ledger.md says how openssl checks it")
-        try:
-            proof = (HERE / "heads" / f"{seq:09d}-{sha}.ots").read_bytes() if head["proof"] == "ots" else b""
-            for height, root in blocks(proof, bytes.fromhex(sha)) if proof else []:
-                at, block = block_time(headers, height, root)
-                said = f"record {seq}, in block {height:,} of {at} UTC; compare the block's hash: {block}"
-                dated[seq] = min((at, said), dated.get(seq, (at, said)))
-        except LookupError as error:
-            unchecked.append(f"the proof of record {seq}: {error}")
-        except (ValueError, OSError) as error:
-            sys.exit(f"NOT as recorded: the proof of record {seq} does not hold: {error}")
-    if dated:
-        print(f"Heads in Bitcoin blocks: {len(dated):,}, the newest {dated[max(dated)][1]}")
-    if unchecked:
-        print(f"Proofs of time not checked: {len(unchecked):,}, the last: {unchecked[-1]}")
-    return {seq: at for seq, (at, _) in dated.items()}
-
-
 def in_time(record: Record, dated: dict[int, dt.datetime]) -> bool:
-    """Return whether the record lies before a head that was in a block before its first target closed."""
+    """Tell whether the record lies before a head that was in a block before its first target closed."""
     deadline = instant(record["origin_date"]) + 2 * DAY - MARGIN
     return any(seq >= record["seq"] and at < deadline for seq, at in dated.items())
 
 
+def verify(known: str, headers: bytes) -> None:
+    """Check everything, the chain first; the verdict comes last."""
+    bundle = json.loads((HERE / "bundle.json").read_text())
+    first, end = bundle["from"], bundle["to"]
+    need(re.fullmatch(f"{DATE} {DATE}", f"{first} {end}"), "bundle.json: the range of origins")
+    records, hashes, taken = chain(bundle["symbol"])
+    issued = [r for r in records if r["kind"] != "genesis"]
+    inside = [r for r in issued if first <= r["origin_date"] < end]
+    need(inside, f"no forecast of an origin from {first} to {end} is in the chain")
+    need(known in ("", *hashes), f"{known} is not in the chain")
+    dated: dict[int, dt.datetime] = BLOCKS["times"](HERE, hashes, headers)
+    limit = hashes.index(known) if known else len(records)
+    fixed = {limit: instant(records[limit]["issued_at"])} if known else {}
+    for seq, at in (fixed | {seq: at - DAY for seq, at in dated.items()}).items():
+        early = [r for r in records[seq:] if r["kind"] == "genesis" and instant(r["issued_at"]) < at]
+        need(not early, f"a restart goes back before record {seq}, which was published")
+        late = instant(records[seq]["issued_at"]) > dated.get(seq, at + 9 * DAY) + MARGIN
+        need(not late, f"record {seq} says that it was issued after the block that has it")
+    unseen = {f for r in inside for f in r if f.endswith("_sha256") and r[f]}
+    unseen -= {"rows_sha256", "features_sha256", "previous_sha256"}
+    closes: dict[int, float] = {}
+    for name, said in bundle["series"].items():
+        found = inputs(inside, name, said["field"], said["order"])
+        closes = found if said["field"] == "candles_sha256" else closes
+        unseen.discard(said["field"])
+    need(not unseen, f"records have {sorted(unseen)}, but the bundle names no table for it")
+    newest = {r["origin_date"]: r for r in inside}
+    live = [r for r in newest.values() if r["kind"] == "live" and r["seq"] not in taken]
+    counted = {r["origin_date"] for r in live if r["seq"] <= limit}
+    record = SCORES["TrackRecord"](closes)
+    rows = 0
+    for row, quantiles in forecasts(newest):
+        kinds = ("all", "live") if row["origin_date"] in counted else ("all",)
+        record.add(row["model"], days(row["origin_date"]), int(row["horizon"]), quantiles, kinds)
+        rows += 1
+    print(*record.lines(), sep="\n")
+    unknown = "" if known else "; without a HASH that you know, whether all of this was written anew"
+    print("Not checked: features, code, candles against the exchange, models beyond their hashes" + unknown)
+    for r in records[1:]:
+        if r["kind"] == "genesis":
+            print(f"Record {r['seq']} begins the chain anew and takes back what is later: {r['note']}")
+    late, whole = sum(r["kind"] == "late" for r in newest.values()), len({r["origin_date"] for r in issued})
+    print(
+        f"All is well: {len(records):,} records of {bundle['symbol']} since {records[0]['began']}; origins "
+        f"{min(newest)} to {max(newest)} ({len(newest):,} of {whole:,}), {len(live):,} of "
+        f"{len(newest):,} live, {late:,} late, {rows:,} rows, {models(inside):,} vintages; head {hashes[-1]} of "
+        f"{records[-1]['issued_at']}\n{len(counted):,} of {len(live):,} live forecasts lie before "
+        f"{known or 'that head'}\nIn a Bitcoin block before their first target closed: "
+        f"{sum(in_time(r, dated) for r in live):,} of\n{len(live):,} live forecasts; when the others were "
+        "issued is the operator's own word"
+    )
+
+
 def main() -> None:
-    """Check everything, the chain first."""
+    """Read the command line; whatever cannot be read is not as recorded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("hash", nargs="?", default="")
-    parser.add_argument("--headers", default="")
+    parser.add_argument("--headers", type=Path)
     arguments = parser.parse_args()
-    bundle = json.loads((HERE / "bundle.json").read_text())
-    records, hashes = chain()
-    inside = [
-        r for r in records if bundle["from"] <= r["origin_date"] < bundle["to"] and r["kind"] != "genesis"
-    ]
-    rows = forecasts({r["origin_date"]: r for r in inside})
-    unseen = {f for r in inside for f in r if f.endswith("_sha256") and r[f]} - NO_SERIES
-    for name, said in bundle.get("series", FIRST_SERIES).items():
-        inputs(inside, name, said["field"], said["order"])
-        unseen.discard(said["field"])
-    if unseen:
-        sys.exit(f"NOT as recorded: records have {sorted(unseen)}, but the bundle names no table for it")
-    vintages = models(inside)
-    dated = times(hashes, Path(arguments.headers).read_bytes() if arguments.headers else b"")
-    if arguments.hash not in ("", *hashes):
-        sys.exit(f"NOT as recorded: {arguments.hash} is not in the chain")
-    live = [r for r in inside if r["kind"] == "live"]
-    print(f"All is well: {len(records):,} records, {len(live):,} of {len(inside):,} live,", end=" ")
-    print(f"{rows:,} rows, {vintages:,} vintages; head {hashes[-1]} of {records[-1]['issued_at']}")
-    print(f"In a Bitcoin block before their first target closed: {sum(in_time(r, dated) for r in live):,} of")
-    print(f"{len(live):,} live forecasts; when the others were issued is the operator's own word")
+    try:
+        verify(arguments.hash, arguments.headers.read_bytes() if arguments.headers else b"")
+    except (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError) as error:
+        sys.exit(f"NOT as recorded: a file cannot be read: {type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""Compute the track record of a proof again, from rows and closes that ``verify_proof.py`` has verified."""
+
+import math
+
+LEVELS = (0.025, *(n / 20 for n in range(1, 20)), 0.975)
+SHOWN = (1, 7, 30, 90)
+"""Days ahead that the table shows."""
+
+
+class TrackRecord:
+    """Sums of scores by model, what is counted, and days ahead.
+
+    Args:
+        closes: by days since 1970-01-01, the closes that the chain vouches for.
+    """
+
+    def __init__(self, closes: dict[int, float]) -> None:
+        self.closes = closes
+        self.sums: dict[tuple[str, str, int], list[float]] = {}
+        self.walks: dict[tuple[int, int], list[float]] = {}
+
+    def add(
+        self, model: str, origin: int, ahead: int, quantiles: list[float], kinds: tuple[str, ...]
+    ) -> None:
+        """Count a forecast under each of ``kinds``, if it is shown and its target day is over."""
+        scores = self.score(origin, ahead, quantiles) if ahead in SHOWN else []
+        for kind in kinds if scores else ():
+            before = self.sums.get((model, kind, ahead), [0.0] * len(scores))
+            self.sums[model, kind, ahead] = [a + b for a, b in zip(before, scores, strict=True)]
+
+    def score(self, origin: int, ahead: int, q: list[float]) -> list[float]:
+        """Return 1, miss, no change's, loss, the random walk's, in 50, 80, 95 %; nothing if not over."""
+        if not {origin, origin + ahead} <= self.closes.keys():
+            return []
+        if (origin, ahead) not in self.walks:
+            self.walks[origin, ahead] = self.random_walk(origin, ahead)
+        walk = self.walks[origin, ahead]
+        close, before = self.closes[origin + ahead], self.closes[origin]
+        losses = [pinball([math.log(price) for price in q], math.log(close))]
+        losses.append(pinball(walk, math.log(close) - math.log(before)) if walk else math.nan)
+        inside = [float(q[n] <= close <= q[20 - n]) for n in (5, 2, 0)]
+        return [1.0, abs(q[10] / close - 1), abs(before - close) / close, *losses, *inside]
+
+    def random_walk(self, origin: int, ahead: int) -> list[float]:
+        """Compute the quantiles of the log returns over ``ahead`` days in the year up to ``origin``."""
+        ends = [t for t in range(origin - 364, origin + 1) if {t, t - ahead} <= self.closes.keys()]
+        past = sorted(math.log(self.closes[t]) - math.log(self.closes[t - ahead]) for t in ends)
+        places = [divmod(level * (len(past) - 1), 1) for level in LEVELS] if past else []
+        pairs = [(past[int(n)], past[min(int(n) + 1, len(past) - 1)], share) for n, share in places]
+        return [low + share * (high - low) for low, high, share in pairs]
+
+    def lines(self) -> list[str]:
+        """Write the table: shares in %, and CRPS as a ratio to the random walk's."""
+        head = "model     counted  ahead      n  miss %  no change %   score  in 50 %  in 80 %  in 95 %"
+        rows = []
+        for (model, kind, ahead), (n, miss, none, loss, walk, *inside) in sorted(self.sums.items()):
+            means = f"{100 * miss / n:8.2f}{100 * none / n:13.2f}{loss / walk if walk else math.nan:8.4f}"
+            shares = "".join(f"{100 * hits / n:9.1f}" for hits in inside)
+            rows.append(f"{model:9} {kind:7}{ahead:7}{n:7.0f}{means}{shares}")
+        return [head, *rows] if rows else []
+
+
+def pinball(quantiles: list[float], x: float) -> float:
+    """Return the mean loss over the levels: half the continuous ranked probability score."""
+    losses = (max(p * (x - q), (p - 1) * (x - q)) for p, q in zip(LEVELS, quantiles, strict=True))
+    return sum(losses) / len(LEVELS)
