@@ -25,7 +25,7 @@ from btc_assets.ledger.publishing import opentimestamps as ots
 from btc_assets.ledger.publishing.block_headers import BlockHeaders
 from btc_assets.ledger.publishing.calendars import CalendarSink
 from btc_assets.ledger.publishing.sinks import FileSink
-from btc_assets.ledger.verification import verify_proof
+from btc_assets.ledger.verification import block_proof
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
 
@@ -63,7 +63,8 @@ class Proved:
         """The script of the bundle; ``easy``: content with blocks that cost no work, as tests can make."""
         script = self.folder / "verify_proof.py"
         if easy:
-            script.write_text(script.read_text().replace("LEAST_WORK = 2**76", "LEAST_WORK = 1"))
+            blocks = self.folder / "block_proof.py"
+            blocks.write_text(blocks.read_text().replace("LEAST_WORK = 2**76", "LEAST_WORK = 1"))
         command = [sys.executable, "-I", str(script), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -173,10 +174,10 @@ def test_the_script_reads_proofs_as_the_library_does(proof: bytes) -> None:
     tags = {operation[:1] for path in paths for operation in path.operations}
     theirs = {(p.attestation.height, p.message(DIGEST)) for p in paths if p.attestation.height is not None}
     if tags <= {b"\x08", b"\xf0", b"\xf1"}:
-        assert set(verify_proof.blocks(proof, DIGEST)) == theirs
+        assert set(block_proof.blocks(proof, DIGEST)) == theirs
     else:
         with pytest.raises(ValueError, match="operation"):
-            verify_proof.blocks(proof, DIGEST)
+            block_proof.blocks(proof, DIGEST)
 
 
 HARMLESS = (
@@ -191,9 +192,9 @@ HARMLESS = (
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name not in HARMLESS])
 def test_the_script_refuses_hostile_proofs(name: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever it says is shown as it is
-        verify_proof.blocks(HOSTILE[name], DIGEST)
+        block_proof.blocks(HOSTILE[name], DIGEST)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_proof_that_is_odd_and_no_more_leads_to_one_block(name: str) -> None:
-    assert len(verify_proof.blocks(HOSTILE[name], DIGEST)) == 1
+    assert len(block_proof.blocks(HOSTILE[name], DIGEST)) == 1

@@ -15,7 +15,7 @@ MARGIN = dt.timedelta(hours=2)  # how far the time in a block can be off
 
 
 def blocks(proof: bytes, digest: bytes) -> list[tuple[int, bytes]]:
-    """List Bitcoin blocks that an OpenTimestamps proof of ``digest`` leads to: height, and what its root must be.
+    """List Bitcoin blocks that an OpenTimestamps proof of ``digest`` leads to: height and Merkle root.
 
     The proof is a tree: 0x08, 0xf0 and 0xf1 hash, append or prepend to a message, 0x00 is a leaf that says
     what the message is, and 0xff that a further branch from the same message follows after this one.
@@ -61,7 +61,7 @@ def blocks(proof: bytes, digest: bytes) -> list[tuple[int, bytes]]:
 
 
 def block_time(headers: bytes, height: int, root: bytes) -> tuple[dt.datetime, str]:
-    """Return time and hash of the block at ``height``; its header must have this Merkle root, and have cost work."""
+    """Return time and hash of block ``height``; its header must have this root and have cost work."""
     line = re.search(rb"(?m)^%d ([0-9a-f]{160})$" % height, headers)
     header = bytes.fromhex(line[1].decode()) if line else headers[80 * height : 80 * height + 80]
     if len(header) != 80 or not any(header):

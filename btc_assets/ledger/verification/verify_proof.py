@@ -265,6 +265,16 @@ def in_time(record: Record, dated: dict[int, dt.datetime]) -> bool:
     return any(seq >= record["seq"] and at < deadline for seq, at in dated.items())
 
 
+def bounds(records: list[Record], dated: dict[int, dt.datetime], known: set[int]) -> None:
+    """Check that no restart goes back before a head that was known, or more than a day before a block."""
+    for seq in known | dated.keys():
+        issued = instant(records[seq]["issued_at"])
+        need(seq not in dated or issued <= dated[seq] + MARGIN, f"record {seq} is later than its block")
+        until = issued if seq in known else dated[seq] - DAY
+        early = [r for r in records[seq:] if r["kind"] == "genesis" and instant(r["issued_at"]) < until]
+        need(not early, f"a restart goes back before record {seq}, which was published")
+
+
 def verify(known: str, headers: bytes) -> None:
     """Check everything, the chain first; the verdict comes last."""
     bundle = json.loads((HERE / "bundle.json").read_text())
@@ -277,12 +287,7 @@ def verify(known: str, headers: bytes) -> None:
     need(known in ("", *hashes), f"{known} is not in the chain")
     dated: dict[int, dt.datetime] = BLOCKS["times"](HERE, hashes, headers)
     limit = hashes.index(known) if known else len(records)
-    fixed = {limit: instant(records[limit]["issued_at"])} if known else {}
-    for seq, at in (fixed | {seq: at - DAY for seq, at in dated.items()}).items():
-        early = [r for r in records[seq:] if r["kind"] == "genesis" and instant(r["issued_at"]) < at]
-        need(not early, f"a restart goes back before record {seq}, which was published")
-        late = instant(records[seq]["issued_at"]) > dated.get(seq, at + 9 * DAY) + MARGIN
-        need(not late, f"record {seq} says that it was issued after the block that has it")
+    bounds(records, dated, {limit} if known else set())
     unseen = {f for r in inside for f in r if f.endswith("_sha256") and r[f]}
     unseen -= {"rows_sha256", "features_sha256", "previous_sha256"}
     closes: dict[int, float] = {}
@@ -300,17 +305,18 @@ def verify(known: str, headers: bytes) -> None:
         kinds = ("all", "live") if row["origin_date"] in counted else ("all",)
         record.add(row["model"], days(row["origin_date"]), int(row["horizon"]), quantiles, kinds)
         rows += 1
-    print(*record.lines(), sep="\n")
+    for line in record.lines():
+        print(line)
     unknown = "" if known else "; without a HASH that you know, whether all of this was written anew"
     print("Not checked: features, code, candles against the exchange, models beyond their hashes" + unknown)
     for r in records[1:]:
         if r["kind"] == "genesis":
             print(f"Record {r['seq']} begins the chain anew and takes back what is later: {r['note']}")
-    late, whole = sum(r["kind"] == "late" for r in newest.values()), len({r["origin_date"] for r in issued})
+    late, of = sum(r["kind"] == "late" for r in newest.values()), len({r["origin_date"] for r in issued})
     print(
         f"All is well: {len(records):,} records of {bundle['symbol']} since {records[0]['began']}; origins "
-        f"{min(newest)} to {max(newest)} ({len(newest):,} of {whole:,}), {len(live):,} of "
-        f"{len(newest):,} live, {late:,} late, {rows:,} rows, {models(inside):,} vintages; head {hashes[-1]} of "
+        f"{min(newest)} to {max(newest)} ({len(newest):,} of {of:,}), {len(live):,} of {len(newest):,} live, "
+        f"{late:,} late, {rows:,} rows, {models(inside):,} vintages; head {hashes[-1]} of "
         f"{records[-1]['issued_at']}\n{len(counted):,} of {len(live):,} live forecasts lie before "
         f"{known or 'that head'}\nIn a Bitcoin block before their first target closed: "
         f"{sum(in_time(r, dated) for r in live):,} of\n{len(live):,} live forecasts; when the others were "
@@ -327,7 +333,7 @@ def main() -> None:
     try:
         verify(arguments.hash, arguments.headers.read_bytes() if arguments.headers else b"")
     except (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError) as error:
-        sys.exit(f"NOT as recorded: a file cannot be read: {type(error).__name__}: {error}")
+        sys.exit(f"NOT as recorded: {error} ({type(error).__name__})")
 
 
 if __name__ == "__main__":
