@@ -62,7 +62,8 @@ def blocks(proof: bytes, digest: bytes) -> list[tuple[int, bytes]]:
 
 def block_time(headers: bytes, height: int, root: bytes) -> tuple[dt.datetime, str]:
     """Return time and hash of block ``height``; its header must have this root and have cost work."""
-    line = re.search(rb"(?m)^%d ([0-9a-f]{160})$" % height, headers)
+    text = headers if headers[:1].isdigit() else b""
+    line = re.search(rb"(?m)^%d ([0-9a-f]{160})$" % height, text)
     header = bytes.fromhex(line[1].decode()) if line else headers[80 * height : 80 * height + 80]
     if len(header) != 80 or not any(header):
         raise LookupError(f"block {height:,} is not among the headers")
