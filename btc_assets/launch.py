@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from btc_assets.defs.instance import EVENT_BATCHES, creating, prepare_home
+from btc_assets.defs.origin import visible_runs
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import UNFINISHED, run_tags
 from btc_assets.errors import BtcError
@@ -123,14 +124,15 @@ def _run(
     run_id = str(uuid.uuid4())
     if listener is not None:
         instance.add_event_listener(run_id, listener)
-    result = defs.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        run_id=run_id,
-        tags={**tags, WORKER_TAG: this_process()},
-        run_config={"loggers": QUIET, **(config or {})},
-        asset_selection=[dg.AssetKey([a]) for a in assets] if assets else None,
-        raise_on_error=False,
-    )
+    with visible_runs(instance, job) as origin:
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            tags={**tags, **origin, WORKER_TAG: this_process()},
+            run_config={"loggers": QUIET, **(config or {})},
+            asset_selection=[dg.AssetKey([a]) for a in assets] if assets else None,
+            raise_on_error=False,
+        )
     if not result.success:
         raise RunFailed(f"{what} failed: {_first_error(result)}")
 

@@ -93,6 +93,13 @@ class Settings(BaseModel):
     web_proxies: int = Field(
         0, ge=0, le=5, description="trusted reverse proxies in front of the web page, which name the client"
     )
+    web_metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of the web page's /metrics, never the page's own; 0: none"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address that /metrics listens on")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of /metrics of data, forecasts, ledger and runs; 0: none"
+    )
     dagster_host: str = Field(
         "127.0.0.1", description="address Dagster's UI listens on; it has no login of its own"
     )

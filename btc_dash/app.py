@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, context: Context | None = None)
     routing.register(app, context)
     api.register(app.server, context)
     api.pictures(app.server, context)
-    middleware.install(app, context.settings.web_proxies)
+    middleware.install(app, context.settings.web_proxies, metrics_port=context.settings.web_metrics_port)
     app.finish_setup()
     app.layout = lambda: frame.frame(context)
     return app

@@ -9,6 +9,7 @@ ours is preloaded; Dash, which has no threads, is.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,10 @@ def _port(default: int) -> int:
 _settings = configuration.load()
 
 wsgi_app = "btc_dash.wsgi:server"
-bind = f"{_settings.web_host}:{_port(_settings.web_port)}"
+bind = [f"{_settings.web_host}:{_port(_settings.web_port)}"]
+if _settings.web_metrics_port:
+    bind.append(f"{_settings.metrics_host}:{_settings.web_metrics_port}")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="btc-metrics-")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = admission.MAX_CONCURRENT + admission.MAX_QUEUED + 28
@@ -57,6 +61,21 @@ logconfig_dict = {
     },
 }
 """One line a request with its id, from server/middleware.py; of gunicorn itself only what went wrong."""
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Forget the queue and memory of a process that is gone; what it counted stays counted."""
+    if _settings.web_metrics_port:
+        from prometheus_client import multiprocess
+
+        forget: Any = multiprocess.mark_process_dead
+        forget(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the files that counted."""
+    if _settings.web_metrics_port:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def on_starting(_server: Any) -> None:

@@ -17,6 +17,7 @@ from btc_assets.cli import (
     forecast,
     ledger,
     migrate,
+    monitor,
     notify,
     settings,
     tune,
@@ -72,5 +73,6 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(migrate.migrate_stores)
 app.command("doctor")(doctor.doctor)
+app.command("monitor")(monitor.monitor)
 app.command("notify")(notify.notify)
 app.command("settings")(settings.show_settings)

@@ -27,7 +27,16 @@ UNFINISHED = [
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
+DAYS_TAG = "btc/days"
+"""The days of a run in words, which a row of Dagster's UI shows."""
+
+
 def run_tags(window: Window) -> dict[str, str]:
+    """Return the tags by which Dagster runs ``window`` as one run, and by which a person sees its days."""
+    return {**partition_tags(window), DAYS_TAG: str(window)}
+
+
+def partition_tags(window: Window) -> dict[str, str]:
     """Return the tags by which Dagster runs ``window`` as one run."""
     if window.start == window.last:
         return {PARTITION_NAME_TAG: window.start.isoformat()}
@@ -110,5 +119,5 @@ def windows(wanted: Iterable[dt.date]) -> list[Window]:
 def attempts(instance: dg.DagsterInstance, job: str, window: Window) -> Sequence[dg.RunRecord]:
     """List the runs of ``job`` over exactly ``window`` that ended, newest first, whatever came of them."""
     return instance.get_run_records(
-        filters=dg.RunsFilter(job_name=job, statuses=ENDED, tags=run_tags(window)), limit=50
+        filters=dg.RunsFilter(job_name=job, statuses=ENDED, tags=partition_tags(window)), limit=50
     )

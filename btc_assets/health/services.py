@@ -45,8 +45,7 @@ def examine_page(site: Surroundings) -> list[Finding]:
 
 def examine_dagster(site: Surroundings) -> list[Finding]:
     """Examine Dagster: findings ``dagster`` (answers), ``daemon`` (alive), ``code_location`` (loaded)."""
-    settings = site.settings
-    address = f"http://{_host(settings.dagster_host)}:{settings.dagster_port}"
+    address = address_of(site.settings)
     try:
         data = ask(address, QUERY)
     except OSError as error:
@@ -54,6 +53,11 @@ def examine_dagster(site: Surroundings) -> list[Finding]:
         return [Finding("dagster", State.BROKEN, detail)]
     answers = Finding("dagster", State.OK, f"the webserver at {address} answers")
     return [answers, _daemon(data["instance"]), _code_location(data["workspaceOrError"])]
+
+
+def address_of(settings: Settings) -> str:
+    """Return where Dagster's webserver listens."""
+    return f"http://{_host(settings.dagster_host)}:{settings.dagster_port}"
 
 
 def ask(address: str, query: str, **variables: Any) -> Any:

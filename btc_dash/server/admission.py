@@ -23,7 +23,10 @@ class Overloaded(Exception):
 
 
 class AdmissionControl:
-    """Let ``max_concurrent`` run and ``max_queued`` wait for ``max_wait`` seconds; refuse the rest."""
+    """Let ``max_concurrent`` run and ``max_queued`` wait for ``max_wait`` seconds; refuse the rest.
+
+    ``inside`` counts those that run or wait.
+    """
 
     def __init__(
         self,
@@ -34,6 +37,8 @@ class AdmissionControl:
         self._free = threading.Semaphore(max_concurrent)
         self._room = threading.Semaphore(max_concurrent + max_queued)
         self._patience = max_wait
+        self._count = threading.Lock()
+        self.inside = 0
 
     def acquire(self) -> None:
         """Wait for a turn; each ``acquire`` that returns is followed by one ``release``.
@@ -43,11 +48,18 @@ class AdmissionControl:
         """
         if not self._room.acquire(blocking=False):
             raise Overloaded(2)
+        self._add(1)
         if not self._free.acquire(timeout=self._patience):
             self._room.release()
+            self._add(-1)
             raise Overloaded(5)
 
     def release(self) -> None:
         """Give the turn to the next request."""
         self._free.release()
         self._room.release()
+        self._add(-1)
+
+    def _add(self, change: int) -> None:
+        with self._count:
+            self.inside += change

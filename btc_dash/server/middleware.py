@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from btc_dash.server import metrics
 from btc_dash.server.admission import AdmissionControl, Overloaded
 from btc_dash.server.problems import problem
 from btc_dash.server.rate_limit import TooManyRequests
@@ -45,7 +46,9 @@ _CSP = (
 )
 
 
-def install(app: Dash, proxies: int, admission_control: AdmissionControl | None = None) -> None:
+def install(
+    app: Dash, proxies: int, admission_control: AdmissionControl | None = None, metrics_port: int = 0
+) -> None:
     """Put the limits and headers on ``app``'s server, which trusts ``proxies`` reverse proxies in front."""
     admission_control = admission_control or AdmissionControl()
     server: Flask = app.server
@@ -60,6 +63,9 @@ def install(app: Dash, proxies: int, admission_control: AdmissionControl | None 
     server.register_error_handler(TooManyRequests, _too_many)
     server.register_error_handler(Overloaded, _overloaded)
     server.register_error_handler(Exception, _failed)
+    if metrics_port:
+        metrics.measure(server, admission_control)
+        vars(server)["wsgi_app"] = metrics.MetricsPort(server.wsgi_app, metrics_port)
 
 
 def client() -> str:

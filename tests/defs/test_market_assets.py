@@ -223,7 +223,25 @@ def test_D6_a_day_that_never_traded_is_flagged_and_not_invented(empty: GraphEnvi
     del empty.exchange.rows[gap]
     empty.run("market_history", FIRST_DAY, FIRST_DAY + 40 * DAY)
     assert gap not in empty.table(RAW_KLINES)["date"].to_list()
-    assert empty.metadata("raw_klines", FIRST_DAY)["days without a candle"] == [gap.isoformat()]
+    assert empty.metadata("raw_klines", FIRST_DAY + 40 * DAY)["days without a candle"] == [gap.isoformat()]
+    rows = {day: empty.metadata("raw_klines", day)["dagster/partition_row_count"] for day in (FIRST_DAY, gap)}
+    assert rows == {FIRST_DAY: 1, gap: 0}
+
+
+def test_each_partition_of_a_range_says_its_own_values_and_the_newest_what_the_run_did(
+    empty: GraphEnvironment,
+) -> None:
+    last = FIRST_DAY + 149 * DAY
+    empty.run("market_history", FIRST_DAY, last)
+    closes = dict(empty.table(RAW_KLINES).select("date", "close").iter_rows())
+    for day in (FIRST_DAY, FIRST_DAY + 70 * DAY, last):
+        said = empty.metadata("raw_klines", day)
+        assert said["close (USDT)"] == closes[day]
+        assert said["dagster/partition_row_count"] == 1
+        assert empty.metadata("raw_klines_4h", day)["dagster/partition_row_count"] == 6
+        assert ("rows inserted by the run" in said) == (day == last)
+    assert empty.metadata("raw_klines", last)["rows inserted by the run"] == 150
+    assert "dagster/column_lineage" in empty.metadata("engineered_features", last)
 
 
 def test_T9_old_logs_of_runs_go_and_what_was_materialised_stays(empty: GraphEnvironment) -> None:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from btc_assets.contracts import BASELINE_FORECASTS, RAW_KLINES
-from btc_assets.defs.assets.metadata import known_at, table_asset, written
+from btc_assets.defs.assets.metadata import table_asset, written
 from btc_assets.defs.assets.origins import run_in_batches, split_window, with_issue_times
 from btc_assets.defs.partitions import window_of
 from btc_assets.defs.resources import Platform
@@ -13,7 +13,12 @@ from btc_assets.modeling.baselines import baseline_forecasts as forecast_baselin
 
 
 @table_asset(
-    BASELINE_FORECASTS, group="forecasts", kinds=set(), deps=[RAW_KLINES.name], tags={"domain": "forecasting"}
+    BASELINE_FORECASTS,
+    group="forecasts",
+    kinds={"polars"},
+    code=("modeling",),
+    deps=[RAW_KLINES.name],
+    tags={"domain": "forecasting"},
 )
 def baseline_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Forecast with last close, random walk and mixture random walk from every origin of the window."""
@@ -25,8 +30,4 @@ def baseline_forecasts(context: dg.AssetExecutionContext, platform: Platform) ->
     )
     rows = with_issue_times(platform.tables, BASELINE_FORECASTS, rows, platform.now())
     receipt = platform.tables.upsert(BASELINE_FORECASTS, rows)
-    return dg.MaterializeResult(
-        metadata=written(platform, BASELINE_FORECASTS, window, receipt, rows.height)
-        | {"known at": known_at(window)}
-        | origins.metadata()
-    )
+    return written(context, platform, BASELINE_FORECASTS, receipt, rows, origins.metadata())

@@ -6,7 +6,7 @@ import polars as pl
 from btc_assets.chances.scores import score_chances
 from btc_assets.chances.templates import REACH
 from btc_assets.contracts import CHANCE_SCORES, FORECASTS, HORIZONS, RAW_KLINES
-from btc_assets.defs.assets.metadata import add_newest_metadata, known_at, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
@@ -19,7 +19,8 @@ CHUNK_DAYS = 365
 @table_asset(
     CHANCE_SCORES,
     group="forecasts",
-    kinds=set(),
+    kinds={"polars"},
+    code=("chances", "statistics"),
     deps=[RAW_KLINES.name, FORECASTS.name],
     tags={"domain": "forecasting"},
 )
@@ -34,10 +35,9 @@ def chance_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     platform.tables.ensure_table(CHANCE_SCORES)
     receipt = platform.tables.upsert(CHANCE_SCORES, scores)
     add_newest_metadata(context, window, {"answers about the last day": by_kind(scores, window)})
-    return dg.MaterializeResult(
-        metadata=written(platform, CHANCE_SCORES, window, receipt, scores.height)
-        | {"known at": known_at(window), "targets": scores["target_date"].n_unique()}
-    )
+    figures = {"targets": scores["target_date"].n_unique()}
+    brier = {"Brier score of the day": pl.col("brier").mean()}
+    return written(context, platform, CHANCE_SCORES, receipt, scores, figures, **brier)
 
 
 def chunks(window: Window) -> list[Window]:

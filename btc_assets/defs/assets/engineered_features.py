@@ -6,8 +6,6 @@ import polars as pl
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
 from btc_assets.defs.assets.metadata import (
     add_newest_metadata,
-    known_at,
-    lineage,
     table_asset,
     table_preview,
     written,
@@ -20,16 +18,12 @@ from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES, FEATURES, LOOKBACK, engineer
 from btc_assets.modeling.history import LOG_REALISED
 
-LINEAGE = {
-    feature.name: [(RAW_KLINES.name, column.strip()) for column in feature.source.split(",")]
-    for feature in FEATURES
-} | {LOG_REALISED: [(RAW_KLINES_4H.name, column) for column in ("high", "low")]}
-
 
 @table_asset(
     ENGINEERED_FEATURES,
     group="features",
-    kinds=set(),
+    kinds={"polars"},
+    code=("modeling",),
     deps=[RAW_KLINES.name, RAW_KLINES_4H.name],
     tags={"domain": "features"},
 )
@@ -48,16 +42,10 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
     rows = derived.filter(pl.col("date").is_between(window.start, window.last))
     lacking = rows.filter(pl.any_horizontal(pl.col(f.name).is_null() for f in FEATURES))
-    add_newest_metadata(
-        context,
-        window,
-        {"dagster/column_lineage": lineage(LINEAGE), "newest features": table_preview(rows.drop("symbol"))},
-    )
-    return dg.MaterializeResult(
-        metadata=written(platform, ENGINEERED_FEATURES, window, receipt, rows.height)
-        | {
-            "known at": known_at(window),
-            "days with a null (too little history)": lacking.height,
-            "days without 4-hour candles": rows[LOG_REALISED].null_count(),
-        }
-    )
+    add_newest_metadata(context, window, {"newest features": table_preview(rows.drop("symbol"))})
+    figures = {
+        "days with a null (too little history)": lacking.height,
+        "days without 4-hour candles": rows[LOG_REALISED].null_count(),
+    }
+    variance = {"log of the day's variance": pl.col(LOG_REALISED).first()}
+    return written(context, platform, ENGINEERED_FEATURES, receipt, rows, figures, **variance)

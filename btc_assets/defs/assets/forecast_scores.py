@@ -11,13 +11,14 @@ from btc_assets.contracts import (
     RAW_KLINES,
     TableSpec,
 )
-from btc_assets.defs.assets.metadata import add_newest_metadata, known_at, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.baselines import REACH
 from btc_assets.scoring.scores import score
+from btc_assets.vocabulary import ENSEMBLE
 
 CHUNK_DAYS = 31
 """Days of targets scored at a time: a year of forecasts at once would fill memory for nothing."""
@@ -26,7 +27,8 @@ CHUNK_DAYS = 31
 @table_asset(
     FORECAST_SCORES,
     group="forecasts",
-    kinds=set(),
+    kinds={"polars"},
+    code=("scoring", "statistics"),
     deps=[RAW_KLINES.name, FORECASTS.name, BASELINE_FORECASTS.name],
     tags={"domain": "forecasting"},
 )
@@ -44,10 +46,11 @@ def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg
     platform.tables.ensure_table(FORECAST_SCORES)
     receipt = platform.tables.upsert(FORECAST_SCORES, scores)
     add_newest_metadata(context, window, {"scores of the last day": scores_by_model(scores, window)})
-    return dg.MaterializeResult(
-        metadata=written(platform, FORECAST_SCORES, window, receipt, scores.height)
-        | {"known at": known_at(window), "targets": scores["target_date"].n_unique()}
-    )
+    figures = {"targets": scores["target_date"].n_unique()}
+    mine = pl.col("model") == ENSEMBLE
+    ratio = pl.col("pinball").filter(mine).sum() / pl.col("pinball_random_walk").filter(mine).sum()
+    daily = {"ensemble's loss / random walk's": ratio}
+    return written(context, platform, FORECAST_SCORES, receipt, scores, figures, **daily)
 
 
 def chunks(window: Window) -> list[Window]:

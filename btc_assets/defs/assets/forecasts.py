@@ -9,7 +9,6 @@ import polars as pl
 from btc_assets.contracts import FORECASTS, HORIZONS, RAW_KLINES
 from btc_assets.defs.assets.metadata import (
     add_newest_metadata,
-    known_at,
     table_asset,
     table_preview,
     written,
@@ -38,6 +37,7 @@ SHOWN_HORIZONS = (1, 7, 14, 30, 90)
     FORECASTS,
     group="forecasts",
     kinds={"onnx"},
+    code=("modeling",),
     deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, "mlp_model", "lstm_model"],
     tags={"domain": "forecasting"},
 )
@@ -66,17 +66,17 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
             "ensemble, USDT": table_preview(shown.select(columns)),
         }
         add_newest_metadata(context, window, charts)
-    return dg.MaterializeResult(
-        metadata={
-            **written(platform, FORECASTS, window, issued.receipt, rows.height),
-            "known at": known_at(window),
-            "origins": len(origins),
-            "ledger": issued.describe(),
-            "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
-            "ledger head published": publish_head(platform.settings, platform.tables, issued.head),
-            "kept though inputs changed": [d.isoformat() for d in issued.origins("kept")],
-        }
-    )
+    figures = {
+        "origins": len(origins),
+        "ledger": issued.describe(),
+        "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
+        "ledger head published": publish_head(platform.settings, platform.tables, issued.head),
+        "kept though inputs changed": [d.isoformat() for d in issued.origins("kept")],
+    }
+    week = (pl.col("model") == ENSEMBLE) & (pl.col("horizon") == 7)
+    width = (pl.col("q900") - pl.col("q100")) / pl.col("q500")
+    daily = {"width of the 80 % range at 7 days, %": 100 * width.filter(week).first()}
+    return written(context, platform, FORECASTS, issued.receipt, rows, figures, **daily)
 
 
 def read_window_inputs(platform: Platform, window: Window) -> Inputs:

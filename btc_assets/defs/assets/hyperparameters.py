@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES
-from btc_assets.defs.assets.metadata import OWNERS, market_label, table_preview
+from btc_assets.defs.assets.metadata import OWNERS, code_version, market_label, table_preview
 from btc_assets.defs.assets.svg import trials_chart
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
@@ -33,6 +33,7 @@ class TuningConfig(dg.Config):
     deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name],
     group_name="models",
     kinds={"optuna", "deltalake"},
+    code_version=code_version("modeling"),
     owners=OWNERS,
     pool="fit",
     metadata={

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
+from dagster._core.execution.context.metadata_logging import (
+    AssetMetadataHandle,
+    OutputMetadataAccumulator,
+)
 
+import btc_assets
 from btc_assets.contracts import TableSpec
-from btc_assets.defs.partitions import DAILY_PARTITIONS, IN_ONE_RUN, Window
+from btc_assets.defs.assets.column_lineage import column_lineage
+from btc_assets.defs.partitions import DAILY_PARTITIONS, IN_ONE_RUN, Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.market.calendar import closes_at
 from btc_assets.storage.tables import Receipt
 
 OWNERS = ["team:forecasting"]
-MAX_DAILY_METADATA = 100
-"""Numbers are attached day by day up to this many days a run; beyond it Dagster's cost is quadratic."""
+ROWS = "dagster/partition_row_count"
 
 
 def table_asset(
@@ -26,18 +34,23 @@ def table_asset(
     kinds: set[str],
     deps: Sequence[str] = (),
     *,
+    code: tuple[str, ...] = ("market", "modeling"),
     name: str | None = None,
     description: str | None = None,
     **more: Any,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Decorate a table asset with what all of them share; ``more`` goes to ``@dg.asset`` as it is."""
+    """Decorate a table asset with what all of them share; ``more`` goes to ``@dg.asset`` as it is.
+
+    ``code`` names the rooms that compute it: when a file of theirs changes, Dagster's UI says so.
+    """
     columns = [dg.TableColumn(c.name, str(c.dtype), c.meaning) for c in spec.columns]
     decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         name=name or spec.name,
         description=description or spec.meaning,
         deps=list(deps),
         group_name=group,
-        kinds={"deltalake", "polars"} | kinds,
+        kinds={"deltalake"} | kinds,
+        code_version=code_version(*code),
         owners=OWNERS,
         partitions_def=DAILY_PARTITIONS,
         backfill_policy=IN_ONE_RUN,
@@ -52,20 +65,63 @@ def table_asset(
 
 
 def written(
-    platform: Platform, spec: TableSpec, window: Window, receipt: Receipt, rows: int
-) -> dict[str, Any]:
-    """Return the metadata of a write: what changed, for which days, from which market."""
-    metadata: dict[str, Any] = {
-        "days": str(window),
-        "dagster/partition_row_count": rows,
-        "rows inserted": receipt.inserted,
-        "rows updated": receipt.updated,
-        "rows unchanged": receipt.unchanged,
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    spec: TableSpec,
+    receipt: Receipt,
+    rows: pl.DataFrame,
+    run: Mapping[str, Any],
+    **daily: pl.Expr,
+) -> dg.MaterializeResult[None]:
+    """Build the result of a write: each partition says its own rows and values, the newest what the run did.
+
+    Args:
+        context: of the asset.
+        platform: which market, and where the table is.
+        spec: the table that was written.
+        receipt: what the write changed.
+        rows: what was written, with the column ``spec.day``.
+        run: figures of the run as a whole.
+        daily: by name, an aggregate of a day's rows, which Dagster plots over time.
+    """
+    window = window_of(context)
+    add_daily_metadata(context, daily_values(window, rows, spec.day, daily))
+    figures = {
+        "days of the run": str(window),
+        "rows inserted by the run": receipt.inserted,
+        "rows updated by the run": receipt.updated,
+        "rows unchanged by the run": receipt.unchanged,
         "table version": receipt.version,
-        "dagster/uri": f"{platform.settings.root}/tables/{spec.name}",
-        "market": market_label(platform),
+        **run,
+        **column_lineage(context.asset_key.to_user_string()),
     }
-    return metadata
+    add_newest_metadata(context, window, figures)
+    where = f"{platform.settings.root}/tables/{spec.name}"
+    return dg.MaterializeResult(metadata={"dagster/uri": where, "market": market_label(platform)})
+
+
+def daily_values(
+    window: Window, rows: pl.DataFrame, day: str, daily: Mapping[str, pl.Expr]
+) -> dict[dt.date, dict[str, Any]]:
+    """Return for each day of ``window`` its row count, when it was known, and each ``daily`` that it has."""
+    table = rows.group_by(day).agg(pl.len().alias(ROWS), **daily)
+    found = {row.pop(day): row for row in table.to_dicts()}
+    return {
+        each: {ROWS: 0, "known at": dg.MetadataValue.timestamp(closes_at(each))}
+        | {name: value for name, value in found.get(each, {}).items() if value is not None}
+        for each in window.days
+    }
+
+
+@cache
+def code_version(*rooms: str) -> str:
+    """Return ``RELEASE+HASH`` of the files in ``rooms`` and of the tables' contracts."""
+    root = Path(btc_assets.__file__).parent
+    files = sorted(file for room in rooms for file in (root / room).rglob("*.py"))
+    digest = hashlib.sha256((root / "contracts.py").read_bytes())
+    for file in files:
+        digest.update(file.read_bytes())
+    return f"{btc_assets.__version__}+{digest.hexdigest()[:12]}"
 
 
 def market_label(platform: Platform) -> str:
@@ -81,10 +137,17 @@ def market_label(platform: Platform) -> str:
 def add_daily_metadata(
     context: dg.AssetExecutionContext, values: Mapping[dt.date, Mapping[str, Any]]
 ) -> None:
-    """Attach numbers to single days, so that Dagster plots them over time; to the last day of a long run."""
-    days = sorted(values)
-    for day in days if len(days) <= MAX_DAILY_METADATA else days[-1:]:
-        context.add_asset_metadata(dict(values[day]), partition_key=day.isoformat())
+    """Attach to single days what is theirs, all at once.
+
+    ``context.add_asset_metadata`` lists the run's partitions and copies what it has at every call: seconds
+    for a hundred days, minutes for a history.
+    """
+    step = context.get_step_execution_context()
+    kept = dict(step._metadata_accumulator.per_output_metadata)
+    for day, given in values.items():
+        handle = AssetMetadataHandle(asset_key=context.asset_key, partition_key=day.isoformat())
+        kept[handle] = {**kept.get(handle, {}), **given}
+    step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=kept)
 
 
 def add_newest_metadata(
@@ -106,18 +169,3 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.2f}"
     return "" if value is None else str(value)
-
-
-def lineage(columns: Mapping[str, list[tuple[str, str]]]) -> dg.TableColumnLineage:
-    """Build column lineage from ``{column: [(upstream asset, upstream column), ...]}``."""
-    return dg.TableColumnLineage(
-        {
-            column: [dg.TableColumnDep(dg.AssetKey([asset]), upstream) for asset, upstream in deps]
-            for column, deps in columns.items()
-        }
-    )
-
-
-def known_at(window: Window) -> dg.TimestampMetadataValue:
-    """Return when the newest partition of ``window`` could first be known: the close of its day."""
-    return dg.MetadataValue.timestamp(closes_at(window.last))

@@ -10,9 +10,7 @@ import polars as pl
 from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
 from btc_assets.defs.assets.hyperparameters import tuned_hyperparameters
 from btc_assets.defs.assets.metadata import (
-    add_daily_metadata,
     add_newest_metadata,
-    known_at,
     table_asset,
     written,
 )
@@ -38,7 +36,8 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
     @table_asset(
         VINTAGES_IN_FORCE,
         group="models",
-        kinds={"tensorflow", "keras", "onnx"},
+        kinds={"keras"},
+        code=("modeling",),
         deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, HYPERPARAMETERS.name],
         name=f"{kind}_model",
         description=f"{DESCRIPTIONS[kind]} and says how wide the random walk's quantiles should be, 1 to 90 "
@@ -54,24 +53,21 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         rows = book.rows(kind, days)
         receipt = platform.tables.upsert(VINTAGES_IN_FORCE, rows)
         newest = book.in_force(kind, days[-1])
-        add_daily_metadata(
-            context,
-            {r["date"]: {"vintage": str(r["vintage"]), "action": r["action"]} for r in rows.to_dicts()},
-        )
         if days[-1] == window.last:
             add_newest_metadata(context, window, {"model card": render_model_card(platform, newest.ref)})
-        return dg.MaterializeResult(
-            metadata=written(platform, VINTAGES_IN_FORCE, window, receipt, rows.height)
-            | {
-                "known at": known_at(window),
-                "vintage in force": str(newest.ref.vintage),
-                "why": newest.reason,
-                "vintages used": rows["vintage"].n_unique(),
-                "days held back": rows.filter(rows["action"] == "held_back").height,
-                "days with too little history": len(window.days) - len(days),
-            }
-            | {f"metric {name}": value for name, value in newest.ref.metrics.items()}
-        )
+        figures = {
+            "vintage in force": str(newest.ref.vintage),
+            "why": newest.reason,
+            "vintages used": rows["vintage"].n_unique(),
+            "days held back": rows.filter(rows["action"] == "held_back").height,
+            "days with too little history": len(window.days) - len(days),
+        } | {f"metric {name}": value for name, value in newest.ref.metrics.items()}
+        daily = {
+            "vintage": pl.col("vintage").first().cast(pl.String),
+            "action": pl.col("action").first(),
+            "age of the vintage, days": (pl.col("date") - pl.col("vintage")).dt.total_days().first(),
+        }
+        return written(context, platform, VINTAGES_IN_FORCE, receipt, rows, figures, **daily)
 
     return network
 

@@ -10,9 +10,7 @@ from pydantic import Field
 
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.defs.assets.metadata import (
-    add_daily_metadata,
     add_newest_metadata,
-    known_at,
     table_asset,
     table_preview,
     written,
@@ -48,6 +46,7 @@ class ReleasedDays(dg.Config):
     RAW_KLINES,
     group="market",
     kinds={"binance"},
+    code=("market",),
     tags={"domain": "market"},
     retry_policy=SOURCE_RETRIES,
 )
@@ -64,21 +63,15 @@ def raw_klines(
     unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
     if unpublished:
         raise dg.Failure(unpublished_message(platform, unpublished, rows.height), allow_retries=False)
-    add_daily_metadata(
-        context,
-        {r["date"]: {"close (USDT)": r["close"], "volume (BTC)": r["volume"]} for r in rows.to_dicts()},
-    )
     add_newest_metadata(
         context, window, {"newest candles": table_preview(rows.drop("symbol", "open_time", "close_time"))}
     )
-    return dg.MaterializeResult(
-        metadata=written(platform, RAW_KLINES, window, stored.receipt, rows.height)
-        | {
-            "known at": known_at(window),
-            "days without a candle": [d.isoformat() for d in absent],
-            "restated candles": [d.isoformat() for d in sorted(stored.restated["date"])],
-        }
-    )
+    figures = {
+        "days without a candle": [d.isoformat() for d in absent],
+        "restated candles": [d.isoformat() for d in sorted(stored.restated["date"])],
+    }
+    daily = {"close (USDT)": pl.col("close").first(), "volume (BTC)": pl.col("volume").first()}
+    return written(context, platform, RAW_KLINES, stored.receipt, rows, figures, **daily)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
-from btc_assets.defs.assets.metadata import add_newest_metadata, known_at, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
 from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS, SOURCE_RETRIES, source_failures
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
@@ -31,6 +31,7 @@ class SkippedDays(dg.Config):
     RAW_KLINES_4H,
     group="market",
     kinds={"binance"},
+    code=("market",),
     deps=[RAW_KLINES.name],
     tags={"domain": "market"},
     retry_policy=SOURCE_RETRIES,
@@ -62,15 +63,12 @@ def raw_klines_4h(
     add_newest_metadata(
         context, window, {"newest candles": table_preview(rows.drop("symbol", "date", "close_time"), rows=6)}
     )
-    return dg.MaterializeResult(
-        metadata=written(platform, RAW_KLINES_4H, window, stored.receipt, rows.height)
-        | {
-            "known at": known_at(window),
-            "days without 4-hour candles": len(without),
-            "the last of them": [d.isoformat() for d in without[-10:]],
-            "restated candles": [t.isoformat() for t in sorted(stored.restated["open_time"])],
-        }
-    )
+    figures = {
+        "days without 4-hour candles": len(without),
+        "the last of them": [d.isoformat() for d in without[-10:]],
+        "restated candles": [t.isoformat() for t in sorted(stored.restated["open_time"])],
+    }
+    return written(context, platform, RAW_KLINES_4H, stored.receipt, rows, figures)
 
 
 def fetch(

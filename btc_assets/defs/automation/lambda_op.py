@@ -1,9 +1,11 @@
 """Launching the ingestion Lambda by hand from Dagster: lands one day again, and reports what it found."""
 
+import importlib.util
 from typing import Any
 
 import dagster as dg
 
+from btc_assets.settings import Settings
 from btc_assets.vocabulary import JOB_TAG
 
 
@@ -43,3 +45,9 @@ def invoke_ingest_lambda(context: dg.OpExecutionContext, config: LambdaCall) -> 
 def land_with_lambda() -> None:
     """Run the op alone."""
     invoke_ingest_lambda()
+
+
+def lambda_jobs(settings: Settings) -> list[dg.JobDefinition]:
+    """Return the job where it can work: candles come from a landing zone, and the AWS clients are there."""
+    installed = all(importlib.util.find_spec(name) for name in ("boto3", "dagster_aws"))
+    return [land_with_lambda] if settings.source == "landing" and installed else []
