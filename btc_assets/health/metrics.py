@@ -72,7 +72,7 @@ class HealthCollector(Collector):
             "btc_score_ratio", f"Loss of the last {RECENT} forecasts over the random walk's.", ["model"],
             {(model,): value for model, value in s.score.items()},
         )  # fmt: skip
-        yield _labelled("btc_runs_last_day", "Runs that ended within a day.", ["job", "status"], s.runs)
+        yield _labelled("btc_runs_recent", "Runs that ended within a day.", ["job", "status"], s.runs)
         yield _labelled(
             "btc_run_duration_seconds", "Of the newest finished run.", ["job"],
             {(job,): seconds for job, seconds in s.durations.items()},
@@ -92,7 +92,7 @@ class HealthCollector(Collector):
             {(name,): _age(now, t) for name, t in s.tables.items() if t.newest},
         )  # fmt: skip
         yield _labelled(
-            "btc_table_days_missing", "Days that are due, are kept up, and are not there.", ["table"],
+            "btc_table_missing_partitions", "Days that are due, are kept up, and are not there.", ["table"],
             {(name,): len(t.missing) for name, t in s.tables.items()},
         )  # fmt: skip
 

@@ -63,7 +63,7 @@ def test_what_is_shown_is_what_is_there(monitor: Monitor) -> None:
     age = values(text, "btc_table_age_seconds")[("raw_klines",)]
     closed = dt.datetime.combine(YESTERDAY - DAY, dt.time(), dt.UTC)
     assert abs(age - (dt.datetime.now(dt.UTC) - closed).total_seconds()) < 60
-    missing = values(text, "btc_table_days_missing")
+    missing = values(text, "btc_table_missing_partitions")
     assert missing[("raw_klines",)] in (1, 2)
     assert missing[("raw_klines",)] == missing[("forecasts",)]
     assert values(text, "btc_health_state")[("source",)] == 0
