@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from btc_assets.chances.reliability import Tenth
 from btc_assets.market.calendar import DAY
 from btc_dash.charts.base import (
     ACTUAL,
@@ -28,6 +29,7 @@ from btc_dash.data.track_record import BINS, COVERAGES
 
 _MONEY = "$%{y:,.0f}<extra>%{fullData.name}</extra>"
 _SHARE = "%{y:.1f} %<extra>%{fullData.name}</extra>"
+_SAID = "said %{x:.0f} %, came true %{y:.0f} %<extra></extra>"
 _CHANCE = "rgba(138,132,124,0.18)"
 _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
 
@@ -43,6 +45,21 @@ def hindsight_figure(rows: pl.DataFrame, actual: History) -> Figure:
         "data": [*said, middle, happened],
         "layout": layout(xaxis=day_axis(tickformat="%-d %b", nticks=8)),
     }
+
+
+def reliability_figure(tenths: Sequence[Tenth]) -> Figure:
+    """Draw what was said beside what came true, a dot a tenth with its 95 % band; the line is honest."""
+    said, happened = [100 * t.said for t in tenths], [100 * t.happened for t in tenths]
+    dots = line(said, happened, "came true", "median", FORECAST, _SAID)
+    dots |= {"mode": "markers", "marker": {"size": 9, "color": FORECAST}}
+    dots["error_y"] = {
+        "type": "data", "symmetric": False, "color": GREY, "thickness": 1.5,
+        "array": [max(100 * t.high - y, 0.0) for t, y in zip(tenths, happened, strict=True)],
+        "arrayminus": [max(y - 100 * t.low, 0.0) for t, y in zip(tenths, happened, strict=True)],
+    }  # fmt: skip
+    honest = line([0, 100], [0, 100], "as said", "naive", GREY, _SHARE, dash="dash")
+    across = x_axis(range=[0, 100], ticksuffix=" %")
+    return {"data": [honest, dots], "layout": layout(xaxis=across, yaxis=_shares(range=[0, 100]))}
 
 
 def error_figure(table: pl.DataFrame, name: str) -> Figure:

@@ -7,6 +7,7 @@ import math
 import threading
 from dataclasses import dataclass
 
+import polars as pl
 from cachetools import LRUCache
 
 from btc_assets.chances.answers import Answer, answer
@@ -80,12 +81,45 @@ def ask(
 def such_answers(cache: TableCache, model: str, asked: Question, chance: float) -> Tenth | None:
     """Return how past answers in the same tenth of chance did, of the same kind, about as many days ahead."""
     kind = "beyond" if isinstance(asked, Close) else "touch"
-    horizon = min(AHEAD, key=lambda days: abs(math.log(days / asked.days)))
-
-    def load() -> list[Tenth]:
-        columns = ["model", "kind", "origin_date", "horizon", "chance", "happened"]
-        rows = cache.keep(CHANCE_SCORES, "scores", lambda: cache.read(CHANCE_SCORES, columns))
-        return list(tenths(rows.filter(model=model, kind=kind, horizon=horizon)))
-
-    found = cache.keep(CHANCE_SCORES, ("tenths", model, kind, horizon), load)
+    found = past_answers(cache, model, kind, asked.days).tenths
     return next((t for t in found if int(10 * t.said) == min(int(10 * chance), 9)), None)
+
+
+@dataclass(frozen=True)
+class PastAnswers:
+    """How past answers of one kind did, ``horizon`` days ahead; scores are None where nothing has matured.
+
+    Attributes:
+        tenths: by tenths of chance.
+        said, happened: the mean chance and the share that came true, 0 to 1.
+        brier: Brier scores of what was said, of past frequencies, of twice the chance beyond (touches alone).
+    """
+
+    horizon: int
+    tenths: list[Tenth]
+    said: float | None
+    happened: float | None
+    brier: tuple[float | None, float | None, float | None]
+
+
+def past_answers(cache: TableCache, model: str, kind: str, days: int, issued: str = "all") -> PastAnswers:
+    """Sum up the answers of the standard horizon nearest to ``days``; all, live or backfilled ones."""
+    horizon = min(AHEAD, key=lambda ahead: abs(math.log(ahead / days)))
+
+    def load() -> PastAnswers:
+        rows = cache.keep(CHANCE_SCORES, "scores", lambda: cache.read(CHANCE_SCORES))
+        rows = rows.filter(model=model, kind=kind, horizon=horizon)
+        if issued != "all":
+            rows = rows.filter(live=issued == "live")
+        happened = rows["happened"].cast(pl.Float64)
+        columns = ("chance", "past_frequency", "twice_beyond")
+        said, past, twice = (_mean((rows[name] - happened) ** 2) for name in columns)
+        known = list(tenths(rows))
+        return PastAnswers(horizon, known, _mean(rows["chance"]), _mean(happened), (said, past, twice))
+
+    return cache.keep(CHANCE_SCORES, ("answers", model, kind, horizon, issued), load)
+
+
+def _mean(values: pl.Series) -> float | None:
+    mean = values.mean()
+    return mean if isinstance(mean, float) else None

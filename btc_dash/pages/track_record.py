@@ -10,11 +10,12 @@ from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
 from btc_assets.scoring.drift import window
 from btc_dash.charts import track_record as charts
 from btc_dash.charts.base import CONFIG, Figure
-from btc_dash.data import calibration, market, track_record
+from btc_dash.data import calibration, chances, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.ledger import ledger_head
 from btc_dash.data.query import RecordQuestion
 from btc_dash.pages.controls import Choice, Entry, Table
+from btc_dash.text import chance_text
 from btc_dash.text import formatting as fmt
 from btc_dash.text.record_text import drift_sentence, record_sentences
 
@@ -104,6 +105,7 @@ def body(context: Context, question: RecordQuestion) -> list[Component]:
             className="pair",
         ),
         _calibration(held, question.days),
+        _chances(context, question),
         _panel(
             f"Scores {fmt.days(question.days)} ahead",
             "Score: CRPS as a ratio to the random walk's; below 1 is better, ± is a 95 % margin.",
@@ -122,6 +124,19 @@ def _calibration(path: pl.DataFrame, horizon: int) -> Component | None:
         "range, live and back-filled. Outside the band it is more than chance.",
         _graph("drift", charts.drift_figure(path), _LOW),
         legend=(("median", "Inside the 80 % range"), ("chance", "What chance allows, 99 times in 100")),
+    )
+
+
+def _chances(context: Context, question: RecordQuestion) -> Component | None:
+    """Show whether what was said of touching a price came true; nothing where no answer has come due."""
+    past = chances.past_answers(context.cache, question.model, "touch", question.days, question.kind)
+    if not past.tenths:
+        return None
+    return _panel(
+        "Did it come true as often as was said?",
+        chance_text.how_honest(past),
+        _graph("chances", charts.reliability_figure(past.tenths), _LOW),
+        legend=(("median", "Of each tenth of chances, what came true"), ("naive", "As often as was said")),
     )
 
 

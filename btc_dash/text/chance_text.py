@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from btc_assets.chances.reliability import Tenth
 from btc_assets.chances.words import sentence
-from btc_dash.data.chances import Chance
+from btc_dash.data.chances import Chance, PastAnswers
 from btc_dash.text import formatting as fmt
 
 FEWEST = 3
@@ -14,6 +14,18 @@ FEWEST = 3
 def said(chance: Chance) -> str:
     """Answer the question in words."""
     return sentence(chance.question, chance.answer, chance.origin)
+
+
+def how_honest(past: PastAnswers) -> str:
+    """Say how answers about touching a price did on the whole, beside simple answers."""
+    if past.said is None or past.happened is None:
+        return "No answer has come due yet."
+    mine, frequency, twice = ("–" if score is None else f"{score:.3f}" for score in past.brier)
+    return (
+        f"Asked whether a price is touched within {fmt.days(past.horizon)}, the answers said "
+        f"{fmt.percent(past.said)} on average, and {fmt.percent(past.happened)} came true. Brier score "
+        f"{mine} (lower is better); past frequencies {frequency}, twice the chance of closing beyond {twice}."
+    )
 
 
 def came_true(record: Tenth | None) -> str:
