@@ -85,18 +85,30 @@ TRAINED_HORIZONS = np.array([1, 2, 3, 4, 5, 7, 10, 14, 21, 30, 45, 60, 90])
 """Horizons that enter the training loss; the networks' outputs at the others follow from their knots."""
 
 
-def anchor(h: History, origin: dt.date) -> Floats:
+def anchor(h: History, origin: dt.date, seen: Floats | None = None, weekdays: bool = True) -> Floats:
     """Compute quantiles [HORIZONS, 21] of the log return from ``origin``; reads candles up to it only.
+
+    Args:
+        h: candles and the features of their days.
+        origin: the day from whose close it starts.
+        seen: what to take for ``seen_volatility`` of the origin, to ask what would be; None: what was seen.
+        weekdays: whether the weekdays ahead count; without them every day is like any other.
 
     Raises:
         NotEnoughHistory: no candle of the day, or fewer than ``ANCHOR_MIN_HISTORY`` before it.
     """
     root = np.sqrt(np.arange(1.0, HORIZONS + 1.0))
     t = checked(h, origin)
-    daily = _weekday_free(h, t, COMPUTED) / root[COMPUTED - 1, None]
+    daily = _weekday_free(h, t, COMPUTED, seen, weekdays) / root[COMPUTED - 1, None]
     spread = np.stack([np.interp(_LOG_HORIZON, _LOG_COMPUTED, level) for level in daily.T], axis=1)
-    scale = _month(h, h.month_start(t)).spans[:, h.weekday[t]] * root
+    scale = _month(h, h.month_start(t)).spans[:, h.weekday[t]] * root if weekdays else root
     return np.asarray(spread * scale[:, None])
+
+
+def seen_volatility(h: History, origin: dt.date) -> Floats:
+    """Return the log volatility of the CASCADE of days up to ``origin``, weekdays levelled out [CASCADE]."""
+    t = checked(h, origin)
+    return np.asarray(_month(h, h.month_start(t)).log_volatility[:, t])
 
 
 def trained_anchor(h: History, origin: dt.date) -> Floats:
@@ -119,7 +131,9 @@ def filtered_share(horizons: NDArray[np.int64]) -> Floats:
     return np.asarray(np.maximum(first - (first - later) * np.log(horizons) / np.log(days), LEAST_SHARE))
 
 
-def _weekday_free(h: History, t: int, horizons: NDArray[np.int64]) -> Floats:
+def _weekday_free(
+    h: History, t: int, horizons: NDArray[np.int64], seen: Floats | None = None, weekdays: bool = True
+) -> Floats:
     """Compute quantiles [horizons, 21] of log returns from position ``t``, before today's weekday counts."""
     month = _month(h, h.month_start(t))
     past = past_returns(h, t, horizons, FILTERED_DAYS, month.spans[horizons - 1])
@@ -128,7 +142,8 @@ def _weekday_free(h: History, t: int, horizons: NDArray[np.int64]) -> Floats:
         mixture += _centred(past[:, -days:]) / len(MIXTURE)
     expected = _expected_volatility(month, t, horizons, FILTERED_DAYS)
     levelled, today = _level_weekdays(past / expected[:, :-1], horizons)
-    filtered = _centred(levelled) * (today * expected[:, -1])[:, None]
+    now = expected[:, -1] if seen is None else np.exp(cascade_weights(horizons) @ seen)
+    filtered = _centred(levelled) * ((today if weekdays else 1.0) * now)[:, None]
     share = filtered_share(horizons)[:, None]
     return np.asarray(share * filtered + (1.0 - share) * mixture)
 

@@ -21,7 +21,7 @@ from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry, VintageId
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache
-from btc_dash.data.market import Forecast
+from btc_dash.data.market import Floats, Forecast
 from btc_dash.data.running_day import Quote
 from btc_dash.server.rate_limit import RateLimiter
 
@@ -53,6 +53,7 @@ class Forecaster:
         self._limiter = limiter
         self._open = lru_cache(maxsize=32)(self._open_vintage)
         self._kept: LRUCache[Key, dict[str, Forecast]] = LRUCache(KEPT)
+        self._parts: LRUCache[tuple[str, dt.date, tuple[int, int]], dict[str, Floats]] = LRUCache(KEPT)
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -81,6 +82,25 @@ class Forecaster:
         named = (model, vintage) if vintage else None
         key = (quote.candle.date, self._versions(), quote.candle.close, named)
         return self._answer(key, client, lambda: self._from_now(quote, named))[model]
+
+    def width_parts(self, model: str, origin: dt.date, client: str) -> dict[str, Floats]:
+        """Take the width of the forecast of ``model`` from ``origin`` apart; see ``modeling.width``.
+
+        Raises:
+            As ``forecast``.
+        """
+        from btc_assets.modeling.inference import at_origin
+        from btc_assets.modeling.width import width_parts
+
+        candles = market.candles(self._cache)
+        key = (model, origin, self._versions())
+        if key not in self._parts:
+            self._limiter.take(client)
+            state = at_origin(candles, _completed(market.features(self._cache), candles), origin)
+            with self._slots:
+                networks = {kind: self._in_force(kind, origin) for kind in NETWORKS}
+                self._parts[key] = width_parts(state, networks, model)
+        return self._parts[key]
 
     def _answer(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
         """Return what is kept under ``key``, or what ``make`` gives, at ``client``'s cost."""

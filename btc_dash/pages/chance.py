@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from btc_assets.chances.questions import ImpossibleQuestion, read_price
 from btc_assets.contracts import HORIZONS
-from btc_assets.errors import ModelError
+from btc_assets.errors import ModelError, StorageError
 from btc_assets.market.calendar import DAY
 from btc_dash.data import chances
 from btc_dash.data.context import Context
@@ -39,7 +39,7 @@ def section(context: Context, a: ForecastResult, complaints: dict[str, str]) -> 
                           ((origin + DAY).isoformat(), (origin + HORIZONS * DAY).isoformat()),
                           ("One day sooner", "One day later")),
                 ],
-                className="controls",
+                className="inputs",
             ),
             html.P(text, id="chance", className="lead", **{"aria-live": "polite"}),
             html.P(record, id="came-true", className="hint"),
@@ -60,6 +60,8 @@ def answer(context: Context, a: ForecastResult) -> tuple[str, str, str | None]:
         return "", "", str(refusal)
     except (ModelError, TooManyRequests) as error:
         return f"{str(error).rstrip('.')}.", "", None
+    except (StorageError, OSError):
+        return "The store does not answer; ask again in a moment.", "", None
     return chance_text.said(found), chance_text.came_true(found.record), None
 
 

@@ -163,6 +163,7 @@ def _chart(a: ForecastResult, complaints: dict[str, str]) -> Component:
                     ),
                     html.Button("Download PNG", id="png"),
                     html.Button("Copy link", id="link"),
+                    dcc.Link("Why this wide?", href="/volatility", className="button"),
                     html.Span(id="copied", role="status"),
                 ],
                 className="actions",

@@ -9,7 +9,13 @@ from btc_dash.data.context import Context
 from btc_dash.data.freshness import Age
 from btc_dash.text import formatting as fmt
 
-NAVIGATION = {"/": "Forecast", "/track-record": "Track record", "/models": "Models", "/about": "About"}
+NAVIGATION = {
+    "/": "Forecast",
+    "/volatility": "Volatility",
+    "/track-record": "Track record",
+    "/models": "Models",
+    "/about": "About",
+}
 REFRESH_SECONDS = 60
 
 

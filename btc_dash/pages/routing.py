@@ -20,6 +20,7 @@ from btc_dash.pages import (
     states,
     track_callbacks,
     track_record,
+    volatility,
 )
 from btc_dash.server.middleware import client
 from btc_dash.server.rate_limit import TooManyRequests
@@ -56,6 +57,10 @@ def _track_record(context: Context, search: str) -> Component:
     return track_record.page(context, question, complaints, search)
 
 
+def _volatility(context: Context, _search: str) -> Component:
+    return volatility.page(context)
+
+
 def _models(context: Context, search: str) -> Component:
     question, complaints = parse(ModelQuestion, arguments(search))
     return models.page(context, question, complaints)
@@ -67,6 +72,7 @@ def _about(context: Context, _search: str) -> Component:
 
 PAGES: dict[str, Callable[[Context, str], Component]] = {
     "/": _forecast,
+    "/volatility": _volatility,
     "/track-record": _track_record,
     "/models": _models,
     "/about": _about,

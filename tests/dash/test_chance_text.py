@@ -23,7 +23,8 @@ def test_answers_are_judged_beside_simple_ones() -> None:
     past = PastAnswers(7, [TENTH], 0.295, 0.293, (0.1619, 0.172, None))
     assert how_honest(past) == (
         "Asked whether a price is touched within 7 days, the answers said 30 % on average, and 29 % "
-        "came true. Brier score 0.162 (lower is better); past frequencies 0.172, twice the chance of closing beyond –."
+        "came true. Brier score 0.162 (lower is better); past frequencies 0.172, twice the chance of closing "
+        "beyond –."
     )
     assert how_honest(PastAnswers(7, [], None, None, (None, None, None))) == "No answer has come due yet."
 

@@ -1,0 +1,55 @@
+"""Why a forecast is as wide as it is: the log of its width as a sum of parts, to the last digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from btc_assets.contracts import LEVELS, NETWORKS
+from btc_assets.modeling.anchor import CASCADE, anchor, seen_volatility
+from btc_assets.modeling.history import Floats
+from btc_assets.modeling.inference import Origin, Predictor
+from btc_assets.vocabulary import ENSEMBLE
+
+LOW, HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
+
+PARTS = ("year", "month", "week", "3 days", "day", "4-hour candles", "weekdays", *NETWORKS)
+"""What each part adds, in this order; the first is the width that the year alone would give."""
+
+
+def log_width(log_returns: Floats) -> Floats:
+    """Return the log of the distance [horizons] from the 10 to the 90 % quantile of ``log_returns``."""
+    return np.asarray(np.log(log_returns[:, HIGH] - log_returns[:, LOW]))
+
+
+def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) -> dict[str, Floats]:
+    """Take the width of ``model``'s forecast apart: by PARTS, what each adds to its log [HORIZONS].
+
+    Each part is the change of the log of the width when one thing more counts, in the order of PARTS: the
+    volatility of the last month, week, three days and day as the days' own ranges tell it, what 4-hour
+    candles tell beyond these, the weekdays ahead, and each network. So the parts sum to the log of the width.
+
+    Args:
+        state: the market at the origin.
+        predictors: the networks in force, by kind.
+        model: mlp, lstm or ensemble.
+    """
+    h, day = state.history, state.day
+    by_range = seen_volatility(replace(h, log_realised=np.full(len(h), np.nan)), day)
+    seen = np.full(len(CASCADE), by_range[-1])
+    widths = [log_width(anchor(h, day, seen, weekdays=False))]
+    for place in reversed(range(len(CASCADE) - 1)):
+        seen[place] = by_range[place]
+        widths.append(log_width(anchor(h, day, seen, weekdays=False)))
+    widths.append(log_width(anchor(h, day, seen_volatility(h, day), weekdays=False)))
+    widths.append(log_width(state.anchor))
+    members = NETWORKS if model == ENSEMBLE else (model,)
+    factors = np.ones((len(members), len(state.anchor)))
+    for kind in NETWORKS:
+        if kind in members:
+            factors[members.index(kind)] = np.exp(predictors[kind].log_factors(state.features, day))
+        widths.append(widths[len(CASCADE) + 1] + np.log(factors.mean(axis=0)))
+    changes = [widths[0], *np.diff(widths, axis=0)]
+    return dict(zip(PARTS, changes, strict=True))
