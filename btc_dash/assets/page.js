@@ -21,15 +21,27 @@ window.dash_clientside.page = {
     return window.dash_clientside.no_update;
   },
 
+  /* The chart with what the page says around it, so that it can stand alone. */
   picture: function () {
-    var graph = document.querySelector("#fan .js-plotly-plot");
-    var layout = Object.assign({}, graph.layout, {
-      paper_bgcolor: "#fff", plot_bgcolor: "#fff", showlegend: false, margin: { l: 24, r: 24, t: 72, b: 40 },
-      title: { text: graph.layout.meta.title, x: 0.02, font: { size: 20 } },
-      font: Object.assign({}, graph.layout.font, { family: "Arial, sans-serif" }),
+    var graph = document.querySelector("#fan .js-plotly-plot"), meta = graph.layout.meta;
+    var data = graph.data.map(function (trace) {
+      var name = / %$/.test(trace.name) && /^band/.test(trace.uid) ? trace.name + " range" : trace.name;
+      return Object.assign({}, trace, { name: name, showlegend: !/(low|over)$/.test(trace.uid) });
     });
-    Plotly.downloadImage({ data: graph.data, layout: layout }, {
-      format: "png", width: 1200, height: 640, scale: 2, filename: "btc-forecast",
+    var source = location.host + location.pathname + document.getElementById("link").value + "<br>" +
+      document.getElementById("provenance").textContent + " Not financial advice.";
+    var layout = Object.assign({}, graph.layout, {
+      paper_bgcolor: "#fff", plot_bgcolor: "#fff", margin: { l: 24, r: 24, t: 72, b: 116 },
+      title: { text: meta.title, x: 0.02, font: { size: 20 } },
+      showlegend: true, legend: { orientation: "h", x: 0, y: -0.1 },
+      font: Object.assign({}, graph.layout.font, { family: "Arial, sans-serif" }),
+      annotations: graph.layout.annotations.concat({
+        text: source, xref: "paper", yref: "paper", x: 0, y: -0.2, yanchor: "top", xanchor: "left",
+        align: "left", showarrow: false, font: { size: 12 },
+      }),
+    });
+    Plotly.downloadImage({ data: data, layout: layout }, {
+      format: "png", width: 1200, height: 675, scale: 2, filename: meta.file,
     });
     return window.dash_clientside.no_update;
   },
@@ -42,10 +54,11 @@ window.dash_clientside.page = {
     return ends.length ? String(Math.round(ends[0] / meta.step) * meta.step) : window.dash_clientside.no_update;
   },
 
-  share: function () {
+  /* A link that shows the same forecast tomorrow: with its day, which today's address leaves out. */
+  share: function (_clicks, search) {
     var said = function () { return "Link copied."; };
     var failed = function () { return "Copy the address from the address bar."; };
     if (!navigator.clipboard) return failed();
-    return navigator.clipboard.writeText(window.location.href).then(said, failed);
+    return navigator.clipboard.writeText(location.origin + location.pathname + search).then(said, failed);
   },
 };

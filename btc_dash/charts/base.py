@@ -16,6 +16,7 @@ GREY = "#8a847c"
 FORECAST = "#c2570c"
 ACTUAL = "#1d63d8"
 ASKED = "#8a5cf0"
+OVER = "#7a3fd0"
 RISING = "#3b7ded"
 _FAN_RGB = "242,140,40"
 

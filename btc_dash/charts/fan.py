@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 from btc_dash.charts.base import (
     ACTUAL,
@@ -10,6 +11,7 @@ from btc_dash.charts.base import (
     FORECAST,
     GREY,
     INK,
+    OVER,
     RISING,
     Figure,
     Trace,
@@ -21,10 +23,13 @@ from btc_dash.charts.base import (
     y_axis,
 )
 from btc_dash.data.market import Forecast, History
-from btc_dash.text.formatting import day, model, usd
+from btc_dash.text.formatting import day, days, model, usd
 
 BANDS = ((0.025, 0.975, "95 %", 0.15), (0.1, 0.9, "80 %", 0.2), (0.25, 0.75, "50 %", 0.3))
 """Lower and upper level, name and opacity of each band, widest first."""
+
+_LOG_FROM = 400
+"""Days of history beyond which the price axis is logarithmic."""
 
 _MONEY = "$%{y:,.0f}<extra>%{fullData.name}</extra>"
 _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
@@ -38,16 +43,22 @@ def fan_figure(
     provisional: bool = False,
     price: float | None = None,
     step: int = 1,
+    over: Forecast | None = None,
+    name: str = "Bitcoin",
 ) -> Figure:
-    """History up to the origin, the fan from it and, where the days have come, what happened.
+    """Draw history up to the origin, the fan from it and, where the days have come, what happened.
 
     ``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target. A line that
-    can be dragged lies at ``price``; it is dropped on a multiple of ``step``.
+    can be dragged lies at ``price``; it is dropped on a multiple of ``step``. The 80 % range of ``over`` is
+    drawn over the fan. ``name`` is the coin's, for a downloaded picture.
     """
     traces = [*_fan(past, forecast), _candles(past) if view == "candles" else _closes(past)]
+    if over:
+        traces += _over(past, over)
     if after.dates:
         traces.append(_what_happened(past, after))
     drawn = _layout(past, forecast, "now" if provisional else "last close")
+    drawn["meta"] = _meta(past, forecast, name)
     if price is not None:
         drawn["shapes"] = [*drawn["shapes"], _price_line(price)]
         drawn["annotations"] = [*drawn["annotations"], _price_label(price)]
@@ -59,13 +70,13 @@ def fan_figure(
 def _fan(past: History, forecast: Forecast) -> list[Trace]:
     """Return the bands and the median, starting at the last close so that the fan has a tip."""
     tip = past.closes[-1]
-    days = [past.dates[-1], *forecast.targets]
+    shown = [past.dates[-1], *forecast.targets]
     traces: list[Trace] = []
     for low, high, name, alpha in BANDS:
         edges = [tip, *forecast.level(low)], [tip, *forecast.level(high)]
-        traces += band(days, *edges, name, f"band{name[:2]}", alpha, _RANGE)
-    median = line(days, [tip, *forecast.median], "middle", "median", FORECAST, _MONEY, width=2.5)
-    median["mode"] = "lines+markers" if len(days) <= 32 else "lines"
+        traces += band(shown, *edges, name, f"band{name[:2]}", alpha, _RANGE)
+    median = line(shown, [tip, *forecast.median], "middle", "median", FORECAST, _MONEY, width=2.5)
+    median["mode"] = "lines+markers" if len(shown) <= 32 else "lines"
     median["marker"] = {"size": 4.5, "color": FORECAST}
     return [*traces, median]
 
@@ -90,8 +101,8 @@ def _candles(past: History) -> Trace:
 
 
 def _what_happened(past: History, after: History) -> Trace:
-    days, closes = [past.dates[-1], *after.dates], [past.closes[-1], *after.closes]
-    return line(days, closes, "what happened", "actual", ACTUAL, _MONEY, width=2.5)
+    shown, closes = [past.dates[-1], *after.dates], [past.closes[-1], *after.closes]
+    return line(shown, closes, "what happened", "actual", ACTUAL, _MONEY, width=2.5)
 
 
 def _layout(past: History, forecast: Forecast, label: str) -> Figure:
@@ -101,13 +112,51 @@ def _layout(past: History, forecast: Forecast, label: str) -> Figure:
     return layout(
         uirevision="fan",
         xaxis=day_axis(
-            range=plain([start, end]), rangeslider={"visible": False}, tickformat=_ticks(span), nticks=8
+            range=plain([start, end]),
+            rangeslider={"visible": False},
+            tickformat=_ticks(span),
+            nticks=7,
+            tickangle=0,
         ),
-        yaxis=y_axis(),
+        yaxis=_price_axis(past, forecast),
         shapes=[_now_line(origin.isoformat())],
         annotations=[_now_label(origin, label)],
-        meta={"title": f"Bitcoin, {model(forecast.model)} forecast from {day(origin)}"},
     )
+
+
+def _meta(past: History, forecast: Forecast, name: str) -> dict[str, str]:
+    """Name a downloaded picture, and say in a line what it shows."""
+    origin, count = past.dates[-1], len(forecast.targets)
+    return {
+        "title": f"{name}, next {days(count)} from {day(origin)} ({model(forecast.model)})",
+        "file": f"btc-forecast-{forecast.model}-{origin.isoformat()}-{count}d",
+    }
+
+
+def _over(past: History, over: Forecast) -> list[Trace]:
+    """Draw the edges of the 80 % range of another forecast, dashed."""
+    tip, shown = past.closes[-1], [past.dates[-1], *over.targets]
+    name = f"{model(over.model)}, 80 %"
+    edges = [tip, *over.level(0.1)], [tip, *over.level(0.9)]
+    low, high = (line(shown, edge, name, "over", OVER, _MONEY, dash="dash") for edge in edges)
+    high["uid"] = "overhigh"
+    return [low, high]
+
+
+def _log_ticks(prices: list[float]) -> list[float]:
+    """Prices of a few digits within what is drawn."""
+    low, high = min(prices), max(prices)
+    steps = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 5, 7)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [n * 10.0**power for power in powers for n in steps if low <= n * 10.0**power <= high]
+
+
+def _price_axis(past: History, forecast: Forecast) -> dict[str, object]:
+    """Dollars; over years in equal steps of growth, or early years would be flat."""
+    if len(past.dates) <= _LOG_FROM:
+        return y_axis()
+    ticks = _log_ticks([*past.closes, *forecast.level(0.025), *forecast.level(0.975)])
+    return y_axis(type="log", tickvals=ticks, ticktext=[usd(price) for price in ticks], tickprefix="")
 
 
 def _ticks(span: int) -> str:
@@ -150,5 +199,6 @@ LEGEND = (
     ("median", "Middle of the forecast"),
     *((f"band{name[:2]}", f"{name} range") for _, _, name, _ in reversed(BANDS)),
     ("actual", "What happened"),
+    ("over", "80 % range of the other"),
 )
 """Class and label of each entry of the legend, which the page draws itself."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from btc_assets.contracts import MODELS
 from btc_assets.errors import ModelError, NoDataYet, NotEnoughHistory, SourceError
 from btc_assets.market.calendar import DAY
 from btc_dash.data import market
@@ -22,8 +23,8 @@ log = logging.getLogger(__name__)
 class ForecastResult:
     """``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target.
 
-    ``forecast`` reaches as far as was asked, ``whole`` as far as it goes.
-
+    ``forecast`` reaches as far as was asked, ``whole`` as far as it goes; ``over`` is one to draw over it,
+    None where none was asked for or there is none.
     ``quoted_at`` is when the origin's price was looked at where its day is not over (UTC): provisional.
     """
 
@@ -33,6 +34,8 @@ class ForecastResult:
     past: History
     after: History
     travelled: bool
+    symbol: str
+    over: Forecast | None = None
     quoted_at: dt.datetime | None = None
 
     @property
@@ -100,6 +103,27 @@ def forecast_for(context: Context, question: Question, client: str) -> ForecastR
         return NO_FORECASTS
     if question.start == "now":
         return _from_now(context, question, client, candles)
+    answer = _from_close(context, question, client, candles, newest)
+    if isinstance(answer, NoForecast) or question.over in ("none", question.model):
+        return answer
+    return replace(answer, over=_over(context, answer, client))
+
+
+def _over(context: Context, a: ForecastResult, client: str) -> Forecast | None:
+    """Find what is drawn over the answer: another model or a baseline from the same close."""
+    question, origin = a.question, a.forecast.origin
+    over = market.issued(context.cache, question.over, origin)
+    if over is None and question.over in MODELS:
+        try:
+            over = context.forecaster.forecast(question.over, origin, client)
+        except ModelError as error:
+            log.warning("no forecast of %s from %s to draw: %s", question.over, origin, error)
+    return over.first(question.days) if over else None
+
+
+def _from_close(
+    context: Context, question: Question, client: str, candles: History, newest: dt.date
+) -> ForecastResult | NoForecast:
     origin = question.as_of or newest
     if candles.close_on(origin) is None:
         return NoForecast("No price on that day", f"There is no candle of {origin}.")
@@ -111,7 +135,7 @@ def forecast_for(context: Context, question: Question, client: str) -> ForecastR
             return NoForecast("No such vintage", str(error))
         except ModelError as error:
             return _cannot(question.model, origin, error)
-    return _answer(question, forecast, candles, travelled=origin != newest)
+    return _answer(context, question, forecast, candles, travelled=origin != newest)
 
 
 def _from_now(
@@ -131,16 +155,18 @@ def _from_now(
     except ModelError as error:
         return _cannot(question.model, candles.dates[-1] + DAY, error)
     seen = candles.with_running(quote.candle)
-    return replace(_answer(question, forecast, seen, travelled=False), quoted_at=quote.at)
+    return replace(_answer(context, question, forecast, seen, travelled=False), quoted_at=quote.at)
 
 
-def _answer(question: Question, whole: Forecast, candles: History, travelled: bool) -> ForecastResult:
+def _answer(
+    context: Context, question: Question, whole: Forecast, candles: History, travelled: bool
+) -> ForecastResult:
     forecast = whole.first(question.days)
     origin, span = forecast.origin, SPANS[question.span]
     first = candles.dates[0] if span is None else origin - (span - 1) * DAY
     past = candles.window(first, origin + DAY)
     after = candles.window(origin + DAY, forecast.targets[-1] + DAY)
-    return ForecastResult(question, forecast, whole, past, after, travelled)
+    return ForecastResult(question, forecast, whole, past, after, travelled, context.cache.symbol)
 
 
 def _cannot(model: str, origin: dt.date, error: ModelError) -> NoForecast:

@@ -11,6 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from btc_assets.contracts import (
+    BASELINE_FORECASTS,
+    BASELINES,
     FORECASTS,
     HORIZONS,
     LEVELS,
@@ -161,13 +163,14 @@ def last_day(cache: TableCache) -> dt.date | None:
 
 
 def issued(cache: TableCache, model: str, origin: dt.date) -> Forecast | None:
-    """Return the forecast ``model`` issued from ``origin``, None where there is none."""
+    """Return what ``model``, or a baseline, issued from ``origin``; None where there is none."""
+    table = BASELINE_FORECASTS if model in BASELINES else FORECASTS
 
     def load() -> dict[str, Forecast]:
-        frame = cache.read(FORECASTS, None, origin, origin + DAY).sort("horizon")
+        frame = cache.read(table, None, origin, origin + DAY).sort("horizon")
         return {str(name): _forecast(part) for (name,), part in frame.group_by("model", maintain_order=True)}
 
-    return cache.keep(FORECASTS, ("issued", origin), load).get(model)
+    return cache.keep(table, ("issued", origin), load).get(model)
 
 
 def _forecast(frame: pl.DataFrame) -> Forecast:

@@ -27,9 +27,12 @@ from btc_dash.data.values import (
 
 DEFAULT_DAYS = 14
 DEFAULT_MODEL = "ensemble"
-PRESETS = (7, 14, 30, 90)
+PRESETS = (1, 7, 14, 30, 90)
 VIEWS = ("line", "candles")
 STARTS = ("close", "now")
+OVERS = ("none", *MODELS, "random_walk")
+"""What can be drawn over the forecast: another model, or the plain random walk."""
+
 SPANS = {"50": 50, "180": 180, "365": 365, "all": None}
 """Days of history a chart can show; None is all of it."""
 
@@ -90,6 +93,7 @@ class Question(ForecastQuery):
 
     span: Annotated[str, Options("span", tuple(SPANS))] = "50"
     view: Annotated[str, Options("view", VIEWS)] = "line"
+    over: Annotated[str, Options("over", OVERS)] = "none"
     event: Annotated[str, Options("event", PAGE_EVENTS)] = "touch"
     price: Text = None
 

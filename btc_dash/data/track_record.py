@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import polars as pl
@@ -106,6 +107,34 @@ def hindsight(cache: TableCache, model: str, horizon: int) -> pl.DataFrame:
     columns = ["model", "origin_date", "horizon", "target_date", "q100", "q500", "q900"]
     rows = cache.keep(FORECASTS, ("hindsight", horizon), load)
     return rows.filter(pl.col("model") == model)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The newest close beside the 80 % range (USDT) that was forecast for it one day before."""
+
+    day: dt.date
+    low: float
+    high: float
+    close: float
+    backfilled: bool
+
+    @property
+    def inside(self) -> bool:
+        """Whether the close lies in the range."""
+        return self.low <= self.close <= self.high
+
+
+def latest_outcome(cache: TableCache, model: str) -> Outcome | None:
+    """Look up what was said of the newest close a day before; None where nothing was issued."""
+    candles = market.history(cache)
+    if candles.newest is None:
+        return None
+    said = market.issued(cache, model, candles.newest - DAY)
+    if said is None:
+        return None
+    low, high = said.level(0.1)[0], said.level(0.9)[0]
+    return Outcome(candles.newest, low, high, candles.closes[-1], said.backfilled)
 
 
 def _sums(cache: TableCache) -> pl.DataFrame:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, ctx, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 
 from btc_assets.errors import StorageError
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for, read_question
 from btc_dash.data.query import arguments
-from btc_dash.pages import chance, forecast
+from btc_dash.pages import chance, forecast, forecast_chart, forecast_options
 from btc_dash.server.middleware import client
 from btc_dash.server.rate_limit import TooManyRequests
 from btc_dash.text import forecast_text
@@ -26,16 +26,17 @@ FIELDS = {
     "start": "start",
     "event": "event",
     "price": "price",
+    "over": "over",
 }
 """Name of each part of the question, and the control that holds it."""
 
 _SAID = {
     "headline": Output("headline", "children"),
     "lead": Output("lead", "children"),
-    "trust": Output("trust", "children"),
     "hindsight": Output("hindsight", "children"),
+    "shape": Output("shape", "children"),
     "provenance": Output("provenance", "children"),
-    "tiles": Output("tiles", "children"),
+    "record": Output("record", "children"),
     "legend": Output("legend", "children"),
     "figure": Output("fan", "figure"),
     "table_head": Output("table", "head"),
@@ -47,6 +48,7 @@ _SAID = {
     "by": Output("by", "value"),
     "by_first": Output("by", "min"),
     "by_last": Output("by", "max"),
+    "link": Output("link", "value"),
     "search": Output("address", "search"),
 }
 _ERRORS = {f"{name}_error": Output(control, "error") for name, control in FIELDS.items()}
@@ -81,8 +83,8 @@ def register(app: Dash, context: Context) -> None:
         prevent_initial_call=True,
     )  # fmt: skip
     app.clientside_callback(
-        ClientsideFunction("page", "share"), Output("copied", "children"), Input("link", "n_clicks"),
-        prevent_initial_call=True,
+        ClientsideFunction("page", "share"), Output("copied", "children"),
+        Input("link", "n_clicks"), State("link", "value"), prevent_initial_call=True,
     )  # fmt: skip
 
 
@@ -94,16 +96,17 @@ def respond(
     try:
         question, complaints = read_question(context, values)
         errors = {f"{name}_error": complaints.get(name) for name in FIELDS}
-        errors["as_of_error"] = forecast.origin_error(complaints)
+        errors["as_of_error"] = forecast_options.origin_error(complaints)
         if complaints and not from_address:
             return nothing | errors
         found = forecast_for(context, question, client())
         if isinstance(found, NoForecast):
-            return nothing | errors | {f"{forecast.origin_field(question)}_error": found.text}
+            return nothing | errors | {f"{forecast_options.origin_field(question)}_error": found.text}
         if question.price == chance.default_price(found.last_close):
             question = question.model_copy(update={"price": None})
             found = replace(found, question=question)
         shown, errors["price_error"] = _shown(context, found)
+        errors["over_error"] = complaints.get("over") or forecast_options.over_error(found)
     except TooManyRequests as limit:
         return nothing | {"as_of_error": str(limit)}
     except (StorageError, OSError):
@@ -111,27 +114,29 @@ def respond(
     if from_address:
         return nothing | shown | errors | _form(found)
     moved = {} if question.search == search else {"search": question.search}
-    start = {"form_as_of": forecast.made_on(found), "form_start": found.question.start}
+    start = {"form_as_of": forecast_options.made_on(found), "form_start": found.question.start}
     return nothing | shown | errors | moved | start
 
 
 def _shown(context: Context, found: ForecastResult) -> tuple[dict[str, Any], str | None]:
     """Everything that the answer shows, and what is wrong with the price that was asked about."""
     head, rows = forecast.table(found)
+    now = context.now()
     said, came_true, error = chance.answer(context, found)
     return {
-        "headline": forecast_text.headline(found),
-        "lead": forecast_text.lead(found),
-        "trust": forecast_text.trust(context.cache, found),
+        "headline": forecast_text.headline(found, now),
+        "lead": forecast_text.lead(found, now),
         "hindsight": forecast_text.hindsight(found),
+        "shape": forecast_text.shape(found),
         "provenance": forecast_text.provenance(found),
-        "tiles": forecast.tiles(found),
-        "legend": forecast.legend(found),
-        "figure": forecast.figure(found),
+        "record": forecast.record(context, found),
+        "legend": forecast_chart.legend(found),
+        "figure": forecast_chart.figure(found),
         "table_head": head,
         "table_rows": rows,
-        "named": forecast.named_vintage(found.question),
-        "csv": forecast.csv_address(found.question),
+        "named": forecast_chart.named_vintage(found.question),
+        "csv": forecast_chart.csv_address(found.question),
+        "link": forecast_chart.permanent_search(found),
         "chance": said,
         "came_true": came_true,
         "by": found.target.isoformat(),
@@ -145,10 +150,11 @@ def _form(found: ForecastResult) -> dict[str, str]:
     return {
         "form_days": str(question.days),
         "form_model": question.model,
-        "form_as_of": forecast.made_on(found),
+        "form_as_of": forecast_options.made_on(found),
         "form_start": question.start,
         "form_span": question.span,
         "form_view": question.view,
         "form_event": question.event,
         "form_price": chance.asked_price(found),
+        "form_over": question.over,
     }

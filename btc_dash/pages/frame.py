@@ -27,6 +27,7 @@ def frame(context: Context) -> Component:
             dcc.Interval(id="pulse", interval=REFRESH_SECONDS * 1000),
             html.A("Skip to the content", href="#page", className="skip"),
             _header(context),
+            html.Div(id="connection", className="notice outage", role="status"),
             html.Div(notices(context), id="notices", className="wrap", role="status"),
             html.Main(id="page", className="wrap", tabIndex=-1),
             _footer(),
@@ -55,7 +56,7 @@ def notices(context: Context) -> list[Component]:
             _notice(
                 "simulated",
                 "Simulated market.",
-                "These prices are made up; nothing here is about real Bitcoin.",
+                f"These prices are made up; nothing here is about real {fmt.coin(context.settings.symbol)}.",
             )
         )
     fresh = context.freshness()

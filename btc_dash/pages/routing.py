@@ -15,6 +15,7 @@ from btc_dash.pages import (
     about,
     forecast,
     forecast_callbacks,
+    forecast_options,
     frame,
     models,
     states,
@@ -44,7 +45,7 @@ def _forecast(context: Context, search: str) -> Component:
     plain = question.model_copy(update={"as_of": None, "start": "close", "vintage": None})
     found = forecast_for(context, question, client())
     if isinstance(found, NoForecast) and question.search != plain.search:
-        complaints |= {forecast.origin_field(question): found.text}
+        complaints |= {forecast_options.origin_field(question): found.text}
         question = plain
         found = forecast_for(context, question, client())
     if isinstance(found, NoForecast):

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from btc_assets.contracts import FORECAST_SCORES
-from btc_assets.errors import StorageError
-from btc_dash.data import track_record
-from btc_dash.data.cache import TableCache
+import datetime as dt
+import math
+
+from btc_assets.market.calendar import DAY, closes_at, last_closed_day
 from btc_dash.data.forecasting import ForecastResult
 from btc_dash.text import formatting as fmt
-from btc_dash.text.record_text import comparison_text
+
+_SKEWED = 1.2
+"""How many times further one side of the 80 % range reaches than the other before the page explains it."""
 
 
-def headline(a: ForecastResult) -> str:
-    """Return the answer in one sentence."""
+def headline(a: ForecastResult, now: dt.datetime) -> str:
+    """Answer in one sentence, counting the days from ``now`` to the end of the last one."""
     low, high = range_80(a)
-    when = f"on {fmt.day(a.target)}" if a.travelled else f"in {fmt.days(a.question.days)}"
-    return f"Bitcoin {when}: likely between {fmt.usd(low)} and {fmt.usd(high)}"
+    return f"{fmt.coin(a.symbol)} {when(a, now)}: likely between {fmt.usd(low)} and {fmt.usd(high)}"
 
 
-def lead(a: ForecastResult) -> str:
-    """Return what the headline leaves out: the day, the middle, and the chance of ending higher."""
-    middle = a.forecast.median[-1]
-    above = fmt.chance(a.forecast.chance_above(a.last_close))
-    change = fmt.signed_percent(middle / a.last_close - 1)
-    closed = f"closed at {fmt.usd(a.last_close)} on {fmt.day(a.past.dates[-1])}"
+def when(a: ForecastResult, now: dt.datetime) -> str:
+    """Say which day is asked about, and how far off it is unless it was asked about in the past."""
+    left = math.ceil((closes_at(a.target) - now) / DAY)
+    if a.travelled or left < 1:
+        return f"on {fmt.day(a.target)}"
+    if left == 1:
+        return f"at the end of today, {fmt.day(a.target)}"
+    return f"in {fmt.days(left)}, at the end of {fmt.day(a.target)}"
+
+
+def lead(a: ForecastResult, now: dt.datetime) -> str:
+    """Say how sure the headline is and what the forecast starts from."""
+    sure = "Chances are 4 in 5 that it ends in this range."
     if a.quoted_at:
-        closed = f"stood at {fmt.usd(a.last_close)} on {fmt.moment(a.quoted_at)}, the day not being over"
-    return (
-        f"Bitcoin {closed}. For "
-        f"{fmt.long_day(a.target)} the middle of the forecast is {fmt.usd(middle)} ({change}). "
-        f"Chances are 4 in 5 that it ends in the range above, and {above} that it ends higher."
-    )
+        return (
+            f"{sure} The price now is {fmt.usd(a.last_close)} ({fmt.moment(a.quoted_at)}, the day not over)."
+        )
+    origin = a.past.dates[-1]
+    said = f"{sure} It closed at {fmt.usd(a.last_close)} on {fmt.day(origin)}."
+    if not a.travelled and origin < last_closed_day(now):
+        said += " That is not yesterday: prices since then are missing here, and days are counted from today."
+    return said
 
 
 def range_80(a: ForecastResult) -> tuple[float, float]:
@@ -38,31 +48,28 @@ def range_80(a: ForecastResult) -> tuple[float, float]:
     return a.forecast.level(0.1)[-1], a.forecast.level(0.9)[-1]
 
 
-def trust(cache: TableCache, a: ForecastResult) -> str | None:
-    """Say how such forecasts did against assuming no change; None without a score or while none is read."""
-    model, days = a.question.model, a.question.days
-    try:
-        return cache.keep(FORECAST_SCORES, ("trust", model, days), lambda: _trust(cache, model, days))
-    except (StorageError, OSError):
-        return None
-
-
-def _trust(cache: TableCache, model: str, days: int) -> str | None:
-    table = track_record.totals(cache, "all").filter(model=model, horizon=days)
-    if table.is_empty():
-        return None
-    row = table.row(0, named=True)
-    against = track_record.compare(cache, model, days, "all").get("middle")
-    verdict = comparison_text(against, "assuming no change")
-    if against and against.verdict in ("better", "worse"):
-        verdict += f", which missed by {fmt.percent(row['naive_ape'], 1)}"
-    missed = f"the middle missed by {fmt.percent(row['ape'], 1)} on average"
-    inside = f"{fmt.percent(row['in80'])} of prices ended inside the 80 % range"
-    return f"Over {row['n']:,} such forecasts {missed}: {verdict}. {inside}."
+def shape(a: ForecastResult) -> str:
+    """Explain what looks odd in the chart: a middle line without a slope, and a range that leans."""
+    said = (
+        "The middle line is flat on purpose. Nothing we tried could tell from past prices whether the next "
+        "days go up or down, so the forecast says how far the price may go, not which way."
+    )
+    low, high = range_80(a)
+    up, down = math.log(high / a.last_close), math.log(a.last_close / low)
+    if min(up, down) <= 0 or max(up, down) < _SKEWED * min(up, down):
+        return said
+    side, other = ("up", "down") if up > down else ("down", "up")
+    moves = {"up": fmt.signed_percent(high / a.last_close - 1),
+             "down": fmt.signed_percent(low / a.last_close - 1)}  # fmt: skip
+    far, near = ("rises", "falls") if up > down else ("falls", "rises")
+    return (
+        f"{said} The range reaches further {side} ({moves[side]}) than {other} ({moves[other]}) because in "
+        f"the last years {far} over {fmt.days(a.question.days)} went further than {near}."
+    )
 
 
 def hindsight(a: ForecastResult) -> str | None:
-    """Say what happened after a past origin, None while nothing has."""
+    """For a past origin: what happened afterwards, None while nothing has."""
     if not a.after.dates:
         return None
     if a.outcome is None:
@@ -72,24 +79,21 @@ def hindsight(a: ForecastResult) -> str | None:
         side = "inside" if inside else "outside"
         return f"So far: {fmt.usd(close)} on {fmt.day(seen)}, {side} that day's 80 % range."
     low, high = range_80(a)
-    miss = abs(a.forecast.median[-1] / a.outcome - 1)
-    still = abs(a.last_close / a.outcome - 1)
     side = "inside" if low <= a.outcome <= high else "outside"
     return (
-        f"What happened: Bitcoin closed at {fmt.usd(a.outcome)} on {fmt.day(a.target)}, "
-        f"{side} the 80 % range. The middle was off by {fmt.percent(miss, 1)}; "
-        f"assuming no change, by {fmt.percent(still, 1)}."
+        f"What happened: {fmt.coin(a.symbol)} closed at {fmt.usd(a.outcome)} on {fmt.day(a.target)}, "
+        f"{side} the 80 % range."
     )
 
 
 def provenance(a: ForecastResult) -> str:
-    """Return where the forecast comes from: issued and kept, back-filled, or made just now."""
+    """Say where the forecast comes from: issued and kept, back-filled, or made just now."""
     made = f"{fmt.the_model(a.forecast.model)}, fitted on prices to {fmt.day(a.forecast.vintage)}"
     if a.quoted_at:
         return f"Provisional: computed now from a day that is not over, by {made}; not part of the record."
     if a.forecast.computed:
         return f"Computed now for you by {made}; not part of the record."
-    when = fmt.moment(a.forecast.issued_at)
+    when_made = fmt.moment(a.forecast.issued_at)
     if a.forecast.backfilled:
-        return f"Back-filled on {when} by {made}: before the days that followed."
-    return f"Issued on {when} by {made}."
+        return f"Back-filled on {when_made} by {made}, which had not seen the days that followed."
+    return f"Issued on {when_made} by {made}."

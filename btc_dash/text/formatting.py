@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from btc_assets.contracts import NETWORKS
+
 MODEL_NAMES = {
     "ensemble": "Ensemble",
     "mlp": "MLP",
@@ -24,16 +26,28 @@ def usd_range(low: float, high: float) -> str:
     return f"{usd(low)} – {usd(high)}"
 
 
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between a number and "%": the two stay on one line."""
+
+_QUOTED_IN = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
+
+
+def coin(symbol: str) -> str:
+    """Name what is forecast: ``Bitcoin`` for BTCUSDT, ``ETH`` for ETHUSDT."""
+    base = next((symbol.removesuffix(q) for q in _QUOTED_IN if symbol.endswith(q)), symbol) or symbol
+    return "Bitcoin" if base == "BTC" else base
+
+
 def percent(share: float, digits: int = 0) -> str:
     """Return a share of one as a percentage; never "-0 %"."""
     shown = round(share * 100, digits)
-    return f"{shown + 0.0:.{digits}f} %"
+    return f"{shown + 0.0:.{digits}f}{SPACE}%"
 
 
 def signed_percent(share: float) -> str:
     """Return a change with its sign, to one digit."""
     shown = round(share * 100, 1) + 0.0
-    return "no change" if shown == 0 else f"{'+' if shown > 0 else '−'}{abs(shown):.1f} %"
+    return "no change" if shown == 0 else f"{'+' if shown > 0 else '−'}{abs(shown):.1f}{SPACE}%"
 
 
 def day(value: dt.date, year: bool = True) -> str:
@@ -79,7 +93,7 @@ def chance(probability: float, floor: float = 0.025) -> str:
 
 def the_model(name: str) -> str:
     """Return a model's name within a sentence."""
-    return "the ensemble" if name == "ensemble" else f"the {model(name)}"
+    return f"the {model(name) if name in NETWORKS else model(name).lower()}"
 
 
 def model(name: str) -> str:
