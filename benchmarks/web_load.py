@@ -43,7 +43,7 @@ class Client:
         began = time.perf_counter()
         answer = self.request("POST", "/_dash-update-component", json.dumps(body))
         took = time.perf_counter() - began
-        assert f"Bitcoin in {days} day".encode() in answer, answer[:200]
+        assert f"forecast?days={days}&".encode() in answer, answer[:200]
         return took
 
     def body(self, days: int, model: str) -> dict[str, Any]:

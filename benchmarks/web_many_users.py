@@ -69,7 +69,7 @@ class User(threading.Thread):
         status, content = self._ask(
             "POST", "/_dash-update-component", json.dumps(self.body | {"inputs": inputs})
         )
-        if status == 200 and f"Bitcoin in {days} day".encode() not in content:
+        if status == 200 and f"forecast?days={days}&".encode() not in content:
             self.crowd.wrong.append(f"{days} days: {content[:80]!r}")
         return status
 

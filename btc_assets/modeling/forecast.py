@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from btc_assets.contracts import FORECASTS, NETWORKS
+from btc_assets.contracts import FORECASTS, MEDIAN, NETWORKS
 from btc_assets.errors import ModelError
 from btc_assets.modeling.baselines import forecast_rows
 from btc_assets.modeling.history import Floats
 from btc_assets.modeling.inference import Origin, Predictor, at_origin
+
+WIDENING_FROM = 30
+"""Days ahead beyond which ranges may not narrow with the horizon."""
 
 PredictorOf = Callable[[str, dt.date], Predictor]
 """Gives the predictor of a network (by kind) that is in force for an origin."""
@@ -53,9 +56,23 @@ def quantiles(state: Origin, predictors: Mapping[str, Predictor]) -> dict[str, F
     late = [f"{p.kind} {p.cutoff}" for p in predictors.values() if p.cutoff > state.day]
     if late:
         raise ModelError(f"origin {state.day}: {', '.join(late)} was trained on later targets")
-    returns = {kind: predictors[kind].returns(state) for kind in NETWORKS}
+    returns = {kind: widening(predictors[kind].returns(state)) for kind in NETWORKS}
     returns["ensemble"] = combine([returns[kind] for kind in NETWORKS])
     return {model: np.asarray(state.close * np.exp(q)) for model, q in returns.items()}
+
+
+def widening(returns: Floats) -> Floats:
+    """Let no edge of a range come back towards the median beyond ``WIDENING_FROM`` days; [HORIZONS, 21].
+
+    A crash counts in the empirical quantiles at 49 days and, once the price has recovered, not at 90: the
+    range would narrow with the horizon. There each level keeps the furthest it has reached so far.
+    """
+    near, median = WIDENING_FROM, returns[:, [MEDIAN]]
+    beside = returns - median
+    low = np.minimum.accumulate(beside[:, :MEDIAN])
+    high = np.maximum.accumulate(beside[:, MEDIAN + 1 :])
+    wide = np.concatenate([low, np.zeros_like(median), high], axis=1) + median
+    return np.concatenate([returns[:near], wide[near:]])
 
 
 def combine(members: Sequence[Floats]) -> Floats:

@@ -15,6 +15,9 @@ from btc_assets.statistics.comparison import INDEPENDENT, Comparison, compare_lo
 SHOWN = (1, 3, 7, 14, 30)
 """Horizons that the printed table names; all up to ``MOST`` enter the mean."""
 
+FAR = (45, 60, 90)
+"""Horizons of the second table, with the number of outcomes that do not overlap."""
+
 MOST = 30
 
 COVERAGES = (50, 80, 90, 95)
@@ -102,7 +105,26 @@ def render(scores: pl.DataFrame, reference: str = "mixture_walk", shown: Sequenc
         nearest = scores.filter((pl.col("model") == row["model"]) & (pl.col("horizon") == 1))
         line += f"   {measure_drift(nearest, 1).verdict:<16}"
         lines.append(line + _against_reference(scores, row["model"], reference))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_far(scores, reference)])
+
+
+def _far(scores: pl.DataFrame, reference: str) -> list[str]:
+    """Write one line a model and horizon of ``FAR`` that was scored."""
+    table = by_horizon(scores, max(FAR)).filter(pl.col("horizon").is_in(FAR)).sort("horizon", "crps_ratio")
+    if table.is_empty():
+        return []
+    head = f"{'model':<14}{'days':>5}{'CRPS':>9}{'80 %':>7}{'95 %':>7}{'origins':>9}{'apart':>7}  against {reference}"
+    lines = ["", "Further ahead; few outcomes lie apart, that is, do not overlap", head, "-" * len(head)]
+    for row in table.iter_rows(named=True):
+        model, horizon = row["model"], row["horizon"]
+        found = "reference" if model == reference else describe(
+            against(scores, model, reference, horizon), reference
+        )  # fmt: skip
+        lines.append(
+            f"{model:<14}{horizon:>5}{row['crps_ratio']:>9.4f}{100 * row['cover_80']:>7.1f}"
+            f"{100 * row['cover_95']:>7.1f}{row['n']:>9,}{row['n'] // horizon:>7}  {found}"
+        )
+    return lines
 
 
 def _against_reference(scores: pl.DataFrame, model: str, reference: str) -> str:

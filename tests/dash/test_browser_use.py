@@ -52,7 +52,7 @@ def test_W3_script_in_the_address_is_text(desk: PageVisit) -> None:
 
 def test_back_forward_and_reload_keep_the_question(desk: PageVisit) -> None:
     page = desk.open("/?days=7&model=mlp")
-    page.get_by_role("radio", name="LSTM").check()
+    page.get_by_role("group", name="Model").get_by_label("LSTM").check()
     expect(page.locator("#provenance")).to_contain_text("the LSTM")
     page.get_by_role("radio", name="Candles").check()
     desk.settle()
@@ -60,12 +60,12 @@ def test_back_forward_and_reload_keep_the_question(desk: PageVisit) -> None:
     page.go_back()
     expect(page.get_by_role("radio", name="Line")).to_be_checked()
     page.go_back()
-    expect(page.get_by_role("radio", name="MLP")).to_be_checked()
+    expect(page.get_by_role("group", name="Model").get_by_label("MLP")).to_be_checked()
     expect(page.locator("#provenance")).to_contain_text("MLP")
     page.go_forward()
-    expect(page.get_by_role("radio", name="LSTM")).to_be_checked()
+    expect(page.get_by_role("group", name="Model").get_by_label("LSTM")).to_be_checked()
     page.reload()
-    expect(page.get_by_role("radio", name="LSTM")).to_be_checked()
+    expect(page.get_by_role("group", name="Model").get_by_label("LSTM")).to_be_checked()
 
 
 def test_travelling_back_shows_what_happened(desk: PageVisit) -> None:
@@ -107,7 +107,7 @@ def test_the_forecast_can_be_taken_along(desk: PageVisit) -> None:
         assert len(list(csv.DictReader(file))) == 10
     with page.expect_download() as picture:
         page.get_by_role("button", name="Download PNG").click()
-    assert picture.value.suggested_filename == "btc-forecast.png"
+    assert picture.value.suggested_filename == "btc-forecast-ensemble-2026-11-21-10d.png"
     with open(picture.value.path(), "rb") as file:  # noqa: PTH123
         assert file.read(4) == b"\x89PNG"
 
@@ -117,7 +117,8 @@ def test_a_link_to_the_question_can_be_copied(windows: BrowserWindows, served: s
         page = there.open("/?days=21&model=mlp")
         page.get_by_role("button", name="Copy link").click()
         expect(page.locator("#copied")).to_have_text("Link copied.")
-        assert page.evaluate("navigator.clipboard.readText()") == page.url
+        link = page.evaluate("navigator.clipboard.readText()")
+        assert link == f"{there.base}/?days=21&model=mlp&as_of=2026-11-21"
 
 
 def test_the_scheme_can_be_switched_and_is_remembered(windows: BrowserWindows, served: str) -> None:
@@ -147,7 +148,7 @@ def test_the_whole_page_can_be_used_by_keyboard(desk: PageVisit) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     seen = []
-    for _ in range(30):
+    for _ in range(50):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
     for name in ("Track record", "scheme", "days", "90", "as-of", "csv", "png", "link"):
@@ -194,7 +195,7 @@ def test_reduced_motion_and_print_are_honoured(windows: BrowserWindows, served: 
     with windows.visit(served, DESKTOP, "light", reduced_motion="reduce") as there:
         page = there.open("/")
         page.emulate_media(media="print")
-        expect(page.locator(".controls")).to_be_hidden()
+        expect(page.locator("#days")).to_be_hidden()
         expect(page.locator("#fan")).to_be_visible()
         assert there.complaints == []
 

@@ -25,7 +25,9 @@ ASK = "headline.children"
 
 def test_changing_the_days_changes_everything_that_depends_on_them(call: Any) -> None:
     said = call(ASK, "days.value", FORM | {"days.value": "30"})
-    assert said["headline"]["children"].startswith("Bitcoin in 30 days: likely between $")
+    assert said["headline"]["children"].startswith(
+        "Bitcoin in 30 days, at the end of 21 Dec 2026: likely between $"
+    )
     assert len(said["fan"]["figure"]["data"][0]["x"]) == 31
     assert said["address"]["search"] == "?days=30&model=ensemble"
     assert said["days"]["error"] is None
@@ -147,7 +149,8 @@ def test_W4_a_hundred_users_at_once_each_get_their_own_answer(app: Dash) -> None
         answers = list(pool.map(ask, range(100)))
     for number, headline in enumerate(answers):
         days = 1 + number % 90
-        assert headline.startswith(f"Bitcoin in {days} day{'s' if days > 1 else ''}:")
+        when = "at the end of today," if days == 1 else f"in {days} days,"
+        assert headline.startswith(f"Bitcoin {when}")
 
 
 WRONG = {

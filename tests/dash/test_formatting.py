@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btc_dash.text import formatting as fmt
+from btc_dash.text.formatting import SPACE
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A machine under load is no fault of the code."""
@@ -20,7 +21,13 @@ def test_prices_are_whole_dollars_from_a_thousand_on(value: float, shown: str) -
 
 
 @pytest.mark.parametrize(
-    ("share", "shown"), [(0.0, "no change"), (-0.0001, "no change"), (0.0172, "+1.7 %"), (-0.25, "−25.0 %")]
+    ("share", "shown"),
+    [
+        (0.0, "no change"),
+        (-0.0001, "no change"),
+        (0.0172, f"+1.7{SPACE}%"),
+        (-0.25, f"−25.0{SPACE}%"),
+    ],
 )
 def test_changes_carry_their_sign(share: float, shown: str) -> None:
     assert fmt.signed_percent(share) == shown
@@ -41,9 +48,9 @@ def test_ages_use_the_unit_that_says_enough(hours: float, shown: str) -> None:
 
 
 def test_a_chance_beyond_the_outermost_quantile_is_not_made_up() -> None:
-    assert fmt.chance(0.0) == "under 2.5 %"
-    assert fmt.chance(1.0) == "over 97.5 %"
-    assert fmt.chance(0.5) == "50 %"
+    assert fmt.chance(0.0) == "under 2.5\N{NO-BREAK SPACE}%"
+    assert fmt.chance(1.0) == "over 97.5\N{NO-BREAK SPACE}%"
+    assert fmt.chance(0.5) == "50\N{NO-BREAK SPACE}%"
 
 
 def test_days_read_as_people_write_them() -> None:

@@ -47,7 +47,7 @@ def test_from_now_starts_at_the_running_price_and_is_provisional(context: Contex
     assert found.past.dates[-1] == dash_data.TODAY
     assert found.target == dash_data.TODAY + dt.timedelta(days=7)
     assert found.forecast.computed
-    assert "the day not being over" in forecast_text.lead(found)
+    assert "the day not over" in forecast_text.lead(found, dash_data.NOW)
     assert forecast_text.provenance(found).startswith("Provisional:")
 
 

@@ -9,6 +9,7 @@ from btc_assets.statistics.comparison import Comparison
 from btc_dash.data import track_record
 from btc_dash.data.context import Context
 from btc_dash.data.query import RecordQuestion
+from btc_dash.text.formatting import SPACE
 from btc_dash.text.record_text import comparison_text, record_sentences
 
 
@@ -78,8 +79,11 @@ def test_a_middle_at_the_last_close_is_the_same_as_no_change_by_design(context: 
         (Comparison("too few to tell", -0.5), "too few to tell it from no change"),
         (Comparison("equal by design"), "the same as no change, by design"),
         (Comparison("no better", -0.5, 0.6, 0.2), "no better than no change"),
-        (Comparison("better", -0.05, 0.01, 0.012), "5.0 % better than no change (p = 0.012)"),
-        (Comparison("worse", 0.05, 0.01, 0.0001), "5.0 % worse than no change (p < 0.001)"),
+        (
+            Comparison("better", -0.05, 0.01, 0.012),
+            f"5.0{SPACE}% better than no change (p = 0.012)",
+        ),
+        (Comparison("worse", 0.05, 0.01, 0.0001), f"5.0{SPACE}% worse than no change (p < 0.001)"),
     ],
 )
 def test_nothing_is_claimed_that_chance_explains(comparison: Comparison | None, says: str) -> None:

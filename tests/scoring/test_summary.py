@@ -86,6 +86,16 @@ def test_the_text_names_the_reference_and_what_cannot_be_told() -> None:
     )
 
 
+def test_far_horizons_stand_apart_with_how_few_outcomes_do_not_overlap() -> None:
+    """The page offers 90 days, and tables of scores ended at 30."""
+    text = render(score(ROWS.filter(pl.col("horizon").is_in([1, 45, 60])), KLINES))
+    near, far = text.split("\n\nFurther ahead")
+    assert "h=45" not in near
+    line = next(x for x in far.splitlines() if x.startswith("random_walk") and " 45 " in x)
+    assert line.split()[2:7] == ["1.0000", *line.split()[3:5], "55", "1"]
+    assert "too few to tell: 1 independent origins" in line
+
+
 @pytest.mark.parametrize(
     ("found", "says"),
     [

@@ -52,11 +52,12 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Served:
-    """An app on a free port of this machine, until ``stop``."""
+    """An app on a free port of this machine, or on ``port``, until ``stop``."""
 
-    def __init__(self, app: Dash) -> None:
-        self._server = make_server("127.0.0.1", 0, app.server, threaded=True, request_handler=_Quiet)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+    def __init__(self, app: Dash, port: int = 0) -> None:
+        self._server = make_server("127.0.0.1", port, app.server, threaded=True, request_handler=_Quiet)
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
