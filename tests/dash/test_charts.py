@@ -94,7 +94,7 @@ def test_every_figure_is_plain_json(context: Context) -> None:
 def test_every_line_has_an_entry_in_the_legend(context: Context) -> None:
     keys = {key for key, _ in LEGEND}
     past = dt.date(2026, 11, 1)
-    uids = {uid.removesuffix("low") for uid in by_uid(drawn(asked(context, as_of=past, over="mlp")))}
+    uids = {uid.removesuffix("low") for uid in by_uid(drawn(asked(context, as_of=past)))}
     candles = {uid.removesuffix("low") for uid in by_uid(drawn(asked(context, as_of=past, view="candles")))}
-    assert uids == (keys | {"overhigh"}) - {"candle"}
+    assert uids == keys - {"candle", "over"}
     assert {uid.removesuffix("s") for uid in candles} == keys - {"price", "over"}
