@@ -9,13 +9,14 @@ import numpy as np
 
 from btc_assets.contracts import LEVELS, NETWORKS
 from btc_assets.modeling.anchor import CASCADE, anchor, seen_volatility
+from btc_assets.modeling.forecast import combine, widening
 from btc_assets.modeling.history import Floats
 from btc_assets.modeling.inference import Origin, Predictor
 from btc_assets.vocabulary import ENSEMBLE
 
 LOW, HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
 
-PARTS = ("year", "month", "week", "3 days", "day", "4-hour candles", "weekdays", *NETWORKS)
+PARTS = ("year", "month", "week", "3 days", "day", "4-hour candles", "weekdays", *NETWORKS, "nearer days")
 """What each part adds, in this order; the first is the width that the year alone would give."""
 
 
@@ -29,7 +30,9 @@ def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) 
 
     Each part is the change of the log of the width when one thing more counts, in the order of PARTS: the
     volatility of the last month, week, three days and day as the days' own ranges tell it, what 4-hour
-    candles tell beyond these, the weekdays ahead, and each network. So the parts sum to the log of the width.
+    candles tell beyond these, the weekdays ahead, each network, and what the range had
+    reached on nearer days. So the parts sum to the
+    log of the width.
 
     Args:
         state: the market at the origin.
@@ -51,5 +54,6 @@ def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) 
         if kind in members:
             factors[members.index(kind)] = np.exp(predictors[kind].log_factors(state.features, day))
         widths.append(widths[len(CASCADE) + 1] + np.log(factors.mean(axis=0)))
+    widths.append(log_width(combine([widening(state.anchor * factor[:, None]) for factor in factors])))
     changes = [widths[0], *np.diff(widths, axis=0)]
     return dict(zip(PARTS, changes, strict=True))

@@ -113,7 +113,8 @@ def _far(scores: pl.DataFrame, reference: str) -> list[str]:
     table = by_horizon(scores, max(FAR)).filter(pl.col("horizon").is_in(FAR)).sort("horizon", "crps_ratio")
     if table.is_empty():
         return []
-    head = f"{'model':<14}{'days':>5}{'CRPS':>9}{'80 %':>7}{'95 %':>7}{'origins':>9}{'apart':>7}  against {reference}"
+    head = f"{'model':<14}{'days':>5}{'CRPS':>9}{'80 %':>7}{'95 %':>7}{'origins':>9}{'apart':>7}"
+    head += f"  against {reference}"
     lines = ["", "Further ahead; few outcomes lie apart, that is, do not overlap", head, "-" * len(head)]
     for row in table.iter_rows(named=True):
         model, horizon = row["model"], row["horizon"]
