@@ -7,7 +7,8 @@ import pytest
 from graph_environment import LAST, GraphEnvironment
 
 from btc_assets.contracts import CHANCE_SCORES, MODELS
-from btc_assets.defs.checks.chances import dishonest, incoherent
+from btc_assets.defs.checks.chances import dishonest, incoherent, unlike_the_record
+from btc_assets.defs.resources import Platform
 from btc_assets.market.calendar import DAY
 
 FIRST = LAST - 2 * DAY
@@ -53,5 +54,9 @@ def test_checks_pass_on_what_the_graph_made_and_find_what_it_did_not(forecast: G
     assert scores["horizon"].unique().to_list() == [1]
     assert incoherent(scores) == []
     assert dishonest(scores) == []
+    assert unlike_the_record(Platform(), scores) == []
+    bent = scores.with_columns(chance=pl.col("chance") * 0.999)
+    newest = scores.filter(pl.col("target_date") == pl.col("target_date").max())
+    assert len(unlike_the_record(Platform(), bent)) == newest.filter(pl.col("chance") > 0).height
     swapped = scores.with_columns(chance=pl.when(pl.col("kind") == "touch").then(0.0).otherwise(0.5))
     assert len(incoherent(swapped)) == swapped.filter(kind="touch").height

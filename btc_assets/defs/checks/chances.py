@@ -2,9 +2,10 @@
 
 import polars as pl
 
-from btc_assets.contracts import CHANCE_SCORES, MODELS
+from btc_assets.contracts import CHANCE_SCORES, FORECASTS, HORIZONS, MODELS, RAW_KLINES
 from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
 from btc_assets.defs.resources import Platform
+from btc_assets.market.calendar import DAY
 
 NAME = CHANCE_SCORES.name
 LEAST_INDEPENDENT = 20
@@ -16,6 +17,7 @@ LEAST_INDEPENDENT = 20
     specs=[
         spec(NAME, "follows_its_contract", "Columns, types and keys are those of the contract."),
         spec(NAME, "chances_are_coherent", "A price is reached no more rarely than a day closes beyond it."),
+        spec(NAME, "follows_from_the_record", "The newest answers follow from forecasts and candles."),
         spec(NAME, "comes_true_as_said", "Touches within a week come true about as often as was said."),
     ],
 )
@@ -24,6 +26,7 @@ def chance_scores_checks(_: Context, platform: Platform) -> Results:
     scores = platform.tables.read(CHANCE_SCORES)
     yield result(NAME, "follows_its_contract", contract_violations(CHANCE_SCORES, scores))
     yield result(NAME, "chances_are_coherent", incoherent(scores))
+    yield result(NAME, "follows_from_the_record", unlike_the_record(platform, scores), warn=True)
     yield result(NAME, "comes_true_as_said", dishonest(scores), warn=True)
 
 
@@ -34,6 +37,27 @@ def incoherent(scores: pl.DataFrame) -> list[str]:
     both = scores.filter(kind="touch").join(beyond, on=key)
     wrong = both.filter(~pl.col("chance").is_between(0, 1) | (pl.col("chance") < pl.col("beyond")))
     return [f"{r['model']} {r['origin_date']} +{r['horizon']} {r['move']:+.0%}" for r in wrong.to_dicts()]
+
+
+def unlike_the_record(platform: Platform, scores: pl.DataFrame) -> list[str]:
+    """List answers about the newest day that are not what stored forecasts and candles give.
+
+    They also differ where a candle was restated since; run the day again then.
+    """
+    from btc_assets.chances.scores import score_chances
+    from btc_assets.chances.templates import REACH
+
+    if scores.is_empty():
+        return []
+    newest = max(scores["target_date"].to_list())
+    start = newest - HORIZONS * DAY
+    issued = platform.tables.read(FORECASTS, start=start, end=newest)
+    klines = platform.tables.read(RAW_KLINES, start=start - REACH * DAY, end=newest + DAY)
+    again = score_chances(issued, klines, newest, newest)
+    stored = scores.filter(target_date=newest)
+    key = [name for name in CHANCE_SCORES.key if name != "symbol"]
+    wrong = stored.join(again, on=stored.columns, how="anti", nulls_equal=True)
+    return [" ".join(str(row[name]) for name in key) for row in wrong.sort(key).to_dicts()]
 
 
 def dishonest(scores: pl.DataFrame) -> list[str]:
