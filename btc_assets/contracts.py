@@ -206,7 +206,7 @@ FORECAST_SCORES = TableSpec(
         Column("inside_90", pl.Boolean, "close within q050..q950"),
         Column("inside_95", pl.Boolean, "close within q025..q975"),
         Column("pit", pl.Float64, "probability integral transform of close, 0 to 1"),
-        Column("live", pl.Boolean, "issued before its first target day closed; false: back-filled"),
+        Column("live", pl.Boolean, "issued within live_hours after its origin closed; false: later"),
     ),
 )
 
@@ -230,6 +230,6 @@ CHANCE_SCORES = TableSpec(
         Column("happened", pl.Boolean, "what happened"),
         Column("brier", pl.Float64, "(chance - happened) squared"),
         Column("log_score", pl.Float64, "-ln of the chance given to what happened, half a path at least"),
-        Column("live", pl.Boolean, "issued before its first target day closed; false: back-filled"),
+        Column("live", pl.Boolean, "issued within live_hours after its origin closed; false: later"),
     ),
 )

@@ -71,6 +71,9 @@ class Settings(BaseModel):
         120.0, gt=0, description="seconds a request to the source may take, retries included"
     )
     refit_every: int = Field(7, ge=1, le=365, description="days between refits of the networks")
+    live_hours: int = Field(
+        6, ge=1, le=24, description="hours after the close within which a forecast counts as issued live"
+    )
     ledger_tsa_roots: str = Field(
         "", description="PEM file with the root certificates that a time-stamping authority must lead to"
     )

@@ -13,7 +13,8 @@ from btc_assets.chances.paths import COUNT, Paths, shuffled
 from btc_assets.chances.questions import Close, Touch
 from btc_assets.chances.templates import templates
 from btc_assets.contracts import CHANCE_SCORES, QUANTILES
-from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.market.calendar import DAY
+from btc_assets.market.issuance import LIVE_HOURS, is_live
 from btc_assets.modeling.history import Floats, History, history
 
 LEAST = 0.5 / COUNT
@@ -106,5 +107,5 @@ def _rows(
         model=pl.lit(first["model"]),
         origin_date=pl.lit(day),
         target_date=pl.lit(day) + pl.duration(days=pl.col("horizon")),
-        live=pl.lit(first["issued_at"] < closes_at(day + DAY)),
+        live=pl.lit(is_live(day, first["issued_at"], first.get("live_hours", LIVE_HOURS))),
     )

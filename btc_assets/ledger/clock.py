@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.records import Kind
 from btc_assets.market.calendar import closes_at
-from btc_assets.market.issuance import deadline, is_live
+from btc_assets.market.issuance import LIVE_HOURS, IssueKind, deadline, issue_kind
 from btc_assets.market.sources.protocol import KlineSource
 
 TOLERANCE = dt.timedelta(minutes=5)
@@ -55,8 +54,10 @@ class Clock:
         return apart if self.skew > TOLERANCE else ""
 
 
-def kind_of(origin: dt.date, issued_at: dt.datetime, clock: Clock) -> Kind:
-    """Return whether a forecast of ``origin`` issued at ``issued_at`` is live or back-filled.
+def kind_of(origin: dt.date, issued_at: dt.datetime, clock: Clock, hours: int = LIVE_HOURS) -> IssueKind:
+    """Return whether a forecast of ``origin`` issued at ``issued_at`` is live, late or back-filled.
+
+    Live is within ``hours`` after the close, late is before the first target closes.
 
     Raises:
         LedgerError: the origin's day is not over by both clocks, or they disagree by more than ``TOLERANCE``
@@ -70,7 +71,7 @@ def kind_of(origin: dt.date, issued_at: dt.datetime, clock: Clock) -> Kind:
         )
     if clock.now < closes_at(origin):
         raise LedgerError(f"origin {origin} is not over yet: {says}. Nothing was issued")
-    return "live" if is_live(origin, issued_at) else "back-filled"
+    return issue_kind(origin, issued_at, hours)
 
 
 def issue_time(clock: Clock, newest: dt.datetime | None) -> dt.datetime:

@@ -57,6 +57,7 @@ class Issued:
 
 _WORDS: dict[Outcome, str] = {
     "live": "issued live",
+    "late": "issued late: before the first target closed, but long after the close",
     "back-filled": "back-filled",
     "replaced": "replaced: back-filled before, and inputs have changed since",
     "unchanged": "unchanged",

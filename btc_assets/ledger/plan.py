@@ -15,14 +15,22 @@ from btc_assets.ledger.chain import first_records
 from btc_assets.ledger.clock import Clock, issue_time, kind_of
 from btc_assets.ledger.digest import forecast_digests
 from btc_assets.ledger.inputs import Evidence, Inputs, evidence
-from btc_assets.ledger.records import Chain, Entry, Head, IssueRecord, extended
+from btc_assets.ledger.records import (
+    IN_TIME,
+    Chain,
+    Entry,
+    Head,
+    IssueRecord,
+    extended,
+    live_hours_of,
+)
 
-Outcome = Literal["live", "back-filled", "replaced", "unchanged", "restored", "kept"]
+Outcome = Literal["live", "late", "back-filled", "replaced", "unchanged", "restored", "kept"]
 """What became of an origin.
 
-``live`` or ``back-filled``: issued now; ``replaced``: a back-filled forecast gave way to one from changed
-inputs; ``unchanged``; ``restored``: stored rows were not what was issued, and are again; ``kept``: issued
-live and kept, though inputs have changed since.
+``live``, ``late`` or ``back-filled``: issued now; ``replaced``: a back-filled forecast gave way to one from
+changed inputs; ``unchanged``; ``restored``: stored rows were not what was issued, and are again; ``kept``:
+issued in time and kept, though inputs have changed since.
 """
 
 
@@ -114,11 +122,12 @@ def _decide(chain: Chain, proposal: Proposal) -> tuple[dict[dt.date, Outcome], l
         before = chain.newest.get(origin)
         if before and before.rows_sha256 == digest:
             outcomes[origin] = "unchanged"
-        elif before and before.kind == "live":
+        elif before and before.kind in IN_TIME:
             outcomes[origin] = "kept"
         else:
             record = _record(proposal, chain, origin, before, seq + 1, previous)
-            outcomes[origin] = "replaced" if before else "live" if record.kind == "live" else "back-filled"
+            assert record.kind != "genesis"
+            outcomes[origin] = "replaced" if before else record.kind
             seq, previous = record.seq, record.sha256()
             records.append(record)
     return outcomes, records
@@ -134,7 +143,7 @@ def _record(
         symbol=chain.head.symbol,
         began=chain.began,
         seq=seq,
-        kind=kind_of(origin, at, clock),
+        kind=kind_of(origin, at, clock, live_hours_of(inputs.settings)),
         origin_date=origin,
         issued_at=at,
         local_clock=clock.local,

@@ -18,12 +18,15 @@ import polars as pl
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
 from btc_assets.errors import TableMissing
+from btc_assets.market.issuance import LIVE_HOURS
 from btc_assets.series import FIRST_RELEASE, SERIES, Series
 from btc_assets.storage.registry.manifest import canonical_json
 from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.tables import TableReader
 
-Kind = Literal["genesis", "live", "back-filled"]
+Kind = Literal["genesis", "live", "late", "back-filled"]
+IN_TIME = ("live", "late")
+"""Kinds of what was issued before its first target closed: such forecasts stay."""
 NOTHING = "0" * 64
 """The previous hash of the first record."""
 
@@ -46,7 +49,9 @@ ISSUE_RECORDS = TableSpec(
         Column("symbol", pl.String, "trading pair; each has its own chain"),
         Column("began", pl.Date, "the day the chain began, the same in all its records"),
         Column("seq", pl.Int64, "place in the chain, from 0"),
-        Column("kind", pl.String, "genesis, live (issued before the first target closed) or back-filled"),
+        Column(
+            "kind", pl.String, "genesis, live (issued within live_hours after the close), late or back-filled"
+        ),
         Column("origin_date", pl.Date, "origin of the forecast; of a genesis record the day it was made"),
         Column("issued_at", UTC_US, "the later of the two clocks (UTC)"),
         Column("local_clock", UTC_US, "what this machine's clock said (UTC)"),
@@ -210,6 +215,31 @@ def extended(chain: Chain | None, records: Sequence[IssueRecord]) -> Chain:
             newest[record.origin_date] = Entry(record.seq, record.kind, record.rows_sha256, record.issued_at)
     last = records[-1]
     return Chain(last.began, Head(last.symbol, last.seq, last.sha256(), last.issued_at), newest)
+
+
+def live_hours_of(settings: Mapping[str, Any]) -> int:
+    """Return within how many hours after the close a record with these settings counts as live."""
+    hours = settings.get("live_hours", LIVE_HOURS)
+    return hours if type(hours) is int else LIVE_HOURS
+
+
+def live_hours(tables: TableReader, symbol: str) -> dict[dt.date, int]:
+    """Return, by origin that has a record, within how many hours after the close it counts as live."""
+    if not tables.exists(ISSUE_RECORDS):
+        return {}
+    rows = tables.read(ISSUE_RECORDS, ["symbol", "seq", "kind", "origin_date", "settings"])
+    mine = rows.filter((pl.col("symbol") == symbol) & (pl.col("kind") != "genesis")).sort("seq")
+    hours = {text: live_hours_of(_object(text)) for text in mine["settings"].unique()}
+    return {origin: hours[text] for origin, text in mine.select("origin_date", "settings").iter_rows()}
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    """Return the JSON object in ``text``; nothing where it is none, which ``verify`` says."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def head(tables: TableReader, symbol: str) -> Head | None:

@@ -1,12 +1,18 @@
-"""Tell live forecasts from back-filled ones by when their first target closed."""
+"""Tell live forecasts from late and back-filled ones by how long after the close they were issued."""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Literal
 
 import polars as pl
 
 from btc_assets.market.calendar import DAY, closes_at
+
+LIVE_HOURS = 24
+"""Of records that do not say: all that was issued before the first target closed is live."""
+
+IssueKind = Literal["live", "late", "back-filled"]
 
 
 def deadline(origin: dt.date) -> dt.datetime:
@@ -14,12 +20,25 @@ def deadline(origin: dt.date) -> dt.datetime:
     return closes_at(origin + DAY)
 
 
-def is_live(origin: dt.date, issued_at: dt.datetime) -> bool:
-    """Return whether a forecast of ``origin``, issued at ``issued_at`` (UTC), came before its deadline."""
-    return issued_at < deadline(origin)
+def issue_kind(origin: dt.date, issued_at: dt.datetime, hours: int = LIVE_HOURS) -> IssueKind:
+    """Tell what a forecast of ``origin`` is that was issued at ``issued_at`` (UTC).
+
+    Args:
+        origin: the last day whose candle was known.
+        issued_at: when it was issued.
+        hours: within how many hours after the close it is live; before the first target closes, late.
+    """
+    if issued_at >= deadline(origin):
+        return "back-filled"
+    return "live" if issued_at < closes_at(origin) + dt.timedelta(hours=hours) else "late"
 
 
-def live_column() -> pl.Expr:
-    """Return ``is_live`` as a column ``live`` over a frame's ``origin_date`` and ``issued_at``."""
-    closes = (pl.col("origin_date") + pl.duration(days=2)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return (pl.col("issued_at") < closes).alias("live")
+def is_live(origin: dt.date, issued_at: dt.datetime, hours: int = LIVE_HOURS) -> bool:
+    """Tell whether a forecast of ``origin`` issued at ``issued_at`` (UTC) is live: see ``issue_kind``."""
+    return issue_kind(origin, issued_at, hours) == "live"
+
+
+def live_column(hours: str = "live_hours") -> pl.Expr:
+    """Return ``is_live`` as a column ``live`` over ``origin_date``, ``issued_at`` and the column ``hours``."""
+    closed = (pl.col("origin_date") + pl.duration(days=1)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return (pl.col("issued_at") < closed + pl.duration(hours=pl.col(hours))).alias("live")

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES, QUANTILES
 from btc_assets.market.calendar import DAY
-from btc_assets.market.issuance import live_column
+from btc_assets.market.issuance import LIVE_HOURS, live_column
 from btc_assets.modeling.baselines import REACH, random_walk
 from btc_assets.modeling.history import history
 from btc_assets.statistics.metrics import inside, median, pinball, pit
 
 
-def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
+def score(
+    forecasts: pl.DataFrame, klines: pl.DataFrame, live_hours: Mapping[dt.date, int] | None = None
+) -> pl.DataFrame:
     """Score every row of ``forecasts`` (FORECASTS or BASELINE_FORECASTS) whose target has a candle.
 
     Each row is scored on its own: the same row and candles give the same score whatever else is scored.
     Rows whose target has not closed are left out. Quantiles are compared on the log price;
+    ``live_hours``: by origin, within how many hours after the close it is live (``records.live_hours``).
     ``pinball_random_walk`` is the loss of the 365-day random walk from the same origin.
 
     Raises:
@@ -36,6 +40,7 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
     if rows.height == 0:
         return FORECAST_SCORES.empty()
     rows = rows.join(_random_walk_losses(rows, klines), on=["origin_date", "horizon"], how="left")
+    rows = with_live_hours(rows, live_hours or {})
     prices = rows.select(QUANTILES).to_numpy()
     close = rows["close"].to_numpy()
     log_prices, log_close = np.log(np.ascontiguousarray(prices)), np.log(close)
@@ -52,6 +57,14 @@ def score(forecasts: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
         pl.Series("pit", pit(log_prices, log_close)),
         live_column(),
     ).select(FORECAST_SCORES.schema.names())
+
+
+def with_live_hours(rows: pl.DataFrame, live_hours: Mapping[dt.date, int]) -> pl.DataFrame:
+    """Add the column ``live_hours`` by ``origin_date``; of origins without a record ``LIVE_HOURS``."""
+    origins = rows["origin_date"].unique()
+    hours = pl.Series([live_hours.get(origin, LIVE_HOURS) for origin in origins], dtype=pl.Int64)
+    beside = pl.DataFrame({"origin_date": origins, "live_hours": hours})
+    return rows.join(beside, on="origin_date", how="left", maintain_order="left")
 
 
 def _random_walk_losses(rows: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from btc_dash.text.record_text import drift_sentence, record_sentences
 
 _PRESETS = {n: fmt.days(n) for n in (1, 7, 14, 30, 90)}
 _MODEL_NAMES = {name: fmt.model(name) for name in ("ensemble", *NETWORKS)}
-_KIND_NAMES = {"all": "All", "live": "Live", "backfilled": "Back-filled"}
+_KIND_NAMES = {"all": "All", "live": "Live", "backfilled": "Later or back-filled"}
 _HEAD = (
     "Model", "Forecasts", "Independent", "Average miss", "No change", "Score",
     "In 50 %", "In 80 %", "In 95 %",
@@ -40,8 +40,9 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
                 [
                     html.H1("Track record"),
                     html.P(
-                        "Live forecasts were issued before the day they are about was over; back-filled ones "
-                        "were made afterwards by a model that had not seen that day.",
+                        "Live forecasts were issued within hours after the close that they start from (their "
+                        "record says how many); the others later that day, or back-filled: made afterwards "
+                        "by a model that had not seen that day.",
                         className="lead",
                     ),
                     html.P(f"{ledger.dates.sentence()}.") if ledger else None,

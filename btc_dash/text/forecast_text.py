@@ -96,4 +96,11 @@ def provenance(a: ForecastResult) -> str:
     when_made = fmt.moment(a.forecast.issued_at)
     if a.forecast.backfilled:
         return f"Back-filled on {when_made} by {made}, which had not seen the days that followed."
-    return f"Issued on {when_made} by {made}."
+    return f"Issued on {when_made}, {_delay(a)} after the close, by {made}."
+
+
+def _delay(a: ForecastResult) -> str:
+    """Return how long after the close of its origin the forecast was issued."""
+    minutes = int((a.forecast.issued_at - closes_at(a.forecast.origin)).total_seconds()) // 60
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -10,7 +10,9 @@ from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, ta
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
+from btc_assets.ledger.records import live_hours
 from btc_assets.market.calendar import DAY
+from btc_assets.scoring.scores import with_live_hours
 
 CHUNK_DAYS = 365
 """Days of targets scored at a time; an origin has targets 90 days ahead, so small chunks repeat work."""
@@ -61,6 +63,7 @@ def _score(platform: Platform, origins: Window, targets: Window) -> pl.DataFrame
     platform.tables.ensure_table(FORECASTS)
     klines = platform.tables.read(RAW_KLINES, start=origins.start - REACH * DAY, end=targets.end)
     issued = platform.tables.read(FORECASTS, start=origins.start, end=origins.end)
+    issued = with_live_hours(issued, live_hours(platform.tables, platform.settings.symbol))
     return score_chances(issued, klines, targets.start, targets.last)
 
 

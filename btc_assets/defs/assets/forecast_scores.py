@@ -15,6 +15,7 @@ from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, ta
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
+from btc_assets.ledger.records import live_hours
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.baselines import REACH
 from btc_assets.scoring.scores import score
@@ -65,7 +66,8 @@ def score_targets(platform: Platform, targets: Window, origins: Window | None = 
     origins = origins or Window(targets.start - HORIZONS * DAY, targets.end)
     klines = platform.tables.read(RAW_KLINES, start=origins.start - REACH * DAY, end=targets.end)
     issued = [read_forecasts(platform, spec, origins, targets) for spec in (FORECASTS, BASELINE_FORECASTS)]
-    return score(pl.concat(issued), klines)
+    hours = live_hours(platform.tables, platform.settings.symbol)
+    return score(pl.concat(issued), klines, hours)
 
 
 def scores_of_closed_targets(platform: Platform, window: Window) -> list[pl.DataFrame]:

@@ -85,7 +85,8 @@ def read_window_inputs(platform: Platform, window: Window) -> Inputs:
     Raises:
         dagster.Failure: no network has a vintage in force for any day of the window.
     """
-    settings = {"refit_every": platform.settings.refit_every, "horizons": HORIZONS}
+    ours = platform.settings
+    settings = {"refit_every": ours.refit_every, "horizons": HORIZONS, "live_hours": ours.live_hours}
     symbol = platform.settings.symbol
     inputs = read_inputs(platform.tables, ENGINEERED_FEATURES, symbol, window.days, code_version(), settings)
     if inputs.vintages.is_empty():

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from btc_assets.ledger.clock import TOLERANCE
-from btc_assets.ledger.records import NOTHING, IssueRecord
+from btc_assets.ledger.chain import ADOPTED
+from btc_assets.ledger.publishing.published import Published
+from btc_assets.ledger.records import IN_TIME, NOTHING, IssueRecord, live_hours_of
+from btc_assets.ledger.verification.record_checks import problems
 from btc_assets.ledger.verification.report import Fault
-from btc_assets.market.calendar import closes_at
-from btc_assets.market.issuance import deadline, is_live
+from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.market.issuance import deadline, issue_kind
+from btc_assets.series import CANDLES
+
+MARGIN = DAY
+"""How much later than a restart a head before it may have been published, or dated by a block."""
 
 Stored = Sequence[tuple[IssueRecord, str]]
 
@@ -25,7 +31,7 @@ def check_chain(stored: Stored, *, whole: bool = True) -> Iterator[Fault]:
     before: IssueRecord | None = None
     first = stored[0][0].seq if stored and not whole else 0
     previous_sha = stored[0][0].previous_sha256 if first else NOTHING
-    expected = first
+    expected, known, limited = first, {CANDLES.name}, False
     for record, said in stored:
         yield from _place(record, before, expected)
         sha = record.sha256()
@@ -39,11 +45,40 @@ def check_chain(stored: Stored, *, whole: bool = True) -> Iterator[Fault]:
                 "that one was altered, or records were removed, inserted or put in another order",
             )
         yield from _times(record, before)
+        yield from (_fault(record, "record", message) for message in problems(record, known, limited=limited))
         if not first or record.supersedes >= first or record.origin_date in newest:
             yield from _succession(record, newest)
         if record.kind != "genesis":
             newest[record.origin_date] = record
+            if record.note != ADOPTED:
+                known = {name for name, said in record.inputs.items() if said.sha256} | {CANDLES.name}
+                limited = limited or "live_hours" in record.settings
         before, previous_sha, expected = record, sha, record.seq + 1
+
+
+def taken_back(stored: Stored) -> set[int]:
+    """List the places of records that a restart took back: they are later than it, a clock was ahead."""
+    found: set[int] = set()
+    for at, (record, _) in enumerate(stored):
+        if record.kind == "genesis":
+            found |= {r.seq for r, _ in stored[:at] if r.issued_at > record.issued_at}
+    return found
+
+
+def check_restarts(stored: Stored, published: Iterable[Published]) -> Iterator[Fault]:
+    """Find restarts that go back before a head was published, if nothing published then confirms it."""
+    heads = list(published)
+    for record, _ in stored:
+        if record.kind != "genesis":
+            continue
+        before = [p for p in heads if p.seq < record.seq and p.at - MARGIN > record.issued_at]
+        near = [p for p in heads if p.seq >= record.seq and abs(p.at - record.issued_at) < MARGIN]
+        if before and (not near or any(p.dated_by for p in before)):
+            message = (
+                f"it begins the chain anew at {_shown(record.issued_at)}, but record {before[0].seq} before "
+                f"it was published at {_shown(before[0].at)}: times after it were set back"
+            )
+            yield _fault(record, "clock", message)
 
 
 def current(stored: Stored) -> dict[dt.date, IssueRecord]:
@@ -71,8 +106,12 @@ def _times(record: IssueRecord, before: IssueRecord | None) -> Iterator[Fault]:
     """Time never goes back, origins precede issue, kinds follow from the clocks, cutoffs precede origins."""
     at, origin = record.issued_at, record.origin_date
     if record.kind == "genesis":
+        if before is not None and before.issued_at <= at:
+            yield _fault(
+                record, "chain", "it begins the chain anew, though the record before it is not later"
+            )
         return
-    if record.kind not in ("live", "back-filled"):
+    if record.kind not in ("live", "late", "back-filled"):
         yield _fault(record, "record", f"its kind is {record.kind!r}, which is none")
     if before is not None and at < before.issued_at:
         yield _fault(
@@ -80,19 +119,17 @@ def _times(record: IssueRecord, before: IssueRecord | None) -> Iterator[Fault]:
             "clock",
             f"issued at {_shown(at)}, before record {before.seq} ({_shown(before.issued_at)})",
         )
-    if at < max(record.local_clock, record.source_clock):
-        yield _fault(record, "clock", f"issued at {_shown(at)}, before what its own clocks said")
     if at < closes_at(origin):
         yield _fault(record, "clock", f"issued at {_shown(at)}, before its origin was over")
-    if (record.kind == "live") != is_live(origin, at):
+    hours = live_hours_of(record.settings)
+    if record.kind != issue_kind(origin, at, hours):
         yield _fault(
             record,
             "clock",
-            f"it says {record.kind}, but was issued at {_shown(at)}, and its first target closed at "
-            f"{_shown(deadline(origin))}",
+            f"it says {record.kind}, but was issued at {_shown(at)}; its origin closed at "
+            f"{_shown(closes_at(origin))}, its first target at {_shown(deadline(origin))}, and live is within "
+            f"{hours} hours",
         )
-    if record.kind == "live" and abs(record.local_clock - record.source_clock) > TOLERANCE:
-        yield _fault(record, "clock", "it says live, but its two clocks do not agree")
     for model, vintage, _ in record.models():
         if vintage.cutoff > origin:
             message = f"{model} was trained on targets up to {vintage.cutoff}, after the origin"
@@ -106,8 +143,9 @@ def _succession(record: IssueRecord, newest: dict[dt.date, IssueRecord]) -> Iter
         told = f"record {record.supersedes}" if record.supersedes >= 0 else "none"
         there = f"record {before.seq}" if before else "none"
         yield _fault(record, "chain", f"it says that it replaces {told}, but for its origin there is {there}")
-    if before and before.kind == "live":
-        yield _fault(record, "chain", f"it replaces record {before.seq}, which is live; live forecasts stay")
+    if before and before.kind in IN_TIME:
+        message = f"it replaces record {before.seq}, which is {before.kind}; {before.kind} forecasts stay"
+        yield _fault(record, "chain", message)
 
 
 def _fault(record: IssueRecord, what: str, message: str) -> Fault:

@@ -13,8 +13,10 @@ from btc_assets.ledger.digest import FORECAST_COLUMNS, forecast_digests
 from btc_assets.ledger.records import IssueRecord
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY
+from btc_assets.storage.registry.manifest import read_manifest
 from btc_assets.storage.registry.protocol import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableReader
+from btc_assets.vocabulary import ENSEMBLE
 
 Current = Mapping[dt.date, IssueRecord]
 CHUNK = 366 * DAY
@@ -53,6 +55,7 @@ def _check_chunk(rows: pl.DataFrame, current: Current) -> Iterator[Fault]:
         pl.len(), first=pl.col("issued_at").min(), last=pl.col("issued_at").max()
     )
     found = {origin: rest for origin, *rest in facts.iter_rows()}
+    yield from _check_vintages(rows, current)
     for origin in sorted(found.keys() | current.keys()):
         record = current.get(origin)
         if record is None:
@@ -73,10 +76,25 @@ def _check_chunk(rows: pl.DataFrame, current: Current) -> Iterator[Fault]:
             yield from _check_origin(record, digests[origin], *found[origin])
 
 
+def _check_vintages(rows: pl.DataFrame, current: Current) -> Iterator[Fault]:
+    """Rows name the vintages of their record, the ensemble the oldest of them."""
+    made = rows.group_by("origin_date").agg(pl.struct("model", "vintage").unique())
+    for origin, pairs in made.sort("origin_date").iter_rows():
+        record = current.get(origin)
+        cutoffs = {model: vintage.cutoff for model, vintage, _ in record.models()} if record else {}
+        due = cutoffs | {ENSEMBLE: min(cutoffs.values(), default=None)}
+        wrong = [pair for pair in pairs if pair["vintage"] != due.get(pair["model"])]
+        if record and cutoffs and wrong:
+            message = (
+                f"stored rows of {wrong[0]['model']} say vintage {wrong[0]['vintage']}, the record does not"
+            )
+            yield Fault(record.seq, origin, "rows", message)
+
+
 def _check_origin(
     record: IssueRecord, digest: str, count: int, first: dt.datetime, last: dt.datetime
 ) -> Iterator[Fault]:
-    if digest != record.rows_sha256:
+    if digest != record.rows_sha256 or count != record.rows:
         counts = f"{count} rows, not {record.rows}; they" if count != record.rows else f"{count} rows"
         yield Fault(
             record.seq,
@@ -119,7 +137,9 @@ def _model_problem(registry: ModelRegistry, model: str, vintage: VintageId, mani
             return (
                 f"{model} {vintage} has manifest {ref.manifest_sha256}, not {manifest}: the model was swapped"
             )
-        registry.model_folder(ref)
+        facts = read_manifest(registry.model_folder(ref), manifest)
+        if str(facts.get("cutoff")) != str(vintage.cutoff):
+            return f"{model} {vintage} says in its manifest that its cutoff is {facts.get('cutoff')}"
     except (ModelError, StorageError) as error:
         return f"{model} {vintage}: {error}"
     return ""

@@ -38,7 +38,7 @@ class Report:
     Attributes:
         head: the newest record, or None if there is no chain.
         records: records in the chain, genesis included.
-        live: origins whose newest record is live; ``back_filled`` likewise.
+        live: origins whose newest record is live; ``late`` and ``back_filled`` likewise.
         rows: forecast rows that were hashed.
         models: vintages whose files were hashed.
         published: heads outside the store that were compared.
@@ -52,6 +52,7 @@ class Report:
     head: Head | None
     records: int
     live: int
+    late: int
     back_filled: int
     rows: int
     models: int
@@ -76,10 +77,11 @@ class Report:
         heads = (
             "1 published head agrees" if self.published == 1 else f"{self.published:,} published heads agree"
         )
+        late = f", {self.late:,} late" if self.late else ""
         outside = heads if self.published else "no head was published"
         return (
             f"All is well: {self.records:,} records of {self.symbol} since {self.since}, "
-            f"{self.live:,} live and {self.back_filled:,} back-filled forecasts ({self.rows:,} rows), "
+            f"{self.live:,} live{late} and {self.back_filled:,} back-filled forecasts ({self.rows:,} rows), "
             f"{self.models:,} vintages, {outside}; head {self.head.record_sha256} "
             f"(record {self.head.seq}); {self.seconds:.1f} s"
         )

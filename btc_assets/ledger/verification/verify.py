@@ -12,7 +12,13 @@ from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.publishing.dates import dates_of
 from btc_assets.ledger.publishing.published import HeadSink
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
-from btc_assets.ledger.verification.chain_checks import Stored, check_chain, current
+from btc_assets.ledger.verification.chain_checks import (
+    Stored,
+    check_chain,
+    check_restarts,
+    current,
+    taken_back,
+)
 from btc_assets.ledger.verification.input_checks import check_features, check_series
 from btc_assets.ledger.verification.output_checks import check_models, check_rows
 from btc_assets.ledger.verification.report import Fault, Report, in_order
@@ -76,12 +82,14 @@ def verify(
             collect("features", lambda: check_features(tables, features, symbol, inside))
     models = collect("model", lambda: check_models(registry, inside))
     published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
-    kinds = [r.kind for r in latest.values()]
+    back = taken_back(stored)
+    kinds = [r.kind for r in latest.values() if r.seq not in back]
     return Report(
         symbol=symbol,
         head=_head(stored),
         records=len(stored),
         live=kinds.count("live"),
+        late=kinds.count("late"),
         back_filled=kinds.count("back-filled"),
         rows=rows,
         models=models,
@@ -166,7 +174,9 @@ def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: boo
                 f"is {hashes.get(head.seq, 'missing')}: the chain was rolled back or written anew"
             )
             yield Fault(head.seq, None, "published", message)
-    live = [(record.seq, record.origin_date) for record, _ in stored if record.kind == "live"]
+    yield from check_restarts(stored, published)
+    back = taken_back(stored)
+    live = [(r.seq, r.origin_date) for r, _ in stored if r.kind == "live" and r.seq not in back]
     dates = dates_of((p for p in published if hashes.get(p.seq) == p.record_sha256), live)
     yield dates.sentence()
     if dates.by_operator > dates.by_others:
@@ -186,7 +196,7 @@ def _head(stored: Stored) -> Head | None:
 def _notes(stored: Stored) -> Iterator[str]:
     for record, _ in stored:
         if record.kind == "genesis" and record.seq > 0:
-            yield f"record {record.seq} begins the chain anew: {record.note}"
+            yield f"record {record.seq} begins the chain anew and takes back what is later: {record.note}"
     unknown = sum(1 for r, _ in stored if r.kind != "genesis" and not r.snapshot(CANDLES).sha256)
     if unknown:
         yield f"{unknown:,} forecasts are older than the chain: dated to its beginning, from unknown inputs"
