@@ -39,6 +39,6 @@ def is_live(origin: dt.date, issued_at: dt.datetime, hours: int = LIVE_HOURS) ->
 
 
 def live_column(hours: str = "live_hours") -> pl.Expr:
-    """Return ``is_live`` as a column ``live`` over ``origin_date``, ``issued_at`` and the column ``hours``."""
+    """Return ``is_live`` as a column ``live`` over ``origin_date``, ``issued_at`` and ``hours``."""
     closed = (pl.col("origin_date") + pl.duration(days=1)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return (pl.col("issued_at") < closed + pl.duration(hours=pl.col(hours))).alias("live")

@@ -14,6 +14,7 @@ import pytest
 from btc_assets.contracts import FORECASTS, RAW_KLINES
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.digest import forecast_digests
+from btc_assets.ledger.issue import issue
 from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, Snapshot, records_frame
 from btc_assets.ledger.verification.report import Report
@@ -137,9 +138,14 @@ def test_perfect_hindsight_without_inputs_is_refused(issued) -> None:
     rows = issued.rows([origin]).with_columns(issued_at=pl.lit(issued.records()[-1].issued_at))
     issued.tables.upsert(FORECASTS, rows.select(FORECASTS.schema.names()))
     forged = replace(
-        issued.records()[-1], kind="back-filled", origin_date=origin, rows_sha256=forecast_digests(rows)[origin],
-        vintages=[{"model": "oracle"}], inputs={}, features_sha256="",
-    )  # fmt: skip
+        issued.records()[-1],
+        kind="back-filled",
+        origin_date=origin,
+        rows_sha256=forecast_digests(rows)[origin],
+        vintages=[{"model": "oracle"}],
+        inputs={},
+        features_sha256="",
+    )
     forge(issued, lambda records: [*records, forged])
     assert "cannot be read" in told(check(issued))
 
@@ -191,17 +197,16 @@ def test_a_forecast_issued_hours_after_the_close_is_late_and_stays(world) -> Non
     inputs, rows = world.inputs([D]), world.rows([D])
     limited = replace(inputs, settings={"live_hours": 6})
     at = world.in_time(D).now + 7 * HOUR
-    from btc_assets.ledger.issue import issue
-
-    issued = issue(world.tables, world.registry, rows, limited, Clock(at, at))
-    assert issued.outcomes == {D: "late"}
+    late = issue(world.tables, world.registry, rows, limited, Clock(at, at))
+    assert late.outcomes == {D: "late"}
     assert world.records()[-1].kind == "late"
     report = check(world)
     assert report.ok, report.line()
     assert (report.live, report.late) == (0, 1)
     candle = world.tables.read(RAW_KLINES, start=D, end=D + DAY)
     world.store_candles(candle.with_columns(pl.col("volume") + 1), at + HOUR)
-    again = issue(world.tables, world.registry, world.rows([D]), replace(world.inputs([D]), settings={"live_hours": 6}), Clock(at + 2 * HOUR, at + 2 * HOUR))  # fmt: skip
+    limited = replace(world.inputs([D]), settings={"live_hours": 6})
+    again = issue(world.tables, world.registry, world.rows([D]), limited, Clock(at + 2 * HOUR, at + 2 * HOUR))
     assert again.outcomes == {D: "kept"}
     forge(world, newest(kind="live"))
     assert "it says live" in told(check(world))

@@ -127,7 +127,7 @@ def _times(record: IssueRecord, before: IssueRecord | None) -> Iterator[Fault]:
             record,
             "clock",
             f"it says {record.kind}, but was issued at {_shown(at)}; its origin closed at "
-            f"{_shown(closes_at(origin))}, its first target at {_shown(deadline(origin))}, and live is within "
+            f"{_shown(closes_at(origin))}, its first target at {_shown(deadline(origin))}; live is within "
             f"{hours} hours",
         )
     for model, vintage, _ in record.models():
