@@ -28,6 +28,9 @@ ORIGINS = 30
 CHUNK = 990
 """Days a run: with the days checked again they stay under the exchange's 1,000 candles a request."""
 
+SOURCE_DOWN = 75
+"""Exit code where the source does not answer: what is stored can be served, and it is asked again later."""
+
 LOOKBACKS = (60, 800, 10_000)
 """Days back to look for the newest candle, one after the other: a dump may have ended long ago."""
 
@@ -164,7 +167,7 @@ def started_alone() -> dt.datetime | None:
 
 
 def main() -> None:
-    """Catch up with the environment's settings; exit code 1 and one sentence when that fails."""
+    """Catch up with the environment's settings; one sentence and an exit code where that fails."""
     settings = load()
     from btc_assets.io.progress import done
 
@@ -172,7 +175,7 @@ def main() -> None:
         catch_up(settings, alone_since=started_alone())
     except BtcError as error:
         print(f"btc: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(SOURCE_DOWN if isinstance(error, SourceError) else 1)
     finally:
         done(settings.root)
 

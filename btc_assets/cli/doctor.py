@@ -14,7 +14,7 @@ import typer
 from btc_assets.settings import Settings, load
 
 if TYPE_CHECKING:
-    from btc_assets.health.finding import Finding
+    from btc_assets.health.finding import Finding, Surroundings
 
 NEEDED = ("dagster", "polars", "deltalake", "onnxruntime", "dash", "tensorflow")
 COLOURS = {"ok": "green", "warning": "yellow", "late": "yellow", "broken": "red"}
@@ -43,7 +43,7 @@ def doctor(
     raise typer.Exit(worst)
 
 
-def findings(settings: Settings) -> list[Finding]:
+def findings(settings: Settings, site: Surroundings | None = None) -> list[Finding]:
     """All findings; each examination is on its own, and none may take longer than the deadline."""
     from btc_assets.health import examine as looks
     from btc_assets.health.services import is_up
@@ -51,7 +51,7 @@ def findings(settings: Settings) -> list[Finding]:
 
     stores = (looks.SOURCE, looks.TABLES, looks.LOGS, looks.ALL_MODELS, looks.DAYS, looks.LEDGER, looks.DISK)
     services = looks.SERVICES if is_up(settings) else ()
-    return [environment(settings), *looks.examine(Site(settings), [*stores, *services])]
+    return [environment(settings), *looks.examine(site or Site(settings), [*stores, *services])]
 
 
 def environment(settings: Settings) -> Finding:

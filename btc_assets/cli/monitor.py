@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ from btc_assets.settings import Settings, load
 
 if TYPE_CHECKING:
     from btc_assets.health.finding import Finding
+
+log = logging.getLogger(__name__)
 
 EVERY = 60.0
 """Seconds between two looks."""
@@ -93,7 +96,10 @@ def run(settings: Settings) -> None:
         ProcessCollector(registry=registry)
         start_http_server(settings.metrics_port, settings.metrics_host, registry)
     while True:
-        watch.look()
+        try:
+            watch.look()
+        except Exception:  # a look that fails must not end all looks
+            log.exception("the look failed; the next is in a minute")
         time.sleep(EVERY)
 
 

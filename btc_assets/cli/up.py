@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from btc_assets.cli.catch_up import SOURCE_DOWN
 from btc_assets.cli.options import one_of
 from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home
 from btc_assets.errors import BtcError, SourceError
@@ -19,6 +20,9 @@ from btc_assets.vocabulary import SOURCES
 
 if TYPE_CHECKING:
     from btc_assets.supervision.processes import ManagedProcess, Supervisor
+
+WATCH_SECONDS = 20.0
+"""Between two looks at whether the code location is still loaded."""
 
 PROBE_TIMEOUT = 8.0
 """Seconds that the exchange may take to answer before the simulated market takes its place."""
@@ -96,6 +100,10 @@ def choose_settings(source: str | None, **ports: int | None) -> Settings:
         open_source(probe).now()
     except SourceError as error:
         first = str(error).split("\n")[0]
+        if has_candles(settings):
+            said = f"Binance cannot be reached ({first}); going on with what is stored."
+            typer.secho(said, fg="yellow", err=True)
+            return settings
         typer.secho(
             f"Binance cannot be reached ({first}); going on with a SIMULATED market.", fg="yellow", err=True
         )
@@ -147,17 +155,47 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
         typer.echo(
             f"Dagster    http://{settings.dagster_host}:{settings.dagster_port}  (a minute on a first start)"
         )
-    show_progress(settings, worker, lambda: supervisor.require_alive(servers))
+    try:
+        show_progress(settings, worker, lambda: supervisor.require_alive(servers))
+    except SourceError as error:
+        if once or not has_candles(settings):
+            raise
+        said = f"{error}\nGoing on with what is stored; Dagster's sensor `catch_up` keeps trying."
+        typer.secho(said, fg="yellow", err=True)
     if once:
         return
-    typer.secho(
+    supervisor.start("monitor", ["btc_assets.cli.monitor"], environment)
+    watch(settings, lambda: supervisor.require_alive(servers))
+
+
+def has_candles(settings: Settings) -> bool:
+    """Return whether there is something that the page can show."""
+    from btc_assets.contracts import RAW_KLINES
+    from btc_assets.factory import open_tables
+
+    return open_tables(settings).exists(RAW_KLINES)
+
+
+def watch(settings: Settings, check: Callable[[], None]) -> None:
+    """Say Ready once Dagster has loaded the code location, and whenever it fails to; ends by an exception."""
+    from btc_assets.health.finding import State
+    from btc_assets.health.services import examine_dagster
+    from btc_assets.health.site import Site
+
+    ready = (
         f"Ready: http://{settings.web_host}:{settings.web_port} (page), "
-        f"http://{settings.dagster_host}:{settings.dagster_port} (Dagster). Ctrl-C stops both.",
-        bold=True,
+        f"http://{settings.dagster_host}:{settings.dagster_port} (Dagster). Ctrl-C stops both."
     )
+    said: State | None = None
     while True:
-        supervisor.require_alive(servers)
-        time.sleep(0.5)
+        found = examine_dagster(Site(settings))[-1]
+        if found.name == "code_location" and found.state is not said and found.state is not State.WARNING:
+            said = found.state
+            typer.secho(ready if found.good else f"NOT ready: {found.detail}", bold=True)
+        end = time.monotonic() + (0.2 if said is None else WATCH_SECONDS)
+        while time.monotonic() < end:
+            check()
+            time.sleep(0.2)
 
 
 def dagster_command(settings: Settings, home: str) -> list[str]:
@@ -175,6 +213,7 @@ def show_progress(settings: Settings, worker: ManagedProcess, check: Callable[[]
     """Show progress bars until the worker is done, and ``check`` meanwhile.
 
     Raises:
+        SourceError: the worker could not reach the source.
         BtcError: the worker or a server failed; shows the end of its log.
     """
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -201,4 +240,5 @@ def show_progress(settings: Settings, worker: ManagedProcess, check: Callable[[]
             for task in tasks.values():
                 bars.update(task, completed=1.0)
     if worker.popen.returncode != 0:
-        raise BtcError(f"catching up failed:\n{worker.log_tail()}\nThe whole log is {worker.log}.")
+        kind = SourceError if worker.popen.returncode == SOURCE_DOWN else BtcError
+        raise kind(f"catching up failed:\n{worker.log_tail()}\nThe whole log is {worker.log}.")

@@ -21,8 +21,8 @@ QUERY = """{
 
 def is_up(settings: Settings) -> bool:
     """Whether a `btc up` holds this data folder, so that page and Dagster must be there."""
-    path = Path(settings.dagster_home).parent / "up.lock"
-    with contextlib.suppress(OSError), path.open("a") as lock:
+    path = Path(settings.dagster_home) / "up.lock"
+    with contextlib.suppress(OSError), path.open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

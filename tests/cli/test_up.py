@@ -45,7 +45,8 @@ class Up:
 
     def __init__(self, folder: Path) -> None:
         self.web, self.dagster = free_port(), free_port()
-        write_dumps(folder / "dumps", LAST)
+        self.dumps = folder / "dumps"
+        write_dumps(self.dumps, LAST)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("BTC_", "DAGSTER_"))}
         self.environment = {
             **clean,
@@ -126,7 +127,24 @@ def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: RunBtc) -> Non
     up.start()
     up.wait_for("the second start", lambda: "Ready:" in up.said())
     assert time.monotonic() - began < 60
+    doctor = json.loads(btc("doctor", "--json", **settings_of(up)).stdout)
+    found = {each["name"]: each["state"] for each in doctor["findings"]}
+    assert {found[name] for name in ("page", "dagster", "code_location")} == {"ok"}
     assert up.stop() == []
+
+    (up.dumps).rename(up.dumps.with_name("gone"))
+    up.start()
+    up.wait_for("a start without its source", lambda: "Ready:" in up.said())
+    assert "Going on with what is stored" in up.said()
+    health = json.loads(get(f"http://127.0.0.1:{up.web}/api/v1/health")[1])
+    assert health["newest_origin"] == LAST.isoformat()
+    assert health["data"] != "fresh"
+    assert up.stop() == []
+
+
+def settings_of(up: Up) -> dict[str, str]:
+    ports = {"BTC_WEB_PORT": str(up.web), "BTC_DAGSTER_PORT": str(up.dagster)}
+    return {k: v for k, v in up.environment.items() if k.startswith("BTC_")} | ports
 
 
 def test_a_port_in_use_is_named_with_the_flag_that_changes_it(btc: RunBtc) -> None:

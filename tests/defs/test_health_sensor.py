@@ -1,0 +1,244 @@
+"""Each fault is seen in Dagster's checks, in /metrics and by doctor, and is told once within five minutes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from exchange import Exchange
+from smtp_server import Hook, hook
+from table_rows import fill, rows_of
+from tiny_vintage import METRICS, write_vintage
+
+from btc_assets.cli import doctor
+from btc_assets.cli.monitor import Monitor
+from btc_assets.contracts import RAW_KLINES
+from btc_assets.defs.automation.notification_sensors import health
+from btc_assets.defs.resources import Platform
+from btc_assets.health.finding import exit_code
+from btc_assets.health.problems import TITLES
+from btc_assets.ledger.publishing.published import line_of
+from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, Head
+from btc_assets.market.calendar import DAY, closes_at, days
+from btc_assets.settings import Settings, load
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import VintageId
+from btc_assets.vocabulary import NETWORKS
+
+LAST = dt.date(2026, 11, 20)
+NOON = closes_at(LAST) + dt.timedelta(hours=12)
+TICK = dt.timedelta(minutes=2)
+
+
+class Standing(Platform):
+    """The platform with a clock that a test sets."""
+
+    at: str
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.fromisoformat(self.at)
+
+
+@dataclass
+class Ward:
+    """A store that is well, its exchange, its sink, and what watches over them."""
+
+    exchange: Exchange
+    settings: Settings
+    web: Hook
+    now: dt.datetime = NOON
+    cursor: str | None = None
+    checks: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        return Path(self.settings.root)
+
+    @property
+    def tables(self) -> DeltaTables:
+        return DeltaTables(self.settings.root)
+
+    def tick(self, later: dt.timedelta = TICK) -> None:
+        """The daemon evaluates the sensor; the exchange's clock runs as ours does."""
+        self.now += later
+        self.exchange.clock += later
+        context = dg.build_sensor_context(
+            cursor=self.cursor, resources={"platform": Standing(at=self.now.isoformat())}
+        )
+        result: Any = health(context)
+        self.cursor = result.cursor
+        for event in result.asset_events:
+            self.checks[event.check_name] = event.passed
+
+    def titles(self) -> list[str]:
+        return [post["title"] for post in self.web.posts]
+
+
+@pytest.fixture
+def ward(exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
+    exchange.clock = NOON
+    exchange.list_market(LAST - 20 * DAY, LAST + 10 * DAY)
+    sink = tmp_path / "heads" / "heads.jsonl"
+    environment = {
+        "BTC_SOURCE": "binance", "BTC_BINANCE_URL": exchange.url, "BTC_DATA_DIR": str(tmp_path),
+        "BTC_CACHE_DIR": str(tmp_path / "cache"), "BTC_LEDGER_SINK": str(sink), "BTC_NOTIFY": "webhook",
+        "DAGSTER_HOME": str(tmp_path / "home"),
+    }  # fmt: skip
+    with hook() as web:
+        for name, value in (environment | {"BTC_NOTIFY_WEBHOOK": web.address}).items():
+            monkeypatch.setenv(name, value)
+        (tmp_path / "home").mkdir()
+        settings = load()
+        tables = DeltaTables(settings.root)
+        fill(tables, list(days(LAST - 20 * DAY, LAST + DAY)))
+        record = {"seq": 0, "previous_sha256": NOTHING, "record_sha256": "a" * 64}
+        tables.upsert(ISSUE_RECORDS, rows_of(ISSUE_RECORDS, [record]))
+        sink.parent.mkdir()
+        sink.write_bytes(line_of(Head("BTCUSDT", 0, "a" * 64, NOON)))
+        for kind in NETWORKS:
+            write_vintage(tmp_path / "made" / kind, kind, LAST - 30 * DAY)
+            where = FolderRegistry(settings.root)
+            where.publish(kind, VintageId(LAST - 30 * DAY), tmp_path / "made" / kind, METRICS)
+        yield Ward(exchange, settings, web)
+
+
+def source_down(ward: Ward) -> None:
+    ward.exchange.stop()
+
+
+def source_late(ward: Ward) -> None:
+    for day in [day for day in ward.exchange.rows if day >= LAST]:
+        del ward.exchange.rows[day]
+
+
+def clock_wrong(ward: Ward) -> None:
+    ward.exchange.clock += dt.timedelta(hours=2)
+
+
+def newest_entry(ward: Ward) -> Path:
+    ward.tables.upsert(RAW_KLINES, rows_of(RAW_KLINES, [{"date": dt.date(2026, 1, 1)}]))
+    return max((ward.root / "tables" / "raw_klines" / "_delta_log").glob("*.json"))
+
+
+def log_emptied(ward: Ward) -> None:
+    newest_entry(ward).write_bytes(b"")
+
+
+def log_halved(ward: Ward) -> None:
+    entry = newest_entry(ward)
+    entry.write_bytes(entry.read_bytes()[:99])
+
+
+def log_altered(ward: Ward) -> None:
+    entry = newest_entry(ward)
+    entry.write_bytes(entry.read_bytes().replace(b'"path":"2026', b'"path":"2025'))
+
+
+def log_put_aside(ward: Ward) -> None:
+    log_emptied(ward)
+    DeltaTables(ward.settings.root).upsert(RAW_KLINES, rows_of(RAW_KLINES, [{"date": dt.date(2026, 1, 2)}]))
+
+
+def disk_full(ward: Ward) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16 * 1024, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def ledger_behind(ward: Ward) -> None:
+    with Path(ward.settings.ledger_sink).open("ab") as sink:
+        sink.write(line_of(Head("BTCUSDT", 7, "b" * 64, NOON)))
+
+
+def sink_refuses(ward: Ward) -> None:
+    Path(ward.settings.ledger_sink).unlink()
+    Path(ward.settings.ledger_sink).mkdir()
+
+
+def registry_gone(ward: Ward) -> None:
+    shutil.rmtree(ward.root / "models")
+
+
+FAULTS: list[tuple[Callable[[Ward], None], str, str]] = [
+    (source_down, "source", "source_answers"),
+    (source_late, "offered_candle", "source_is_on_time"),
+    (clock_wrong, "clock", "clock_is_right"),
+    (log_emptied, "table_logs", "no_torn_log"),
+    (log_halved, "table_logs", "no_torn_log"),
+    (log_altered, "table_logs", "no_torn_log"),
+    (log_put_aside, "table_logs", "no_torn_log"),
+    (disk_full, "disk", "disk_has_room"),
+    (ledger_behind, "ledger", "not_behind_published"),
+    (sink_refuses, "sink", "head_published"),
+    (registry_gone, "models", "registry_answers"),
+]
+
+
+@pytest.fixture(autouse=True)
+def limits() -> Iterator[None]:
+    """Give the disk back whatever a test did."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(("fault", "name", "check"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_fault_is_seen_everywhere_and_told_once_within_five_minutes(
+    ward: Ward, fault: Callable[[Ward], None], name: str, check: str
+) -> None:
+    ward.tick()
+    assert ward.titles() == []
+    assert all(ward.checks.values()), ward.checks
+    fault(ward)
+    ward.tick()
+    ward.tick()
+    assert ward.titles() == [TITLES[name]]
+    assert ward.checks[check] is False
+    ward.tick()
+    assert ward.titles() == [TITLES[name]]
+    site: Any = Standing(at=ward.now.isoformat())
+    watch = Monitor(site)
+    found = {finding.name: finding for finding in watch.look()}
+    assert not found[name].good
+    assert any(not f.good and f.name == name for f in watch.collector.snapshot.findings)
+    assert exit_code(doctor.findings(ward.settings, site)) in (1, 2)
+
+
+def test_a_dead_page_is_told_where_btc_up_serves_it(ward: Ward) -> None:
+    with (Path(ward.settings.dagster_home) / "up.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for _ in range(3):
+            ward.tick()
+    assert ward.titles() == [TITLES["page"]]
+    assert ward.checks["page_answers"] is False
+
+
+def test_a_healthy_week_tells_nothing(ward: Ward) -> None:
+    ward.now = ward.exchange.clock = closes_at(LAST)
+    for day in days(LAST, LAST + 7 * DAY):
+        ward.now = ward.exchange.clock = closes_at(day)
+        ward.tick()  # the day has just closed and is not here yet
+        fill(ward.tables, list(days(LAST - 20 * DAY, day + DAY)))
+        for hours in (1, 4, 12):
+            ward.tick(dt.timedelta(hours=hours))
+        assert all(ward.checks.values()), ward.checks
+    assert ward.titles() == []
+    assert json.loads(ward.cursor or "{}")["told"] == {}
+
+
+def test_what_follows_from_a_fault_is_not_told_beside_it(ward: Ward) -> None:
+    """Days that are missing because the exchange is down are one message, not two."""
+    ward.exchange.stop()
+    for _ in range(3):
+        ward.tick()
+    ward.tick(dt.timedelta(days=2))
+    assert ward.titles() == [TITLES["source"]]
+    assert ward.checks["is_fresh"] is False
