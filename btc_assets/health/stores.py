@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from btc_assets import contracts
-from btc_assets.contracts import TableSpec
+from btc_assets.contracts import VINTAGES_IN_FORCE, TableSpec
 from btc_assets.errors import StorageError
 from btc_assets.health.days import TableDays, due_day
 from btc_assets.health.finding import Finding, State, Surroundings
@@ -64,8 +64,10 @@ def examine_models(site: Surroundings) -> list[Finding]:
     for kind in NETWORKS:
         refs = site.registry.versions(kind)
         if not refs:
-            detail = f"no {kind} vintage in the registry; run `btc up` or `btc backfill`"
-            return [Finding("models", State.BROKEN, detail, 0, 1, {"empty": kind})]
+            begun = site.tables.exists(VINTAGES_IN_FORCE)
+            detail = f"no {kind} vintage in the registry"
+            detail += ", though some were in force" if begun else "; run `btc up` or `btc backfill`"
+            return [Finding("models", State.BROKEN, detail, 0, 1, {} if begun else {"empty": kind})]
         site.registry.model_folder(refs[-1])
         newest.append(f"{kind} {refs[-1].vintage} (of {len(refs)})")
     return [Finding("models", State.OK, f"newest vintages verified: {', '.join(newest)}")]

@@ -126,7 +126,7 @@ def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: RunBtc) -> Non
     began = time.monotonic()
     up.start()
     up.wait_for("the second start", lambda: "Ready:" in up.said())
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 180, "most of it is Dagster, which must have loaded the code location"
     doctor = json.loads(btc("doctor", "--json", **settings_of(up)).stdout)
     found = {each["name"]: each["state"] for each in doctor["findings"]}
     assert {found[name] for name in ("page", "dagster", "code_location")} == {"ok"}

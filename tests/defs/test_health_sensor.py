@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 from exchange import Exchange
 from smtp_server import Hook, hook
-from table_rows import fill, rows_of
+from table_rows import fill, put, rows_of
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.cli import doctor
@@ -126,7 +126,7 @@ def clock_wrong(ward: Ward) -> None:
 
 
 def newest_entry(ward: Ward) -> Path:
-    ward.tables.upsert(RAW_KLINES, rows_of(RAW_KLINES, [{"date": dt.date(2026, 1, 1)}]))
+    put(ward.tables, RAW_KLINES, [dt.date(2026, 1, 1)], ingested_at=NOON)
     return max((ward.root / "tables" / "raw_klines" / "_delta_log").glob("*.json"))
 
 
@@ -146,7 +146,7 @@ def log_altered(ward: Ward) -> None:
 
 def log_put_aside(ward: Ward) -> None:
     log_emptied(ward)
-    DeltaTables(ward.settings.root).upsert(RAW_KLINES, rows_of(RAW_KLINES, [{"date": dt.date(2026, 1, 2)}]))
+    put(DeltaTables(ward.settings.root), RAW_KLINES, [dt.date(2026, 1, 2)], ingested_at=NOON)
 
 
 def disk_full(ward: Ward) -> None:
