@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,16 @@ OUTSIDE = ("s3://", "git+file://", "git+ssh://", "git+https://")
 
 PATHS = ("data_dir", "cache_dir", "archive", "landing", "ledger_tsa_roots", "ledger_headers", "ledger_sink")
 """Settings that may name files or folders."""
+
+FOLDERS = ("archive", "data_dir", "landing")
+SCHEMES = {
+    "binance_url": ("https", "http"),
+    "s3_endpoint": ("https", "http"),
+    "archive": ("https", "http"),
+    "data_dir": ("s3",),
+    "landing": ("s3",),
+}
+"""How an address in a setting can begin; without a scheme, those of ``FOLDERS`` are folders."""
 
 
 def _check_known(value: str, known: Sequence[str]) -> str:
@@ -147,6 +158,30 @@ class Settings(BaseModel):
             raise ValueError("holds a line break or a null byte")
         return value.rstrip("/") if len(value) > 1 else value
 
+    @field_validator("web_host", "dagster_host", "metrics_host", mode="after")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        """Take an IPv6 address with or without the brackets that it has in a URL."""
+        bare = value.removeprefix("[").removesuffix("]")
+        if ":" in bare:
+            ipaddress.IPv6Address(bare)
+        elif not re.fullmatch(r"[A-Za-z0-9._-]+", bare):
+            raise ValueError("is no IP address and no name of a host")
+        return bare
+
+    @field_validator("binance_url", "s3_endpoint", "archive", "data_dir", "landing", mode="after")
+    @classmethod
+    def _scheme(cls, value: str, info: ValidationInfo) -> str:
+        """Refuse an address that could never be reached; a folder is no address."""
+        known = SCHEMES[str(info.field_name)]
+        may_be_folder, may_be_empty = info.field_name in FOLDERS, info.field_name != "binance_url"
+        if "://" not in value and (may_be_folder or (not value and may_be_empty)):
+            return value
+        scheme, _, rest = value.partition("://")
+        if "://" not in value or scheme not in known or not urlsplit(f"//{rest}").hostname:
+            raise ValueError(f"is no {' or '.join(f'{name}://' for name in known)} address")
+        return value
+
     @field_validator("ledger_sink", mode="after")
     @classmethod
     def _known_sink(cls, value: str, info: ValidationInfo) -> str:
@@ -235,6 +270,16 @@ class Settings(BaseModel):
         return found
 
     @property
+    def web_url(self) -> str:
+        """The address of the web page."""
+        return f"http://{in_url(self.web_host)}:{self.web_port}"
+
+    @property
+    def dagster_url(self) -> str:
+        """The address of Dagster's UI."""
+        return f"http://{in_url(self.dagster_host)}:{self.dagster_port}"
+
+    @property
     def root(self) -> str:
         """Where this source's data lives; simulated and real data never share a folder."""
         return f"{self.data_dir}/{'simulated' if self.simulated else 'real'}"
@@ -242,6 +287,9 @@ class Settings(BaseModel):
 
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """Load the settings from the environment, with ``overrides`` (command-line flags) on top.
+
+    Variables that only a file ``.env`` in the working folder sets become part of the environment, as Dagster
+    makes them: every process sees the same.
 
     Raises:
         ConfigurationError: an unknown ``BTC_*`` variable (with the nearest known one) or a bad value.
@@ -253,7 +301,9 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         Traceback (most recent call last):
         btc_assets.errors.ConfigurationError: BTC_SOURCE = 'binanse': is unknown; did you mean binance?
     """
-    environ = os.environ if environ is None else environ
+    if environ is None:
+        _read_dotenv(Path(".env"))
+        environ = os.environ
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
     given = {k: v for k, v in environ.items() if k.startswith(PREFIX)}
     for key in given:
@@ -266,6 +316,17 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
+
+
+def _read_dotenv(path: Path) -> None:
+    if not path.is_file():
+        return
+    from dotenv import load_dotenv
+
+    try:
+        load_dotenv(path, override=False)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path.absolute()} cannot be read: {error}") from error
 
 
 def calendars_of(text: str) -> list[str]:
@@ -295,6 +356,11 @@ def _absolute(paths: str) -> str:
     return ";".join(
         part if not part or "://" in part else str(Path(part).absolute()) for part in paths.split(";")
     )
+
+
+def in_url(host: str) -> str:
+    """Return ``host`` as it is written in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _empty(value: object) -> bool:

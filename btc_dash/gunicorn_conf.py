@@ -31,9 +31,9 @@ def _port(default: int) -> int:
 _settings = configuration.load()
 
 wsgi_app = "btc_dash.wsgi:server"
-bind = [f"{_settings.web_host}:{_port(_settings.web_port)}"]
+bind = [f"{configuration.in_url(_settings.web_host)}:{_port(_settings.web_port)}"]
 if _settings.web_metrics_port:
-    bind.append(f"{_settings.metrics_host}:{_settings.web_metrics_port}")
+    bind.append(f"{configuration.in_url(_settings.metrics_host)}:{_settings.web_metrics_port}")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="btc-metrics-")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"

@@ -104,6 +104,16 @@ GROUPS: dict[str, list[Row]] = {
         Row("P4", "Another web page drives Dagster through the operator's browser, or rebinds its name",
             "Refused; the UI, its websockets, and programs go on working"),
     ],
+    "Surroundings": [
+        Row("E1", "A file `.env` in the working folder",
+            "Graph, page and commands all go by it, or all refuse it"),
+        Row("E2", "Modules of the working folder, a long TMPDIR, a terminal without Unicode, IPv6 hosts",
+            "Nothing is shadowed, nothing breaks"),
+        Row("E3", "Keras' own settings: `keras.json`, `KERAS_BACKEND`", "They reach no fit"),
+        Row("E4", "A file system without hard links or locks", "One sentence at once; SIGTERM ends a wait"),
+        Row("E5", "Addresses, proxies or bundles of certificates that cannot be right",
+            "Named at once, and not tried again"),
+    ],
     "Configuration": [
         Row("K1", "A blank key or one with a line break", "Names the variable, never the value"),
         Row("K2", "A secret in the environment", "In no log, repr, table or image"),

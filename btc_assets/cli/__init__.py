@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from btc_assets.cli.app import app
@@ -9,8 +10,16 @@ from btc_assets.errors import BtcError, ConfigurationError
 from btc_assets.extras import explain_missing
 
 
+def survive_narrow_terminals() -> None:
+    """Print a question mark where the terminal's encoding lacks a character, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main() -> None:
     """Run the command line; an error a person can act on is one sentence and exit code 1 (2: wrong usage)."""
+    survive_narrow_terminals()
     try:
         app()
     except BtcError as error:

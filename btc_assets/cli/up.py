@@ -145,16 +145,14 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
     servers = []
     if not once:
         servers.append(supervisor.start("web", ["btc_dash"], environment))
-        typer.echo(f"web page   http://{settings.web_host}:{settings.web_port}")
+        typer.echo(f"web page   {settings.web_url}")
     worker = supervisor.start("catch_up", ["btc_assets.cli.catch_up"], environment)
     if not once:
         while worker.alive and not is_initialised(settings):
             time.sleep(0.1)
         home = environment["DAGSTER_HOME"]
         servers.append(supervisor.start("dagster", dagster_command(settings, home), environment, home))
-        typer.echo(
-            f"Dagster    http://{settings.dagster_host}:{settings.dagster_port}  (a minute on a first start)"
-        )
+        typer.echo(f"Dagster    {settings.dagster_url}  (a minute on a first start)")
     try:
         show_progress(settings, worker, lambda: supervisor.require_alive(servers))
     except SourceError as error:
@@ -182,10 +180,7 @@ def watch(settings: Settings, check: Callable[[], None]) -> None:
     from btc_assets.health.services import examine_dagster
     from btc_assets.health.site import Site
 
-    ready = (
-        f"Ready: http://{settings.web_host}:{settings.web_port} (page), "
-        f"http://{settings.dagster_host}:{settings.dagster_port} (Dagster). Ctrl-C stops both."
-    )
+    ready = f"Ready: {settings.web_url} (page), {settings.dagster_url} (Dagster). Ctrl-C stops both."
     said: State | None = None
     while True:
         found = examine_dagster(Site(settings))[-1]

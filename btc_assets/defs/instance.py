@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from btc_assets.settings import Settings
+from btc_assets.supervision.lock import no_locks
 
 EVENT_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "500"}
 """How many events Dagster hands over at once; 7 columns each stay below SQLite's 32,766 variables."""
@@ -63,7 +64,10 @@ def creating(home: Path) -> Iterator[None]:
         yield
         return
     with (home / "initialise.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise no_locks(home, "DAGSTER_HOME", error) from error
         yield
         (home / INITIALISED).touch()
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from btc_assets.errors import StorageError
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system answers that has no hard links."""
 
 
 def file_sha256(path: Path) -> str:
@@ -57,6 +63,31 @@ def write_new(path: Path, content: bytes) -> bool:
     finally:
         draft.unlink(missing_ok=True)
     return True
+
+
+def require_hard_links(folder: Path, setting: str) -> None:
+    """Refuse a folder on a file system without hard links, by which a commit takes a name or fails.
+
+    Raises:
+        StorageError: names the folder and the ``setting`` that chooses another.
+    """
+    draft = folder / f".links.{secrets.token_hex(6)}.tmp"
+    link = draft.with_suffix(".link")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+        os.link(draft, link)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            return  # whatever it is, the write itself will meet it and say what it could not write
+        raise StorageError(
+            f"the file system of {folder} has no hard links ({error.strerror}), as on exFAT and some network "
+            f"mounts; set {setting} to a folder on another"
+        ) from error
+    finally:
+        for path in (draft, link):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

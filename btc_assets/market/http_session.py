@@ -24,6 +24,13 @@ _WRONG_SYMBOL = {-1100, -1121}
 """Binance error codes for a symbol that does not exist or cannot be one."""
 
 
+WRONG_ADDRESS = (
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+)
+
+
 class RateLimited(SourceUnavailable):
     """HTTP 429 or 418: stay away. ``retry_after`` is the header's text, empty when there was none."""
 
@@ -44,7 +51,8 @@ class Session(requests.Session):
         SourceUnavailable: no connection, a timeout, a body that breaks off, 5xx, a passing error code.
         RateLimited: 429 or 418.
         NotThere: 404.
-        ConfigurationError: there is no such trading pair.
+        ConfigurationError: there is no such trading pair; a proxy, a bundle of certificates or an address is
+            wrong.
         SourceRefused: redirects, 403, 451 and every other status; a body without end.
     """
 
@@ -56,13 +64,35 @@ class Session(requests.Session):
             with super().send(request, **kwargs) as response:
                 body = response.raw.read(LARGEST_BODY + 1, decode_content=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise SourceUnavailable(f"{address}: {_cause(error)}") from error
+            raise _failure(error, address) from error
         if len(body) > LARGEST_BODY:
             raise SourceRefused(f"{address}: the answer is longer than {LARGEST_BODY >> 20} MiB")
         response.raw = io.BytesIO(body)
         if response.status_code != 200:
             raise refusal(response, address)
         return response
+
+
+def _failure(error: Exception, address: str) -> BtcError:
+    """Return what an ``error`` means that came before any answer: what a setting causes does not pass."""
+    cause = _cause(error)
+    if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
+        if "Tunnel connection failed: 5" not in cause:
+            said = f"{address}: the proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names cannot be used"
+            return ConfigurationError(f"{said}: {cause}")
+    elif isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in cause:
+        return ConfigurationError(
+            f"{address}: HTTPS_PROXY or ALL_PROXY names a SOCKS proxy, which needs a package: "
+            "pip install pysocks"
+        )
+    elif isinstance(error, WRONG_ADDRESS):
+        return ConfigurationError(f"{address}: this is no address that can be asked: {cause}")
+    elif "certificate verify failed" in cause or "CA certificate bundle" in cause:
+        return ConfigurationError(
+            f"{address}: its certificate cannot be verified; check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and "
+            f"the proxy: {cause}"
+        )
+    return SourceUnavailable(f"{address}: {cause}")
 
 
 def refusal(response: requests.Response, address: str) -> BtcError:

@@ -17,6 +17,9 @@ import numpy as np
 from btc_assets.contracts import HORIZONS
 from btc_assets.modeling.history import Floats
 from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.keras_settings import pin_keras
+
+pin_keras()  # whoever imports Keras here does so afterwards
 
 CLIP = 4.0
 """Standardised features beyond this many deviations count as this many."""

@@ -33,8 +33,13 @@ def hold(folder: Path, variable: str) -> Iterator[None]:
                 f"another `btc up` is using {folder}; stop it, or set {variable} to another folder"
             ) from None
         except OSError as error:
-            raise StorageError(
-                f"the file system of {folder} has no file locks ({error.strerror}), without which two "
-                f"processes could spoil it; set {variable} to a folder on another"
-            ) from error
+            raise no_locks(folder, variable, error) from error
         yield
+
+
+def no_locks(folder: Path, variable: str, error: OSError) -> StorageError:
+    """Return the error that the file system of ``folder`` refuses to lock a file."""
+    return StorageError(
+        f"the file system of {folder} has no file locks ({error.strerror}), without which two processes "
+        f"could spoil it; set {variable} to a folder on another"
+    )

@@ -18,6 +18,9 @@ from btc_assets.supervision import warden
 from btc_assets.supervision.descendants import descendants, end, mark
 from btc_assets.supervision.signals import uninterrupted
 
+SURROUNDINGS = {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8:replace"}
+"""What no process inherits: modules of the working folder in place of installed ones, a narrow encoding."""
+
 STOP_TIMEOUT = 20.0
 """Seconds that a process gets to stop by itself before it is killed."""
 
@@ -122,7 +125,7 @@ class Supervisor:
         end(descendants, grace=1.0)
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, **mark(self.folder), "PYTHONSAFEPATH": "1", "TMPDIR": _short_tmpdir()}
+        return {**os.environ, **mark(self.folder), **SURROUNDINGS, "TMPDIR": _short_tmpdir()}
 
     def _ensure_warden(self) -> None:
         if self._warden is not None and self._warden.poll() is None:
@@ -155,12 +158,13 @@ def require_free_port(host: str, port: int, what: str, flag: str) -> None:
     Raises:
         ConfigurationError: names the port, what wanted it and the flag that changes it.
     """
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigurationError(
-                f"port {port} on {host}, wanted for {what}, cannot be used ({error.strerror}); "
-                f"stop what uses it, or choose another with {flag}"
-            ) from None
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"port {port} on {host}, wanted for {what}, cannot be used ({error.strerror}); "
+            f"stop what uses it, or choose another with {flag}"
+        ) from None

@@ -2,27 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from cli_fixture import btc
 
-import pytest
-from cli_fixture import RunBtc
-
-
-@pytest.fixture
-def btc(tmp_path: Path) -> RunBtc:
-    """Run ``btc ARGS`` with a data folder of its own; keyword arguments are environment variables."""
-
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("BTC_", "DAGSTER_"))}
-        mine = {
-            "BTC_DATA_DIR": str(tmp_path / "data"),
-            "BTC_CACHE_DIR": str(tmp_path / "cache"),
-            "COLUMNS": "200",
-        }
-        command = [sys.executable, "-m", "btc_assets.cli", *arguments]
-        return subprocess.run(command, env={**clean, **mine, **environment}, capture_output=True, text=True)
-
-    return run
+__all__ = ["btc"]

@@ -2,98 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from btc_up import LAST, Up, get
 from cli_fixture import RunBtc
-from dumps import write_dumps
-
-LAST = dt.date(2020, 2, 29)
-START_TIMEOUT = 280.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def get(url: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
-
-
-class Up:
-    """A running ``btc up``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.web, self.dagster = free_port(), free_port()
-        self.dumps = folder / "dumps"
-        write_dumps(self.dumps, LAST)
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("BTC_", "DAGSTER_"))}
-        self.environment = {
-            **clean,
-            "BTC_SOURCE": "archive",
-            "BTC_ARCHIVE": str(folder / "dumps"),
-            "BTC_DATA_DIR": str(folder / "data"),
-            "BTC_CACHE_DIR": str(folder / "cache"),
-            "BTC_REFIT_EVERY": "30",
-            "COLUMNS": "160",
-        }
-        self.log = folder / "up.log"
-        self.start()
-
-    def start(self) -> None:
-        ports = ["--web-port", str(self.web), "--dagster-port", str(self.dagster)]
-        with self.log.open("wb") as sink:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "btc_assets.cli", "up", *ports],
-                env=self.environment,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-            )
-
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def wait_for(self, what: str, ready: object) -> None:
-        end = time.monotonic() + START_TIMEOUT
-        while not ready():  # type: ignore[operator]
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < end, f"{what} took too long:\n{self.said()}"
-            time.sleep(0.1)
-
-    def stop(self) -> list[psutil.Process]:
-        """Ctrl-C; returns whatever it left behind."""
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
-        return [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
     started = Up(tmp_path)
     yield started
-    if started.process.poll() is None:
-        started.stop()
+    started.end()
 
 
 @pytest.mark.timeout(600)

@@ -17,7 +17,16 @@ from btc_assets.defs.assets.metadata import (
 )
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
-from btc_assets.errors import BadCandle, ConfigurationError, NoDataYet, SourceError, SourceRefused
+from btc_assets.errors import (
+    BadCandle,
+    ConfigurationError,
+    NoDataYet,
+    SourceError,
+    SourceRefused,
+    StorageError,
+    StorageUnavailable,
+    WriteConflict,
+)
 from btc_assets.io.progress import report
 from btc_assets.market.anomalies import hold_jumps
 from btc_assets.market.calendar import DAY, closes_at
@@ -57,7 +66,7 @@ def raw_klines(
     window = window_of(context)
     with source_failures(context):
         fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
-    stored = store_candles(platform.tables, fetched, platform.now())
+        stored = store_candles(platform.tables, fetched, platform.now())
     rows = fetched.filter(pl.col("date") >= window.start)
     absent = sorted(set(window.days) - set(rows["date"]))
     unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
@@ -76,14 +85,21 @@ def raw_klines(
 
 @contextlib.contextmanager
 def source_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Turn a source's errors into failures that Dagster retries only where that can help."""
+    """Turn errors of source and store into failures that Dagster retries only where that can help."""
     try:
         yield
     except SourceError as error:
         # A person who waits at a terminal has seen the source's own retries; Dagster's may come later.
         retryable = WORKER_TAG not in context.run.tags and not isinstance(error, PERMANENT)
         raise dg.Failure(str(error), allow_retries=retryable) from error
-    except ConfigurationError as error:
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
+        if WORKER_TAG not in context.run.tags:
+            raise
+        # Dagster would try an interrupted step again, and the person who interrupts it would wait for it.
+        raise dg.Failure("it was interrupted", allow_retries=False) from error
+    except (StorageUnavailable, WriteConflict):
+        raise
+    except (ConfigurationError, StorageError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 

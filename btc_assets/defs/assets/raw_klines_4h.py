@@ -54,10 +54,10 @@ def raw_klines_4h(
     skipped = {dt.date.fromisoformat(day) for day in config.days_without}
     with source_failures(context):
         klines = fetch(context, platform, window, start, skipped)
-    bars = klines_frame(klines, platform.now(), RAW_KLINES_4H).join(
-        candles, on=["symbol", "date"], how="semi"
-    )
-    stored = store_candles(platform.tables, bars, platform.now(), BARS)
+        bars = klines_frame(klines, platform.now(), RAW_KLINES_4H).join(
+            candles, on=["symbol", "date"], how="semi"
+        )
+        stored = store_candles(platform.tables, bars, platform.now(), BARS)
     rows = bars.filter(pl.col("date") >= window.start)
     without = sorted(set(candles.filter(pl.col("date") >= window.start)["date"]) - set(rows["date"]))
     add_newest_metadata(

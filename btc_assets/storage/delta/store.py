@@ -16,6 +16,7 @@ import stamina
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import TableMissing, WriteConflict
+from btc_assets.io.files import require_hard_links
 from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta import checkpoints
 from btc_assets.storage.delta.compaction import files_to_merge
@@ -59,10 +60,12 @@ class DeltaTables:
         self.options = dict(storage_options or {})
         self._logs: dict[TableSpec, DeltaLog] = {}
         self._remote: dict[TableSpec, DataFolder] = {}
+        self._has_links = False
 
     def ensure_table(self, spec: TableSpec) -> None:
         """Create the table, empty, unless it exists; add the columns that only a newer contract has."""
         table = self._log(spec)
+        self._require_hard_links()
         if not table.exists():
             table.create()
         self._upgrade(spec)
@@ -125,6 +128,12 @@ class DeltaTables:
             self._merge(spec, table.open(heal=True))
             table.tidy()
 
+    def _require_hard_links(self) -> None:
+        """Refuse once, before the first write, a file system on which no commit can succeed."""
+        if not self._has_links and "://" not in self.root:
+            require_hard_links(Path(self.root), "BTC_DATA_DIR")
+        self._has_links = True
+
     def _upgrade(self, spec: TableSpec) -> None:
         """Add the columns that the table lacks; who adds them at the same time does the same."""
         if self._log(spec).open().missing:
@@ -183,6 +192,7 @@ class DeltaTables:
         A table of an older release first gets the columns it lacks, in a commit of their own.
         """
         table = self._log(spec)
+        self._require_hard_links()
         try:
             for attempt in stamina.retry_context(
                 on=Lost,
