@@ -51,6 +51,8 @@ class TableSpec:
     key: tuple[str, ...]
     day: str
     columns: tuple[Column, ...]
+    irreplaceable: bool = False
+    """Whether its rows cannot be computed again: a write never repairs its log, no file of it is removed."""
 
     @cached_property
     def schema(self) -> pl.Schema:

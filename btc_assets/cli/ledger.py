@@ -138,10 +138,15 @@ def restart(
     from btc_assets.factory import open_tables
     from btc_assets.ledger.chain import restart_chain
     from btc_assets.ledger.clock import Clock
+    from btc_assets.ledger.continuity import check_continuity, known_heads, remember
     from btc_assets.market.sources.factory import open_source
 
     settings = load()
-    newest = restart_chain(open_tables(settings), settings.symbol, Clock.read(open_source(settings)), reason)
+    tables = open_tables(settings)
+    heads, _ = known_heads(settings, tables)
+    check_continuity(tables, settings.symbol, heads)
+    newest = restart_chain(tables, settings.symbol, Clock.read(open_source(settings)), reason)
+    remember(settings, newest)
     typer.echo(f"record {newest.seq} ({newest.record_sha256}) begins the chain anew")
 
 

@@ -8,7 +8,7 @@ next run puts there, because the same inputs give the same bytes.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,9 +17,11 @@ import polars as pl
 from btc_assets.contracts import FORECASTS, QUANTILES
 from btc_assets.errors import LedgerError, TableMissing, WriteConflict
 from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.continuity import check_continuity
 from btc_assets.ledger.digest import FORECAST_COLUMNS
 from btc_assets.ledger.inputs import Inputs, check_inputs
 from btc_assets.ledger.plan import Outcome, Plan, Proposal, plan_issue
+from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.records import ISSUE_RECORDS, Chain, Head, read_chain, records_frame
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRegistry
@@ -67,7 +69,12 @@ _WORDS: dict[Outcome, str] = {
 
 
 def issue(
-    tables: TableStore, registry: ModelRegistry, rows: pl.DataFrame, inputs: Inputs, clock: Clock
+    tables: TableStore,
+    registry: ModelRegistry,
+    rows: pl.DataFrame,
+    inputs: Inputs,
+    clock: Clock,
+    heads: Sequence[Published] = (),
 ) -> Issued:
     """Issue the forecasts of one or many origins of one symbol, one record an origin.
 
@@ -80,9 +87,11 @@ def issue(
         rows: columns of ``forecasts`` without ``issued_at``; all rows of an origin are one forecast.
         inputs: what they were computed from (``read_inputs``).
         clock: read after they were computed (``Clock.read``).
+        heads: that were seen before, which must be in the chain (``continuity.known_heads``).
 
     Raises:
-        LedgerError: rows, inputs and clocks contradict each other; nothing was written.
+        LedgerError: rows, inputs and clocks contradict each other, or the chain lost records; nothing was
+            written.
         WriteConflict: other writers kept winning; nothing was written.
     """
     if rows.is_empty():
@@ -90,6 +99,7 @@ def issue(
     proposal = Proposal(_check_rows(rows, clock.now), inputs, clock)
     check_inputs(tables, registry, proposal.rows, inputs, clock.now)
     for _ in range(ATTEMPTS):
+        check_continuity(tables, proposal.symbol, heads)
         chain = read_chain(tables, proposal.symbol, proposal.digests)
         plan = plan_issue(proposal, chain, _stored(tables, proposal, chain))
         try:

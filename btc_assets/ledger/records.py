@@ -45,6 +45,7 @@ ISSUE_RECORDS = TableSpec(
     "The chain of issue records: what was forecast when, from which candles, features and models.",
     key=("symbol", "seq"),
     day="began",
+    irreplaceable=True,
     columns=(
         Column("symbol", pl.String, "trading pair; each has its own chain"),
         Column("began", pl.Date, "the day the chain began, the same in all its records"),

@@ -20,6 +20,7 @@ from btc_assets.defs.resources import Platform
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.code_version import code_version
+from btc_assets.ledger.continuity import known_heads, remember
 from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import issue
 from btc_assets.ledger.publishing.sinks import publish_head
@@ -54,9 +55,13 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
         lambda some: forecast(some, inputs.candles, inputs.features, predictors),
     )
     try:
-        issued = issue(platform.tables, platform.registry, rows, inputs, Clock.read(platform.source))
+        heads, problems = known_heads(platform.settings, platform.tables)
+        issued = issue(
+            platform.tables, platform.registry, rows, inputs, Clock.read(platform.source), heads=heads
+        )
     except LedgerError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    remember(platform.settings, issued.head)
     newest = rows.filter((pl.col("origin_date") == origins[-1]) & (pl.col("model") == ENSEMBLE))
     if origins[-1] == window.last:
         shown = newest.filter(pl.col("horizon").is_in(SHOWN_HORIZONS))
@@ -69,6 +74,7 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     figures = {
         "origins": len(origins),
         "ledger": issued.describe(),
+        "heads not compared": problems,
         "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
         "ledger head published": publish_head(platform.settings, platform.tables, issued.head),
         "kept though inputs changed": [d.isoformat() for d in issued.origins("kept")],

@@ -10,6 +10,7 @@ from btc_assets.defs.checks.results import multi_check, result, spec
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
+from btc_assets.ledger.continuity import known_heads, lost
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 
@@ -43,6 +44,8 @@ def ledger_checks(
         features=ENGINEERED_FEATURES,
         newest=newest,
     )
+    heads, problems = known_heads(platform.settings, platform.tables)
+    gone = lost(platform.tables, platform.settings.symbol, heads)
     metadata = {
         "in one line": report.line(),
         "records": report.records,
@@ -50,9 +53,11 @@ def ledger_checks(
         "vintages hashed": report.models,
         "seconds": report.seconds,
         "head": report.head.record_sha256 if report.head else "",
-        "notes": list(report.notes),
+        "notes": [*report.notes, *problems],
     }
-    yield result(ISSUED, "is_what_was_issued", [str(f) for f in report.faults], metadata=metadata)
+    yield result(
+        ISSUED, "is_what_was_issued", [*map(str, report.faults), *([gone] if gone else [])], metadata=metadata
+    )
 
 
 def verifies_whole_chain(window: Window | None) -> bool:

@@ -30,7 +30,7 @@ from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta.checkpoints import Checkpoints
 from btc_assets.storage.delta.data_files import DataFile
 from btc_assets.storage.delta.schema import delta_schema, missing_columns
-from btc_assets.storage.delta.vacuum import vacuum
+from btc_assets.storage.delta.vacuum import TORN, vacuum
 from btc_assets.storage.tables import TableVersion
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ _FILES = "btcFiles"
 """Under which name each entry of a log carries the hash of the names of all files after it."""
 
 ENTRY = "_delta_log/{:020}.json"
-TORN = "_torn_log_entries"
 
 
 class Lost(Exception):
@@ -151,6 +150,12 @@ class DeltaLog:
                 raise
             snapshot = self._load_before(last, error)
             log.warning("ALARM: %s; using version %d, the last good one", error, snapshot.version)
+            if heal and self.spec.irreplaceable:
+                raise CorruptData(
+                    f"the newest entry of table {self.spec.name}'s log, {last.path}, is torn: {first_line(error)}. "
+                    "Nothing was written, since what it held cannot be computed again. Put the file back from a "
+                    "copy (`btc restore`); its data is in the Parquet files of that folder, which stay"
+                ) from error
             if heal:
                 last.move_aside()
                 snapshot = self._load(None)
@@ -189,7 +194,8 @@ class DeltaLog:
             table.create_checkpoint()
         else:
             Checkpoints(self.folder).write(table)
-            vacuum(self.folder)
+            if not self.spec.irreplaceable:
+                vacuum(self.folder)
 
     def _load(self, version: int | None) -> Snapshot:
         try:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from btc_assets.storage.delta.data_files import names_in
 
+TORN = "_torn_log_entries"
+"""The folder in a table's where torn entries of its log are kept; what they name stays."""
+
 ORPHANED = dt.timedelta(days=1)
 """Age from which a file that was never committed cannot belong to a writer still at work."""
 
@@ -18,7 +21,7 @@ def vacuum(folder: Path, now: dt.datetime | None = None) -> list[Path]:
     old = [path for path in _candidates(folder) if path.stat().st_mtime < cutoff]
     if not old:
         return []
-    log = (folder / "_delta_log").glob("*.json")
+    log = [*(folder / "_delta_log").glob("*.json"), *(folder / TORN).glob("*")]
     named = {name for entry in log for name in names_in(entry.read_text(errors="replace"))}
     orphans = [path for path in old if path.name not in named]
     for path in orphans:
