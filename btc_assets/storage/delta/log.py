@@ -152,9 +152,9 @@ class DeltaLog:
             log.warning("ALARM: %s; using version %d, the last good one", error, snapshot.version)
             if heal and self.spec.irreplaceable:
                 raise CorruptData(
-                    f"the newest entry of table {self.spec.name}'s log, {last.path}, is torn: {first_line(error)}. "
-                    "Nothing was written, since what it held cannot be computed again. Put the file back from a "
-                    "copy (`btc restore`); its data is in the Parquet files of that folder, which stay"
+                    f"the newest entry of table {self.spec.name}'s log, {last.path}, is torn: "
+                    f"{first_line(error)}. Nothing was written, since what it held cannot be computed again. "
+                    "Put the file back from a copy (`btc restore`); the Parquet files of that folder stay"
                 ) from error
             if heal:
                 last.move_aside()
