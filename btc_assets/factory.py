@@ -40,6 +40,20 @@ def open_tables(settings: Settings) -> TableStore:
     return DeltaTables(settings.root, delta_options(settings.s3_endpoint), cache)
 
 
+def open_pair(settings: Settings) -> TableStore:
+    """Open the table store of ``settings.store``, which must hold the pair of ``settings.symbol`` or none.
+
+    Raises:
+        ConfigurationError: it holds another pair, or a setting the backend needs is missing.
+    """
+    from btc_assets.storage.pair import require_pair
+
+    tables = open_tables(settings)
+    place = f"the project {settings.hopsworks_project}" if settings.store == "hopsworks" else settings.root
+    require_pair(tables, settings.symbol, place)
+    return tables
+
+
 def open_registry(settings: Settings) -> ModelRegistry:
     """Open the model registry of ``settings.registry``: a folder or bucket, or Hopsworks.
 

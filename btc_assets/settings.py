@@ -151,6 +151,24 @@ class Settings(BaseModel):
     )
     hopsworks_api_key: SecretStr = Field(SecretStr(""), description="API key; HOPSWORKS_API_KEY works too")
 
+    @field_validator(
+        "data_dir", "cache_dir", "archive", "landing", "ledger_tsa_roots", "ledger_headers", mode="before"
+    )
+    @classmethod
+    def _at_home(cls, value: object, info: ValidationInfo) -> object:
+        """Expand ``~`` at the beginning of a path; a folder that is written to must have a name."""
+        path = _expand_home(os.fspath(value)) if isinstance(value, str | os.PathLike) else value
+        if info.field_name in ("data_dir", "cache_dir") and not str(path).strip():
+            raise ValueError("is empty; name a folder, or leave the variable unset")
+        return path
+
+    @field_validator("data_dir", mode="after")
+    @classmethod
+    def _folder_or_bucket(cls, value: str) -> str:
+        if "://" in value and not value.startswith("s3://"):
+            raise ValueError("is neither a folder nor an s3:// address")
+        return value
+
     @field_validator("binance_url", "archive", "data_dir", "landing", "s3_endpoint", mode="after")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
@@ -253,7 +271,7 @@ class Settings(BaseModel):
             if "://" in self.data_dir
             else self.root
         )
-        return os.environ.get("DAGSTER_HOME") or f"{base}/dagster"
+        return _expand_home(os.environ.get("DAGSTER_HOME") or f"{base}/dagster")
 
     def environment(self) -> dict[str, str]:
         """Return the settings that were given or differ from the defaults, as variables for another process.
@@ -361,6 +379,16 @@ def _absolute(paths: str) -> str:
 def in_url(host: str) -> str:
     """Return ``host`` as it is written in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def _expand_home(path: str) -> str:
+    """Return ``path`` with the home folder in the place of a leading ``~`` or ``~user``."""
+    if not path.startswith("~"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        raise ValueError(f"{path} begins with a home folder that this machine does not know") from None
 
 
 def _empty(value: object) -> bool:

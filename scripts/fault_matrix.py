@@ -55,6 +55,8 @@ GROUPS: dict[str, list[Row]] = {
             "The archive's clock is the newest candle of a day that is over"),
         Row("D15", "Dumps with headers, marks, blank lines, desktops' litter, other checksums, other folders",
             "Read, or refused with what to do"),
+        Row("D16", "Another pair than BTCUSDT: listed later, or in a folder of another",
+            "It begins at its first candle; another pair's folder is refused by name"),
     ],
     "Storage": [
         Row("T1", "kill -9 at any step of a write", "The old state or the new one, never half"),
@@ -66,6 +68,8 @@ GROUPS: dict[str, list[Row]] = {
         Row("T7", "Several writers at once", "One row a key; nobody's other days are lost"),
         Row("T8", "The same write again", "The same row, no new version"),
         Row("T9", "What a killed process left: locks, drafts, orphans", "Recovered and swept up"),
+        Row("T10", "A folder with an odd name: spaces, percent escapes, backslashes, question marks",
+            "Tables work there, or the folder is refused by name; nothing is called damaged"),
     ],
     "Runs": [
         Row("C1", "A backfill and the daily run at once", "What one of them alone would give"),
@@ -118,6 +122,7 @@ GROUPS: dict[str, list[Row]] = {
         Row("K1", "A blank key or one with a line break", "Names the variable, never the value"),
         Row("K2", "A secret in the environment", "In no log, repr, table or image"),
         Row("K3", "An unknown setting or a bad value", "Refused at start, with the nearest known"),
+        Row("K4", "A folder that is empty, begins with ~ or is an address", "Refused by name; ~ is expanded"),
     ],
     "Lambda": [
         Row("L1", "The same event three times", "One row, one run"),

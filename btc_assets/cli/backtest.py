@@ -39,10 +39,10 @@ def score_table(settings: Settings, first: dt.date, after: dt.date) -> str:
     import polars as pl
 
     from btc_assets.contracts import FORECAST_SCORES
-    from btc_assets.factory import open_tables
+    from btc_assets.factory import open_pair
     from btc_assets.scoring.summary import render
 
-    scores = open_tables(settings).read(FORECAST_SCORES, start=first + DAY)
+    scores = open_pair(settings).read(FORECAST_SCORES, start=first + DAY)
     mine = scores.filter(pl.col("origin_date").is_between(first, after - DAY))
     label = "SIMULATED prices\n" if settings.simulated else ""
     return label + render(mine)

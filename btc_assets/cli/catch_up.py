@@ -60,29 +60,28 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
     from btc_assets.launch import fail_orphaned_runs, open_instance
 
     report(settings.root, "starting", 0.0, f"asking {settings.source} for its newest candle")
+    from btc_assets.factory import open_pair
     from btc_assets.market.sources.factory import open_source
 
-    newest = newest_day(open_source(settings), settings.symbol)
+    open_pair(settings)
+    source = open_source(settings)
+    newest = newest_day(source, settings.symbol)
+    first = source.first_day(settings.symbol) or newest
     with open_instance(settings) as instance:
         fail_orphaned_runs(instance, began_before=alone_since)
-        load_history(settings, instance, newest)
-        issue_forecasts(settings, instance, newest, origins)
+        load_history(settings, instance, first, newest)
+        issue_forecasts(settings, instance, max(first, newest - (origins - 1) * DAY), newest)
 
 
-def load_history(settings: Settings, instance: DagsterInstance, newest: dt.date) -> None:
-    """Materialise candles and features of every day up to ``newest`` that is not there yet."""
+def load_history(settings: Settings, instance: DagsterInstance, first: dt.date, newest: dt.date) -> None:
+    """Materialise candles and features of every day from ``first`` to ``newest`` that is not there yet."""
     from btc_assets.defs.partitions import Window
-    from btc_assets.defs.runs import materialised_days, missing_days, windows
+    from btc_assets.defs.runs import missing_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
-    everything = {}
-    for asset, each in days_of(settings, newest).items():
-        if asset in MARKET_ASSETS:
-            asked = materialised_days(instance, asset)  # none: the asset is new, and nothing excuses a day
-            first = min(each.present, default=FIRST_DAY)  # of a pair that was listed later
-            excused = each.excused | {day for day in asked if day < first} if asked else frozenset()
-            everything[asset] = replace(each, begins=FIRST_DAY, excused=excused)
+    tables = days_of(settings, newest)
+    everything = {asset: replace(tables[asset], begins=first) for asset in MARKET_ASSETS}
     missing: set[dt.date] = set().union(*missing_days(instance, everything).values())
     done = 0
     for window in windows(missing):
@@ -112,15 +111,15 @@ def days_of(settings: Settings, newest: dt.date) -> dict[str, TableDays]:
     return table_days(open_tables(settings), settings.symbol, newest)
 
 
-def issue_forecasts(settings: Settings, instance: DagsterInstance, newest: dt.date, origins: int) -> None:
-    """Materialise forecasts of the last ``origins`` days, and of any gap since the first forecast."""
+def issue_forecasts(settings: Settings, instance: DagsterInstance, first: dt.date, newest: dt.date) -> None:
+    """Materialise forecasts of the days from ``first`` to ``newest``, and of any gap since the first one."""
     from btc_assets.defs.runs import missing_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
     tables = {asset: each for asset, each in days_of(settings, newest).items() if asset in FORECAST_ASSETS}
     missing = missing_days(instance, tables)
-    recent = set(days(max(FIRST_DAY, newest - (origins - 1) * DAY), newest + DAY))
+    recent = set(days(first, newest + DAY))
     done = set() if outdated(settings) else tables[ISSUING_ASSET].present
     wanted: set[dt.date] = set().union(*missing.values()) | (recent - done)
     for window in windows(wanted):

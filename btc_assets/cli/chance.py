@@ -40,7 +40,7 @@ def chance(
     from btc_assets.chances.questions import positional, question
     from btc_assets.chances.words import facts, sentence
     from btc_assets.contracts import QUANTILES, RAW_KLINES
-    from btc_assets.factory import open_tables
+    from btc_assets.factory import open_pair
     from btc_assets.market.calendar import DAY
 
     event = event.strip().lower()
@@ -49,7 +49,7 @@ def chance(
     rows = read_forecast(settings, one_of(model, MODELS, "model"), HORIZONS, _origin(as_of))
     first = rows.row(0, named=True)
     origin: dt.date = first["origin_date"]
-    klines = open_tables(settings).read(RAW_KLINES, end=origin + DAY).filter(symbol=settings.symbol)
+    klines = open_pair(settings).read(RAW_KLINES, end=origin + DAY).filter(symbol=settings.symbol)
     made = forecast_paths(klines, origin, rows.sort("horizon").select(QUANTILES).to_numpy())
     asked = question(parts, origin, made.start)
     found = answer(made, asked)

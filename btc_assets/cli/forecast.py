@@ -48,10 +48,10 @@ def read_forecast(settings: Settings, model: str, days: int, origin: dt.date | N
     import polars as pl
 
     from btc_assets.contracts import FORECASTS
-    from btc_assets.factory import open_tables
+    from btc_assets.factory import open_pair
 
     start, end = (origin, origin + DAY) if origin else (None, None)
-    tables = open_tables(settings)
+    tables = open_pair(settings)
     rows = tables.read(FORECASTS, start=start, end=end) if tables.exists(FORECASTS) else FORECASTS.empty()
     rows = rows.filter((pl.col("model") == model) & (pl.col("symbol") == settings.symbol))
     if rows.is_empty():

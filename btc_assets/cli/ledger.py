@@ -25,14 +25,14 @@ def verify(start: From = None, end: To = None) -> None:
     Follows the chain of issue records, hashes forecasts, candles, features and models again, and compares
     the heads that were published. Reads only.
     """
-    from btc_assets.factory import open_registry, open_tables
+    from btc_assets.factory import open_pair, open_registry
     from btc_assets.ledger.publishing.sinks import open_sink
     from btc_assets.ledger.verification.verify import verify as verify_ledger
     from btc_assets.modeling.features import ENGINEERED_FEATURES
 
     first, last = origin_range(start, end)
     settings = load()
-    tables = open_tables(settings)
+    tables = open_pair(settings)
     report = verify_ledger(
         tables,
         open_registry(settings),
@@ -60,13 +60,13 @@ def rebuild(
     If its stored rows were lost or altered, puts back what was issued; with --check it only says so. Exit
     code 1 if what is computed or stored is not what was issued.
     """
-    from btc_assets.factory import open_registry, open_tables
+    from btc_assets.factory import open_pair, open_registry
     from btc_assets.ledger.rebuild import rebuild as rebuild_day
 
     origin = closed_day(day, "DAY")
     settings = load()
     rebuilt = rebuild_day(
-        open_tables(settings), open_registry(settings), settings.symbol, origin, check=check, refit=refit
+        open_pair(settings), open_registry(settings), settings.symbol, origin, check=check, refit=refit
     )
     for line in rebuilt.lines():
         typer.echo(line)
@@ -75,13 +75,13 @@ def rebuild(
 
 def export_proof(out: Path, start: str | None, end: str | None, *, with_models: bool) -> None:
     """Write a proof folder, which anyone can check without this software."""
-    from btc_assets.factory import open_registry, open_tables
+    from btc_assets.factory import open_pair, open_registry
     from btc_assets.ledger.proof import export_proof as write_proof
     from btc_assets.ledger.publishing.sinks import open_sink
 
     first, last = origin_range(start, end)
     settings = load()
-    tables = open_tables(settings)
+    tables = open_pair(settings)
     folder = write_proof(
         tables,
         open_registry(settings),
@@ -98,11 +98,11 @@ def export_proof(out: Path, start: str | None, end: str | None, *, with_models: 
 @ledger.command("head")
 def show_head() -> None:
     """Print the newest record's number and hash."""
-    from btc_assets.factory import open_tables
+    from btc_assets.factory import open_pair
     from btc_assets.ledger.records import head
 
     settings = load()
-    newest = head(open_tables(settings), settings.symbol)
+    newest = head(open_pair(settings), settings.symbol)
     if newest is None:
         raise LedgerError(f"nothing was issued for {settings.symbol} yet; materialise forecasts first")
     typer.echo(f"{newest.seq} {newest.record_sha256} {newest.issued_at.isoformat()}")
@@ -111,12 +111,12 @@ def show_head() -> None:
 @ledger.command("publish")
 def publish() -> None:
     """Publish the newest hash to BTC_LEDGER_SINK again, after a sink had failed, and ask who has dated it."""
-    from btc_assets.factory import open_tables
+    from btc_assets.factory import open_pair
     from btc_assets.ledger.publishing.sinks import open_sink
     from btc_assets.ledger.records import head
 
     settings = load()
-    tables = open_tables(settings)
+    tables = open_pair(settings)
     sink = open_sink(settings, tables)
     if sink is None:
         raise ConfigurationError("BTC_LEDGER_SINK is not set: there is nowhere to publish to")
@@ -135,14 +135,14 @@ def restart(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the chain for ever.")],
 ) -> None:
     """Begin the chain anew after a record that claims to come from the future."""
-    from btc_assets.factory import open_tables
+    from btc_assets.factory import open_pair
     from btc_assets.ledger.chain import restart_chain
     from btc_assets.ledger.clock import Clock
     from btc_assets.ledger.continuity import check_continuity, known_heads, remember
     from btc_assets.market.sources.factory import open_source
 
     settings = load()
-    tables = open_tables(settings)
+    tables = open_pair(settings)
     heads, _ = known_heads(settings, tables)
     check_continuity(tables, settings.symbol, heads)
     newest = restart_chain(tables, settings.symbol, Clock.read(open_source(settings)), reason)

@@ -27,7 +27,7 @@ def tune(
     It can be interrupted, also by kill -9: the next start goes on from the trials that are complete.
     """
     from btc_assets.contracts import HYPERPARAMETERS
-    from btc_assets.factory import open_tables
+    from btc_assets.factory import open_pair
     from btc_assets.io.progress import done
     from btc_assets.launch import fail_orphaned_runs, open_instance, run_job
 
@@ -42,5 +42,5 @@ def tune(
             run_job(instance, TUNING_JOB, config, on_log=typer.echo)
         finally:
             done(settings.root)
-    for found in open_tables(settings).read(HYPERPARAMETERS).to_dicts():
+    for found in open_pair(settings).read(HYPERPARAMETERS).to_dicts():
         typer.echo(f"{found['model']}: {found['reason']}\n  {found['parameters']}")

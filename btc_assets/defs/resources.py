@@ -32,7 +32,7 @@ class Platform(dg.ConfigurableResource[Any]):
 
     @cached_property
     def tables(self) -> TableStore:
-        """The table store."""
+        """The table store; one that holds another pair than the settings name is refused."""
         return _tables(self.settings)
 
     @cached_property
@@ -60,6 +60,6 @@ def _tables(settings: Settings) -> TableStore:
 
     It keeps the state of each table that it has read, which on S3 takes some requests to get.
     """
-    from btc_assets.factory import open_tables
+    from btc_assets.factory import open_pair
 
-    return open_tables(settings)
+    return open_pair(settings)

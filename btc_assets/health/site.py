@@ -20,9 +20,9 @@ class Site:
     @cached_property
     def tables(self) -> TableStore:
         """The table store."""
-        from btc_assets.factory import open_tables
+        from btc_assets.factory import open_pair
 
-        return open_tables(self.settings)
+        return open_pair(self.settings)
 
     @cached_property
     def registry(self) -> ModelRegistry:

@@ -14,6 +14,7 @@ from cachetools import LRUCache
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import StorageError, TableMissing
+from btc_assets.storage.pair import stored_pairs
 from btc_assets.storage.tables import TableStore
 
 T = TypeVar("T")
@@ -104,6 +105,10 @@ class TableCache:
         except TableMissing:
             frame = spec.empty().select(wanted or pl.all())
         return frame.filter(pl.col("symbol") == self.symbol)
+
+    def pairs(self) -> list[str]:
+        """Return the pairs that the store has candles of."""
+        return stored_pairs(self._tables)
 
     def keep(self, spec: TableSpec, key: Hashable, load: Callable[[], T]) -> T:
         """Return ``load()``, called once a version of ``spec``'s table; the last good result in an outage.

@@ -11,6 +11,7 @@ from btc_assets.contracts import MODELS
 from btc_assets.errors import ModelError, NoDataYet, NotEnoughHistory, SourceError
 from btc_assets.market.calendar import DAY
 from btc_dash.data import market
+from btc_dash.data.cache import TableCache
 from btc_dash.data.context import Context
 from btc_dash.data.market import Forecast, History
 from btc_dash.data.on_demand import UnknownVintage
@@ -97,7 +98,7 @@ def forecast_for(context: Context, question: Question, client: str) -> ForecastR
     """
     candles = market.history(context.cache)
     if candles.newest is None:
-        return NO_PRICES
+        return _without_prices(context.cache)
     newest = market.newest_origin(context.cache)
     if newest is None:
         return NO_FORECASTS
@@ -136,6 +137,18 @@ def _from_close(
         except ModelError as error:
             return _cannot(question.model, origin, error)
     return _answer(context, question, forecast, candles, travelled=origin != newest)
+
+
+def _without_prices(cache: TableCache) -> NoForecast:
+    """Return what to do where the pair has no prices: load them, or name the pair whose prices are there."""
+    others = market.pairs(cache)
+    if not others:
+        return NO_PRICES
+    return NoForecast(
+        f"No prices of {cache.symbol}",
+        f"The data folder holds {' and '.join(others)}, and BTC_SYMBOL is {cache.symbol}. Set BTC_SYMBOL to "
+        "what is there, or BTC_DATA_DIR to a folder of its own, and start again.",
+    )
 
 
 def _from_now(

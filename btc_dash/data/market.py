@@ -130,6 +130,11 @@ def history(cache: TableCache) -> History:
     return cache.keep(RAW_KLINES, "history", lambda: History.of(cache.read(RAW_KLINES, _CANDLE)))
 
 
+def pairs(cache: TableCache) -> list[str]:
+    """Return the pairs that there are candles of, whether they are asked for or not."""
+    return cache.keep(RAW_KLINES, "pairs", cache.pairs)
+
+
 def candles(cache: TableCache) -> pl.DataFrame:
     """Return all candles with all their columns, for the models."""
     return cache.keep(RAW_KLINES, "candles", lambda: cache.read(RAW_KLINES))

@@ -14,7 +14,6 @@ from btc_assets.contracts import TableSpec
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
-from btc_assets.market.calendar import FIRST_DAY
 from btc_assets.storage.tables import TableStore
 
 BATCH = 60
@@ -55,7 +54,7 @@ def split_window(window: Window, klines: pl.DataFrame, history_needed: int) -> O
             f"no candle for {window}; materialise raw_klines first"
             if without
             else f"a forecast needs {history_needed} candles before its origin, {window} has "
-            f"{len(candles) - 1} (the market begins on {FIRST_DAY})"
+            f"{len(candles) - 1} (the first is of {candles[0]})"
         )
         raise dg.Failure(f"nothing can be forecast from {window}: {reason}", allow_retries=False)
     return Origins(usable, early, without)

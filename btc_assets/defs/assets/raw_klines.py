@@ -68,6 +68,8 @@ def raw_klines(
         fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
         stored = store_candles(platform.tables, fetched, platform.now())
     rows = fetched.filter(pl.col("date") >= window.start)
+    if rows.is_empty():
+        refuse_before_listing(platform, window)
     absent = sorted(set(window.days) - set(rows["date"]))
     unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
     if unpublished:
@@ -132,6 +134,17 @@ def stored_before(platform: Platform, day: dt.date) -> pl.DataFrame:
 def newest_kline(candles: pl.DataFrame) -> Kline | None:
     """Return the last of ``candles``, to compare the next price with."""
     return None if candles.is_empty() else Kline(**candles.drop("ingested_at").row(-1, named=True))
+
+
+def refuse_before_listing(platform: Platform, window: Window) -> None:
+    """Raise dagster.Failure if the pair's first candle came after ``window``."""
+    symbol = platform.settings.symbol
+    first = platform.source.first_day(symbol)
+    if first is not None and first > window.last:
+        raise dg.Failure(
+            f"the first candle of {symbol} is that of {first}: there is none for {window}; begin there",
+            allow_retries=False,
+        )
 
 
 def unpublished_message(platform: Platform, days: list[dt.date], kept: int) -> str:

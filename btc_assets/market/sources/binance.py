@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from btc_assets.errors import BadCandle, SourceBanned, SourceError
 from btc_assets.market.anomalies import distinct
 from btc_assets.market.ban_memory import BanMemory, Hold
-from btc_assets.market.calendar import DAILY, DAY, Interval, closes_at, opens_at
+from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_at, opens_at
+from btc_assets.market.first_days import FirstDays
 from btc_assets.market.kline import Kline
 from btc_assets.market.retry import RetryAfter, RetryPolicy, retry_until
 from btc_assets.market.wire_format import from_milliseconds, milliseconds, parse_row
@@ -49,6 +50,7 @@ class Binance:
         *,
         retry: RetryPolicy | None = None,
         hold_file: Path | None = None,
+        first_days_file: Path | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -56,10 +58,12 @@ class Binance:
             base_url: address of the REST API, without a path.
             retry: timeouts and waits.
             hold_file: where a ban (418) or limit (429) is remembered for other processes.
+            first_days_file: where the pairs' first days are.
         """
         self.base_url = base_url.rstrip("/")
         self._retry = retry or RetryPolicy()
         self._bans = BanMemory(hold_file)
+        self._first_days = FirstDays(first_days_file)
         self._clock: tuple[dt.datetime, float] | None = None
 
     def klines(self, symbol: str, start: dt.date, end: dt.date, interval: Interval = DAILY) -> list[Kline]:
@@ -72,6 +76,15 @@ class Binance:
             found += self._page(symbol, page, until, deadline, interval)
             page = until
         return self._closed(distinct(found), deadline)
+
+    def first_day(self, symbol: str) -> dt.date | None:
+        """Return the day of the pair's first candle from 2017-08-17 on; asked once, then remembered."""
+
+        def ask() -> dt.date | None:
+            found = self._page(symbol, FIRST_DAY, _LATEST.date(), self._retry.begin(), rows=1)
+            return found[0].date if found else None
+
+        return self._first_days.get(f"{self.base_url} {symbol}", ask)
 
     def now(self) -> dt.datetime:
         """Return the server's time (UTC), asked anew."""
@@ -88,24 +101,32 @@ class Binance:
         return found[-1] if found else None
 
     def _page(
-        self, symbol: str, start: dt.date, end: dt.date, deadline: float, interval: Interval = DAILY
+        self,
+        symbol: str,
+        start: dt.date,
+        end: dt.date,
+        deadline: float,
+        interval: Interval = DAILY,
+        rows: int = ROWS,
     ) -> list[Kline]:
-        """Ask for at most a thousand candles of [start, end), the running one included."""
-        rows = self._ask(
+        """Ask for the first ``rows`` candles of [start, end), the running one included."""
+        answer = self._ask(
             lambda api: api.klines(
                 symbol,
                 interval.name,
                 startTime=milliseconds(opens_at(start)),
                 endTime=milliseconds(opens_at(end)) - 1,
-                limit=ROWS,
+                limit=rows,
             ),
             deadline,
         )
         where = f"{self.base_url}/api/v3/klines"
-        if not isinstance(rows, list):
-            raise BadCandle(f"{where}: expected a list of candles, got {type(rows).__name__} {rows!r:.200}")
+        if not isinstance(answer, list):
+            raise BadCandle(
+                f"{where}: expected a list of candles, got {type(answer).__name__} {answer!r:.200}"
+            )
         klines = [
-            parse_row(row, symbol=symbol, source=self.name, where=where, interval=interval) for row in rows
+            parse_row(row, symbol=symbol, source=self.name, where=where, interval=interval) for row in answer
         ]
         for kline in klines:
             if not start <= kline.date < end:

@@ -34,6 +34,7 @@ def open_source(settings: Settings) -> KlineSource:
             settings.binance_url,
             retry=retry,
             hold_file=settings.cache_dir / "binance-hold.json",
+            first_days_file=settings.cache_dir / "first-days.json",
         )
     if settings.source == "archive":
         from btc_assets.market.sources.archive import Archive

@@ -146,6 +146,11 @@ class LandingZone:
             raise BadCandle(f"{where}: holds {symbol!r}")
         return klines
 
+    def first_day(self, symbol: str) -> dt.date | None:
+        """Return the oldest landed day."""
+        landed = next(self.versions(symbol, FIRST_DAY, dt.date.max), None)
+        return None if landed is None else landed.date
+
     def last_day(self, symbol: str) -> dt.date | None:
         """Return the newest landed day; recent days are looked at first, for a long list is read in pages."""
         recent = dt.datetime.now(dt.UTC).date() - _RECENT

@@ -32,5 +32,12 @@ class KlineSource(Protocol):
             SourceUnavailable, SourceBanned, SourceRefused, BadCandle: see ``btc_assets.errors``.
         """
 
+    def first_day(self, symbol: str) -> dt.date | None:
+        """Return the day of the pair's first candle; None where the source has none.
+
+        Raises:
+            SourceUnavailable, SourceBanned, SourceRefused, BadCandle: see ``btc_assets.errors``.
+        """
+
     def now(self) -> dt.datetime:
         """Return the source's own clock (UTC), by which a candle is closed or not."""

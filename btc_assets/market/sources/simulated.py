@@ -63,6 +63,10 @@ class Simulated:
         days = history[(start - FIRST_DAY).days : (end - FIRST_DAY).days]
         return days if interval == DAILY else [bar for day in days for bar in _bars(day, interval)]
 
+    def first_day(self, symbol: str) -> dt.date:  # noqa: ARG002
+        """Return the day on which every simulated market begins."""
+        return FIRST_DAY
+
     def now(self) -> dt.datetime:
         """Return the simulated exchange's clock, which is this machine's."""
         return self._clock()

@@ -163,12 +163,13 @@ class DeltaLog:
 
     def history(self) -> list[TableVersion]:
         """Return all versions, newest first."""
+        if self.folder is not None:  # the library finds no entries below a folder with ? or # in its name
+            infos = [(at, self._entry(at)) for at in reversed(range(self.open().version + 1))]
+            return [TableVersion(at, _instant(info["timestamp"]), info["operation"]) for at, info in infos]
         entries = self.open().table.history()
         # Numbered here: the library counts down from the version it opened, though newer ones are listed.
         return [
-            TableVersion(
-                number, dt.datetime.fromtimestamp(entry["timestamp"] / 1000, dt.UTC), entry["operation"]
-            )
+            TableVersion(number, _instant(entry["timestamp"]), entry["operation"])
             for number, entry in zip(reversed(range(len(entries))), entries, strict=True)
         ]
 
@@ -360,6 +361,10 @@ class DeltaLog:
                 "nullCount": {day: 0},
             }
         )
+
+
+def _instant(milliseconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
 
 
 def first_line(error: Exception) -> str:

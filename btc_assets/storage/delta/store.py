@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import polars as pl
 import stamina
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import TableMissing, WriteConflict
+from btc_assets.errors import ConfigurationError, TableMissing, WriteConflict
 from btc_assets.io.files import require_hard_links
 from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta import checkpoints
@@ -43,6 +44,24 @@ _Outcome = tuple[Receipt, Snapshot]
 log = logging.getLogger(__name__)
 
 
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f]")
+"""What delta-rs takes for something else in a path: escapes, which it decodes, and what no address holds."""
+
+
+def require_plain_path(root: str) -> None:
+    """Check that Delta Lake can keep tables below the folder ``root``.
+
+    Raises:
+        ConfigurationError: it would look for them elsewhere.
+    """
+    path = str(Path(root).absolute())
+    if found := _MISREAD.search(path) or _MISREAD.search(str(Path(root).resolve())):
+        raise ConfigurationError(
+            f"{path}: Delta Lake cannot keep tables below a folder with {found[0]!r} in its path; rename it, "
+            "or set BTC_DATA_DIR to another one. What is in it is not damaged"
+        )
+
+
 class DeltaTables:
     """Keyed tables below ``root``/tables, one Delta table each.
 
@@ -55,6 +74,8 @@ class DeltaTables:
     def __init__(
         self, root: str, storage_options: dict[str, str] | None = None, cache: Path = Path(".cache")
     ) -> None:
+        if "://" not in root:
+            require_plain_path(root)
         self.root = root
         self.cache = cache
         self.options = dict(storage_options or {})

@@ -1,0 +1,90 @@
+"""Folders with odd names: tables work in them, or are refused in one sentence; empty and ~ settings."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+from candles import candle
+
+from btc_assets.contracts import RAW_KLINES
+from btc_assets.errors import ConfigurationError
+from btc_assets.factory import open_tables
+from btc_assets.settings import load
+from btc_assets.storage.bitemporal import klines_frame
+from btc_assets.storage.delta.store import DeltaTables
+
+NOW = dt.datetime(2024, 3, 1, tzinfo=dt.UTC)
+DAYS = [dt.date(2024, 1, 1), dt.date(2024, 1, 2)]
+
+
+def fill(root: Path, versions: int = 22) -> None:
+    """So many versions that there is a checkpoint."""
+    tables = DeltaTables(str(root))
+    for number in range(versions):
+        frame = klines_frame([candle(day, close=100 + number) for day in DAYS], NOW)
+        tables.upsert(RAW_KLINES, frame)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a b", "q?x", "h#x", "100%", "%zz", "ü", "*", "[x]", "a:b", "{b}", "semi;colon", "am&p", "~t", "-"],
+)
+def test_T10_tables_work_in_folders_with_odd_names(tmp_path: Path, name: str) -> None:
+    fill(tmp_path / name / "real")
+    moved = tmp_path / f"{name} moved"
+    shutil.move(tmp_path / name, moved)
+    tables = DeltaTables(str(moved / "real"))
+    assert tables.read(RAW_KLINES)["close"].to_list() == [121.0, 121.0]
+    versions = [entry.version for entry in tables.history(RAW_KLINES)]
+    assert versions == list(range(tables.version(RAW_KLINES), -1, -1))
+    assert tables.read(RAW_KLINES, version=versions[5])["close"][0] < 121.0
+    assert [path.name for path in tmp_path.iterdir()] == [moved.name], "nothing was written elsewhere"
+
+
+@pytest.mark.parametrize("name", ["feature%2Fx", "a%20b", "back\\slash", "a%5Cb", "tab\t", "p%20c"])
+def test_T10_a_folder_that_delta_misreads_is_refused_and_not_called_damaged(
+    tmp_path: Path, name: str
+) -> None:
+    fill(tmp_path / "plain" / "real", 2)
+    shutil.move(tmp_path / "plain", tmp_path / name)
+    with pytest.raises(
+        ConfigurationError, match=r"with '.*' in its path; rename it.*is not damaged"
+    ) as caught:
+        open_tables(load({"BTC_DATA_DIR": str(tmp_path / name)}))
+    assert str(tmp_path / name / "real") in str(caught.value)
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    with pytest.raises(ConfigurationError, match="rename it"):
+        DeltaTables(str(tmp_path / "link" / "real"))
+    shutil.move(tmp_path / name, tmp_path / "plain")
+    assert DeltaTables(str(tmp_path / "plain" / "real")).read(RAW_KLINES).height == len(DAYS)
+
+
+@pytest.mark.parametrize("name", ["BTC_DATA_DIR", "BTC_CACHE_DIR"])
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_K4_a_folder_without_a_name_is_refused(name: str, value: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=f"{name}.*is empty; name a folder, or leave the variable unset"
+    ):
+        load({name: value})
+
+
+def test_K4_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", "~/dagster")
+    settings = load({"BTC_DATA_DIR": "~/x", "BTC_CACHE_DIR": "~", "BTC_ARCHIVE": "~/dumps"})
+    assert settings.root == f"{tmp_path}/x/real"
+    assert settings.cache_dir == tmp_path
+    assert settings.archive == f"{tmp_path}/dumps"
+    assert settings.dagster_home == f"{tmp_path}/dagster"
+    assert load({"BTC_ARCHIVE": "https://example.org/~me"}).archive == "https://example.org/~me"
+    with pytest.raises(ConfigurationError, match=r"BTC_DATA_DIR.*folder that this machine does not know"):
+        load({"BTC_DATA_DIR": "~nobody-here/x"})
+
+
+@pytest.mark.parametrize("value", ["file:///x", "gs://bucket/x", "https://example.org", "S3://bucket"])
+def test_K4_an_address_that_is_no_bucket_is_refused(value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"BTC_DATA_DIR.*neither a folder nor an s3:// address"):
+        load({"BTC_DATA_DIR": value})
