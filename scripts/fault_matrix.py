@@ -70,6 +70,8 @@ GROUPS: dict[str, list[Row]] = {
         Row("T9", "What a killed process left: locks, drafts, orphans", "Recovered and swept up"),
         Row("T10", "A folder with an odd name: spaces, percent escapes, backslashes, question marks",
             "Tables work there, or the folder is refused by name; nothing is called damaged"),
+        Row("T11", "A table vanishes, or gets a newer schema, while the page is open",
+            "The last good page stays, says so, and the log says why, once"),
     ],
     "Runs": [
         Row("C1", "A backfill and the daily run at once", "What one of them alone would give"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import dash_data
@@ -74,11 +75,64 @@ def test_an_outage_before_anything_was_read_is_an_error(tables: DeltaTables) -> 
         market.history(cache)
 
 
-def test_a_folder_that_vanishes_is_never_a_crash(tmp_path: Path, tables: DeltaTables) -> None:
+def test_T11_a_table_that_vanishes_is_an_outage_and_not_a_table_never_written(
+    tmp_path: Path, tables: DeltaTables, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables.upsert(FORECASTS, dash_data.forecasts(dash_data.klines(count=30), [dash_data.NEWEST]))
     cache = TableCache(tables, dash_data.SYMBOL, check_every=0)
+    before = market.history(cache), market.newest_origin(cache)
+    shutil.move(tmp_path / "tables", tmp_path / "away")
+    for _ in range(3):
+        assert (market.history(cache), market.newest_origin(cache)) == before
+        assert cache.outage is not None
+    with pytest.raises(StorageError):
+        cache.read(RAW_KLINES)
+    assert sum("table raw_klines was there and is gone" in r.message for r in caplog.records) <= 2
+    assert "what was read before is shown: table raw_klines was there and is gone" in caplog.text
+
+    shutil.move(tmp_path / "away" / "raw_klines", tmp_path / "tables" / "raw_klines")
+    assert market.history(cache).dates == before[0].dates
+    assert market.newest_origin(cache) == before[1]
+    assert cache.outage is not None, "one table is still gone"
+    shutil.move(tmp_path / "away" / "forecasts", tmp_path / "tables" / "forecasts")
+    assert market.newest_origin(cache) == before[1]
+    assert cache.outage is None
+
+
+def test_T11_a_key_first_asked_for_while_the_table_is_gone_is_not_taken_for_empty(
+    tmp_path: Path, tables: DeltaTables
+) -> None:
+    cache = TableCache(tables, dash_data.SYMBOL, check_every=3600)
     market.history(cache)
     shutil.rmtree(tmp_path / "tables")
-    assert market.history(cache).newest in (None, dash_data.NEWEST)
+    with pytest.raises(StorageError):
+        market.candles(cache)
+    assert cache.outage is not None
+
+
+def test_T11_a_table_made_anew_replaces_what_was_shown(tmp_path: Path, tables: DeltaTables) -> None:
+    cache = TableCache(tables, dash_data.SYMBOL, check_every=0)
+    assert len(market.history(cache).dates) == 30
+    shutil.rmtree(tmp_path / "tables")
+    assert len(market.history(cache).dates) == 30
+    DeltaTables(str(tmp_path)).upsert(RAW_KLINES, dash_data.klines(count=7))
+    assert len(market.history(cache).dates) == 7
+    assert cache.outage is None
+
+
+def test_T11_a_newer_schema_keeps_the_last_good_page_and_the_log_says_why(
+    tmp_path: Path, tables: DeltaTables, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = TableCache(tables, dash_data.SYMBOL, check_every=0)
+    before = market.history(cache)
+    newer = replace(RAW_KLINES, columns=(*RAW_KLINES.columns, replace(RAW_KLINES.columns[-1], name="new")))
+    DeltaTables(str(tmp_path)).ensure_table(newer)
+    for _ in range(3):
+        assert market.history(cache) is before
+        assert cache.outage is not None
+    said = [record.message for record in caplog.records if "raw_klines" in record.message]
+    assert len(said) == 1, "once, not with every request"
+    assert "It was written by a newer release: update this one" in said[0]
 
 
 def test_a_table_that_was_never_written_is_empty(tables: DeltaTables) -> None:
