@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
-from btc_assets.errors import BtcError, CorruptData, StorageError
+from btc_assets.errors import BtcError, CorruptData, StorageError, TableMissing
 from btc_assets.storage.delta.data_files import LocalFolder
 from btc_assets.storage.delta.store import DeltaTables
 
@@ -184,6 +185,28 @@ def test_T4_a_torn_log_gives_the_last_good_version_and_an_alarm(local_tables, ca
     assert_frame_equal(local_tables.read(SAMPLES), samples(0, 1))
     (alarm,) = local_tables.torn_entries(SAMPLES)
     assert last.name in alarm
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 400])
+def test_T4_a_table_that_was_torn_when_it_was_created_is_created_again(local_tables, keep) -> None:
+    local_tables.ensure_table(SAMPLES)
+    (first,) = log_entries(local_tables)
+    for use in ("ensure", "write", "read"):
+        first.write_bytes(first.read_bytes()[:keep])
+        tables = DeltaTables(local_tables.root)
+        if use == "ensure":
+            tables.ensure_table(SAMPLES)
+        elif use == "write":
+            assert tables.upsert(SAMPLES, samples(0)).inserted == 1
+            tables.delete_keys(SAMPLES, samples(0))
+            shutil.rmtree(first.parent.parent)
+            tables.ensure_table(SAMPLES)
+        else:
+            with pytest.raises(TableMissing, match="was torn when it was created"):
+                tables.read(SAMPLES)
+            tables.ensure_table(SAMPLES)
+        assert DeltaTables(local_tables.root).read(SAMPLES).is_empty()
+    assert len(local_tables.torn_entries(SAMPLES)) == 1, "kept for a person since the folder was made anew"
 
 
 def test_T4_a_torn_entry_within_the_log_is_refused(local_tables) -> None:

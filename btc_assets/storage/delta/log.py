@@ -132,6 +132,7 @@ class DeltaLog:
 
         If the newest entry of a local log is torn, this is the version before it, and an error is logged;
         with ``heal`` (before a write) the torn entry is also moved aside, to be found by ``torn_entries``.
+        Torn with the entry that creates it, a table is missing: it was empty.
 
         Raises:
             TableMissing: never created.
@@ -146,8 +147,12 @@ class DeltaLog:
                 self._check_version(version)
                 raise
             last = self._last_entry()
-            if last is None or last.number == 0:
+            if last is None or (last.number == 0 and self._has_data()):
                 raise
+            if last.number == 0:
+                if heal:
+                    last.move_aside()
+                raise TableMissing(f"table {self.spec.name} was torn when it was created, empty") from error
             snapshot = self._load_before(last, error)
             log.warning("ALARM: %s; using version %d, the last good one", error, snapshot.version)
             if heal and self.spec.irreplaceable:
@@ -285,6 +290,10 @@ class DeltaLog:
             return self._load(last.number - 1)
         except StorageError:
             raise error from None
+
+    def _has_data(self) -> bool:
+        """Return whether a local table's folder holds data files, whatever its log says."""
+        return self.folder is not None and any(self.folder.glob("*.parquet"))
 
     def _last_entry(self) -> LogEntry | None:
         entries = (self.folder / "_delta_log").glob("*.json") if self.folder else ()

@@ -6,6 +6,7 @@ loses that race reads again. There are no locks, so none can be left behind by a
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import re
@@ -89,7 +90,12 @@ class DeltaTables:
         self._require_hard_links()
         if not table.exists():
             table.create()
-        self._upgrade(spec)
+        try:
+            self._upgrade(spec)
+        except TableMissing:  # the entry that created it was torn
+            with contextlib.suppress(TableMissing):
+                table.open(heal=True)
+            table.create()
 
     def exists(self, spec: TableSpec) -> bool:
         """Return whether the table was ever created."""
