@@ -58,7 +58,7 @@ def test_T4_a_torn_log_of_records_is_never_repaired_by_a_write(
     content = entry.read_bytes()
     entry.write_bytes(content[: int(len(content) * left)])
     files = {path.name for path in folder.glob("*.parquet")}
-    with pytest.raises(CorruptData, match="is torn.*Nothing was written.*btc restore"):
+    with pytest.raises(CorruptData, match=r"is torn.*Nothing was written.*btc restore"):
         go_on(issued, settings)
     assert entry.exists(), "it is not moved aside"
     DeltaTables(str(issued.root)).read(FORECASTS)
