@@ -8,10 +8,11 @@ from btc_assets import settings as configuration
 from btc_assets.settings import Settings
 from btc_dash import api
 from btc_dash.data.context import Context, open_context
-from btc_dash.pages import frame, routing
+from btc_dash.pages import card, frame, routing
 from btc_dash.server import index_page, middleware, plotly_js
+from btc_dash.text import formatting as fmt
 
-DESCRIPTION = "Bitcoin price forecasts with honest ranges and a public track record."
+DESCRIPTION = "{coin} price forecasts with honest ranges and a public track record."
 
 
 def create_app(settings: Settings | None = None, context: Context | None = None) -> Dash:
@@ -33,14 +34,14 @@ def create_app(settings: Settings | None = None, context: Context | None = None)
         context = open_context(settings or configuration.load())
     app = index_page.create(
         name="btc_dash",
-        title="BTC Forecast",
+        title=f"{fmt.ticker(context.settings.symbol)} Forecast",
         update_title=None,
         compress=True,
         suppress_callback_exceptions=True,
         add_log_handler=False,
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
-            {"name": "description", "content": DESCRIPTION},
+            {"name": "description", "content": DESCRIPTION.format(coin=fmt.coin(context.settings.symbol))},
             {"name": "color-scheme", "content": "light dark"},
         ],
     )
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None, context: Context | None = None)
     routing.register(app, context)
     api.register(app.server, context)
     api.pictures(app.server, context)
+    card.serve(app.server, context)
     middleware.install(app, context.settings.web_proxies, metrics_port=context.settings.web_metrics_port)
     app.finish_setup()
     app.layout = lambda: frame.frame(context)

@@ -129,7 +129,7 @@ def evaluate_vintage(candidate: Network, predecessor: Network | None, window: Ev
             predecessor = None
     said = []
     for name, other in rivals.items():
-        change = f"{100 * (losses.mean() / other.mean() - 1):+.2f} % loss against {name}"
+        change = _change(100 * float(losses.mean() / other.mean() - 1), name)
         test = diebold_mariano(losses - other, int(EVALUATED.max()) - 1)
         p = 1.0 if test is None else test.p_worse
         if p < CLEARLY:
@@ -139,3 +139,10 @@ def evaluate_vintage(candidate: Network, predecessor: Network | None, window: Ev
         said.append(change)
     alone = "" if predecessor is not None else "; no earlier vintage to compare with"
     return Evaluation(True, f"not clearly worse on {len(losses)} matured origins: {', '.join(said)}{alone}")
+
+
+def _change(percent: float, name: str) -> str:
+    """Say how much more or less loss than ``name``; never "-0.00 %"."""
+    if abs(percent) < 0.005:
+        return f"as much loss as {name}"
+    return f"{abs(percent):.2f} % {'less' if percent < 0 else 'more'} loss than {name}"

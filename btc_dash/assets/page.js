@@ -3,7 +3,7 @@ window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.page = {
   here: function (pathname) {
     var names = { "/": "Forecast", "/volatility": "Volatility", "/track-record": "Track record", "/models": "Models", "/about": "About" };
-    document.title = (names[pathname] || "Not found") + " · BTC Forecast";
+    document.title = (names[pathname] || "Not found") + " · " + document.querySelector(".brand").textContent;
     document.querySelectorAll("#tabs a").forEach(function (link) {
       if (link.getAttribute("href") === pathname) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");

@@ -27,6 +27,9 @@ from btc_dash.charts.base import (
 from btc_dash.data.market import History
 from btc_dash.data.track_record import BINS, COVERAGES
 
+_SAME = 1e-5
+"""Of the price; lines that lie no further apart are one."""
+
 _MONEY = "$%{y:,.0f}<extra>%{fullData.name}</extra>"
 _SHARE = "%{y:.1f} %<extra>%{fullData.name}</extra>"
 _SAID = "said %{x:.0f} %, came true %{y:.0f} %<extra></extra>"
@@ -43,7 +46,7 @@ def hindsight_figure(rows: pl.DataFrame, actual: History) -> Figure:
     middle = line(days, rows["q500"].to_list(), "middle", "median", FORECAST, _MONEY)
     return {
         "data": [*said, middle, happened],
-        "layout": layout(xaxis=day_axis(tickformat="%-d %b", nticks=8)),
+        "layout": layout(xaxis=day_axis(tickformat="%-d %b %Y", nticks=5, tickangle=0)),
     }
 
 
@@ -67,7 +70,16 @@ def error_figure(table: pl.DataFrame, name: str) -> Figure:
     x = table["horizon"].to_list()
     naive = line(x, _percent(table["naive_ape"]), "no change", "naive", GREY, _SHARE, dash="dash")
     mine = line(x, _percent(table["ape"]), name, "median", FORECAST, _SHARE)
-    return {"data": [mine, naive], "layout": _by_horizon(_shares(rangemode="tozero"))}
+    return {
+        "data": [mine] if middle_is_no_change(table) else [mine, naive],
+        "layout": _by_horizon(_shares(rangemode="tozero")),
+    }
+
+
+def middle_is_no_change(table: pl.DataFrame) -> bool:
+    """Tell whether the middle misses by as much as assuming no change everywhere: it is the last close."""
+    worst = (table["ape"] - table["naive_ape"]).abs().max()
+    return isinstance(worst, float) and worst < _SAME
 
 
 def coverage_figure(table: pl.DataFrame) -> Figure:
@@ -90,7 +102,7 @@ def drift_figure(path: pl.DataFrame) -> Figure:
     chance = band(days, _percent(path["low"]), _percent(path["high"]), "chance", "chance", 0.0, hover)
     chance[1]["fillcolor"] = _CHANCE
     held = line(days, _percent(path["share"]), "inside the 80 % range", "median", FORECAST, _SHARE)
-    axes = {"xaxis": day_axis(tickformat="%-d %b %Y", nticks=6), "yaxis": _shares(range=[0, 103])}
+    axes = {"xaxis": day_axis(tickformat="%b %Y", nticks=5, tickangle=0), "yaxis": _shares(range=[0, 103])}
     return {"data": [*chance, held], "layout": layout(**axes, shapes=[_level(80)])}
 
 

@@ -24,4 +24,7 @@ def staircase(rows: pl.DataFrame) -> Figure:
         "hovertemplate": "a refit was refused<extra></extra>",
     }
     up = y_axis(type="date", tickprefix="", tickformat="%-d %b %Y")
-    return {"data": [steps, marks], "layout": layout(xaxis=day_axis(tickformat="%-d %b", nticks=8), yaxis=up)}
+    return {
+        "data": [steps, marks],
+        "layout": layout(xaxis=day_axis(tickformat="%-d %b", nticks=6, tickangle=0), yaxis=up),
+    }

@@ -60,6 +60,19 @@ def counts(cache: TableCache) -> dict[str, int]:
     return {kind: int(_of_kind(_sums(cache), kind)["n"].sum()) for kind in KINDS}
 
 
+def origins(cache: TableCache) -> tuple[dt.date, dt.date, int] | None:
+    """Return the first and last origin that was scored, and how many were live; None without scores."""
+
+    def load() -> tuple[dt.date, dt.date, int] | None:
+        rows = at_horizon(cache, 1).select("origin_date", "live").unique("origin_date").sort("origin_date")
+        if rows.is_empty():
+            return None
+        days = rows["origin_date"].to_list()
+        return days[0], days[-1], int(rows["live"].sum())
+
+    return cache.keep(FORECAST_SCORES, "origins", load)
+
+
 def at_horizon(cache: TableCache, horizon: int) -> pl.DataFrame:
     """Return every score at one horizon, by model and origin; of the last few horizons asked for, kept."""
 

@@ -81,6 +81,7 @@ def _notice(kind: str, title: str, text: str) -> Component:
 
 
 def _header(context: Context) -> Component:
+    name = f"{fmt.ticker(context.settings.symbol)} Forecast"
     links = [dcc.Link(name, href=path, className="place") for path, name in NAVIGATION.items()]
     return html.Header(
         html.Div(
@@ -88,11 +89,11 @@ def _header(context: Context) -> Component:
                 dcc.Link(
                     [
                         html.Span(className="mark", **{"aria-hidden": "true"}),
-                        html.Span("BTC Forecast", className="brand"),
+                        html.Span(name, className="brand"),
                     ],
                     href="/",
                     className="home",
-                    title="BTC Forecast, home",
+                    title=f"{name}, home",
                 ),
                 html.Nav(links, id="tabs", **{"aria-label": "Pages"}),
                 html.Div(badge(context), id="badge", className="badge"),

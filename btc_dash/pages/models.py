@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from urllib.parse import urlencode
 
 import polars as pl
@@ -22,6 +23,16 @@ _ABOUT = {
     "lstm": "Reads the same ratios day by day, over a window of the last weeks.",
 }
 _SHOWN = 60
+_HYPERPARAMETERS = {
+    "layers": "layers", "units": "units a layer", "window": "days read", "learning_rate": "learning rate",
+    "epochs": "epochs", "batch": "origins a step", "l2": "weight decay (L2)", "seeds": "seeds averaged",
+    "bound": "largest |ln factor|", "fade": "days until that has halved",
+}  # fmt: skip
+_FEATURES = {
+    "volatility": "volatility of {} over the year's",
+    "turnover": "turnover of {} over the month's",
+    "downside": "falling days' share of {}",
+}
 
 
 def page(context: Context, question: ModelQuestion, complaints: dict[str, str]) -> Component:
@@ -95,7 +106,10 @@ def _card(context: Context, period: VintagePeriod) -> Component:
     return html.Section(
         [
             html.Div([html.H2(title), html.P(_ABOUT.get(period.model, ""), className="hint")]),
-            html.Div([_facts(card), html.Div(pictures, className="pictures")], className="card"),
+            html.Div(
+                [_facts(card, _newest(context, period.model)), html.Div(pictures, className="pictures")],
+                className="card",
+            ),
             html.P(html.A("Forecast with this vintage", href=_forecast_address(period), className="button")),
             html.P(
                 "In-sample numbers say that training worked, not how good forecasts are: for that, see the "
@@ -111,18 +125,20 @@ def _forecast_address(period: VintagePeriod) -> str:
     return f"/{Question(model=period.model, vintage=str(period.vintage)).search}"
 
 
-def _facts(card: ModelCard) -> Component:
+def _facts(card: ModelCard, newest: dt.date | None) -> Component:
     manifest, metrics, period = card.manifest, card.manifest.get("metrics", {}), card.period
     known = {
-        "In force": f"{fmt.day(period.first)} to {fmt.day(period.last)} ({fmt.days(period.days)})",
+        "In force": _in_force(period, newest),
         "Trained on": f"{metrics.get('origins', 0):,.0f} days from "
         f"{manifest.get('first_origin', 'unknown')}, targets to {manifest.get('last_target', 'unknown')}",
         "Loss, in sample": _against_walk(metrics.get("train_loss")),
         "One day ahead": _against_walk(metrics.get("train_loss_h1")),
         "In the 80 % range, in sample": _share(metrics.get("train_coverage_80")),
-        "Features": ", ".join(manifest.get("features", ())),
+        "Features": ", ".join(_feature(name) for name in manifest.get("features", ())),
         "Hyper-parameters": ", ".join(
-            f"{k} {v}" for k, v in manifest.get("hyperparameters", {}).items() if k != "kind"
+            f"{_HYPERPARAMETERS.get(k, k)} {v:g}"
+            for k, v in manifest.get("hyperparameters", {}).items()
+            if k != "kind"
         ),
         "Libraries": ", ".join(f"{k} {v}" for k, v in manifest.get("libraries", {}).items()),
         "Data, sha256": manifest.get("data_sha256", ""),
@@ -130,6 +146,26 @@ def _facts(card: ModelCard) -> Component:
     }
     pairs = [part for name, text in known.items() if text for part in (html.Dt(name), html.Dd(str(text)))]
     return html.Dl(pairs)
+
+
+def _newest(context: Context, model: str) -> dt.date | None:
+    """Return the newest day that has a vintage in force."""
+    return max((period.last for period in context.cards.periods(model)), default=None)
+
+
+def _in_force(period: VintagePeriod, newest: dt.date | None) -> str:
+    """Say since when, and until when unless it still is."""
+    if period.last == newest:
+        return f"since {fmt.day(period.first)} ({fmt.days(period.days)} so far)"
+    return f"{fmt.day(period.first)} to {fmt.day(period.last)} ({fmt.days(period.days)})"
+
+
+def _feature(name: str) -> str:
+    """Name a feature for people; one that is not known as it is."""
+    kind, _, rest = name.partition("_")
+    if kind == "weekday":
+        return f"weekday ({rest})"
+    return _FEATURES[kind].format(fmt.days(int(rest))) if kind in _FEATURES and rest.isdecimal() else name
 
 
 def _against_walk(loss: float | None) -> str:
@@ -155,20 +191,20 @@ def _link(period: VintagePeriod) -> Component:
 
 
 def _table(periods: list[VintagePeriod], chosen: VintagePeriod) -> Component:
+    newest = max((period.last for period in periods), default=None)
     rows = [
         html.Tr(
             [
                 html.Th(_link(r), scope="row"),
-                html.Td(fmt.day(r.first)),
-                html.Td(fmt.day(r.last)),
-                html.Td(f"{r.days:,}"),
-                html.Td(r.reason, className="text"),
+                html.Td(
+                    [html.Div(_in_force(r, newest)), html.Div(r.reason, className="hint")], className="text"
+                ),
             ],
             className="chosen" if r == chosen else "",
         )
         for r in periods[:_SHOWN]
     ]
-    heads = ("Vintage", "In force from", "to", "Days", "Why")
-    head = [html.Th(h, scope="col", className="text" if h == "Why" else "") for h in heads]
+    heads = {"Vintage": "", "In force, and why": "text"}
+    head = [html.Th(name, scope="col", className=kind) for name, kind in heads.items()]
     table = html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)])
     return html.Div(table, className="scroll", tabIndex=0, role="region", **{"aria-label": "All vintages"})

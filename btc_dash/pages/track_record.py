@@ -7,6 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
+from btc_assets.market.calendar import DAY
 from btc_assets.scoring.drift import window
 from btc_dash.charts import track_record as charts
 from btc_dash.charts.base import CONFIG, Figure
@@ -45,6 +46,7 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
                         "by a model that had not seen that day.",
                         className="lead",
                     ),
+                    html.P(_origin(context), className="lead"),
                     html.P(f"{ledger.dates.sentence()}.") if ledger else None,
                 ],
                 className="said",
@@ -58,6 +60,21 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
     )
 
 
+def _origin(context: Context) -> list[Component | str]:
+    """Say where the record comes from and how to make it reach further back."""
+    days = track_record.origins(context.cache)
+    if days is None:
+        return []
+    first, last, live = days
+    command = f"btc backfill --from {first - 365 * DAY} --to {first - DAY}"
+    return [
+        f"{fmt.days((last - first).days + 1)} from {fmt.day(first)} to {fmt.day(last)}, {live:,} live. "
+        "To look a year further back, run ",
+        html.Code(command),
+        " where this page is served from.",
+    ]
+
+
 def body(context: Context, question: RecordQuestion) -> list[Component]:
     """Return everything that depends on the question."""
     table = track_record.totals(context.cache, question.kind).filter(model=question.model)
@@ -65,6 +82,7 @@ def body(context: Context, question: RecordQuestion) -> list[Component]:
     if row.is_empty():
         return [_nothing_yet(context, question)]
     enough = _enough(table)
+    same = charts.middle_is_no_change(enough)
     said = track_record.hindsight(context.cache, question.model, question.days)
     name = fmt.model(question.model)
     held = calibration.over_time(context.cache, question.model, question.days)
@@ -86,9 +104,12 @@ def body(context: Context, question: RecordQuestion) -> list[Component]:
             [
                 _panel(
                     "Average miss by days ahead",
-                    "As a share of the price; lower is better.",
+                    "As a share of the price. The middle is the last close by design, so assuming no change "
+                    "misses by the same."
+                    if same
+                    else "As a share of the price; lower is better.",
                     _graph("miss", charts.error_figure(enough, name), _LOW),
-                    legend=(("median", name), ("naive", "No change")),
+                    legend=(("median", name),) if same else (("median", name), ("naive", "No change")),
                 ),
                 _panel(
                     "How often prices ended inside",
@@ -109,7 +130,10 @@ def body(context: Context, question: RecordQuestion) -> list[Component]:
         _chances(context, question),
         _panel(
             f"Scores {fmt.days(question.days)} ahead",
-            "Score: CRPS as a ratio to the random walk's; below 1 is better, ± is a 95 % margin.",
+            "Score: CRPS, which rewards ranges that are narrow and right, as a ratio to the plain random "
+            "walk's; below 1 is better, ± is a 95 % margin. Independent: how many do not overlap. The plain "
+            "random walk takes its ranges from the last year's returns, the mixture from one, two and three "
+            "years; no change has no range.",
             _scores(context, question),
         ),
     ]

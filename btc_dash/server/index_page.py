@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from dash import Dash
+from flask import request
 
 from btc_dash.server import plotly_js
 
@@ -32,6 +34,8 @@ class IndexPage(Dash):
             "%MARK%": self.get_asset_url("mark.svg"),
             "%PLOTLY%": plotly_js.ADDRESS,
             "%GRAPH%": _GRAPH,
+            "%CARD%": escape(f"{request.url_root.rstrip('/')}/card.svg"),
+            "%TITLE%": escape(self.title),
         }
         for mark, address in addresses.items():
             html = html.replace(mark, address)

@@ -77,12 +77,12 @@ def hindsight(a: ForecastResult) -> str | None:
         at = (seen - a.forecast.origin).days - 1
         inside = a.forecast.level(0.1)[at] <= close <= a.forecast.level(0.9)[at]
         side = "inside" if inside else "outside"
-        return f"So far: {fmt.usd(close)} on {fmt.day(seen)}, {side} that day's 80 % range."
+        return f"So far: {fmt.usd(close)} on {fmt.day(seen)}, {side} that day's {fmt.percent(0.8)} range."
     low, high = range_80(a)
     side = "inside" if low <= a.outcome <= high else "outside"
     return (
         f"What happened: {fmt.coin(a.symbol)} closed at {fmt.usd(a.outcome)} on {fmt.day(a.target)}, "
-        f"{side} the 80 % range."
+        f"{side} the {fmt.percent(0.8)} range."
     )
 
 

@@ -32,9 +32,14 @@ SPACE = "\N{NO-BREAK SPACE}"
 _QUOTED_IN = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
 
 
+def ticker(symbol: str) -> str:
+    """Return what a pair prices: ``BTC`` for BTCUSDT."""
+    return next((symbol.removesuffix(q) for q in _QUOTED_IN if symbol.endswith(q)), symbol) or symbol
+
+
 def coin(symbol: str) -> str:
     """Name what is forecast: ``Bitcoin`` for BTCUSDT, ``ETH`` for ETHUSDT."""
-    base = next((symbol.removesuffix(q) for q in _QUOTED_IN if symbol.endswith(q)), symbol) or symbol
+    base = ticker(symbol)
     return "Bitcoin" if base == "BTC" else base
 
 

@@ -48,7 +48,7 @@ def yesterday(cache: TableCache, model: str, now: dt.datetime) -> Fact:
     return Fact(
         label,
         f"{fmt.usd(found.close)}, {side}",
-        f"80 % range {said}: {fmt.usd_range(found.low, found.high)}.",
+        f"{fmt.percent(0.8)} range {said}: {fmt.usd_range(found.low, found.high)}.",
     )
 
 
@@ -68,7 +68,7 @@ def _inside(cache: TableCache, asked: RecordQuestion, row: dict[str, float], spa
     apart = max(count // asked.days, 1)
     overlap = f", {apart:,} of them without overlap" if asked.days > 1 else ""
     return Fact(
-        "Ended inside the 80 % range",
+        f"Ended inside the {fmt.percent(0.8)} range",
         f"{fmt.percent(row['in80'])}, {fmt.percent(0.8)} meant",
         f"{count:,} forecasts {span}{overlap}; {_origin(cache, asked, count)}.",
     )

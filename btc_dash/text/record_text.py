@@ -24,18 +24,29 @@ def record_sentences(cache: TableCache, question: RecordQuestion) -> list[str]:
     name, span = fmt.the_model(question.model), fmt.days(question.days)
     when = f" made from {fmt.day(between[0])} to {fmt.day(between[1])}" if between else ""
     sentences = [
-        f"Over {row['n']:,} {KIND_WORDS[question.kind]}forecasts {span} ahead{when}, the middle of "
-        f"{name}'s forecast missed by {fmt.percent(row['ape'], 1)} on average and assuming no change by "
-        f"{fmt.percent(row['naive_ape'], 1)}: {comparison_text(found.get('middle'), 'assuming no change')}."
+        f"Of {row['n']:,} {KIND_WORDS[question.kind]}forecasts {span} ahead{when}, "
+        f"{fmt.percent(row['in80'])} of prices ended inside the {fmt.percent(0.8)} range and "
+        f"{fmt.percent(row['in95'])} inside the {fmt.percent(0.95)} range."
     ]
-    if "random_walk" in found:
-        ranges = comparison_text(found["random_walk"], "a plain random walk")
-        if "mixture_walk" in found:
-            ranges += f", {comparison_text(found['mixture_walk'], 'the strongest random walk we know')}"
-        sentences.append(f"Its ranges: {ranges}.")
-    inside = f"{fmt.percent(row['in80'])} of prices ended inside the 80 % range"
-    sentences.append(f"{inside} and {fmt.percent(row['in95'])} inside the 95 % range.")
-    return sentences
+    rival = next((name for name in _RIVALS if name in found), None)
+    if rival:
+        against = comparison_text(found[rival], _RIVALS[rival])
+        sentences.append(f"The score (CRPS) of {name}'s ranges: {against}.")
+    return [*sentences, _middle(row, found.get("middle"), name)]
+
+
+_RIVALS = {"mixture_walk": "the strongest random walk we know", "random_walk": "a plain random walk"}
+"""What ranges are compared with: the strongest that was scored, and no other, so that one thing is said."""
+
+
+def _middle(row: dict[str, float], against: Comparison | None, name: str) -> str:
+    """Say how far off the middle was; where it is the last close, that there is nothing to compare."""
+    missed = f"missed by {fmt.percent(row['ape'], 1)} on average"
+    if against and against.verdict == "equal by design":
+        return f"The middle {missed}. It is the last close by design: no direction is guessed."
+    verdict = comparison_text(against, "assuming no change")
+    still = fmt.percent(row["naive_ape"], 1)
+    return f"The middle of {name}'s forecast {missed}, no change by {still}: {verdict}."
 
 
 def comparison_text(against: Comparison | None, rival: str) -> str:

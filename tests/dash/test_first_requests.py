@@ -75,6 +75,7 @@ def wait_for_the_port(port: int, patience: float = 60) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(1800)
 @pytest.mark.browser
 def test_the_first_view_after_each_of_20_starts_has_its_chart(filled: Path) -> None:
     with sync_playwright() as playwright:
@@ -86,8 +87,8 @@ def test_the_first_view_after_each_of_20_starts_has_its_chart(filled: Path) -> N
                 bad: list[str] = []
                 page.on("response", lambda r, bad=bad: bad.append(r.url) if r.status >= 500 else None)
                 wait_for_the_port(port)
-                page.goto(f"http://127.0.0.1:{port}/")
-                expect(page.locator("#fan .main-svg").first).to_be_attached(timeout=30_000)
+                page.goto(f"http://127.0.0.1:{port}/", timeout=120_000)
+                expect(page.locator("#fan .main-svg").first).to_be_attached(timeout=120_000)
                 assert bad == []
                 page.close()
                 assert server.poll() is None

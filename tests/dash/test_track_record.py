@@ -6,6 +6,7 @@ import pytest
 
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.statistics.comparison import Comparison
+from btc_dash.charts.track_record import error_figure
 from btc_dash.data import track_record
 from btc_dash.data.context import Context
 from btc_dash.data.query import RecordQuestion
@@ -68,8 +69,24 @@ def test_a_middle_at_the_last_close_is_the_same_as_no_change_by_design(context: 
     """It was called "too few to tell", as if more days could ever tell."""
     for days in (1, 7):
         said = record_sentences(context.cache, RecordQuestion(days=days))
-        assert "the same as assuming no change, by design" in said[0]
-    assert "of prices ended inside the 80 % range" in said[-1]
+        assert f"of prices ended inside the 80{SPACE}% range" in said[0]
+        assert "It is the last close by design" in said[-1]
+        assert "too few to tell it from assuming no change" not in " ".join(said)
+
+
+def test_ranges_are_compared_with_one_random_walk_the_strongest(context: Context) -> None:
+    """``No better than a plain random walk, 4.4 % better than the strongest`` read as a contradiction."""
+    for days in (1, 7):
+        said = " ".join(record_sentences(context.cache, RecordQuestion(days=days)))
+        assert said.count("random walk") == 1
+        assert "the strongest random walk we know" in said
+
+
+def test_two_lines_that_are_the_same_are_drawn_as_one(context: Context) -> None:
+    table = track_record.totals(context.cache, "all").filter(model="ensemble")
+    assert [t["uid"] for t in error_figure(table, "Ensemble")["data"]] == ["median"]
+    other = table.with_columns(ape=pl.col("ape") * 1.1)
+    assert [t["uid"] for t in error_figure(other, "Ensemble")["data"]] == ["median", "naive"]
 
 
 @pytest.mark.parametrize(
