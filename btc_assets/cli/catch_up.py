@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from btc_assets.cli.options import SOURCE_DOWN
 from btc_assets.errors import BtcError, SourceError
 from btc_assets.market.calendar import DAY, FIRST_DAY, days, last_closed_day
 from btc_assets.market.sources.protocol import KlineSource
@@ -27,9 +28,6 @@ ORIGINS = 30
 
 CHUNK = 990
 """Days a run: with the days checked again they stay under the exchange's 1,000 candles a request."""
-
-SOURCE_DOWN = 75
-"""Exit code where the source does not answer: what is stored can be served, and it is asked again later."""
 
 LOOKBACKS = (60, 800, 10_000)
 """Days back to look for the newest candle, one after the other: a dump may have ended long ago."""

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from btc_assets.errors import ConfigurationError
 from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day
 
+SOURCE_DOWN = 75
+"""Exit code where the source does not answer: what is stored can be served, and it is asked again later."""
+
 
 def parse_day(text: str, flag: str) -> dt.date:
     """Parse the day in ``text``.

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from btc_assets.cli.catch_up import SOURCE_DOWN
-from btc_assets.cli.options import one_of
+from btc_assets.cli.options import SOURCE_DOWN, one_of
 from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home
 from btc_assets.errors import BtcError, SourceError
 from btc_assets.extras import require_extras

@@ -12,7 +12,7 @@ import polars as pl
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from btc_assets.contracts import FORECAST_SCORES, FORECASTS
+from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.errors import StorageError
 from btc_assets.health.days import TableDays
 from btc_assets.health.finding import Finding, State, Surroundings
@@ -113,7 +113,7 @@ def read_scores(site: Surroundings, snapshot: Snapshot) -> None:
         StorageError: a table cannot be read.
     """
     since = snapshot.at.date() - 2 * RECENT * DAY
-    scores = _rows(site, FORECAST_SCORES.name, since)
+    scores = _scores(site, since)
     for model in MODELS:
         recent = scores.filter((pl.col("model") == model) & (pl.col("horizon") == 1)).tail(RECENT)
         if recent.height:
@@ -122,18 +122,15 @@ def read_scores(site: Surroundings, snapshot: Snapshot) -> None:
                 snapshot.coverage[model, str(percent)] = float(share)
             losses = [float(recent[name].to_numpy().sum()) for name in ("pinball", "pinball_random_walk")]
             snapshot.score[model] = losses[0] / losses[1]
-    issued = _rows(site, FORECASTS.name, since).group_by("origin_date").agg(pl.col("issued_at").min())
-    newest = issued.sort("origin_date").tail(RECENT)
-    closes = pl.col("origin_date").cast(pl.Datetime("us", "UTC")) + 2 * DAY
-    live = newest.filter(pl.col("issued_at") < closes).height
-    snapshot.values["btc_forecasts_live_in_time"] = float(live)
+    origins = scores.filter(pl.col("horizon") == 1).group_by("origin_date").agg(pl.col("live").any())
+    newest = origins.sort("origin_date").tail(RECENT)
+    snapshot.values["btc_forecasts_live_in_time"] = float(newest["live"].to_numpy().sum())
 
 
-def _rows(site: Surroundings, name: str, since: dt.date) -> pl.DataFrame:
-    spec = {s.name: s for s in (FORECAST_SCORES, FORECASTS)}[name]
-    if not site.tables.exists(spec):
-        return spec.empty()
-    rows = site.tables.read(spec, start=since)
+def _scores(site: Surroundings, since: dt.date) -> pl.DataFrame:
+    if not site.tables.exists(FORECAST_SCORES):
+        return FORECAST_SCORES.empty()
+    rows = site.tables.read(FORECAST_SCORES, start=since)
     return rows.filter(pl.col("symbol") == site.settings.symbol)
 
 

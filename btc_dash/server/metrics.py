@@ -36,11 +36,14 @@ def measure(server: Flask, admission: AdmissionControl) -> None:
         method = request.method if request.method in METHODS else "other"
         requests.labels(rule, method, str(response.status_code)).inc()
         seconds.labels(rule).observe(time.perf_counter() - g.get("began", time.perf_counter()))
-        inside.set(admission.inside)
         memory.set(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
         return response
 
+    def leave(_error: BaseException | None) -> None:
+        inside.set(max(admission.inside - int(bool(g.get("inside"))), 0))  # it is released right after this
+
     server.after_request(count)
+    server.teardown_request(leave)
 
 
 class MetricsPort:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dash_data
 import pytest
 from btc_up import LAST, Up, get
 from cli_fixture import RunBtc
@@ -56,19 +57,25 @@ def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: RunBtc) -> Non
     assert {found[name] for name in ("page", "dagster", "code_location")} == {"ok"}
     assert up.stop() == []
 
-    (up.dumps).rename(up.dumps.with_name("gone"))
-    up.start()
-    up.wait_for("a start without its source", lambda: "Ready:" in up.said())
-    assert "Going on with what is stored" in up.said()
-    health = json.loads(get(f"http://127.0.0.1:{up.web}/api/v1/health")[1])
-    assert health["newest_origin"] == LAST.isoformat()
-    assert health["data"] != "fresh"
-    assert up.stop() == []
-
 
 def settings_of(up: Up) -> dict[str, str]:
     ports = {"BTC_WEB_PORT": str(up.web), "BTC_DAGSTER_PORT": str(up.dagster)}
     return {k: v for k, v in up.environment.items() if k.startswith("BTC_")} | ports
+
+
+@pytest.mark.timeout(400)
+def test_S1_a_start_without_its_source_serves_what_is_stored(tmp_path: Path) -> None:
+    dash_data.fill(tmp_path / "data" / "real")
+    dead = {"BTC_SOURCE": "binance", "BTC_BINANCE_URL": "http://127.0.0.1:9", "BTC_SOURCE_DEADLINE": "3"}
+    up = Up(tmp_path, **dead)
+    try:
+        up.wait_for("a start without its source", lambda: "Ready:" in up.said())
+        assert "Going on with what is stored" in up.said()
+        health = json.loads(get(f"http://127.0.0.1:{up.web}/api/v1/health")[1])
+        assert health["newest_origin"] == dash_data.NEWEST.isoformat()
+        assert health["data"] != "fresh"
+    finally:
+        assert up.stop() == []
 
 
 def test_a_port_in_use_is_named_with_the_flag_that_changes_it(btc: RunBtc) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from exchange import Exchange
+from graph_environment import GraphEnvironment
 from smtp_server import Hook, hook
 from table_rows import fill, put, rows_of
 from tiny_vintage import METRICS, write_vintage
@@ -28,12 +29,12 @@ from btc_assets.health.finding import exit_code
 from btc_assets.health.problems import TITLES
 from btc_assets.ledger.publishing.published import line_of
 from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, Head
-from btc_assets.market.calendar import DAY, closes_at, days
+from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at, days
 from btc_assets.settings import Settings, load
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
-from btc_assets.vocabulary import NETWORKS
+from btc_assets.vocabulary import DAILY_ASSETS, NETWORKS
 
 LAST = dt.date(2026, 11, 20)
 NOON = closes_at(LAST) + dt.timedelta(hours=12)
@@ -242,3 +243,20 @@ def test_what_follows_from_a_fault_is_not_told_beside_it(ward: Ward) -> None:
     ward.tick(dt.timedelta(days=2))
     assert ward.titles() == [TITLES["source"]]
     assert ward.checks["is_fresh"] is False
+
+
+def test_one_old_day_that_is_materialised_turns_nothing_green(
+    empty: GraphEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An asset's freshness policy goes by its newest event: a backfill of 2019 turned it green."""
+    from btc_assets.definitions import defs
+
+    monkeypatch.setenv("BTC_NOTIFY", "")
+    empty.run("market_history", FIRST_DAY, FIRST_DAY)
+    result: Any = health(dg.build_sensor_context(resources={"platform": Platform()}))
+    fresh = {
+        e.asset_key.to_user_string(): e.passed for e in result.asset_events if e.check_name == "is_fresh"
+    }
+    assert fresh == dict.fromkeys(DAILY_ASSETS, False)
+    graph = defs.resolve_asset_graph()
+    assert not [key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy]

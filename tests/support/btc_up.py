@@ -40,10 +40,9 @@ def get(url: str) -> tuple[int, str]:
 class Up:
     """A running ``btc up``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: str) -> None:
         self.web, self.dagster = free_port(), free_port()
-        self.dumps = folder / "dumps"
-        write_dumps(self.dumps, LAST)
+        write_dumps(folder / "dumps", LAST)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("BTC_", "DAGSTER_"))}
         self.environment = {
             **clean,
@@ -53,6 +52,7 @@ class Up:
             "BTC_CACHE_DIR": str(folder / "cache"),
             "BTC_REFIT_EVERY": "30",
             "COLUMNS": "160",
+            **more,
         }
         self.log = folder / "up.log"
         self.start()

@@ -1,0 +1,89 @@
+"""What Dagster cannot tell of itself, seen from outside: no daemon, code that does not load."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import end_session
+from smtp_server import hook
+
+from btc_assets.cli.monitor import OURS, Monitor
+from btc_assets.health.finding import State
+from btc_assets.health.problems import TITLES
+from btc_assets.health.services import ask, examine_dagster
+from btc_assets.health.site import Site
+from btc_assets.settings import Settings, load
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a webserver over a code location that does not load, beside no daemon."""
+    folder = tmp_path_factory.mktemp("dagster")
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (folder / "broken_code.py").write_text("raise RuntimeError('the roof is gone')\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    command = ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-f", "broken_code.py"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, *command],
+            env=os.environ | {"DAGSTER_HOME": str(folder)},
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 150
+        while time.monotonic() < deadline and server.poll() is None:
+            try:
+                ask(f"http://127.0.0.1:{port}", "{ version }")
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield port
+    finally:
+        end_session(server)
+
+
+def settings(tmp_path: Path, port: int, **more: Any) -> Settings:
+    return load({}, source="simulated", data_dir=str(tmp_path), dagster_port=port, **more)
+
+
+def test_a_dead_daemon_and_code_that_does_not_load_are_seen(broken: int, tmp_path: Path) -> None:
+    found = {each.name: each for each in examine_dagster(Site(settings(tmp_path, broken)))}
+    assert found["dagster"].good
+    assert found["daemon"].state is State.BROKEN
+    assert "no heartbeat" in found["daemon"].detail
+    assert found["code_location"].state is State.BROKEN
+    assert "broken_code.py" in found["code_location"].detail
+
+
+def test_both_are_told_once_by_the_monitor_also_after_it_was_started_again(
+    broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with hook() as web:
+        given = settings(tmp_path, broken, notify="webhook", notify_webhook=web.address)
+        for minute in (0, 2, 4):
+            site = Site(given)
+            found = [each for each in examine_dagster(site) if each.name in OURS]
+            Monitor(site).tell(found, site.now().replace(second=0) + minute * MINUTE)
+    assert sorted(post["title"] for post in web.posts) == sorted([TITLES["daemon"], TITLES["code_location"]])
+
+
+def test_a_webserver_that_is_gone_is_one_finding(tmp_path: Path) -> None:
+    (found,) = examine_dagster(Site(settings(tmp_path, 9)))
+    assert (found.name, found.state) == ("dagster", State.BROKEN)
