@@ -20,7 +20,7 @@ from btc_assets.modeling.forecast import forecast_origin, forecasts
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.inference import at_origin
 from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, Network, evaluate_vintage
-from btc_assets.modeling.vintages import SCRATCH, VintageBook, _sweep_scratch, grid_cutoff
+from btc_assets.modeling.vintages import SCRATCH, VintageBook, _remove_scratch, grid_cutoff
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
 
@@ -203,7 +203,7 @@ def test_T9_what_a_killed_fit_left_behind_is_swept_up_after_a_day(
     then = time.time() - 2 * 86_400
     for folder in (old, other):
         os.utime(folder, (then, then))
-    _sweep_scratch()
+    _remove_scratch()
     assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, "other"]
 
 
