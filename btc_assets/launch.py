@@ -17,7 +17,7 @@ from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import UNFINISHED, run_tags
 from btc_assets.errors import BtcError
 from btc_assets.settings import Settings
-from btc_assets.supervision.identity import is_running, this_process
+from btc_assets.supervision.process_identity import is_running, this_process
 from btc_assets.vocabulary import WORKER_TAG
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}

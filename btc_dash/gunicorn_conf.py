@@ -36,7 +36,7 @@ if _settings.web_metrics_port:
     bind.append(f"{configuration.in_url(_settings.metrics_host)}:{_settings.web_metrics_port}")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="btc-metrics-")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "gthread"
+worker_class = "btc_dash.server.slow_clients.BufferingWorker"
 threads = admission.MAX_CONCURRENT + admission.MAX_QUEUED + 28
 """Threads wait for their turn (server/admission.py); some are always left to refuse whoever finds no room."""
 timeout = 60
@@ -45,6 +45,9 @@ keepalive = 5
 max_requests = 50_000
 max_requests_jitter = 5_000
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()  # noqa: S108
+forwarded_allow_ips = ""
+"""No X-Forwarded-* is believed here: server/middleware.py does so, as BTC_WEB_PROXIES says."""
+os.environ.pop("SCRIPT_NAME", None)
 limit_request_line = 4094
 limit_request_fields = 60
 accesslog = None

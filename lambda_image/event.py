@@ -10,6 +10,9 @@ from typing import Any
 from btc_assets.errors import ConfigurationError
 from btc_assets.market.calendar import FIRST_DAY, last_closed_day
 
+LAST_DAY = dt.date(2262, 4, 10)
+"""The last whole day whose instants fit into 64 bits of nanoseconds."""
+
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -43,11 +46,13 @@ def order_of(event: object) -> Order:
     if "day" in event:
         day = _date(event["day"])
     elif event.get("source") in ("aws.scheduler", "aws.events"):
-        day = last_closed_day(_time(event.get("time")))
+        day = _closed_before(_time(event.get("time")))
     else:
         raise EventError(f"the event is neither EventBridge's nor has a 'day': {event!r:.200}")
     if day < FIRST_DAY:
         raise EventError(f"the event means {day}, before the first candle on {FIRST_DAY}")
+    if day > LAST_DAY:
+        raise EventError(f"the event means {day}, of which no candle will ever be asked")
     return Order(day, _flag(event, "launch", True), _flag(event, "last_call", False))
 
 
@@ -65,6 +70,13 @@ def _date(value: object) -> dt.date:
     except ValueError:
         pass
     raise EventError(f"'day' = {value!r:.100} is no date like 2025-06-30")
+
+
+def _closed_before(time: dt.datetime) -> dt.date:
+    try:
+        return last_closed_day(time)
+    except OverflowError:
+        raise EventError(f"'time' = {time} has no day before it") from None
 
 
 def _time(value: object) -> dt.datetime:

@@ -100,6 +100,10 @@ GROUPS: dict[str, list[Row]] = {
         Row("W5", "No data or no model yet", "A page that says what to run"),
         Row("W6", "Security headers", "On every response"),
         Row("W7", "An oversized body, an odd method", "413, 405"),
+        Row("W8", "Hundreds of clients that send a byte every few seconds",
+            "408 after ten seconds; page and /health answer all the same"),
+        Row("W9", "Forwarded headers without a proxy, SCRIPT_NAME, files of foreign libraries",
+            "Not believed; 404 without a traceback"),
     ],
     "Processes": [
         Row("P1", "`btc up` is killed, its terminal closed, or it began as a background job of a script",

@@ -11,6 +11,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PUBLISHED = ("tables", "models")
+"""What is published; beside it lie Dagster's databases and logs, with paths of this machine."""
+
+DRAFTS = shutil.ignore_patterns("*.tmp", "*.lock")
 LARGEST = 900 * 2**20
 """Bytes; a Space's free disk is 50 GB, its git repository is pleasant up to a gigabyte."""
 
@@ -56,17 +60,20 @@ def assemble(out: Path, data: Path | None, source: str) -> None:
         file.write(f"ENV BTC_SOURCE={source}\n")
     (out / ".gitattributes").write_text("data/** filter=lfs diff=lfs merge=lfs -text\n")
     if folder is not None:
-        shutil.copytree(folder, out / "data" / folder.name)
+        for name in PUBLISHED:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, out / "data" / folder.name / name, ignore=DRAFTS)
 
 
 def bundled(data: Path, source: str) -> Path:
     """The folder of ``data`` that holds the tables and models of ``source``."""
     folder = data / ("simulated" if source == "simulated" else "real")
-    if not folder.is_dir():
+    if not (folder / "tables").is_dir():
         raise ValueError(
-            f"{folder} does not exist; run `btc up` or `btc backfill` first, or name another --data"
+            f"{folder} holds no tables; run `btc up` or `btc backfill` first, or name another --data"
         )
-    total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    files = [file for name in PUBLISHED for file in (folder / name).rglob("*") if file.is_file()]
+    total = sum(file.stat().st_size for file in files)
     if total > LARGEST:
         raise ValueError(
             f"{folder} holds {total >> 20} MiB, more than the {LARGEST >> 20} MiB a Space takes well"

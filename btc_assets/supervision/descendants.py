@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from btc_assets.supervision.identity import is_running, this_process
+from btc_assets.supervision.process_identity import is_running, this_process
 
 VARIABLE = "UNDER_BTC_UP"
 """Environment variable of every descendant: ``<owner> <folder>``, see `mark`."""

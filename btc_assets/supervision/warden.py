@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from btc_assets.supervision.descendants import VARIABLE, end, orphans
-from btc_assets.supervision.identity import is_running
+from btc_assets.supervision.process_identity import is_running
 
 DONE = b"done\n"
 

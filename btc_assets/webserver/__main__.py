@@ -7,7 +7,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 
 from btc_assets.settings import Settings, load
-from btc_assets.webserver.guard import Guard
+from btc_assets.webserver.middleware import Guard
 
 
 class GuardedWebserver(DagsterWebserver):  # type: ignore[type-arg]

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from dash import Dash
+from dash.exceptions import DependencyException
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -62,6 +63,7 @@ def install(
     server.register_error_handler(HTTPException, _refused)
     server.register_error_handler(TooManyRequests, _too_many)
     server.register_error_handler(Overloaded, _overloaded)
+    server.register_error_handler(DependencyException, _no_such_file)
     server.register_error_handler(Exception, _failed)
     if metrics_port:
         metrics.measure(server, admission_control)
@@ -158,6 +160,11 @@ def _overloaded(error: Overloaded) -> Response:
     answer = problem(503, "Too many visitors", str(error))
     answer.headers["Retry-After"] = str(error.retry_after)
     return answer
+
+
+def _no_such_file(_error: DependencyException) -> Response:
+    """Answer for a file of a library that no page of ours uses."""
+    return problem(404, "Not Found", "There is no such file.")
 
 
 def _failed(error: Exception) -> Response:

@@ -22,7 +22,7 @@ from btc_assets.modeling.hyperparameters import DEFAULTS
 from btc_assets.modeling.tuning import TUNING_END, Tuned
 from btc_assets.modeling.vintages import VintageBook
 from btc_assets.modeling.worker_processes import cores
-from btc_assets.supervision.identity import this_process
+from btc_assets.supervision.process_identity import this_process
 from btc_assets.vocabulary import WORKER_TAG
 
 OTHER = dataclasses.replace(DEFAULTS["mlp"], units=24)

@@ -16,7 +16,7 @@ from btc_assets.defs.runs import run_tags
 from btc_assets.launch import fail_orphaned_runs, open_instance
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.settings import Settings, load
-from btc_assets.supervision.identity import this_process
+from btc_assets.supervision.process_identity import this_process
 from btc_assets.vocabulary import WORKER_TAG
 
 

@@ -19,9 +19,12 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    table = tmp_path / "data" / "real" / "forecasts"
-    table.mkdir(parents=True)
-    (table / "part.parquet").write_bytes(b"rows")
+    real = tmp_path / "data" / "real"
+    for name in ("tables/forecasts", "models/mlp", "dagster/history", "logs"):
+        (real / name).mkdir(parents=True)
+        (real / name / "part.parquet").write_bytes(b"rows")
+    (real / "up.lock").touch()
+    (real / "tables/forecasts/.part.abc.tmp").write_bytes(b"draft")
     (tmp_path / "data" / "simulated").mkdir()
     return tmp_path / "data"
 
@@ -30,7 +33,8 @@ def test_the_space_holds_app_lock_and_the_data_of_its_source_alone(data: Path, t
     out = tmp_path / "space"
     done = make("--data", str(data), "--out", str(out))
     assert done.returncode == 0, done.stderr
-    assert (out / "data/real/forecasts/part.parquet").read_bytes() == b"rows"
+    published = {str(path.relative_to(out / "data")) for path in (out / "data").rglob("*") if path.is_file()}
+    assert published == {"real/tables/forecasts/part.parquet", "real/models/mlp/part.parquet"}
     assert not (out / "data/simulated").exists()
     assert (out / "btc_dash/wsgi.py").exists()
     assert "--hash=sha256:" in (out / "requirements.txt").read_text()
