@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from btc_command import Btc
+from cli_fixture import RunBtc
 from exchange import Exchange, hang
 from table_rows import fill
 from tiny_vintage import METRICS, write_vintage
@@ -49,7 +49,7 @@ def up_to(root: Path, last: dt.date, **more: Any) -> None:
 
 
 def test_everything_there_and_fresh_is_exit_code_0(
-    btc: Btc, root: Path, market: dict[str, str], exchange: Exchange
+    btc: RunBtc, root: Path, market: dict[str, str], exchange: Exchange
 ) -> None:
     up_to(root, YESTERDAY)
     result = btc("doctor", **market)
@@ -58,7 +58,7 @@ def test_everything_there_and_fresh_is_exit_code_0(
 
 
 def test_two_days_behind_is_exit_code_2_and_names_the_days(
-    btc: Btc, root: Path, market: dict[str, str]
+    btc: RunBtc, root: Path, market: dict[str, str]
 ) -> None:
     up_to(root, YESTERDAY - 3 * DAY)
     result = btc("doctor", "--json", **market)
@@ -70,13 +70,13 @@ def test_two_days_behind_is_exit_code_2_and_names_the_days(
     assert found["measured"] >= 2
 
 
-def test_an_old_day_alone_is_not_fresh(btc: Btc, root: Path, market: dict[str, str]) -> None:
+def test_an_old_day_alone_is_not_fresh(btc: RunBtc, root: Path, market: dict[str, str]) -> None:
     fill(DeltaTables(str(root)), [dt.date(2020, 1, 1)])
     assert btc("doctor", **market).returncode == 2
 
 
 def test_a_source_that_hangs_is_exit_code_1_in_time_and_hides_nothing(
-    btc: Btc, root: Path, market: dict[str, str], exchange: Exchange
+    btc: RunBtc, root: Path, market: dict[str, str], exchange: Exchange
 ) -> None:
     up_to(root, YESTERDAY)
     exchange.spoil(hang, times=100)
@@ -88,7 +88,7 @@ def test_a_source_that_hangs_is_exit_code_1_in_time_and_hides_nothing(
     assert "ok      days: " in result.stdout
 
 
-def test_a_source_that_is_down_is_one_sentence(btc: Btc, root: Path) -> None:
+def test_a_source_that_is_down_is_one_sentence(btc: RunBtc, root: Path) -> None:
     up_to(root, YESTERDAY)
     result = btc("doctor", BTC_SOURCE="binance", BTC_BINANCE_URL="http://127.0.0.1:9")
     assert result.returncode == 1
@@ -97,7 +97,7 @@ def test_a_source_that_is_down_is_one_sentence(btc: Btc, root: Path) -> None:
     assert "object at 0x" not in line
 
 
-def test_a_wrong_clock_is_broken(btc: Btc, root: Path, market: dict[str, str], exchange: Exchange) -> None:
+def test_a_wrong_clock_is_broken(btc: RunBtc, root: Path, market: dict[str, str], exchange: Exchange) -> None:
     up_to(root, YESTERDAY)
     exchange.clock += dt.timedelta(hours=2)
     result = btc("doctor", **market)
@@ -106,7 +106,7 @@ def test_a_wrong_clock_is_broken(btc: Btc, root: Path, market: dict[str, str], e
 
 
 def test_an_exchange_that_stopped_offering_candles_is_late(
-    btc: Btc, root: Path, market: dict[str, str], exchange: Exchange
+    btc: RunBtc, root: Path, market: dict[str, str], exchange: Exchange
 ) -> None:
     up_to(root, YESTERDAY)
     for day in list(exchange.rows)[-4:]:
@@ -116,7 +116,7 @@ def test_an_exchange_that_stopped_offering_candles_is_late(
     assert "late    offered_candle: " in result.stdout
 
 
-def test_only_rows_of_the_pair_count(btc: Btc, root: Path, market: dict[str, str]) -> None:
+def test_only_rows_of_the_pair_count(btc: RunBtc, root: Path, market: dict[str, str]) -> None:
     up_to(root, YESTERDAY, symbol="ETHUSDT")
     result = btc("doctor", **market)
     assert result.returncode == 1
