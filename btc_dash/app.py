@@ -8,7 +8,7 @@ from btc_assets import settings as configuration
 from btc_assets.settings import Settings
 from btc_dash import api
 from btc_dash.data.context import Context, open_context
-from btc_dash.pages import card, frame, routing
+from btc_dash.pages import frame, routing, share_picture
 from btc_dash.server import index_page, middleware, plotly_js
 from btc_dash.text import formatting as fmt
 
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None, context: Context | None = None)
     routing.register(app, context)
     api.register(app.server, context)
     api.pictures(app.server, context)
-    card.serve(app.server, context)
+    share_picture.serve(app.server, context)
     middleware.install(app, context.settings.web_proxies, metrics_port=context.settings.web_metrics_port)
     app.finish_setup()
     app.layout = lambda: frame.frame(context)

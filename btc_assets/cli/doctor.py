@@ -47,12 +47,12 @@ def doctor(
 def findings(settings: Settings, site: Surroundings | None = None) -> list[Finding]:
     """All findings; each examination is on its own, and none may take longer than the deadline."""
     from btc_assets.health import examine as looks
+    from btc_assets.health.context import HealthContext
     from btc_assets.health.services import is_up
-    from btc_assets.health.site import Site
 
     stores = (looks.SOURCE, looks.TABLES, looks.LOGS, looks.ALL_MODELS, looks.DAYS, looks.LEDGER, looks.DISK)
     services = looks.SERVICES if is_up(settings) else ()
-    return [environment(settings), *looks.examine(site or Site(settings), [*stores, *services])]
+    return [environment(settings), *looks.examine(site or HealthContext(settings), [*stores, *services])]
 
 
 def environment(settings: Settings) -> Finding:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from btc_assets.errors import BtcError
 from btc_assets.health import examine as looks
+from btc_assets.health.context import HealthContext
 from btc_assets.health.dagster_runs import read_runs
 from btc_assets.health.days import due_day
 from btc_assets.health.finding import Surroundings
 from btc_assets.health.metrics import HealthCollector, Snapshot, count_errors, with_scores
 from btc_assets.health.problems import problems
 from btc_assets.health.services import is_up
-from btc_assets.health.site import Site
 from btc_assets.health.table_days import table_days
 from btc_assets.io.files import write_atomically
 from btc_assets.notifications.notifier import Memory, Notifier
@@ -65,10 +65,10 @@ class Monitor:
             pass  # a finding says so
         count_errors(self.collector.source_errors, found)
         self.collector.snapshot = with_scores(site, snapshot)
-        self.tell([finding for finding in found if finding.name in OURS], now)
+        self.notify([finding for finding in found if finding.name in OURS], now)
         return found
 
-    def tell(self, found: list[Finding], now: dt.datetime) -> None:
+    def notify(self, found: list[Finding], now: dt.datetime) -> None:
         """Tell each problem of ``found`` once, and when it is over."""
         memory = Memory.from_json(_read(self.memory_file))
         Notifier.of(self.site.settings).notify(problems(found, memory), memory, now)
@@ -89,7 +89,7 @@ def run(settings: Settings) -> None:
     from prometheus_client import CollectorRegistry, start_http_server
     from prometheus_client.process_collector import ProcessCollector
 
-    watch = Monitor(Site(settings))
+    watch = Monitor(HealthContext(settings))
     if settings.metrics_port:
         registry = CollectorRegistry()
         registry.register(watch.collector)

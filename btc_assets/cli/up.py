@@ -175,14 +175,14 @@ def has_candles(settings: Settings) -> bool:
 
 def watch(settings: Settings, check: Callable[[], None]) -> None:
     """Say Ready once Dagster has loaded the code location, and whenever it fails to; ends by an exception."""
+    from btc_assets.health.context import HealthContext
     from btc_assets.health.finding import State
     from btc_assets.health.services import examine_dagster
-    from btc_assets.health.site import Site
 
     ready = f"Ready: {settings.web_url} (page), {settings.dagster_url} (Dagster). Ctrl-C stops both."
     said: State | None = None
     while True:
-        found = examine_dagster(Site(settings))[-1]
+        found = examine_dagster(HealthContext(settings))[-1]
         if found.name == "code_location" and found.state is not said and found.state is not State.WARNING:
             said = found.state
             typer.secho(ready if found.good else f"NOT ready: {found.detail}", bold=True)

@@ -19,7 +19,7 @@ from btc_assets.defs.resources import Platform
 from btc_assets.errors import ConfigurationError
 from btc_assets.factory import open_pair, open_registry
 from btc_assets.health import examine
-from btc_assets.health.site import Site
+from btc_assets.health.context import HealthContext
 from btc_assets.launch import RunFailed, open_instance
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
@@ -97,7 +97,7 @@ def test_D16_a_folder_of_another_pair_is_refused_by_name(
         sol.run("market_history", LISTED + 10 * DAY, LISTED + 11 * DAY)
     with pytest.raises(ConfigurationError, match=said):
         catch_up(dg.build_sensor_context(instance=sol.instance, resources={"platform": Platform()}))
-    tables, days = examine.examine(Site(settings), [examine.TABLES, examine.DAYS])
+    tables, days = examine.examine(HealthContext(settings), [examine.TABLES, examine.DAYS])
     assert said in tables.detail
     assert said in days.detail
     context = open_context(settings)

@@ -16,9 +16,9 @@ from table_rows import fill, put
 
 from btc_assets.cli.monitor import Monitor
 from btc_assets.contracts import FORECAST_SCORES
+from btc_assets.health.context import HealthContext
 from btc_assets.health.metrics import VALUES
 from btc_assets.health.problems import TITLES
-from btc_assets.health.site import Site
 from btc_assets.market.calendar import DAY, days, last_closed_day
 from btc_assets.settings import load
 from btc_assets.storage.delta.store import DeltaTables
@@ -48,7 +48,7 @@ def monitor(tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch)
     tables, there = DeltaTables(str(tmp_path / "real")), list(days(YESTERDAY - 20 * DAY, YESTERDAY - DAY))
     fill(tables, there)
     put(tables, FORECAST_SCORES, there, model="mlp")
-    return Monitor(Site(settings))
+    return Monitor(HealthContext(settings))
 
 
 def scrape(monitor: Monitor) -> str:

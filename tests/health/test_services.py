@@ -17,10 +17,10 @@ from processes import end_session
 from smtp_server import hook
 
 from btc_assets.cli.monitor import OURS, Monitor
+from btc_assets.health.context import HealthContext
 from btc_assets.health.finding import State
 from btc_assets.health.problems import TITLES
 from btc_assets.health.services import ask, examine_dagster
-from btc_assets.health.site import Site
 from btc_assets.settings import Settings, load
 
 MINUTE = dt.timedelta(minutes=1)
@@ -63,7 +63,7 @@ def settings(tmp_path: Path, port: int, **more: Any) -> Settings:
 
 
 def test_a_dead_daemon_and_code_that_does_not_load_are_seen(broken: int, tmp_path: Path) -> None:
-    found = {each.name: each for each in examine_dagster(Site(settings(tmp_path, broken)))}
+    found = {each.name: each for each in examine_dagster(HealthContext(settings(tmp_path, broken)))}
     assert found["dagster"].good
     assert found["daemon"].state is State.BROKEN
     assert "no heartbeat" in found["daemon"].detail
@@ -78,12 +78,12 @@ def test_both_are_told_once_by_the_monitor_also_after_it_was_started_again(
     with hook() as web:
         given = settings(tmp_path, broken, notify="webhook", notify_webhook=web.address)
         for minute in (0, 2, 4):
-            site = Site(given)
+            site = HealthContext(given)
             found = [each for each in examine_dagster(site) if each.name in OURS]
             Monitor(site).tell(found, site.now().replace(second=0) + minute * MINUTE)
     assert sorted(post["title"] for post in web.posts) == sorted([TITLES["daemon"], TITLES["code_location"]])
 
 
 def test_a_webserver_that_is_gone_is_one_finding(tmp_path: Path) -> None:
-    (found,) = examine_dagster(Site(settings(tmp_path, 9)))
+    (found,) = examine_dagster(HealthContext(settings(tmp_path, 9)))
     assert (found.name, found.state) == ("dagster", State.BROKEN)

@@ -42,7 +42,7 @@ def issued(issued_once, tmp_path: Path):
     return issued_once.copy(tmp_path / "store")
 
 
-class Told:
+class PublishedHeads:
     """A sink that holds what a test says."""
 
     location = "elsewhere"
@@ -161,7 +161,7 @@ def test_backdated_live_records_after_an_extra_genesis_take_back_what_is_later(i
 
     head = Published("BTCUSDT", 5, issued.records()[-1].sha256(), issued.records()[-1].issued_at)
     forge(issued, backdated)
-    report = check(issued, sink=Told(head))
+    report = check(issued, sink=PublishedHeads(head))
     assert "before it was published" in told(report)
     assert report.live <= 1, "records that are later than the restart do not count"
 

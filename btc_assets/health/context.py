@@ -12,7 +12,7 @@ from btc_assets.storage.tables import TableStore
 
 
 @dataclass(frozen=True)
-class Site:
+class HealthContext:
     """What the examinations look at."""
 
     settings: Settings
