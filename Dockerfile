@@ -14,7 +14,6 @@ ENV PATH=/opt/project/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/project \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONSAFEPATH=1 \
     BTC_DATA_DIR=/data \
     BTC_CACHE_DIR=/cache
 WORKDIR /app

@@ -67,7 +67,7 @@ def test_it_holds_the_market_code_and_nothing_of_the_rest(image: str) -> None:
     ).splitlines()
     assert "/var/task/btc_assets/market" in listed
     ours = {Path(line).name for line in listed if line.startswith("/var/task/btc_assets/")}
-    assert ours - {"__pycache__"} == {"__init__.py", "errors.py", "market"}
+    assert ours - {"__pycache__"} == {"__init__.py", "errors.py", "vocabulary.py", "io", "market"}
     assert not {"polars", "numpy", "dagster", "tensorflow", "pydantic"} & {Path(line).name for line in listed}
 
 
