@@ -68,7 +68,7 @@ def test_recent_days_are_forecast_again_after_an_upgrade_and_only_then(
     monkeypatch.setattr(
         "btc_assets.launch.run_window", lambda _, __, window: asked.append((window.start, window.last))
     )
-    catch_up.issue_forecasts(graph.settings, graph.instance, LAST, origins=3)
+    catch_up.issue_forecasts(graph.settings, graph.instance, LAST - 2 * DAY, LAST)
     assert asked == ([(LAST - 2 * DAY, LAST)] if again else [])
 
 
@@ -82,7 +82,7 @@ def test_an_asset_that_a_release_brings_is_loaded_with_its_whole_history(
         "btc_assets.launch.run_window",
         lambda _, __, window, **___: asked.append((window.start, window.last)),
     )
-    catch_up.load_history(graph.settings, graph.instance, LAST)
+    catch_up.load_history(graph.settings, graph.instance, FIRST_DAY, LAST)
     assert asked == [(FIRST_DAY, LAST)]
 
 

@@ -95,9 +95,10 @@ class Archive:
     ) -> list[Kline]:
         """Return the candles of [first, stop), days of one month: of its file and of those of its days.
 
-        A day that the month's file skips is one that the exchange lost, unless a daily file has it. At a URL,
-        where each look is a request and there may be no bars at all, only days that are not whole yet are
-        looked for, and as many missing files in a row as the shelf allows end the month.
+        A day that the month's file lacks is one that the exchange lost, unless a daily file has it, or the
+        month is the last and was packed early. At a URL, where each look is a request and there may be no
+        bars at all, only days that are not whole yet are looked for, and as many missing files in a row as
+        the shelf allows end the month.
         """
         known = _Candles()
         path = monthly(symbol, month, interval)
@@ -112,7 +113,8 @@ class Archive:
             read = self._read(day_path, symbol, day, day + DAY, interval)
             known.add(read or [])
             in_a_row = 0 if read is not None else in_a_row + 1
-            if interval == DAILY and read is None and day > covered:
+            ends_early = whole is None or (day > covered and last < next_month(month))
+            if interval == DAILY and read is None and ends_early:
                 raise SourceRefused(self._missing(path, day_path, whole is not None, last))
             if interval != DAILY and in_a_row == self._shelf.misses:
                 break
