@@ -116,9 +116,9 @@ def test_an_exchange_that_stopped_offering_candles_is_late(
     assert "late    offered_candle: " in result.stdout
 
 
-def test_only_rows_of_the_pair_count(btc: RunBtc, root: Path, market: dict[str, str]) -> None:
+def test_a_folder_of_another_pair_is_named(btc: RunBtc, root: Path, market: dict[str, str]) -> None:
     up_to(root, YESTERDAY, symbol="ETHUSDT")
     result = btc("doctor", **market)
     assert result.returncode == 1
-    assert "raw_klines 0" in result.stdout
-    assert "raw_klines and forecasts empty" in result.stdout
+    assert "ETHUSDT" in result.stdout
+    assert "BTCUSDT" in result.stdout

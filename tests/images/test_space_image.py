@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 def space(tmp_path_factory: pytest.TempPathFactory) -> str:
     images.require_tools()
     folder = tmp_path_factory.mktemp("space") / "repository"
-    table = folder.parent / "data" / "simulated" / "forecasts"
+    table = folder.parent / "data" / "simulated" / "tables" / "forecasts"
     table.mkdir(parents=True)
     (table / "note.txt").write_text("bundled")
     given = ["--data", str(folder.parent / "data"), "--source", "simulated", "--out", str(folder)]
@@ -29,4 +29,4 @@ def test_the_page_answers_on_the_platform_s_port(space: str) -> None:
         page = container.wait_for("http://127.0.0.1:7860/").decode()
         assert "<title>" in page
         assert container.execute("id", "-u").strip() == "1000"
-        assert container.execute("cat", "/app/data/simulated/forecasts/note.txt") == "bundled"
+        assert container.execute("cat", "/app/data/simulated/tables/forecasts/note.txt") == "bundled"
