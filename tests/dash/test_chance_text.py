@@ -12,7 +12,7 @@ TENTH = Tenth(1200, 9, 0.55, 0.571, 0.44, 0.68)
 
 
 def test_how_such_answers_did_is_said_with_how_many_count() -> None:
-    assert came_true(TENTH) == (
+    assert came_true(TENTH).replace("\N{NO-BREAK SPACE}", " ") == (
         "1,200 past answers of this kind said 55 % on average; 57 % came true. "
         "They count for 9, for most are about days that overlap."
     )
@@ -21,7 +21,7 @@ def test_how_such_answers_did_is_said_with_how_many_count() -> None:
 
 def test_answers_are_judged_beside_simple_ones() -> None:
     past = PastAnswers(7, [TENTH], 0.295, 0.293, (0.1619, 0.172, None))
-    assert how_honest(past) == (
+    assert how_honest(past).replace("\N{NO-BREAK SPACE}", " ") == (
         "Asked whether a price is touched within 7 days, the answers said 30 % on average, and 29 % "
         "came true. Brier score 0.162 (lower is better); past frequencies 0.172, twice the chance of closing "
         "beyond –."
