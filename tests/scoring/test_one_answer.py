@@ -7,6 +7,7 @@ import json
 import re
 import tempfile
 
+import dagster as dg
 import dash_data
 import numpy as np
 import polars as pl
@@ -79,7 +80,10 @@ def test_page_check_command_and_api_say_the_same_word(
         rows = api.get(f"/api/v1/scores?days={horizon}").get_json()["scores"]
         pages = {m: _page(context, m, horizon) for m in MODELS}
         lines = score_table(chosen, FIRST_DAY, dash_data.TODAY).splitlines()
-        checks = {found.check_name: found for found in forecast_scores_checks(Platform(overrides=place))}
+        checks = {
+            found.check_name: found
+            for found in forecast_scores_checks(dg.build_asset_check_context(), Platform(overrides=place))
+        }
     answers = {row["model"]: row for row in rows}
     for model, page in pages.items():
         better, drift = answers[model]["against_random_walk"], answers[model]["drift"]
