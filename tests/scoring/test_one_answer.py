@@ -87,7 +87,7 @@ def test_page_check_command_and_api_say_the_same_word(
     answers = {row["model"]: row for row in rows}
     for model, page in pages.items():
         better, drift = answers[model]["against_random_walk"], answers[model]["drift"]
-        assert re.search(rf"Its ranges: ([\d.]+ % )?{WORDS[better]}", page)
+        assert re.search(rf"ranges: ([\d.]+\s% )?{WORDS[better]}", page)
         assert DRIFT[drift] in page
         (line,) = (line for line in lines if line.startswith(model))
         assert re.search(rf"   {drift} +{better}", line) or horizon > 1
