@@ -80,7 +80,7 @@ def test_both_are_told_once_by_the_monitor_also_after_it_was_started_again(
         for minute in (0, 2, 4):
             site = HealthContext(given)
             found = [each for each in examine_dagster(site) if each.name in OURS]
-            Monitor(site).tell(found, site.now().replace(second=0) + minute * MINUTE)
+            Monitor(site).notify(found, site.now().replace(second=0) + minute * MINUTE)
     assert sorted(post["title"] for post in web.posts) == sorted([TITLES["daemon"], TITLES["code_location"]])
 
 
