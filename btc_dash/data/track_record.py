@@ -47,6 +47,15 @@ def totals(cache: TableCache, kind: str) -> pl.DataFrame:
     return cache.keep(FORECAST_SCORES, ("means", kind), lambda: _means(_of_kind(_sums(cache), kind)))
 
 
+def totals_by_question(cache: TableCache, kind: str) -> dict[tuple[str, int], dict[str, float]]:
+    """Return the rows of ``totals`` by model and horizon, ready to look up."""
+
+    def index() -> dict[tuple[str, int], dict[str, float]]:
+        return {(row["model"], row["horizon"]): row for row in totals(cache, kind).iter_rows(named=True)}
+
+    return cache.keep(FORECAST_SCORES, ("by question", kind), index)
+
+
 def _means(chosen: pl.DataFrame) -> pl.DataFrame:
     added = chosen.group_by("model", "horizon").agg(pl.exclude(_GROUP).sum())
     shares = ["ape", "naive_ape", *(f"in{c}" for c in COVERAGES), *(f"pit{b}" for b in range(BINS))]

@@ -56,8 +56,7 @@ def _record(cache: TableCache, asked: RecordQuestion | None, days: int) -> list[
     if asked is None:
         text = "A forecast is scored once the day it is about is over."
         return [Fact("How good so far", "No scores yet", text)]
-    table = track_record.totals(cache, "all").filter(model=asked.model, horizon=asked.days)
-    row = table.row(0, named=True)
+    row = track_record.totals_by_question(cache, "all")[asked.model, asked.days]
     span = f"{fmt.days(asked.days)} ahead"
     instead = "" if asked.days == days else f"None {fmt.days(days)} ahead has come due in number; these are "
     return [_inside(cache, asked, row, f"{instead}{span}"), _against(cache, asked, span)]
@@ -75,8 +74,8 @@ def _inside(cache: TableCache, asked: RecordQuestion, row: dict[str, float], spa
 
 
 def _origin(cache: TableCache, asked: RecordQuestion, count: int) -> str:
-    live = track_record.totals(cache, "live").filter(model=asked.model, horizon=asked.days)
-    issued = int(live["n"][0]) if live.height else 0
+    live = track_record.totals_by_question(cache, "live").get((asked.model, asked.days))
+    issued = int(live["n"]) if live else 0
     if issued == 0:
         return "all back-filled: made later, without knowing what followed"
     return "all live" if issued == count else f"{issued:,} live, {count - issued:,} back-filled"
@@ -101,8 +100,8 @@ def _against(cache: TableCache, asked: RecordQuestion, span: str) -> Fact:
 
 def _question(cache: TableCache, model: str, days: int) -> RecordQuestion | None:
     """Choose what can be judged: the days asked for or, with too few scores, the most below with enough."""
-    known = track_record.totals(cache, "all").filter(model=model)
-    count = dict(known.select("horizon", "n").iter_rows())
+    known = track_record.totals_by_question(cache, "all")
+    count = {horizon: row["n"] for (name, horizon), row in known.items() if name == model}
     if not count:
         return None
     enough = [h for h, n in count.items() if n >= FEWEST and h <= days]
