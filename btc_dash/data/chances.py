@@ -21,8 +21,8 @@ from btc_dash.data.cache import TableCache
 from btc_dash.data.market import Forecast
 from btc_dash.server.rate_limit import RateLimiter
 
-KEPT = 4
-"""Forecasts whose paths are kept: seven megabytes each."""
+KEPT = 3
+"""Forecasts whose paths are kept, one for each network and the ensemble: seven megabytes each."""
 
 
 class PathMaker:
