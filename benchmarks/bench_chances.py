@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 
 from benchmarks.bench_modeling import Row, timed
-from btc_assets.chances.answers import answer
+from btc_assets.chances.answers import answer_question
 from btc_assets.chances.paths import COUNT, forecast_paths
 from btc_assets.chances.questions import Close, Fall, Touch
 from btc_assets.chances.scores import standard_chances
@@ -32,9 +32,9 @@ def run() -> list[Row]:
     touch, above, fall = Touch(30, 1.1 * close), Close(30, low=1.1 * close), Fall(30, 0.1, from_peak=True)
     return [
         (*paths[:2], "< 50 ms p95"),
-        timed("one question: above", lambda: answer(made, above)),
-        timed("one question: touch", lambda: answer(made, touch)),
-        timed("one question: fall from the peak", lambda: answer(made, fall)),
+        timed("one question: above", lambda: answer_question(made, above)),
+        timed("one question: touch", lambda: answer_question(made, touch)),
+        timed("one question: fall from the peak", lambda: answer_question(made, fall)),
         timed("the 64 standard questions", lambda: standard_chances(made, [1, 7, 30, 90])),
         ("memory of the paths of a forecast", f"{megabytes:.1f} MB", ""),
     ]

@@ -41,7 +41,7 @@ def run() -> list[Row]:
         with serving(scratch) as (port, first_answer, process):
             rows.append(("start to first answer", f"{first_answer:.2f} s", "<= 2.5 s"))
             rows += browsing(port)
-            rows += asking(port, process)
+            rows += answer_times(port, process)
     return rows
 
 
@@ -139,7 +139,7 @@ def _clicks(browser, address: str, count: int) -> list[float]:  # type: ignore[n
     return times[4:]
 
 
-def asking(port: int, process: psutil.Process) -> Iterator[Row]:
+def answer_times(port: int, process: psutil.Process) -> Iterator[Row]:
     """Callbacks a second at concurrency 4, the workers' memory, and its growth over 10,000 requests."""
     load("127.0.0.1", port, 200, 4)
     best = load("127.0.0.1", port, 1200, 4)

@@ -64,7 +64,7 @@ def main() -> None:
     coins = [bitcoin(arguments.archive, arguments.end), *others(arguments.panel, arguments.end)]
     span = (arguments.end - arguments.start).days
     cutoffs = [arguments.start + k * DAY for k in range(0, span, arguments.refit_every)]
-    walks = [walk(coins, cutoffs, arguments.end, DEFAULTS[kind]) for kind in NETWORKS]
+    walks = [walk_forward(coins, cutoffs, arguments.end, DEFAULTS[kind]) for kind in NETWORKS]
     Console(width=120).print(render(walks))
 
 
@@ -149,7 +149,7 @@ BASE = "BTC alone"
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class WalkForward:
     """Out-of-sample losses of one network.
 
     Attributes:
@@ -171,7 +171,9 @@ class Walk:
         return np.asarray((self.losses[pool] * known).sum(axis=0) / (of_anchor * known).sum(axis=0))
 
 
-def walk(coins: Sequence[Coin], cutoffs: Sequence[dt.date], last: dt.date, hp: HyperParameters) -> Walk:
+def walk_forward(
+    coins: Sequence[Coin], cutoffs: Sequence[dt.date], last: dt.date, hp: HyperParameters
+) -> WalkForward:
     """Fit at each of ``cutoffs`` and forecast Bitcoin up to the next; ``coins`` has Bitcoin first.
 
     Raises:
@@ -194,7 +196,7 @@ def walk(coins: Sequence[Coin], cutoffs: Sequence[dt.date], last: dt.date, hp: H
     if not scored:
         raise NotEnoughHistory(f"{coins[0].symbol}: too few origins at every cutoff up to {last}")
     every = {name: np.concatenate(parts) for name, parts in losses.items()}
-    return Walk(hp.kind, pooled(scored), every, taking_part)
+    return WalkForward(hp.kind, pooled(scored), every, taking_part)
 
 
 def usable(coins: Sequence[Coin], cutoff: dt.date, hp: HyperParameters) -> dict[str, Samples]:
@@ -220,7 +222,7 @@ def between(data: Samples, first: dt.date, until: dt.date) -> Samples:
     )
 
 
-def render(walks: Sequence[Walk]) -> Table:
+def render(walks: Sequence[WalkForward]) -> Table:
     """The table: a row for each network and training set."""
     table = Table("network", "trained on", *(f"h={h}" for h in SHOWN), "mean", "DM at h=1", "p")
     for done in walks:
@@ -235,7 +237,7 @@ def render(walks: Sequence[Walk]) -> Table:
     return table
 
 
-def against_base(done: Walk, pool: str) -> tuple[str, str]:
+def against_base(done: WalkForward, pool: str) -> tuple[str, str]:
     """Diebold-Mariano statistic and p at 1 day against Bitcoin alone; empty where nothing differs."""
     known = done.scored.weights[:, 0] > 0
     test = diebold_mariano((done.losses[pool] - done.losses[BASE])[known, 0], lag=0)

@@ -1,4 +1,4 @@
-"""A crowd on the web app: ``python -m benchmarks.web_many_users --users 100 --seconds 300``.
+"""Many users on the web app: ``python -m benchmarks.web_many_users --users 100 --seconds 300``.
 
 Every user asks again as soon as the answer is there, so as many requests are under way as there are users.
 The askers run on the machine that serves, so every number carries their cost as well.
@@ -28,7 +28,7 @@ PATHS = ("/", "/api/v1/forecast?days=30&model=mlp", "/api/v1/scores?days=7", "/a
 
 
 @dataclass
-class Crowd:
+class LoadResult:
     """What the users saw."""
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -48,9 +48,11 @@ class Crowd:
 class User(threading.Thread):
     """One user on one keep-alive connection."""
 
-    def __init__(self, port: int, number: int, body: dict[str, object], until: float, crowd: Crowd) -> None:
+    def __init__(
+        self, port: int, number: int, body: dict[str, object], until: float, result: LoadResult
+    ) -> None:
         super().__init__(daemon=True)
-        self.port, self.number, self.body, self.until, self.crowd = port, number, body, until, crowd
+        self.port, self.number, self.body, self.until, self.result = port, number, body, until, result
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def run(self) -> None:
@@ -60,8 +62,8 @@ class User(threading.Thread):
                 break
             began = time.monotonic()
             status = self._callback(1 + step % 90) if step % 2 else self._get(PATHS[step // 2 % len(PATHS)])
-            self.crowd.statuses[status] += 1
-            self.crowd.times.setdefault(status, []).append(time.monotonic() - began)
+            self.result.statuses[status] += 1
+            self.result.times.setdefault(status, []).append(time.monotonic() - began)
         self.connection.close()
 
     def _callback(self, days: int) -> int:
@@ -70,7 +72,7 @@ class User(threading.Thread):
             "POST", "/_dash-update-component", json.dumps(self.body | {"inputs": inputs})
         )
         if status == 200 and f"forecast?days={days}&".encode() not in content:
-            self.crowd.wrong.append(f"{days} days: {content[:80]!r}")
+            self.result.wrong.append(f"{days} days: {content[:80]!r}")
         return status
 
     def _get(self, path: str) -> int:
@@ -86,19 +88,19 @@ class User(threading.Thread):
             return 0, b""
 
 
-def press(port: int, users: int, seconds: float) -> Crowd:
+def press(port: int, users: int, seconds: float) -> LoadResult:
     """Let ``users`` ask for ``seconds``."""
     client = Client("127.0.0.1", port)
     body = client.body(14, "ensemble")
     client.close()
-    crowd, began = Crowd(), time.monotonic()
-    threads = [User(port, number, body, began + seconds, crowd) for number in range(users)]
+    result, began = LoadResult(), time.monotonic()
+    threads = [User(port, number, body, began + seconds, result) for number in range(users)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    crowd.seconds = time.monotonic() - began
-    return crowd
+    result.seconds = time.monotonic() - began
+    return result
 
 
 def memory(process: psutil.Process) -> float:
@@ -119,20 +121,22 @@ def main() -> None:
         with serving(scratch) as (port, _, process):
             press(port, given.users, min(60.0, given.seconds / 3))
             marks = [memory(process)]
-            crowd = Crowd()
+            result = LoadResult()
             for _ in range(5):
                 part = press(port, given.users, given.seconds / 5)
-                crowd.statuses += part.statuses
+                result.statuses += part.statuses
                 for status, times in part.times.items():
-                    crowd.times.setdefault(status, []).extend(times)
-                crowd.wrong += part.wrong
-                crowd.seconds += part.seconds
+                    result.times.setdefault(status, []).extend(times)
+                result.wrong += part.wrong
+                result.seconds += part.seconds
                 marks.append(memory(process))
-    total = sum(crowd.statuses.values())
-    print(f"{given.users} users, {crowd.seconds:.0f} s, load average {os.getloadavg()[1]:.1f}")
-    print(f"{total:,} answers, {total / crowd.seconds:.0f} a second, by status {dict(crowd.statuses)}")
-    print(f"for somebody else: {len(crowd.wrong)}")
-    print("p50 / p95 / p99: " + " / ".join(f"{crowd.percentile(p) * 1000:.0f} ms" for p in (0.5, 0.95, 0.99)))
+    total = sum(result.statuses.values())
+    print(f"{given.users} users, {result.seconds:.0f} s, load average {os.getloadavg()[1]:.1f}")
+    print(f"{total:,} answers, {total / result.seconds:.0f} a second, by status {dict(result.statuses)}")
+    print(f"for somebody else: {len(result.wrong)}")
+    print(
+        "p50 / p95 / p99: " + " / ".join(f"{result.percentile(p) * 1000:.0f} ms" for p in (0.5, 0.95, 0.99))
+    )
     print("memory of the largest worker: " + " ".join(f"{mark:.0f}" for mark in marks) + " MB")
 
 

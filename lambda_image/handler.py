@@ -52,13 +52,13 @@ def _handle(event: object, context: Context) -> dict[str, Any]:
         return _obey(config, order, lambda: context.get_remaining_time_in_millis() / 1000)
     except Exception as error:
         missing = {"DayMissing": 1} if order.last_call else {}
-        _record(config, f"{order.day} failed: {error}", missing | {"Failures": 1}, level=logging.ERROR)
+        _log_metrics(config, f"{order.day} failed: {error}", missing | {"Failures": 1}, level=logging.ERROR)
         raise
 
 
 def _obey(config: Config, order: Order, seconds_left: Callable[[], float]) -> dict[str, Any]:
     """Land, launch, report."""
-    landings = _land(config, order, seconds_left)
+    landings = _land_candles(config, order, seconds_left)
     run = _start(config, landings) if order.launch and config.dagster_url else None
     figures = {
         "DayLanded": 1,
@@ -67,7 +67,7 @@ def _obey(config: Config, order: Order, seconds_left: Callable[[], float]) -> di
         "DaysWithoutBars": len(landings.without_bars),
         "RunsLaunched": int(run is not None),
     }
-    _record(config, f"{order.day} landed", figures)
+    _log_metrics(config, f"{order.day} landed", figures)
     return {
         "day": order.day.isoformat(),
         "landed": [day.isoformat() for day in landings.fresh],
@@ -78,7 +78,7 @@ def _obey(config: Config, order: Order, seconds_left: Callable[[], float]) -> di
     }
 
 
-def _land(config: Config, order: Order, seconds_left: Callable[[], float]) -> LandingReport:
+def _land_candles(config: Config, order: Order, seconds_left: Callable[[], float]) -> LandingReport:
     questions = 2  # days, and 4-hour candles
     retry = RetryPolicy(deadline=max(seconds_left() - _KEPT_FOR_DAGSTER, 5.0) / questions)
     source = Binance(config.binance_url, retry=retry, hold_file=_HOLD_FILE)
@@ -125,7 +125,7 @@ def _get_ready() -> None:
         boto3.client("s3")  # reads S3's protocol, which later clients share
 
 
-def _record(config: Config, message: str, figures: dict[str, int], level: int = logging.INFO) -> None:
+def _log_metrics(config: Config, message: str, figures: dict[str, int], level: int = logging.INFO) -> None:
     """Return one line that is log and metrics at once (CloudWatch's embedded metric format)."""
     metric = {
         "Namespace": "BtcAssets",

@@ -29,14 +29,16 @@ def main(target: Path) -> None:
     pages = target / "docs-source"
     shutil.rmtree(pages, ignore_errors=True)
     shutil.copytree(ROOT / "docs", pages, ignore=shutil.ignore_patterns("*.md"))
-    written = {page: relinked((ROOT / source).read_text(), source) for source, page in site().items()}
+    written = {
+        page: relinked((ROOT / source).read_text(), source) for source, page in site_settings().items()
+    }
     for page, text in (written | reference()).items():
         (pages / page).parent.mkdir(parents=True, exist_ok=True)
         (pages / page).write_text(text)
     (target / "zensical.toml").write_text(configuration())
 
 
-def site() -> dict[str, str]:
+def site_settings() -> dict[str, str]:
     """Return the page of every Markdown file that has one, both as paths from their root."""
     documents = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
     return PAGES | {name: name.removeprefix("docs/") for name in documents}
@@ -55,7 +57,7 @@ def relinked(text: str, source: str) -> str:
 
 
 def _moved(source: str, address: str) -> str:
-    pages = site()
+    pages = site_settings()
     path = (ROOT / source).parent.joinpath(address).resolve()
     target = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else address
     if target in pages or (target.startswith("docs/") and path.is_file()):
@@ -88,7 +90,7 @@ def _module(path: Path) -> str:
 
 def configuration() -> str:
     """Return zensical.toml, with the decisions and the pages of the code in its navigation."""
-    records = sorted(page for page in site().values() if page.startswith("decisions/0"))
+    records = sorted(page for page in site_settings().values() if page.startswith("decisions/0"))
     decisions = ["decisions/README.md", *records]
     text = (ROOT / "zensical.toml").read_text().replace('paths = ["."]', f'paths = ["{ROOT}"]')
     text = text.replace('{ "Decisions" = [] }', f'{{ "Decisions" = {_listed(decisions)} }}')

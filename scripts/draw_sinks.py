@@ -54,7 +54,7 @@ def _text(x: int, y: int, words: str, style: str = "") -> str:
     return f'<text x="{x}" y="{y}"{style}>{spans}</text>'
 
 
-def _answer(x: int, y: int, answer: tuple[str, str]) -> str:
+def _draw_answer(x: int, y: int, answer: tuple[str, str]) -> str:
     kind, words = answer
     circle = (
         f'<circle cx="{x + 7}" cy="{y - 5}" r="7" fill="{FILLS[kind]}" stroke="#57606a"><title>{kind}</title>'
@@ -77,7 +77,7 @@ def draw() -> str:
         y = TOP + STEP * number
         parts.append(f'<path d="M16 {y - 10}H{WIDTH - 16}" stroke="#d0d7de"/>')
         parts.append(_text(COLUMNS[0][1], y + 17, name, bold))
-        parts += [_answer(COLUMNS[1][1], y + 17, found), _answer(COLUMNS[2][1], y + 17, dated)]
+        parts += [_draw_answer(COLUMNS[1][1], y + 17, found), _draw_answer(COLUMNS[2][1], y + 17, dated)]
         parts += [_text(COLUMNS[3][1], y + 17, exact), _text(COLUMNS[4][1], y + 17, checked)]
     said = (
         "Filled: yes. Yellow: it depends. Empty: no. Two sinks at once prove both: what was issued, and when."

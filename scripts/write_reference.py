@@ -39,7 +39,8 @@ def _table(spec: TableSpec) -> str:
 def configuration() -> str:
     """Every setting."""
     lines = [
-        "# Configuration\n\nWritten from `btc_assets/settings.py` by `python scripts/write_reference.py`. "
+        "# Configuration\n\n"
+        "Written from `btc_assets/settings/model.py` by `python scripts/write_reference.py`. "
         "Settings are environment variables; an unknown one is refused with the nearest known. "
         "`btc settings` prints them with their values, secrets masked. "
         "`DAGSTER_HOME` and `PORT` mean what they always mean.\n",

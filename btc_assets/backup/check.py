@@ -32,7 +32,7 @@ def examine(folder: Path, specs: Iterable[TableSpec], symbol: str) -> Report:
     return verify(tables, registry, symbol, features=ENGINEERED_FEATURES)
 
 
-def compare(folder: Path, manifest: Manifest, specs: Iterable[TableSpec]) -> Report:
+def check_unpacked(folder: Path, manifest: Manifest, specs: Iterable[TableSpec]) -> Report:
     """Examine what was unpacked and hold it against its list.
 
     Raises:

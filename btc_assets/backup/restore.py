@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from btc_assets.backup.archive import Manifest, read_manifest, unpack
-from btc_assets.backup.check import compare
+from btc_assets.backup.check import check_unpacked
 from btc_assets.backup.make import require_local
 from btc_assets.backup.snapshot import writing
 from btc_assets.contracts import TableSpec
@@ -30,7 +30,7 @@ def check(settings: Settings, archive: Path, specs: Sequence[TableSpec]) -> tupl
     require_same_market(settings, archive)
     with tempfile.TemporaryDirectory(prefix="btc-restore-") as folder:
         manifest = unpack(archive, Path(folder))
-        return manifest, compare(Path(folder), manifest, specs)
+        return manifest, check_unpacked(Path(folder), manifest, specs)
 
 
 def restore(settings: Settings, archive: Path, specs: Sequence[TableSpec]) -> tuple[Manifest, Report]:
@@ -48,7 +48,7 @@ def restore(settings: Settings, archive: Path, specs: Sequence[TableSpec]) -> tu
         _require_empty(place, variable)
     with _beside(root) as stage:
         manifest = unpack(archive, stage)
-        report = compare(stage, manifest, specs)
+        report = check_unpacked(stage, manifest, specs)
         with writing(root):
             if apart and (stage / "dagster").is_dir():
                 _move(stage / "dagster", home)

@@ -26,7 +26,7 @@ from btc_assets.errors import BackupError, CorruptData, StorageError, TableMissi
 from btc_assets.io.files import file_sha256
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.storage.delta.data_files import DataFile
-from btc_assets.storage.delta.log import ENTRY
+from btc_assets.storage.delta.log_entries import ENTRY
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 

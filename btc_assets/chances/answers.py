@@ -18,7 +18,7 @@ CONFIDENCES = (0.95, 0.99)
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class ChanceAnswer:
     """What the paths say to a question; what does not apply is empty.
 
     Attributes:
@@ -40,22 +40,24 @@ class Answer:
         return float(self.by_day[-1]) if len(self.by_day) else None
 
 
-def answer(paths: Paths, question: Question) -> Answer:
+def answer_question(paths: Paths, question: Question) -> ChanceAnswer:
     """Ask ``question`` of ``paths``, which must reach as many days."""
     days = question.days
     close, highest, lowest = paths.close[:days], paths.highest[:days], paths.lowest[:days]
     match question:
         case Close():
-            return Answer(_share((close > question.low) & (close < question.high)))
+            return ChanceAnswer(_share((close > question.low) & (close < question.high)))
         case Touch(price=price):
-            return Answer(_share(highest >= price if price > paths.start else lowest <= price))
+            return ChanceAnswer(_share(highest >= price if price > paths.start else lowest <= price))
         case Stay():
-            return Answer(_share((lowest >= question.low) & (highest <= question.high)))
+            return ChanceAnswer(_share((lowest >= question.low) & (highest <= question.high)))
         case Fall():
             falls = falls_to(paths, question.from_peak)[:days]
-            return Answer(_share(falls >= question.share), {"fall": _quantiles(falls[-1])})
+            return ChanceAnswer(_share(falls >= question.share), {"fall": _quantiles(falls[-1])})
         case Range():
-            return Answer(quantiles={"highest": _quantiles(highest[-1]), "lowest": _quantiles(lowest[-1])})
+            return ChanceAnswer(
+                quantiles={"highest": _quantiles(highest[-1]), "lowest": _quantiles(lowest[-1])}
+            )
         case Worth(amount=amount):
             return _worth(amount * paths.start, amount * close[-1])
 
@@ -80,10 +82,10 @@ def _quantiles(values: Floats) -> list[float]:
     return [float(value) for value in np.quantile(values, LEVELS_SHOWN)]
 
 
-def _worth(now: float, then: Floats) -> Answer:
+def _worth(now: float, then: Floats) -> ChanceAnswer:
     losses = np.sort(now - then)[::-1]
     worst = {confidence: round((1.0 - confidence) * (len(losses) - 1)) for confidence in CONFIDENCES}
-    return Answer(
+    return ChanceAnswer(
         quantiles={"worth": _quantiles(then)},
         at_risk={confidence: float(losses[k]) for confidence, k in worst.items()},
         shortfall={confidence: float(losses[: k + 1].mean()) for confidence, k in worst.items()},

@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
-from btc_assets.chances.answers import answer
+from btc_assets.chances.answers import answer_question
 from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, outcomes, past_frequency
 from btc_assets.chances.paths import COUNT, Paths, shuffled
 from btc_assets.chances.questions import Close, Touch
@@ -61,7 +61,7 @@ def standard_chances(paths: Paths, days: list[int]) -> Floats:
     prices = [(paths.start * (1.0 + move), move > 0) for move in MOVES]
     beyond = [Close(last, low=price) if up else Close(last, high=price) for price, up in prices]
     touch = [Touch(last, price) for price, _ in prices]
-    asked = [[answer(paths, question).by_day[at] for question in kind] for kind in (beyond, touch)]
+    asked = [[answer_question(paths, question).by_day[at] for question in kind] for kind in (beyond, touch)]
     return np.asarray(asked).transpose(0, 2, 1)
 
 

@@ -27,7 +27,7 @@ def backup(
     from btc_assets.cli.tables import all_tables
 
     manifest = make(load(), out, list(all_tables().values()), even_if_damaged=even_if_damaged)
-    typer.echo(f"{out}: {_describe(manifest)}, {out.stat().st_size / 1e6:,.1f} MB packed")
+    typer.echo(f"{out}: {_in_words(manifest)}, {out.stat().st_size / 1e6:,.1f} MB packed")
     typer.echo(manifest.verdict)
     if manifest.databases == 0:
         typer.echo(
@@ -56,12 +56,12 @@ def restore(
     act = restoring.check if check else restoring.restore
     manifest, report = act(settings, archive, specs)
     done = "sound" if check else f"restored to {settings.root}"
-    typer.echo(f"{archive}: {done}; {_describe(manifest)}, made {manifest.made_at}")
+    typer.echo(f"{archive}: {done}; {_in_words(manifest)}, made {manifest.made_at}")
     typer.echo(report.line())
     raise typer.Exit(0 if report.ok else 1)
 
 
-def _describe(manifest: Manifest) -> str:
+def _in_words(manifest: Manifest) -> str:
     label = "SIMULATED market, " if manifest.simulated else ""
     return (
         f"{label}{manifest.symbol}, {len(manifest.tables)} tables, {len(manifest.models)} vintages, "

@@ -35,10 +35,10 @@ def chance(
     ] = False,
 ) -> None:
     """Say how likely something is: chance above 100000 --by 2026-12-25, chance touch -10% --days 30."""
-    from btc_assets.chances.answers import answer
+    from btc_assets.chances.answers import answer_question
     from btc_assets.chances.paths import forecast_paths
     from btc_assets.chances.questions import positional, question
-    from btc_assets.chances.words import facts, sentence
+    from btc_assets.chances.sentences import facts, sentence
     from btc_assets.contracts import QUANTILES, RAW_KLINES
     from btc_assets.factory import open_pair
     from btc_assets.market.calendar import DAY
@@ -52,7 +52,7 @@ def chance(
     klines = open_pair(settings).read(RAW_KLINES, end=origin + DAY).filter(symbol=settings.symbol)
     made = forecast_paths(klines, origin, rows.sort("horizon").select(QUANTILES).to_numpy())
     asked = question(parts, origin, made.start)
-    found = answer(made, asked)
+    found = answer_question(made, asked)
     if as_json:
         fixed = {
             name: str(first[name]) for name in ("symbol", "model", "origin_date", "vintage", "issued_at")

@@ -79,16 +79,16 @@ def blocks(present: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
     return found
 
 
-def due_day(now: dt.datetime, patience: dt.timedelta) -> dt.date:
-    """Return the newest day that must be there at ``now``: it closed at least ``patience`` ago."""
-    return last_closed_day(now - patience)
+def due_day(now: dt.datetime, allowed: dt.timedelta) -> dt.date:
+    """Return the newest day that must be there at ``now``: it closed at least ``allowed`` ago."""
+    return last_closed_day(now - allowed)
 
 
-def age_of(newest: dt.date | None, now: dt.datetime, patience: dt.timedelta) -> Age:
+def age_of(newest: dt.date | None, now: dt.datetime, allowed: dt.timedelta) -> Age:
     """Name the age of a table whose newest day is ``newest``: late as soon as a later day is due."""
     if newest is None:
         return Age.NONE
-    late = now - closes_at(newest) - DAY - patience
+    late = now - closes_at(newest) - DAY - allowed
     if late < dt.timedelta(0):
         return Age.FRESH
     return Age.LATE if late <= VERY_LATE else Age.VERY_LATE

@@ -54,8 +54,8 @@ def _clock(source: KlineSource, clock: dt.datetime, ours: dt.datetime) -> Findin
 
 
 def _offered(newest: dt.date | None, site: Surroundings) -> Finding:
-    patience = dt.timedelta(hours=site.settings.stale_after_hours)
-    due = due_day(site.now(), patience)
+    allowed = dt.timedelta(hours=site.settings.stale_after_hours)
+    due = due_day(site.now(), allowed)
     if newest is None:
         detail = f"the source offers no closed candle of {site.settings.symbol} in the last {LOOKBACK} days"
         return Finding("offered_candle", State.LATE, detail)

@@ -87,8 +87,8 @@ def examine_all_models(site: Surroundings) -> list[Finding]:
 
 def examine_days(site: Surroundings) -> list[Finding]:
     """Examine the days: finding ``days`` of all tables, then one of each table, ``days of NAME``."""
-    patience = dt.timedelta(hours=site.settings.stale_after_hours)
-    due = due_day(site.now(), patience)
+    allowed = dt.timedelta(hours=site.settings.stale_after_hours)
+    due = due_day(site.now(), allowed)
     found = table_days(site.tables, site.settings.symbol, due)
     return [days_finding(found, due), *map(table_finding, found.values())]
 

@@ -49,7 +49,7 @@ class Issued:
         """List the origins with ``outcome``, in order."""
         return sorted(origin for origin, found in self.outcomes.items() if found == outcome)
 
-    def describe(self) -> str:
+    def in_words(self) -> str:
         """Say what happened, in words."""
         counts: dict[str, int] = {}
         for outcome in self.outcomes.values():

@@ -125,7 +125,7 @@ def _decide(chain: Chain, proposal: Proposal) -> tuple[dict[dt.date, Outcome], l
         elif before and before.kind in IN_TIME:
             outcomes[origin] = "kept"
         else:
-            record = _record(proposal, chain, origin, before, seq + 1, previous)
+            record = _make_record(proposal, chain, origin, before, seq + 1, previous)
             assert record.kind != "genesis"
             outcomes[origin] = "replaced" if before else record.kind
             seq, previous = record.seq, record.sha256()
@@ -133,7 +133,7 @@ def _decide(chain: Chain, proposal: Proposal) -> tuple[dict[dt.date, Outcome], l
     return outcomes, records
 
 
-def _record(
+def _make_record(
     proposal: Proposal, chain: Chain, origin: dt.date, before: Entry | None, seq: int, previous: str
 ) -> IssueRecord:
     """Return the record of ``origin``, at place ``seq``, after the one that hashes to ``previous``."""

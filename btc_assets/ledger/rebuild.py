@@ -66,7 +66,7 @@ class Rebuilt:
     def lines(self) -> Iterator[str]:
         """Say what was found, in words."""
         said = {True: "as recorded", False: "NOT as recorded", None: "not in the record"}
-        yield f"{self.record.describe()}, issued {self.record.issued_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"{self.record.in_words()}, issued {self.record.issued_at:%Y-%m-%d %H:%M:%S} UTC"
         ours = code_version()
         yield f"code: {self.record.code_version}" + (
             "" if ours == self.record.code_version else f", here {ours}"
@@ -105,7 +105,7 @@ def rebuild(
         LedgerError: the origin has no record, or its record names no vintage.
         BadModel: a vintage is not what was recorded.
     """
-    record = _record(tables, symbol, origin)
+    record = _newest_record(tables, symbol, origin)
     refs = [ModelRef(*model) for model in record.models()]
     everything = {series.name: versions(tables, symbol, series, end=origin + DAY) for series in SERIES}
     seen = known_at(everything, record.issued_at)
@@ -137,7 +137,7 @@ def rebuild(
     )
 
 
-def _record(tables: TableStore, symbol: str, origin: dt.date) -> IssueRecord:
+def _newest_record(tables: TableStore, symbol: str, origin: dt.date) -> IssueRecord:
     record = current(read_records(tables, symbol)).get(origin)
     if record is None:
         raise LedgerError(
@@ -145,7 +145,7 @@ def _record(tables: TableStore, symbol: str, origin: dt.date) -> IssueRecord:
         )
     if not record.vintages:
         raise LedgerError(
-            f"{record.describe()} is of a forecast older than the chain, made by a vintage it does not know"
+            f"{record.in_words()} is of a forecast older than the chain, made by a vintage it does not know"
         )
     return record
 
@@ -156,7 +156,7 @@ def _opened(registry: ModelRegistry, ref: ModelRef, record: IssueRecord) -> Pred
     manifest = read_manifest(folder, ref.manifest_sha256)
     if not is_of_this_code(manifest):
         raise LedgerError(
-            f"{record.describe()} was computed by {ref.name} {ref.vintage} of release "
+            f"{record.in_words()} was computed by {ref.name} {ref.vintage} of release "
             f"{manifest.get('package')}, which can rebuild it; {__version__} cannot. `btc verify` compares "
             "what is stored with the record"
         )

@@ -143,7 +143,7 @@ class IssueRecord:
                 vintage = VintageId(dt.date.fromisoformat(entry["vintage"]), int(entry["revision"]))
                 yield str(entry["model"]), vintage, str(entry["manifest_sha256"])
 
-    def describe(self) -> str:
+    def in_words(self) -> str:
         """Name this record for a person."""
         return f"record {self.seq} ({self.kind}, origin {self.origin_date})"
 

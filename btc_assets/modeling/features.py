@@ -34,7 +34,7 @@ class Feature:
 
 
 def _volatility(days: int) -> Feature:
-    def compute(h: History) -> Floats:
+    def ratio(h: History) -> Floats:
         return np.asarray(
             0.5 * np.log(window_mean(h.range_variance, days) / window_mean(h.range_variance, YEAR))
         )
@@ -45,7 +45,7 @@ def _volatility(days: int) -> Feature:
         YEAR,
         "high, low",
         f"volatility of the last {days} day{'s' if days > 1 else ''} against the last year's",
-        compute,
+        ratio,
     )
 
 

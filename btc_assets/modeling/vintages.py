@@ -155,7 +155,7 @@ class VintageBook:
         symbol = self._anchors.history.symbol
         found = [(origin, self.in_force(kind, origin)) for origin in origins]
         return pl.DataFrame(
-            [(symbol, kind, day, *_identity(v.ref), v.action, v.reason) for day, v in found],
+            [(symbol, kind, day, *_key_of(v.ref), v.action, v.reason) for day, v in found],
             schema=VINTAGES_IN_FORCE.schema,
             orient="row",
         )
@@ -218,7 +218,7 @@ def _remove_scratch() -> None:
                 shutil.rmtree(path)
 
 
-def _identity(ref: ModelRef) -> tuple[dt.date, int, str]:
+def _key_of(ref: ModelRef) -> tuple[dt.date, int, str]:
     return ref.vintage.cutoff, ref.vintage.revision, ref.manifest_sha256
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from btc_assets.notifications.message import Channel, Message
-from btc_assets.settings import Settings
+from btc_assets.settings import Settings, split
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Log:
 def open_channels(settings: Settings) -> list[Channel]:
     """Return the channels that the settings list; nothing is connected to before it is used."""
     channels: list[Channel] = []
-    for name in Settings.split(settings.notify):
+    for name in split(settings.notify):
         if name == "mail":
             from btc_assets.notifications.mail import Mail
 

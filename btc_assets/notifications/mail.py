@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from btc_assets.errors import NotDelivered
 from btc_assets.notifications.message import TIMEOUT, Message
-from btc_assets.settings import Settings
+from btc_assets.settings import Settings, split
 
 
 class Mail:
@@ -27,7 +27,7 @@ class Mail:
         self._user = settings.notify_smtp_user
         self._password = settings.notify_smtp_password
         self._sender = settings.notify_from
-        self._to = Settings.split(settings.notify_to)
+        self._to = split(settings.notify_to)
 
     def send(self, message: Message) -> None:
         """Send it; of several recipients all must be accepted."""

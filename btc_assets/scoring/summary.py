@@ -118,7 +118,7 @@ def _far(scores: pl.DataFrame, reference: str) -> list[str]:
     lines = ["", "Further ahead; few outcomes lie apart, that is, do not overlap", head, "-" * len(head)]
     for row in table.iter_rows(named=True):
         model, horizon = row["model"], row["horizon"]
-        found = "reference" if model == reference else describe(
+        found = "reference" if model == reference else comparison_in_words(
             against(scores, model, reference, horizon), reference
         )  # fmt: skip
         lines.append(
@@ -130,11 +130,13 @@ def _far(scores: pl.DataFrame, reference: str) -> list[str]:
 
 def _against_reference(scores: pl.DataFrame, model: str, reference: str) -> str:
     return (
-        "reference" if model == reference else describe(against_overall(scores, model, reference), reference)
+        "reference"
+        if model == reference
+        else comparison_in_words(against_overall(scores, model, reference), reference)
     )
 
 
-def describe(found: Comparison, reference: str) -> str:
+def comparison_in_words(found: Comparison, reference: str) -> str:
     """Write a comparison with ``reference`` in words."""
     if found.verdict == "too few to tell":
         return f"too few to tell: {found.independent} independent origins, {INDEPENDENT} are needed"

@@ -67,7 +67,7 @@ def copy_table(src: TableStore, dst: TableStore, spec: TableSpec, progress: Prog
     for start, end in _years(days[spec.day]):
         rows = src.read(spec, start=start, end=end)
         receipt = dst.upsert(spec, rows)
-        _compare(spec, rows, dst.read(spec, start=start, end=end), f"between {start} and {end}")
+        _check_copy(spec, rows, dst.read(spec, start=start, end=end), f"between {start} and {end}")
         done += rows.height
         progress(Step(spec.name, done, total, receipt.inserted + receipt.updated))
     there = dst.read(spec, columns=[spec.day]).height
@@ -117,7 +117,7 @@ def content_sha256(spec: TableSpec, rows: pl.DataFrame) -> str:
     return sha.hexdigest()
 
 
-def _compare(spec: TableSpec, copied: pl.DataFrame, found: pl.DataFrame, where: str) -> None:
+def _check_copy(spec: TableSpec, copied: pl.DataFrame, found: pl.DataFrame, where: str) -> None:
     if found.height != copied.height:
         raise StorageError(
             f"table {spec.name}: {found.height} rows {where} in the destination, {copied.height} in the "

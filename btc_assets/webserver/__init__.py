@@ -1,1 +1,1 @@
-"""Dagster's webserver behind a guard, so that no other web page drives it through the operator's browser."""
+"""Dagster's webserver behind a filter, so that no other web page drives it through the operator's browser."""

@@ -1,4 +1,4 @@
-"""``python -m btc_assets.webserver`` is ``dagster-webserver`` behind the guard; the options are the same."""
+"""``python -m btc_assets.webserver`` is ``dagster-webserver`` behind the filter; the options are the same."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dagster_webserver import app, cli
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 
-from btc_assets.settings import Settings, load
-from btc_assets.webserver.middleware import Guard
+from btc_assets.settings import load, split
+from btc_assets.webserver.middleware import CrossSiteFilter
 
 
-class GuardedWebserver(DagsterWebserver):  # type: ignore[type-arg]
-    """Dagster's webserver, every request of which goes through the guard first."""
+class FilteredWebserver(DagsterWebserver):  # type: ignore[type-arg]
+    """Dagster's webserver, every request of which goes through the filter first."""
 
     def build_middleware(self) -> list[Middleware]:
-        """Put the guard before Dagster's own middleware."""
-        hosts = Settings.split(load().dagster_hosts)
-        return [Middleware(Guard, hosts=hosts), *super().build_middleware()]
+        """Put the filter before Dagster's own middleware."""
+        hosts = split(load().dagster_hosts)
+        return [Middleware(CrossSiteFilter, hosts=hosts), *super().build_middleware()]
 
 
 def main() -> None:
     """Run Dagster's command with our webserver in place of its own."""
-    vars(app)["DagsterWebserver"] = GuardedWebserver
+    vars(app)["DagsterWebserver"] = FilteredWebserver
     cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
 
 

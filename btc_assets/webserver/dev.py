@@ -1,4 +1,4 @@
-"""``python -m btc_assets.webserver.dev`` is ``dagster dev`` with the guarded webserver; same options."""
+"""``python -m btc_assets.webserver.dev`` is ``dagster dev`` with the filtered webserver; same options."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def main() -> None:
     """Run Dagster's command; where it starts the module of its webserver, start ours."""
     start = vars(dev)["open_ipc_subprocess"]
 
-    def start_guarded(parts: list[str], **kwargs: Any) -> Any:
+    def start_filtered(parts: list[str], **kwargs: Any) -> Any:
         return start([__package__ if part == WEBSERVER else part for part in parts], **kwargs)
 
-    vars(dev)["open_ipc_subprocess"] = start_guarded
+    vars(dev)["open_ipc_subprocess"] = start_filtered
     dev.dev_command(prog_name="python -m btc_assets.webserver.dev")
 
 

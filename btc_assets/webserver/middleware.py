@@ -21,7 +21,7 @@ RESERVED = (".localhost", ".internal", ".local", ".home.arpa")
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-class Guard:
+class CrossSiteFilter:
     """ASGI middleware that lets through what the UI itself, or a program that is no browser, asks for."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:

@@ -11,7 +11,7 @@ from flask import Response
 
 from btc_assets.chances.paths import Paths
 from btc_assets.chances.questions import ImpossibleQuestion
-from btc_assets.chances.words import facts
+from btc_assets.chances.sentences import facts
 from btc_assets.contracts import HORIZONS
 from btc_assets.errors import ModelError, StorageError
 from btc_dash.api.models import Chance, ChanceRecord

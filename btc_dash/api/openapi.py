@@ -30,14 +30,14 @@ _FAILURES = {
 
 
 @cache
-def document() -> Schema:
+def openapi_document() -> Schema:
     """Return the whole document, OpenAPI 3.1."""
     bodies: list[type[BaseModel]] = [Forecast, Chance, Scores, Health, Problem]
     _, schemas = models_json_schema([(body, "serialization") for body in bodies], ref_template=_REF)
-    forecast = {"200": _answer(Forecast, csv=True), **_failures(400, 404, 429, 503)}
-    chance = {"200": _answer(Chance), **_failures(400, 404, 429, 503)}
-    paths = {"200": _files(), **_failures(400, 404, 429, 503)}
-    scores = {"200": _answer(Scores), **_failures(400, 503)}
+    forecast = {"200": _body_response(Forecast, csv=True), **_failures(400, 404, 429, 503)}
+    chance = {"200": _body_response(Chance), **_failures(400, 404, 429, 503)}
+    paths = {"200": _file_response(), **_failures(400, 404, 429, 503)}
+    scores = {"200": _body_response(Scores), **_failures(400, 503)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,7 +52,9 @@ def document() -> Schema:
             "/api/v1/chance": _get("chance", Chance, _parameters(ChanceRequest), chance),
             "/api/v1/paths": _get("paths", PathsRequest, _parameters(PathsRequest), paths),
             "/api/v1/scores": _get("scores", Scores, _parameters(RecordQuestion), scores),
-            "/api/v1/health": _get("health", Health, [], {"200": _answer(Health), "503": _answer(Health)}),
+            "/api/v1/health": _get(
+                "health", Health, [], {"200": _body_response(Health), "503": _body_response(Health)}
+            ),
         },
         "components": {"schemas": schemas["$defs"]},
     }
@@ -80,14 +82,14 @@ def _parameters(query: type[BaseModel]) -> list[Schema]:
     ]  # fmt: skip
 
 
-def _answer(body: type[BaseModel], csv: bool = False) -> Schema:
+def _body_response(body: type[BaseModel], csv: bool = False) -> Schema:
     content = {"application/json": {"schema": {"$ref": _REF.format(model=body.__name__)}}}
     text = {"text/csv": {"schema": {"type": "string"}}} if csv else {}
     headers = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
     return {"description": (body.__doc__ or "").rstrip("."), "content": content | text, "headers": headers}
 
 
-def _files() -> Schema:
+def _file_response() -> Schema:
     content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PATH_TYPES.values()}
     headers = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
     return {"description": "Paths of closes, highs and lows (USDT)", "content": content, "headers": headers}

@@ -15,7 +15,7 @@ from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
 from btc_dash.api.chances import chance_answer, paths_answer
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
-from btc_dash.api.openapi import document
+from btc_dash.api.openapi import openapi_document
 from btc_dash.api.replies import as_json, bad, cached, given, unavailable
 from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Context
@@ -44,7 +44,7 @@ def register(server: Flask, context: Context) -> None:
         lambda: paths_answer(context),
         lambda: _scores(context),
         lambda: _health(context),
-        lambda: cached(json.dumps(document(), separators=(",", ":")), "application/json", 3600, {}),
+        lambda: cached(json.dumps(openapi_document(), separators=(",", ":")), "application/json", 3600, {}),
     )
     for address, view in zip(ADDRESSES, views, strict=True):
         server.add_url_rule(address, address, view, methods=["GET"], provide_automatic_options=False)
@@ -68,12 +68,12 @@ def _unknown_address(rest: str = "") -> Response:
     return problem(404, "No such address", f"The API has no such address; {hint}")
 
 
-def pictures(server: Flask, context: Context) -> None:
+def register_pictures(server: Flask, context: Context) -> None:
     """Attach the pictures of model cards; only known vintages and files have an address."""
 
     def picture(model: str, vintage: str, name: str) -> Response:
         period = context.cards.find(model, vintage)
-        card = context.cards.card(period) if period else None
+        card = context.cards.read(period) if period else None
         if card is None or name not in card.pictures:
             return problem(404, "Not found", "There is no such picture.")
         response = Response(card.pictures[name], mimetype="image/png")
@@ -181,7 +181,9 @@ def _score(context: Context, row: Mapping[str, Any], question: RecordQuestion, j
 
 def _judged(context: Context, model: str, question: RecordQuestion) -> dict[str, Any]:
     """Return what the page says of the same forecasts: against the random walk, and of drift."""
-    found = track_record.compare(context.cache, model, question.days, question.kind).get("random_walk")
+    found = track_record.compare_with_rivals(context.cache, model, question.days, question.kind).get(
+        "random_walk"
+    )
     drift = calibration.drift(context.cache, model, question.days).verdict
     if found is None:
         return {"drift": drift}

@@ -2,7 +2,7 @@
 (function () {
   var CALLBACK = /\/_dash-update-component$/;
   var EVERY = 2000; // ms between two tries
-  var PATIENCE = 8000; // ms without an answer before it is said that there is none
+  var TIMEOUT = 8000; // ms without an answer before it is said that there is none
   var ask = window.fetch.bind(window);
   var coming = null; // a promise that is kept when the server answers again
 
@@ -28,7 +28,7 @@
 
   window.fetch = function (address, options) {
     if (!CALLBACK.test(String(address.url || address).split("?")[0])) return ask(address, options);
-    var slow = setTimeout(function () { answers().then(function (well) { if (!well) back(); }); }, PATIENCE);
+    var slow = setTimeout(function () { answers().then(function (well) { if (!well) back(); }); }, TIMEOUT);
     function again() { return back().then(function () { return window.fetch(address, options); }); }
     return ask(address, options).then(
       function (found) { clearTimeout(slow); return gone(found) ? again() : found; },

@@ -22,7 +22,7 @@ from btc_dash.charts.base import (
     plain,
     y_axis,
 )
-from btc_dash.data.market import Forecast, History
+from btc_dash.data.market import DailyCandles, Forecast
 from btc_dash.text.formatting import day, days, model, usd
 
 BANDS = ((0.025, 0.975, "95 %", 0.15), (0.1, 0.9, "80 %", 0.2), (0.25, 0.75, "50 %", 0.3))
@@ -36,9 +36,9 @@ _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
 
 
 def fan_figure(
-    past: History,
+    past: DailyCandles,
     forecast: Forecast,
-    after: History,
+    after: DailyCandles,
     view: str,
     provisional: bool = False,
     price: float | None = None,
@@ -67,7 +67,7 @@ def fan_figure(
     return {"data": traces, "layout": drawn}
 
 
-def _fan(past: History, forecast: Forecast) -> list[Trace]:
+def _fan(past: DailyCandles, forecast: Forecast) -> list[Trace]:
     """Return the bands and the median, starting at the last close so that the fan has a tip."""
     tip = past.closes[-1]
     shown = [past.dates[-1], *forecast.targets]
@@ -81,11 +81,11 @@ def _fan(past: History, forecast: Forecast) -> list[Trace]:
     return [*traces, median]
 
 
-def _closes(past: History) -> Trace:
+def _closes(past: DailyCandles) -> Trace:
     return line(past.dates, past.closes, "close", "price", INK, _MONEY)
 
 
-def _candles(past: History) -> Trace:
+def _candles(past: DailyCandles) -> Trace:
     """Draw candles that do not rely on colour: rising days are hollow, falling days are filled."""
     frame = past.frame
     return {
@@ -100,12 +100,12 @@ def _candles(past: History) -> Trace:
     }
 
 
-def _what_happened(past: History, after: History) -> Trace:
+def _what_happened(past: DailyCandles, after: DailyCandles) -> Trace:
     shown, closes = [past.dates[-1], *after.dates], [past.closes[-1], *after.closes]
     return line(shown, closes, "what happened", "actual", ACTUAL, _MONEY, width=2.5)
 
 
-def _layout(past: History, forecast: Forecast, label: str) -> Figure:
+def _layout(past: DailyCandles, forecast: Forecast, label: str) -> Figure:
     origin = past.dates[-1]
     span = (forecast.targets[-1] - past.dates[0]).days
     start, end = past.dates[0], forecast.targets[-1] + dt.timedelta(days=max(1, round(span * 0.02)))
@@ -124,7 +124,7 @@ def _layout(past: History, forecast: Forecast, label: str) -> Figure:
     )
 
 
-def _meta(past: History, forecast: Forecast, name: str) -> dict[str, str]:
+def _meta(past: DailyCandles, forecast: Forecast, name: str) -> dict[str, str]:
     """Name a downloaded picture, and say in a line what it shows."""
     origin, count = past.dates[-1], len(forecast.targets)
     return {
@@ -133,7 +133,7 @@ def _meta(past: History, forecast: Forecast, name: str) -> dict[str, str]:
     }
 
 
-def _over(past: History, over: Forecast) -> list[Trace]:
+def _over(past: DailyCandles, over: Forecast) -> list[Trace]:
     """Draw the edges of the 80 % range of another forecast, dashed."""
     tip, shown = past.closes[-1], [past.dates[-1], *over.targets]
     name = f"{model(over.model)}, 80 %"
@@ -151,7 +151,7 @@ def _log_ticks(prices: list[float]) -> list[float]:
     return [n * 10.0**power for power in powers for n in steps if low <= n * 10.0**power <= high]
 
 
-def _price_axis(past: History, forecast: Forecast) -> dict[str, object]:
+def _price_axis(past: DailyCandles, forecast: Forecast) -> dict[str, object]:
     """Dollars; over years in equal steps of growth, or early years would be flat."""
     if len(past.dates) <= _LOG_FROM:
         return y_axis()

@@ -24,7 +24,7 @@ from btc_dash.charts.base import (
     x_axis,
     y_axis,
 )
-from btc_dash.data.market import History
+from btc_dash.data.market import DailyCandles
 from btc_dash.data.track_record import BINS, COVERAGES
 
 _SAME = 1e-5
@@ -37,7 +37,7 @@ _CHANCE = "rgba(138,132,124,0.18)"
 _RANGE = "$%{customdata:,.0f} – $%{y:,.0f}<extra>%{fullData.name}</extra>"
 
 
-def hindsight_figure(rows: pl.DataFrame, actual: History) -> Figure:
+def hindsight_figure(rows: pl.DataFrame, actual: DailyCandles) -> Figure:
     """Return what was said for each day, that many days before, and what happened; ``rows`` are not empty."""
     days = rows["target_date"].to_list()
     said = band(days, rows["q100"].to_list(), rows["q900"].to_list(), "80 % range", "band80", 0.3, _RANGE)

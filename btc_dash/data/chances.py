@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 from cachetools import LRUCache
 
-from btc_assets.chances.answers import Answer, answer
+from btc_assets.chances.answers import ChanceAnswer, answer_question
 from btc_assets.chances.outcomes import AHEAD
 from btc_assets.chances.paths import COUNT, Paths, forecast_paths
 from btc_assets.chances.questions import Close, Question, question
@@ -56,7 +56,7 @@ class Chance:
     """An answered question; ``record`` is how answers of about this chance did, None where none matured."""
 
     question: Question
-    answer: Answer
+    answer: ChanceAnswer
     origin: dt.date
     start: float
     record: Tenth | None
@@ -73,7 +73,7 @@ def ask(
     """
     paths = maker.paths(forecast, client)
     asked = question(values, forecast.origin, paths.start)
-    found = answer(paths, asked)
+    found = answer_question(paths, asked)
     record = None if found.chance is None else such_answers(cache, forecast.model, asked, found.chance)
     return Chance(asked, found, forecast.origin, paths.start, record)
 

@@ -13,7 +13,7 @@ from btc_assets.market.calendar import DAY
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache
 from btc_dash.data.context import Context
-from btc_dash.data.market import Forecast, History
+from btc_dash.data.market import DailyCandles, Forecast
 from btc_dash.data.on_demand import UnknownVintage
 from btc_dash.data.query import SPANS, Question, parse
 
@@ -32,8 +32,8 @@ class ForecastResult:
     question: Question
     forecast: Forecast
     whole: Forecast
-    past: History
-    after: History
+    past: DailyCandles
+    after: DailyCandles
     travelled: bool
     symbol: str
     over: Forecast | None = None
@@ -123,7 +123,7 @@ def _over(context: Context, a: ForecastResult, client: str) -> Forecast | None:
 
 
 def _from_close(
-    context: Context, question: Question, client: str, candles: History, newest: dt.date
+    context: Context, question: Question, client: str, candles: DailyCandles, newest: dt.date
 ) -> ForecastResult | NoForecast:
     origin = question.as_of or newest
     if candles.close_on(origin) is None:
@@ -136,7 +136,7 @@ def _from_close(
             return NoForecast("No such vintage", str(error))
         except ModelError as error:
             return _cannot(question.model, origin, error)
-    return _answer(context, question, forecast, candles, travelled=origin != newest)
+    return _result(context, question, forecast, candles, travelled=origin != newest)
 
 
 def _without_prices(cache: TableCache) -> NoForecast:
@@ -152,7 +152,7 @@ def _without_prices(cache: TableCache) -> NoForecast:
 
 
 def _from_now(
-    context: Context, question: Question, client: str, candles: History
+    context: Context, question: Question, client: str, candles: DailyCandles
 ) -> ForecastResult | NoForecast:
     """Compute from the running day as it stands: provisional, computed, never part of the record."""
     try:
@@ -168,11 +168,11 @@ def _from_now(
     except ModelError as error:
         return _cannot(question.model, candles.dates[-1] + DAY, error)
     seen = candles.with_running(quote.candle)
-    return replace(_answer(context, question, forecast, seen, travelled=False), quoted_at=quote.at)
+    return replace(_result(context, question, forecast, seen, travelled=False), quoted_at=quote.at)
 
 
-def _answer(
-    context: Context, question: Question, whole: Forecast, candles: History, travelled: bool
+def _result(
+    context: Context, question: Question, whole: Forecast, candles: DailyCandles, travelled: bool
 ) -> ForecastResult:
     forecast = whole.first(question.days)
     origin, span = forecast.origin, SPANS[question.span]

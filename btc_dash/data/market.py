@@ -34,7 +34,7 @@ _CANDLE = ["date", "open", "high", "low", "close"]
 
 
 @dataclass(frozen=True)
-class History:
+class DailyCandles:
     """Daily candles in order: columns date, open, high, low, close (USDT)."""
 
     frame: pl.DataFrame
@@ -42,7 +42,7 @@ class History:
     closes: list[float]
 
     @classmethod
-    def of(cls, frame: pl.DataFrame) -> History:
+    def of(cls, frame: pl.DataFrame) -> DailyCandles:
         """Wrap a frame of candles sorted by date."""
         return cls(frame, frame["date"].to_list(), frame["close"].to_list())
 
@@ -51,18 +51,18 @@ class History:
         at = bisect.bisect_left(self.dates, day)
         return self.closes[at] if at < len(self.dates) and self.dates[at] == day else None
 
-    def window(self, start: dt.date, end: dt.date) -> History:
+    def window(self, start: dt.date, end: dt.date) -> DailyCandles:
         """Return the candles of [start, end)."""
         low, high = bisect.bisect_left(self.dates, start), bisect.bisect_left(self.dates, end)
-        return History(self.frame[low:high], self.dates[low:high], self.closes[low:high])
+        return DailyCandles(self.frame[low:high], self.dates[low:high], self.closes[low:high])
 
-    def with_running(self, candle: Kline) -> History:
+    def with_running(self, candle: Kline) -> DailyCandles:
         """Return the same, ending on a candle that is not final."""
         before = self.window(self.dates[0], candle.date)
         row = pl.DataFrame(
             [{name: getattr(candle, name) for name in before.frame.columns}], before.frame.schema
         )
-        return History.of(before.frame.vstack(row))
+        return DailyCandles.of(before.frame.vstack(row))
 
     @property
     def newest(self) -> dt.date | None:
@@ -125,9 +125,9 @@ class Forecast:
         return 1 - (LEVELS[at - 1] + share * (LEVELS[at] - LEVELS[at - 1]))
 
 
-def history(cache: TableCache) -> History:
+def history(cache: TableCache) -> DailyCandles:
     """Return all candles."""
-    return cache.keep(RAW_KLINES, "history", lambda: History.of(cache.read(RAW_KLINES, _CANDLE)))
+    return cache.keep(RAW_KLINES, "history", lambda: DailyCandles.of(cache.read(RAW_KLINES, _CANDLE)))
 
 
 def pairs(cache: TableCache) -> list[str]:

@@ -60,7 +60,7 @@ class ModelCards:
         known = self.periods(model)
         return next((r for r in known if name is None or str(r.vintage) == name), None)
 
-    def card(self, period: VintagePeriod) -> ModelCard | None:
+    def read(self, period: VintagePeriod) -> ModelCard | None:
         """Read the vintage's card, None where the registry does not have it or it is not sound."""
         try:
             return self._load(period)

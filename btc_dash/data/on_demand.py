@@ -71,7 +71,7 @@ class Forecaster:
         """
         named = (model, vintage) if vintage else None
         key = (origin, self._versions(), 0.0, named)
-        return self._answer(key, client, lambda: self._from_close(origin, named))[model]
+        return self._keep(key, client, lambda: self._from_close(origin, named))[model]
 
     def forecast_now(self, model: str, quote: Quote, client: str, vintage: str | None = None) -> Forecast:
         """Return the same from the running day as it was seen; provisional, like its candle.
@@ -81,7 +81,7 @@ class Forecaster:
         """
         named = (model, vintage) if vintage else None
         key = (quote.candle.date, self._versions(), quote.candle.close, named)
-        return self._answer(key, client, lambda: self._from_now(quote, named))[model]
+        return self._keep(key, client, lambda: self._from_now(quote, named))[model]
 
     def width_parts(self, model: str, origin: dt.date, client: str) -> dict[str, Floats]:
         """Take the width of the forecast of ``model`` from ``origin`` apart; see ``modeling.width``.
@@ -102,7 +102,7 @@ class Forecaster:
                 self._parts[key] = width_parts(state, networks, model)
         return self._parts[key]
 
-    def _answer(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
+    def _keep(self, key: Key, client: str, make: Callable[[], dict[str, Forecast]]) -> dict[str, Forecast]:
         """Return what is kept under ``key``, or what ``make`` gives, at ``client``'s cost."""
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
@@ -124,7 +124,7 @@ class Forecaster:
         if market.history(self._cache).close_on(origin) is None:
             raise NotEnoughHistory(f"there is no candle of {origin}")
         candles = market.candles(self._cache)
-        return self._compute(candles, _completed(market.features(self._cache), candles), origin, named)
+        return self._forecasts(candles, _completed(market.features(self._cache), candles), origin, named)
 
     def _from_now(self, quote: Quote, named: tuple[str, str] | None) -> dict[str, Forecast]:
         from btc_assets.storage.bitemporal import klines_frame
@@ -133,9 +133,9 @@ class Forecaster:
         closed = market.candles(self._cache).filter(before)
         candles = closed.vstack(klines_frame([quote.candle], quote.at).select(closed.columns))
         features = _completed(market.features(self._cache).filter(before), candles)
-        return self._compute(candles, features, quote.candle.date, named)
+        return self._forecasts(candles, features, quote.candle.date, named)
 
-    def _compute(
+    def _forecasts(
         self, candles: pl.DataFrame, features: pl.DataFrame, origin: dt.date, named: tuple[str, str] | None
     ) -> dict[str, Forecast]:
         from btc_assets.modeling.forecast import quantiles

@@ -75,6 +75,6 @@ def running_day(settings: Settings) -> RunningDay:
 
         hold_file = settings.cache_dir / "binance-hold.json"
         exchange = Binance(settings.binance_url, retry=RetryPolicy(deadline=DEADLINE), hold_file=hold_file)
-        return exchange.running(settings.symbol)
+        return exchange.running_candle(settings.symbol)
 
     return RunningDay(ask)

@@ -93,13 +93,13 @@ def at_horizon(cache: TableCache, horizon: int) -> pl.DataFrame:
     return recent(horizon)
 
 
-def compare(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
+def compare_with_rivals(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
     """Compare ``model`` with rivals: ``middle`` (its error, no change's) and by baseline name (CRPS)."""
     key = ("against", model, horizon, kind)
-    return cache.keep(FORECAST_SCORES, key, lambda: _compare(cache, model, horizon, kind))
+    return cache.keep(FORECAST_SCORES, key, lambda: _comparisons(cache, model, horizon, kind))
 
 
-def _compare(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
+def _comparisons(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
     rows = _of_kind(at_horizon(cache, horizon), kind)
     mine = rows.filter(pl.col("model") == model)
     if mine.is_empty():

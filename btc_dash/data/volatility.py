@@ -77,7 +77,7 @@ def expected(cache: TableCache) -> list[Expected]:
     return found
 
 
-def realised(cache: TableCache) -> pl.DataFrame:
+def realised_volatility(cache: TableCache) -> pl.DataFrame:
     """Return date and realised volatility a year, from the 4-hour candles of each day of the last year."""
     rows = market.features(cache).select("date", "log_realised_variance").drop_nulls().tail(_YEAR)
     return rows.select("date", volatility=(0.5 * pl.col("log_realised_variance")).exp() * np.sqrt(_YEAR))

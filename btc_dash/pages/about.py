@@ -24,8 +24,8 @@ def page(context: Context) -> Component:
     """Return the whole page."""
     return html.Div(
         [
-            html.Section([html.H1("About these forecasts")], className="said"),
-            html.Div([_how(), _limits(), _data(context), _verify(context)], className="pair"),
+            html.Section([html.H1("About these forecasts")], className="intro"),
+            html.Div([_how(), _what_it_cannot_do(), _data(context), _verify(context)], className="pair"),
         ],
         className="about",
     )
@@ -47,7 +47,7 @@ def _how() -> Component:
     )
 
 
-def _limits() -> Component:
+def _what_it_cannot_do() -> Component:
     return _panel(
         "What it cannot do",
         html.Ul(

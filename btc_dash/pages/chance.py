@@ -25,7 +25,7 @@ EVENT_NAMES = {"above": "closes above", "below": "closes below", "touch": "touch
 
 def section(context: Context, a: ForecastResult, complaints: dict[str, str]) -> Component:
     """Build the question's controls and its answer."""
-    text, record, error = answer(context, a)
+    text, record, error = answer_texts(context, a)
     origin, step = a.forecast.origin, price_step(a.last_close)
     return html.Section(
         [
@@ -44,12 +44,12 @@ def section(context: Context, a: ForecastResult, complaints: dict[str, str]) -> 
             html.P(text, id="chance", className="lead", **{"aria-live": "polite"}),
             html.P(record, id="came-true", className="hint"),
         ],
-        className="panel asked",
+        className="panel question",
         **{"aria-label": "The chances"},
     )  # fmt: skip
 
 
-def answer(context: Context, a: ForecastResult) -> tuple[str, str, str | None]:
+def answer_texts(context: Context, a: ForecastResult) -> tuple[str, str, str | None]:
     """Answer the page's question: what is said, how such answers did, and what is wrong with the price."""
     if a.quoted_at:
         return "Chances are reckoned from a day's close; choose “Last close” above.", "", None

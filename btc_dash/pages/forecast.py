@@ -30,12 +30,14 @@ def page(context: Context, a: ForecastResult, complaints: dict[str, str], search
                     html.P(forecast_text.lead(a, now), id="lead", className="lead"),
                     html.P(forecast_text.hindsight(a), id="hindsight", className="lead happened"),
                 ],
-                className="said",
+                className="intro",
                 **{"aria-live": "polite"},
             ),
             forecast_options.days(a, complaints),
             forecast_chart.section(a),
-            html.Section(record(context, a), id="record", className="facts", **{"aria-label": "The record"}),
+            html.Section(
+                fact_list(context, a), id="facts", className="facts", **{"aria-label": "The record"}
+            ),
             chance.section(context, a, complaints),
             forecast_options.others(context, a, complaints),
             _table(a),
@@ -44,7 +46,7 @@ def page(context: Context, a: ForecastResult, complaints: dict[str, str], search
     )
 
 
-def record(context: Context, a: ForecastResult) -> list[Component]:
+def fact_list(context: Context, a: ForecastResult) -> list[Component]:
     """Return how such forecasts have done, and where to read more."""
     known = record_facts.facts(context.cache, a.question.model, a.question.days, context.now())
     search = f"?days={a.question.days}&model={a.question.model}"

@@ -36,7 +36,7 @@ _SAID = {
     "hindsight": Output("hindsight", "children"),
     "shape": Output("shape", "children"),
     "provenance": Output("provenance", "children"),
-    "record": Output("record", "children"),
+    "record": Output("facts", "children"),
     "legend": Output("legend", "children"),
     "figure": Output("fan", "figure"),
     "table_head": Output("table", "head"),
@@ -122,14 +122,14 @@ def _shown(context: Context, found: ForecastResult) -> tuple[dict[str, Any], str
     """Everything that the answer shows, and what is wrong with the price that was asked about."""
     head, rows = forecast.table(found)
     now = context.now()
-    said, came_true, error = chance.answer(context, found)
+    said, came_true, error = chance.answer_texts(context, found)
     return {
         "headline": forecast_text.headline(found, now),
         "lead": forecast_text.lead(found, now),
         "hindsight": forecast_text.hindsight(found),
         "shape": forecast_text.shape(found),
         "provenance": forecast_text.provenance(found),
-        "record": forecast.record(context, found),
+        "record": forecast.fact_list(context, found),
         "legend": forecast_chart.legend(found),
         "figure": forecast_chart.figure(found),
         "table_head": head,

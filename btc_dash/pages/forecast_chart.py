@@ -10,6 +10,7 @@ from btc_dash.charts.fan import LEGEND, fan_figure
 from btc_dash.data.forecasting import ForecastResult
 from btc_dash.data.query import Question
 from btc_dash.pages import chance
+from btc_dash.pages.panel import legend_keys
 from btc_dash.text import forecast_text
 from btc_dash.text import formatting as fmt
 
@@ -68,7 +69,7 @@ def legend(a: ForecastResult) -> list[Component]:
         names["over"] = f"80 % range of {fmt.the_model(a.over.model)}"
     else:
         absent.add("over")
-    return [html.Span([html.I(className=f"key {k}"), text]) for k, text in names.items() if k not in absent]
+    return legend_keys((key, text) for key, text in names.items() if key not in absent)
 
 
 def csv_address(question: Question) -> str:

@@ -10,12 +10,12 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.contracts import NETWORKS
-from btc_dash.charts.base import CONFIG
 from btc_dash.charts.vintages import staircase
 from btc_dash.data import market
 from btc_dash.data.context import Context
 from btc_dash.data.model_cards import ModelCard, VintagePeriod
 from btc_dash.data.query import ModelQuestion, Question
+from btc_dash.pages.panel import graph, panel
 from btc_dash.text import formatting as fmt
 
 _ABOUT = {
@@ -54,7 +54,7 @@ def page(context: Context, question: ModelQuestion, complaints: dict[str, str]) 
                     ),
                     *(html.P(text, className="error", role="alert") for text in complaints.values()),
                 ],
-                className="said",
+                className="intro",
             ),
             html.Nav(
                 [_tab(name, question.model) for name in NETWORKS], className="tabs", **{"aria-label": "Model"}
@@ -79,25 +79,20 @@ def _nothing(model: str) -> Component:
 
 def _body(context: Context, chosen: VintagePeriod, periods: list[VintagePeriod]) -> list[Component]:
     rows = market.vintages(context.cache).filter(pl.col("model") == chosen.model)
-    keys = [html.Span([html.I(className="key median"), "Trained to"]),
-            html.Span([html.I(className="key cross"), "Refit refused"])]  # fmt: skip
     return [
-        _card(context, chosen),
-        html.Section(
-            [
-                html.H2("In force over time"),
-                html.P("Up a step: a refit was promoted.", className="hint"),
-                html.Div(keys, className="legend"),
-                dcc.Graph(id="staircase", figure=staircase(rows), config=CONFIG, style={"height": "300px"}),
-            ],
-            className="panel",
+        _card_panel(context, chosen),
+        panel(
+            "In force over time",
+            "Up a step: a refit was promoted.",
+            graph("staircase", staircase(rows), 300),
+            legend=(("median", "Trained to"), ("cross", "Refit refused")),
         ),
-        html.Section([html.H2("All vintages"), _table(periods, chosen)], className="panel"),
+        panel("All vintages", "", _table(periods, chosen)),
     ]
 
 
-def _card(context: Context, period: VintagePeriod) -> Component:
-    card = context.cards.card(period)
+def _card_panel(context: Context, period: VintagePeriod) -> Component:
+    card = context.cards.read(period)
     title = f"{fmt.model(period.model)}, vintage {period.vintage}"
     if card is None:
         text = "Its files are not in the registry of this machine or do not match their hashes."

@@ -28,7 +28,7 @@ _STYLE = (
 def serve(server: Flask, context: Context) -> None:
     """Answer with the newest forecast's card; other sites may show it."""
 
-    def card() -> Response:
+    def picture() -> Response:
         try:
             found = forecast_for(context, Question(), client())
         except (StorageError, OSError):
@@ -41,7 +41,7 @@ def serve(server: Flask, context: Context) -> None:
         response.make_conditional(request)
         return response
 
-    server.add_url_rule(ADDRESS, "card", card, methods=["GET"])
+    server.add_url_rule(ADDRESS, "card", picture, methods=["GET"])
 
 
 def lines(context: Context, found: ForecastResult | NoForecast) -> list[tuple[str, str]]:

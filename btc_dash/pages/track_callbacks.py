@@ -11,7 +11,7 @@ from btc_dash.data.context import Context
 from btc_dash.data.query import RecordQuestion, arguments, parse
 from btc_dash.pages import track_record
 
-FIELDS = {"days": "record-days", "model": "record-model", "kind": "record-kind"}
+FIELDS = {"days": "track-days", "model": "track-model", "kind": "track-kind"}
 _ERRORS = tuple(f"{name}_error" for name in FIELDS)
 
 
@@ -20,17 +20,17 @@ def register(app: Dash, context: Context) -> None:
 
     @app.callback(
         output={
-            "body": Output("record-body", "children"),
-            "search": Output("record-address", "search"),
+            "body": Output("track-body", "children"),
+            "search": Output("track-address", "search"),
             **{f"{name}_error": Output(control, "error") for name, control in FIELDS.items()},
             **{name: Output(control, "value") for name, control in FIELDS.items()},
         },
         inputs={name: Input(control, "value") for name, control in FIELDS.items()}
-        | {"search": Input("record-address", "search")},
+        | {"search": Input("track-address", "search")},
         prevent_initial_call=True,
     )
     def show(search: object, **form: object) -> dict[str, Any]:
-        from_address = ctx.triggered_id == "record-address"
+        from_address = ctx.triggered_id == "track-address"
         errors: dict[str, Any] = dict.fromkeys(_ERRORS)
         nothing = dict.fromkeys(("body", "search", *_ERRORS, *FIELDS), no_update)
         question, complaints = parse(RecordQuestion, arguments(search) if from_address else form)

@@ -10,12 +10,12 @@ from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
 from btc_assets.market.calendar import DAY
 from btc_assets.scoring.drift import window
 from btc_dash.charts import track_record as charts
-from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.data import calibration, chances, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.ledger import ledger_head
 from btc_dash.data.query import RecordQuestion
 from btc_dash.pages.controls import Choice, Entry, Table
+from btc_dash.pages.panel import graph, panel
 from btc_dash.text import chance_text
 from btc_dash.text import formatting as fmt
 from btc_dash.text.record_text import drift_sentence, record_sentences
@@ -28,7 +28,8 @@ _HEAD = (
     "In 50 %", "In 80 %", "In 95 %",
 )  # fmt: skip
 _FEWEST = 10
-_HIGH, _LOW = {"height": "380px"}, {"height": "290px"}
+_HIGH, _LOW = 380, 290
+"""Heights of charts, pixels."""
 
 
 def page(context: Context, question: RecordQuestion, complaints: dict[str, str], search: str) -> Component:
@@ -36,7 +37,7 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
     ledger = ledger_head(context.cache)
     return html.Div(
         [
-            dcc.Location(id="record-address", refresh=False, search=search),
+            dcc.Location(id="track-address", refresh=False, search=search),
             html.Section(
                 [
                     html.H1("Track record"),
@@ -49,14 +50,14 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
                     html.P(_origin(context), className="lead"),
                     html.P(f"{ledger.dates.sentence()}.") if ledger else None,
                 ],
-                className="said",
+                className="intro",
             ),
             _controls(question, complaints),
             html.Div(
-                body(context, question), id="record-body", className="record", **{"aria-live": "polite"}
+                body(context, question), id="track-body", className="track-record", **{"aria-live": "polite"}
             ),
         ],
-        className="record",
+        className="track-record",
     )
 
 
@@ -75,61 +76,32 @@ def _origin(context: Context) -> list[Component | str]:
     ]
 
 
-def body(context: Context, question: RecordQuestion) -> list[Component]:
+def body(context: Context, question: RecordQuestion) -> list[Component | None]:
     """Return everything that depends on the question."""
     table = track_record.totals(context.cache, question.kind).filter(model=question.model)
     row = table.filter(horizon=question.days)
     if row.is_empty():
         return [_nothing_yet(context, question)]
-    enough = _enough(table)
-    same = charts.middle_is_no_change(enough)
-    said = track_record.hindsight(context.cache, question.model, question.days)
-    name = fmt.model(question.model)
-    held = calibration.over_time(context.cache, question.model, question.days)
+    ahead = fmt.days(question.days)
     return [
-        _verdict(context, question),
-        _panel(
-            "What it said, what happened",
-            f"Each day with what was forecast for it {fmt.days(question.days)} before; the last year.",
-            _graph("said", charts.hindsight_figure(said, market.history(context.cache)), _HIGH),
-            legend=(
-                ("actual", "What happened"),
-                ("median", "Middle of the forecast"),
-                ("band80", "80 % range"),
-            ),
-        )
-        if not said.is_empty()
-        else None,
+        html.Section([html.P(s) for s in record_sentences(context.cache, question)], className="summary"),
+        _hindsight(context, question),
         html.Div(
             [
-                _panel(
-                    "Average miss by days ahead",
-                    "As a share of the price. The middle is the last close by design, so assuming no change "
-                    "misses by the same."
-                    if same
-                    else "As a share of the price; lower is better.",
-                    _graph("miss", charts.error_figure(enough, name), _LOW),
-                    legend=(("median", name),) if same else (("median", name), ("naive", "No change")),
-                ),
-                _panel(
-                    "How often prices ended inside",
-                    "The 50, 80 and 95 % ranges; on the dotted lines they would be exact.",
-                    _graph("cover", charts.coverage_figure(enough), _LOW),
-                    legend=(("cover95", "95 %"), ("cover80", "80 %"), ("cover50", "50 %")),
-                ),
-                _panel(
-                    f"Where in the forecast prices fell, {fmt.days(question.days)} ahead",
+                *_by_horizon(table, fmt.model(question.model)),
+                panel(
+                    f"Where in the forecast prices fell, {ahead} ahead",
                     "In tenths. Level is honest, a hump too cautious, a valley too bold.",
-                    _graph("pit", charts.pit_figure(row.row(0, named=True)), _LOW),
+                    graph("track-pit", charts.pit_figure(row.row(0, named=True)), _LOW),
                 ),
-                _panel("Changes", "Refits that were refused, and drift.", _events(context, question)),
+                panel("Changes", "Refits that were refused, and drift.", _events(context, question)),
             ],
             className="pair",
         ),
-        _calibration(held, question.days),
+        _calibration(context, question),
         _chances(context, question),
-        _panel(
-            f"Scores {fmt.days(question.days)} ahead",
+        panel(
+            f"Scores {ahead} ahead",
             "Score: CRPS, which rewards ranges that are narrow and right, as a ratio to the plain random "
             "walk's; below 1 is better, ± is a 95 % margin. Independent: how many do not overlap. The plain "
             "random walk takes its ranges from the last year's returns, the mixture from one, two and three "
@@ -139,15 +111,57 @@ def body(context: Context, question: RecordQuestion) -> list[Component]:
     ]
 
 
-def _calibration(path: pl.DataFrame, horizon: int) -> Component | None:
+def _hindsight(context: Context, question: RecordQuestion) -> Component | None:
+    """Draw what was said for each day of the last year; nothing where nothing was issued so long before."""
+    said = track_record.hindsight(context.cache, question.model, question.days)
+    if said.is_empty():
+        return None
+    return panel(
+        "What it said, what happened",
+        f"Each day with what was forecast for it {fmt.days(question.days)} before; the last year.",
+        graph("track-said", charts.hindsight_figure(said, market.history(context.cache)), _HIGH),
+        legend=(
+            ("actual", "What happened"),
+            ("median", "Middle of the forecast"),
+            ("band80", "80 % range"),
+        ),
+    )
+
+
+def _by_horizon(table: pl.DataFrame, name: str) -> list[Component]:
+    """Draw the average miss and how often prices ended inside, by days ahead, where there are enough."""
+    enough = table.filter(pl.col("n") >= _FEWEST)
+    enough = table if enough.is_empty() else enough
+    same = charts.middle_is_no_change(enough)
+    return [
+        panel(
+            "Average miss by days ahead",
+            "As a share of the price. The middle is the last close by design, so assuming no change "
+            "misses by the same."
+            if same
+            else "As a share of the price; lower is better.",
+            graph("track-miss", charts.error_figure(enough, name), _LOW),
+            legend=(("median", name),) if same else (("median", name), ("naive", "No change")),
+        ),
+        panel(
+            "How often prices ended inside",
+            "The 50, 80 and 95 % ranges; on the dotted lines they would be exact.",
+            graph("track-cover", charts.coverage_figure(enough), _LOW),
+            legend=(("cover95", "95 %"), ("cover80", "80 %"), ("cover50", "50 %")),
+        ),
+    ]
+
+
+def _calibration(context: Context, question: RecordQuestion) -> Component | None:
     """Return how the 80 % range held over time; nothing with fewer targets than say something."""
+    path = calibration.over_time(context.cache, question.model, question.days)
     if path.height < 2:
         return None
-    return _panel(
+    return panel(
         "Do the ranges still hold?",
-        f"Of the last {window(horizon)} prices up to each day, the share that ended inside the 80 % "
+        f"Of the last {window(question.days)} prices up to each day, the share that ended inside the 80 % "
         "range, live and back-filled. Outside the band it is more than chance.",
-        _graph("drift", charts.drift_figure(path), _LOW),
+        graph("track-drift", charts.drift_figure(path), _LOW),
         legend=(("median", "Inside the 80 % range"), ("chance", "What chance allows, 99 times in 100")),
     )
 
@@ -157,27 +171,21 @@ def _chances(context: Context, question: RecordQuestion) -> Component | None:
     past = chances.past_answers(context.cache, question.model, "touch", question.days, question.kind)
     if not past.tenths:
         return None
-    return _panel(
+    return panel(
         "Did it come true as often as was said?",
         chance_text.how_honest(past),
-        _graph("chances", charts.reliability_figure(past.tenths), _LOW),
+        graph("track-chances", charts.reliability_figure(past.tenths), _LOW),
         legend=(("median", "Of each tenth of chances, what came true"), ("naive", "As often as was said")),
     )
-
-
-def _enough(table: pl.DataFrame) -> pl.DataFrame:
-    """Return the horizons with enough forecasts for a mean to say something; all where none has."""
-    enough = table.filter(pl.col("n") >= _FEWEST)
-    return table if enough.is_empty() else enough
 
 
 def _controls(question: RecordQuestion, complaints: dict[str, str]) -> Component:
     return html.Section(
         [
-            Entry("record-days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
+            Entry("track-days", "number", "Days ahead", str(question.days), ("1", str(HORIZONS)),
                   ("One day less", "One day more"), _PRESETS, complaints.get("days")),
-            Choice("record-model", "Model", _MODEL_NAMES, question.model, complaints.get("model")),
-            Choice("record-kind", "Forecasts", _KIND_NAMES, question.kind, complaints.get("kind")),
+            Choice("track-model", "Model", _MODEL_NAMES, question.model, complaints.get("model")),
+            Choice("track-kind", "Forecasts", _KIND_NAMES, question.kind, complaints.get("kind")),
         ],
         className="controls",
         **{"aria-label": "What to show"},
@@ -197,10 +205,6 @@ def _nothing_yet(context: Context, question: RecordQuestion) -> Component:
     return html.Section([html.H2(title), html.P(f"{hint}")], className="state")
 
 
-def _verdict(context: Context, question: RecordQuestion) -> Component:
-    return html.Section([html.P(s) for s in record_sentences(context.cache, question)], className="verdict")
-
-
 def _scores(context: Context, question: RecordQuestion) -> Component:
     table = track_record.totals(context.cache, question.kind).filter(horizon=question.days)
     rows = {row["model"]: row for row in table.iter_rows(named=True)}
@@ -209,7 +213,9 @@ def _scores(context: Context, question: RecordQuestion) -> Component:
         if name not in rows:
             continue
         row = rows[name]
-        against = track_record.compare(context.cache, name, question.days, question.kind).get("random_walk")
+        against = track_record.compare_with_rivals(context.cache, name, question.days, question.kind).get(
+            "random_walk"
+        )
         margin = f" ± {against.margin:.3f}" if against and against.margin and name != "random_walk" else ""
         cells = [
             fmt.model(name),
@@ -232,17 +238,3 @@ def _events(context: Context, question: RecordQuestion) -> Component:
     for event in market.events(context.cache, question.model)[:6]:
         found.append(html.Li([html.Strong(fmt.day(event.day)), f"{fmt.model(event.model)}: {event.text}"]))
     return html.Ul(found, className="events")
-
-
-def _panel(title: str, note: str, body: Component, legend: tuple[tuple[str, str], ...] = ()) -> Component:
-    keys = [html.Span([html.I(className=f"key {key}"), text]) for key, text in legend]
-    parts = [
-        html.Div([html.H2(title), html.P(note, className="hint")]),
-        html.Div(keys, className="legend") if keys else None,
-        body,
-    ]
-    return html.Section(parts, className="panel")
-
-
-def _graph(name: str, figure: Figure, style: dict[str, str]) -> Component:
-    return dcc.Graph(id=f"record-{name}", figure=figure, config=CONFIG, style=style)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from btc_assets.errors import ModelError
 from btc_dash.charts import volatility as charts
-from btc_dash.charts.base import CONFIG
 from btc_dash.data import market, volatility
 from btc_dash.data.context import Context
 from btc_dash.data.volatility import AHEAD, Expected
 from btc_dash.pages.controls import Table
+from btc_dash.pages.panel import graph, panel
 from btc_dash.server.middleware import client
 from btc_dash.server.rate_limit import TooManyRequests
 from btc_dash.text import formatting as fmt
@@ -31,13 +31,9 @@ PART_NAMES = {
     "lstm": "The LSTM",
     "restated": "Restated since it was issued",
 }
-_KEYS = (
-    ("median", "Expected, next day"),
-    ("naive", "Expected, next 30 days"),
-    ("actual", "Realised that day"),
-)
 _SHOWN = AHEAD.index(7)
-_TALL = {"height": "320px"}
+_TALL = 320
+"""Height of a chart, pixels."""
 
 
 def page(context: Context) -> Component:
@@ -48,12 +44,12 @@ def page(context: Context) -> Component:
         return html.Section([html.H1("Volatility"), text], className="state")
     return html.Div(
         [
-            html.Section([html.H1("Volatility"), *_lead(context, now)], className="said"),
+            html.Section([html.H1("Volatility"), *_lead(context, now)], className="intro"),
             html.Section([_tile(e) for e in now], className="tiles", **{"aria-label": "In numbers"}),
             _chart(context),
             _why(context, now),
         ],
-        className="record",
+        className="track-record",
     )
 
 
@@ -63,7 +59,7 @@ def _lead(context: Context, now: list[Expected]) -> list[Component]:
         f"How much the price is expected to move, as a standard deviation a year. Over the next "
         f"{fmt.days(week.days)} that is {fmt.percent(week.now)}: {_place(week)}."
     ]
-    seen = volatility.realised(context.cache)
+    seen = volatility.realised_volatility(context.cache)
     if seen.height:
         day, rate = seen.row(-1)
         said.append(f"On {fmt.day(day)} the price moved at a rate of {fmt.percent(rate)} a year.")
@@ -89,22 +85,17 @@ def _tile(e: Expected) -> Component:
 
 
 def _chart(context: Context) -> Component:
-    keys = (
-        ("median", "Expected, next day"),
-        ("naive", "Expected, next 30 days"),
-        ("actual", "Realised that day"),
-    )
     rows = volatility.past_expected(context.cache)
-    figure = charts.history_figure(rows, volatility.realised(context.cache))
-    return html.Section(
-        [
-            html.H2("Expected and realised"),
-            html.Div(
-                [html.Span([html.I(className=f"key {key}"), text]) for key, text in keys], className="legend"
-            ),
-            dcc.Graph(id="volatility-history", figure=figure, config=CONFIG, style=_TALL),
-        ],
-        className="panel",
+    figure = charts.history_figure(rows, volatility.realised_volatility(context.cache))
+    return panel(
+        "Expected and realised",
+        "",
+        graph("volatility-history", figure, _TALL),
+        legend=(
+            ("median", "Expected, next day"),
+            ("naive", "Expected, next 30 days"),
+            ("actual", "Realised that day"),
+        ),
     )
 
 
@@ -124,8 +115,8 @@ def _why(context: Context, now: list[Expected]) -> Component:
     return html.Section(
         [
             html.H2("Why this wide?"),
-            html.P(_words(shown, now), id="why", className="lead"),
-            dcc.Graph(id="volatility-why", figure=charts.parts_figure(changes), config=CONFIG, style=_TALL),
+            html.P(_sentences(shown, now), id="why", className="lead"),
+            graph("volatility-why", charts.parts_figure(changes), _TALL),
             Table("volatility-parts", "What the width is made of", head, rows),
             html.P("Each line says how much wider or narrower the forecast is because of it, in this order; "
                    "multiplied, they are the forecast.", className="hint"),
@@ -140,7 +131,7 @@ def _cells(name: str, row: list[float]) -> list[str]:
     return [fmt.signed_percent(math.expm1(value)) for value in row]
 
 
-def _words(parts: dict[str, list[float]], now: list[Expected]) -> str:
+def _sentences(parts: dict[str, list[float]], now: list[Expected]) -> str:
     """Say in a sentence or two what widens and what narrows the next seven days."""
     base = fmt.percent(charts.rate(parts["year"][_SHOWN], AHEAD[_SHOWN]))
     said = f"For the next {AHEAD[_SHOWN]} days, the last year alone would expect {base} a year."

@@ -36,7 +36,7 @@ class AdmissionControl:
     ) -> None:
         self._free = threading.Semaphore(max_concurrent)
         self._room = threading.Semaphore(max_concurrent + max_queued)
-        self._patience = max_wait
+        self._max_wait = max_wait
         self._count = threading.Lock()
         self.inside = 0
 
@@ -49,7 +49,7 @@ class AdmissionControl:
         if not self._room.acquire(blocking=False):
             raise Overloaded(2)
         self._add(1)
-        if not self._free.acquire(timeout=self._patience):
+        if not self._free.acquire(timeout=self._max_wait):
             self._room.release()
             self._add(-1)
             raise Overloaded(5)

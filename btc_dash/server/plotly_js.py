@@ -50,10 +50,10 @@ def _brotli() -> bytes:
 
 def serve(server: Flask) -> None:
     """Answer for plotly.js at the address Dash asks for."""
-    server.add_url_rule(ADDRESS, "plotly_js", _answer)
+    server.add_url_rule(ADDRESS, "plotly_js", _send_bundle)
 
 
-def _answer() -> Response:
+def _send_bundle() -> Response:
     encodings = request.accept_encodings
     kind = "br" if encodings["br"] else "gzip" if encodings["gzip"] else ""
     body = {"br": _brotli, "gzip": _gzipped, "": script}[kind]()
@@ -67,7 +67,7 @@ def _answer() -> Response:
     return response
 
 
-def fetch() -> None:
+def download_bundle() -> None:
     """Fetch the bundle with npm, check it, and put it in its place, compressed; for a change of version.
 
     Raises:
@@ -94,4 +94,4 @@ def fetch() -> None:
 
 
 if __name__ == "__main__":
-    fetch()
+    download_bundle()

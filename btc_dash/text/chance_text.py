@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from btc_assets.chances.reliability import Tenth
-from btc_assets.chances.words import sentence
+from btc_assets.chances.sentences import sentence
 from btc_dash.data.chances import Chance, PastAnswers
 from btc_dash.text import formatting as fmt
 

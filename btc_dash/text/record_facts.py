@@ -29,7 +29,7 @@ def facts(cache: TableCache, model: str, days: int, now: dt.datetime) -> list[Fa
     """Say how the model's forecasts have done; none while the record cannot be read."""
     try:
         asked = _question(cache, model, days)
-        return [yesterday(cache, model, now), *_record(cache, asked, days)]
+        return [yesterday(cache, model, now), *_scores(cache, asked, days)]
     except (StorageError, OSError):
         return []
 
@@ -52,7 +52,7 @@ def yesterday(cache: TableCache, model: str, now: dt.datetime) -> Fact:
     )
 
 
-def _record(cache: TableCache, asked: RecordQuestion | None, days: int) -> list[Fact]:
+def _scores(cache: TableCache, asked: RecordQuestion | None, days: int) -> list[Fact]:
     if asked is None:
         text = "A forecast is scored once the day it is about is over."
         return [Fact("How good so far", "No scores yet", text)]
@@ -83,7 +83,7 @@ def _origin(cache: TableCache, asked: RecordQuestion, count: int) -> str:
 
 def _against(cache: TableCache, asked: RecordQuestion, span: str) -> Fact:
     label = "Score against the best random walk"
-    found = track_record.compare(cache, asked.model, asked.days, "all").get("mixture_walk")
+    found = track_record.compare_with_rivals(cache, asked.model, asked.days, "all").get("mixture_walk")
     if found is None:
         return Fact(label, "Not compared", "No random walk was scored on the same days.")
     note = f"CRPS, which rewards ranges that are narrow and right, {span}, same days."

@@ -19,7 +19,7 @@ def record_sentences(cache: TableCache, question: RecordQuestion) -> list[str]:
     """
     table = track_record.totals(cache, question.kind).filter(model=question.model, horizon=question.days)
     row = table.row(0, named=True)
-    found = track_record.compare(cache, question.model, question.days, question.kind)
+    found = track_record.compare_with_rivals(cache, question.model, question.days, question.kind)
     between = track_record.since(cache, question)
     name, span = fmt.the_model(question.model), fmt.days(question.days)
     when = f" made from {fmt.day(between[0])} to {fmt.day(between[1])}" if between else ""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_candles import FIRST, candles
 
-from btc_assets.chances.answers import answer, falls_to
+from btc_assets.chances.answers import answer_question, falls_to
 from btc_assets.chances.paths import COUNT, Paths, paths
 from btc_assets.chances.questions import Close, Fall, Range, Stay, Touch, Worth
 from btc_assets.contracts import LEVELS
@@ -35,34 +35,34 @@ days = st.integers(1, 90)
 
 
 def test_a_close_counts_strictly_beyond_the_price_on_each_day() -> None:
-    assert answer(THREE, Close(3, low=100.0)).by_day == pytest.approx([1 / 3, 1 / 3, 1 / 3])
-    assert answer(THREE, Close(2, low=95.0, high=105.0)).by_day == pytest.approx([1, 1 / 3])
+    assert answer_question(THREE, Close(3, low=100.0)).by_day == pytest.approx([1 / 3, 1 / 3, 1 / 3])
+    assert answer_question(THREE, Close(2, low=95.0, high=105.0)).by_day == pytest.approx([1, 1 / 3])
 
 
 def test_a_touch_counts_the_high_or_the_low_of_any_day_until_then() -> None:
-    assert answer(THREE, Touch(3, 104.0)).by_day == pytest.approx([1 / 3, 2 / 3, 2 / 3])
-    assert answer(THREE, Touch(3, 90.0)).by_day == pytest.approx([0, 1 / 3, 2 / 3])
+    assert answer_question(THREE, Touch(3, 104.0)).by_day == pytest.approx([1 / 3, 2 / 3, 2 / 3])
+    assert answer_question(THREE, Touch(3, 90.0)).by_day == pytest.approx([0, 1 / 3, 2 / 3])
 
 
 def test_staying_ends_with_the_first_price_outside() -> None:
-    assert answer(THREE, Stay(3, 95.0, 105.0)).by_day == pytest.approx([1, 1 / 3, 0])
+    assert answer_question(THREE, Stay(3, 95.0, 105.0)).by_day == pytest.approx([1, 1 / 3, 0])
 
 
 def test_a_fall_is_from_here_or_from_the_highest_price_before() -> None:
     assert falls_to(THREE, from_peak=False)[-1] == pytest.approx([0.01, 0.12, 0.22])
     assert falls_to(THREE, from_peak=True)[-1] == pytest.approx([1 - 99 / 106, 0.12, 1 - 78 / 104])
-    assert answer(THREE, Fall(3, 0.23, from_peak=True)).chance == pytest.approx(1 / 3)
-    assert answer(THREE, Fall(3, 0.23)).chance == 0.0
+    assert answer_question(THREE, Fall(3, 0.23, from_peak=True)).chance == pytest.approx(1 / 3)
+    assert answer_question(THREE, Fall(3, 0.23)).chance == 0.0
 
 
 def test_highest_and_lowest_are_those_of_the_whole_stretch() -> None:
-    ends = answer(THREE, Range(3)).quantiles
+    ends = answer_question(THREE, Range(3)).quantiles
     assert ends["highest"][2] == 104.0
     assert ends["lowest"][2] == 88.0
 
 
 def test_worth_and_what_may_be_lost_of_it() -> None:
-    found = answer(MADE, Worth(30, 2.0))
+    found = answer_question(MADE, Worth(30, 2.0))
     fifth = QUANTILES[29, LEVELS.index(0.05)]
     assert found.quantiles["worth"][0] == pytest.approx(2 * fifth)
     assert found.at_risk[0.95] == pytest.approx(2 * (START - fifth))
@@ -75,16 +75,19 @@ def test_worth_and_what_may_be_lost_of_it() -> None:
 @given(factor=move, ahead=days)
 def test_chances_agree_with_each_other(factor: float, ahead: int) -> None:
     price = START * factor
-    above, below = answer(MADE, Close(ahead, low=price)), answer(MADE, Close(ahead, high=price))
-    touch = answer(MADE, Touch(ahead, price))
+    above, below = (
+        answer_question(MADE, Close(ahead, low=price)),
+        answer_question(MADE, Close(ahead, high=price)),
+    )
+    touch = answer_question(MADE, Touch(ahead, price))
     beyond = above if factor > 1 else below
     assert above.chance + below.chance == pytest.approx(1.0, abs=1 / COUNT)  # type: ignore[operator]
     assert touch.chance >= beyond.chance  # type: ignore[operator]
     assert (np.diff(touch.by_day) >= 0).all()
     if factor < 1:
-        assert answer(MADE, Fall(ahead, 1 - factor)).chance == pytest.approx(touch.chance, abs=1e-9)
+        assert answer_question(MADE, Fall(ahead, 1 - factor)).chance == pytest.approx(touch.chance, abs=1e-9)
     else:
-        band = answer(MADE, Stay(ahead, START / 1e6, price))
+        band = answer_question(MADE, Stay(ahead, START / 1e6, price))
         assert band.chance == pytest.approx(1 - touch.chance, abs=1e-9)  # type: ignore[operator]
 
 
@@ -92,10 +95,10 @@ def test_chances_agree_with_each_other(factor: float, ahead: int) -> None:
 @given(level=st.sampled_from(LEVELS), ahead=days)
 def test_the_chance_beyond_an_issued_quantile_is_its_level(level: float, ahead: int) -> None:
     price = QUANTILES[ahead - 1, LEVELS.index(level)]
-    assert answer(MADE, Close(ahead, high=price)).chance == pytest.approx(level, abs=1 / COUNT)
+    assert answer_question(MADE, Close(ahead, high=price)).chance == pytest.approx(level, abs=1 / COUNT)
 
 
 def test_what_happened_answers_with_yes_or_no() -> None:
     happened = Paths(100.0, THREE.close[:, :1], THREE.high[:, :1], THREE.low[:, :1])
-    assert answer(happened, Touch(3, 110.0)).chance == 1.0
-    assert answer(happened, Close(3, low=103.0)).chance == 0.0
+    assert answer_question(happened, Touch(3, 110.0)).chance == 1.0
+    assert answer_question(happened, Close(3, low=103.0)).chance == 0.0

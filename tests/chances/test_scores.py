@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from synthetic_candles import FIRST, altered_after, candles
 
-from btc_assets.chances.answers import answer
+from btc_assets.chances.answers import answer_question
 from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, YEAR, outcomes, past_frequency
 from btc_assets.chances.paths import Paths, paths
 from btc_assets.chances.questions import Close, Touch
@@ -44,9 +44,9 @@ def test_the_answer_is_that_of_the_paths_and_so_is_what_happened() -> None:
         price, up = row["price"], row["move"] > 0
         beyond = Close(row["horizon"], low=price) if up else Close(row["horizon"], high=price)
         asked = Touch(row["horizon"], price) if row["kind"] == "touch" else beyond
-        assert row["chance"] == answer(made, asked).chance
-        assert row["happened"] == bool(answer(happened, asked).chance)
-        twice = answer(made, beyond).chance
+        assert row["chance"] == answer_question(made, asked).chance
+        assert row["happened"] == bool(answer_question(happened, asked).chance)
+        twice = answer_question(made, beyond).chance
         assert row["twice_beyond"] == (min(2 * twice, 1) if row["kind"] == "touch" else None)  # type: ignore[operator]
         assert row["brier"] == pytest.approx((row["chance"] - row["happened"]) ** 2)
 

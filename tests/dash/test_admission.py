@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
 from benchmarks.bench_web import serving  # noqa: E402
-from benchmarks.web_many_users import Crowd, memory, press  # noqa: E402
+from benchmarks.web_many_users import LoadResult, memory, press  # noqa: E402
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "30"))
 
@@ -123,11 +123,11 @@ def server(
 def test_overload_is_answered_quickly_and_passes(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half as many again as one process has room for, all at once: nobody hangs, nothing falls over."""
     with server(filled, monkeypatch, 1) as (port, process):
-        crowd = press(port, (MAX_CONCURRENT + MAX_QUEUED) * 3 // 2, 4)
-        assert set(crowd.statuses) == {200, 503}, crowd.statuses
-        assert crowd.wrong == []
-        assert crowd.percentile(0.5, 503) < 1.0
-        assert crowd.percentile(1.0) < 15.0
+        result = press(port, (MAX_CONCURRENT + MAX_QUEUED) * 3 // 2, 4)
+        assert set(result.statuses) == {200, 503}, result.statuses
+        assert result.wrong == []
+        assert result.percentile(0.5, 503) < 1.0
+        assert result.percentile(1.0) < 15.0
         assert process.is_running()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health", timeout=30) as answer:
             assert answer.status == 200
@@ -144,10 +144,10 @@ def test_W4_a_hundred_users_see_no_error_and_the_server_does_not_grow(
     with server(filled, monkeypatch, 2) as (port, process):
         press(port, 100, SECONDS / 2)
         before = memory(process)
-        crowd: Crowd = press(port, 100, SECONDS)
+        result: LoadResult = press(port, 100, SECONDS)
         grown = memory(process) - before
-    print(f"{sum(crowd.statuses.values())} answers, p95 {crowd.percentile(0.95):.3f} s, {grown:+.1f} MB")
-    assert set(crowd.statuses) == {200}
-    assert crowd.wrong == []
-    assert crowd.percentile(0.95) < 3.0
+    print(f"{sum(result.statuses.values())} answers, p95 {result.percentile(0.95):.3f} s, {grown:+.1f} MB")
+    assert set(result.statuses) == {200}
+    assert result.wrong == []
+    assert result.percentile(0.95) < 3.0
     assert grown < 15

@@ -176,9 +176,9 @@ def test_pages_are_reached_without_a_reload_and_named(desk: PageVisit) -> None:
 def test_the_track_record_follows_its_form(desk: PageVisit) -> None:
     page = desk.open("/track-record")
     page.get_by_role("button", name="1 day", exact=True).click()
-    expect(page.locator(".verdict")).to_contain_text("forecasts 1 day ahead")
+    expect(page.locator(".summary")).to_contain_text("forecasts 1 day ahead")
     page.get_by_role("radio", name="Live").check()
-    expect(page.locator(".verdict")).to_contain_text("live forecasts 1 day ahead")
+    expect(page.locator(".summary")).to_contain_text("live forecasts 1 day ahead")
     page.go_back()
     expect(page.get_by_role("radio", name="All")).to_be_checked()
 

@@ -68,15 +68,15 @@ def test_an_origin_before_any_model_keeps_the_page_and_says_why(call: Any) -> No
 
 def test_the_track_record_answers_for_each_horizon(call: Any) -> None:
     values = {
-        "record-days.value": "3",
-        "record-model.value": "mlp",
-        "record-kind.value": "live",
-        "record-address.search": "",
+        "track-days.value": "3",
+        "track-model.value": "mlp",
+        "track-kind.value": "live",
+        "track-address.search": "",
     }
-    said = call("record-body.children", "record-days.value", values)
-    text = json.dumps(said["record-body"]["children"])
+    said = call("track-body.children", "track-days.value", values)
+    text = json.dumps(said["track-body"]["children"])
     assert "live forecasts 3 days ahead" in text
-    assert said["record-address"]["search"] == "?days=3&model=mlp&kind=live"
+    assert said["track-address"]["search"] == "?days=3&model=mlp&kind=live"
 
 
 @pytest.mark.parametrize("pathname", ["/", "/track-record", "/models", "/about"])
@@ -84,7 +84,7 @@ def test_every_page_renders(call: Any, pathname: str) -> None:
     page = call("page.children", "url.pathname", {"url.pathname": pathname, "url.search": ""})["page"][
         "children"
     ]
-    assert page["props"]["className"] in {"forecast", "record", "models", "about"}
+    assert page["props"]["className"] in {"forecast", "track-record", "models", "about"}
 
 
 @pytest.mark.parametrize("pathname", ["/nowhere", "/../etc/passwd", None, 5, ["/"], {"a": "/"}])
@@ -178,12 +178,12 @@ def test_a_wrong_value_in_the_address_is_named_at_its_field(call: Any, name: str
 def test_a_wrong_value_in_the_track_records_address_is_named_at_its_field(
     call: Any, name: str, value: str
 ) -> None:
-    state = {"record-days.value": "14", "record-model.value": "ensemble", "record-kind.value": "all"}
-    search = {"record-address.search": f"?{name}={value}"}
-    said = call("record-body.children", "record-address.search", state | search)
-    assert value in said[f"record-{name}"]["error"]
+    state = {"track-days.value": "14", "track-model.value": "ensemble", "track-kind.value": "all"}
+    search = {"track-address.search": f"?{name}={value}"}
+    said = call("track-body.children", "track-address.search", state | search)
+    assert value in said[f"track-{name}"]["error"]
     address = {"url.pathname": "/track-record", "url.search": f"?{name}={value}"}
-    assert said[f"record-{name}"]["error"] in _errors(call("page.children", "url.pathname", address))
+    assert said[f"track-{name}"]["error"] in _errors(call("page.children", "url.pathname", address))
 
 
 def _errors(page: Any) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from dash_browser import launch
 from dash_server import context_at
 from playwright.sync_api import expect, sync_playwright
-from web_process import answer, free_port, process
+from web_process import free_port, process, wait_for_answer
 
 from btc_assets.settings import Settings
 from btc_dash.app import create_app
@@ -43,7 +43,7 @@ def test_workers_answer_their_first_requests_also_when_they_replace_one_another(
     port = free_port()
     recycling = "--max-requests 12 --max-requests-jitter 4"
     with process(filled, PORT=str(port), WEB_CONCURRENCY="2", GUNICORN_CMD_ARGS=recycling) as server:
-        answer(port)
+        wait_for_answer(port)
 
         def ask(number: int) -> int:
             address = f"http://127.0.0.1:{port}{ADDRESSES[number % 4]}"
@@ -62,9 +62,9 @@ def test_workers_answer_their_first_requests_also_when_they_replace_one_another(
         assert server.poll() is None
 
 
-def wait_for_the_port(port: int, patience: float = 60) -> None:
+def wait_for_the_port(port: int, timeout: float = 60) -> None:
     """Until something listens; no request is made, so that the browser's are the first."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

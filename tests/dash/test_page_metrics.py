@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from promtool import promtool, values
-from web_process import answer, free_port, process
+from web_process import free_port, process, wait_for_answer
 
 
 def test_the_page_s_metrics_are_on_a_port_of_their_own(filled: Path) -> None:
@@ -16,9 +16,9 @@ def test_the_page_s_metrics_are_on_a_port_of_their_own(filled: Path) -> None:
     page, own = free_port(), free_port()
     with process(filled, BTC_WEB_PORT=str(page), BTC_WEB_METRICS_PORT=str(own)):
         for _ in range(3):
-            answer(page, "/api/v1/health")
-        answer(page, "/nonsense/" + "x" * 50)
-        text = answer(own, "/metrics")
+            wait_for_answer(page, "/api/v1/health")
+        wait_for_answer(page, "/nonsense/" + "x" * 50)
+        text = wait_for_answer(own, "/metrics")
         request = urllib.request.Request(
             f"http://127.0.0.1:{page}/metrics",
             headers={"X-Forwarded-Port": str(own), "Host": f"127.0.0.1:{own}"},
@@ -26,7 +26,7 @@ def test_the_page_s_metrics_are_on_a_port_of_their_own(filled: Path) -> None:
         with urllib.request.urlopen(request, timeout=30) as response:
             assert b"btc_http_requests" not in response.read()
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            answer(own, "/")
+            wait_for_answer(own, "/")
     counted = values(text, "btc_http_requests_total")
     assert counted[("GET", "/api/v1/health", "200")] == 3
     assert not [route for labels in counted for route in labels if "nonsense" in route]

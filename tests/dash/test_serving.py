@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from web_process import ROOT, answer, free_port, process
+from web_process import ROOT, free_port, process, wait_for_answer
 
 
 def test_port_goes_before_the_setting_and_sigterm_ends_it_cleanly(filled: Path) -> None:
     port = free_port()
     with process(filled, PORT=str(port), BTC_WEB_PORT=str(free_port())) as server:
-        assert answer(port) == "OK"
-        assert "2026-11-21" in answer(port, "/api/v1/health")
+        assert wait_for_answer(port) == "OK"
+        assert "2026-11-21" in wait_for_answer(port, "/api/v1/health")
         server.send_signal(signal.SIGTERM)
         said, _ = server.communicate(timeout=30)
         assert server.returncode == 0

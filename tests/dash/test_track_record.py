@@ -54,14 +54,14 @@ def test_hindsight_holds_one_row_a_target(context: Context) -> None:
 
 
 def test_a_wider_rival_is_told_from_the_model_with_a_margin(context: Context) -> None:
-    found = track_record.compare(context.cache, "ensemble", 1, "all")
+    found = track_record.compare_with_rivals(context.cache, "ensemble", 1, "all")
     assert set(found) == {"middle", "random_walk", "mixture_walk"}
     assert found["random_walk"].margin is not None
     assert found["random_walk"].margin > 0
 
 
 def test_overlapping_forecasts_are_too_few_to_claim_anything(context: Context) -> None:
-    for against in track_record.compare(context.cache, "ensemble", 7, "all").values():
+    for against in track_record.compare_with_rivals(context.cache, "ensemble", 7, "all").values():
         assert against.verdict in ("too few to tell", "equal by design")
 
 

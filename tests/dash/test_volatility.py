@@ -43,7 +43,7 @@ def test_a_forecast_computed_from_what_is_there_has_nothing_restated(context: Co
 
 
 def test_realised_volatility_is_of_the_newest_day(context: Context) -> None:
-    seen = volatility.realised(context.cache)
+    seen = volatility.realised_volatility(context.cache)
     assert seen["date"].max() == dash_data.NEWEST
     assert seen["volatility"].is_between(0.01, 5).all()
 

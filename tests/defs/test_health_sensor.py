@@ -184,7 +184,7 @@ FAULTS: list[tuple[Callable[[Ward], None], str, str]] = [
 
 
 @pytest.fixture(autouse=True)
-def limits() -> Iterator[None]:
+def file_size_limits() -> Iterator[None]:
     """Give the disk back whatever a test did."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield

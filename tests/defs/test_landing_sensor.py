@@ -78,7 +78,7 @@ class Watch:
             dg.build_sensor_context(instance=self.instance, resources={"platform": self.platform})
         )
 
-    def running(self, day: dt.date) -> None:
+    def start_run(self, day: dt.date) -> None:
         self.instance.create_run_for_job(
             an_empty_job, tags={"dagster/partition": f"{day}"}, status=dg.DagsterRunStatus.STARTED
         )
@@ -109,7 +109,7 @@ def test_the_lambda_has_a_head_start(watch: Watch) -> None:
     watch.zone.put(candle(D))
     assert watch.tick(0) == []
     assert watch.tick(HEAD_START - 1) == []
-    watch.running(D)
+    watch.start_run(D)
     assert watch.tick(60) == []
     assert watch.tick() == []
 
@@ -154,7 +154,7 @@ def test_L1_schedule_lambda_and_sensors_together_are_one_run_a_day(
     watch.materialised(D - DAY)
     watch.zone.put(candle(D))
     watch.tick(0)
-    watch.running(D)
+    watch.start_run(D)
     tick = dg.build_schedule_context(
         instance=watch.instance, scheduled_execution_time=MIDNIGHT, resources={"platform": watch.platform}
     )

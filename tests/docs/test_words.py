@@ -52,26 +52,78 @@ FILES = {
     "nursery": "forked_processes",
     "post_office": "smtp_server",
     "world": "graph_environment",
+    "words": "formatting or sentences",
 }
 """Names of files that are gone, and what they became."""
 
 CLASSES = {
-    "Teller": "Notifier",
-    "Patience": "RetryPolicy",
-    "Cooldown": "BanMemory",
-    "Told": "Notification",
-    "Children": "Supervisor",
+    "Alarm": "Notification",
+    "Answer": "ForecastResult or ChanceAnswer",
+    "Budget": "RateLimiter",
+    "Card": "ModelCard",
     "Child": "ManagedProcess",
+    "Children": "Supervisor",
+    "Cooldown": "BanMemory",
+    "Crowd": "AdmissionControl or LoadResult",
+    "Gate": "AdmissionControl",
+    "Glimpse": "Quote",
+    "Guard": "CrossSiteFilter",
+    "Landed": "LandedVersion, LandedDay or LandingReport",
+    "Landing": "LandingZone",
     "Nursery": "ForkServer",
+    "Patience": "RetryPolicy",
+    "Reader": "TableCache",
+    "Record": "IssueRecord",
+    "Site": "Context",
+    "Told": "Notification",
+    "Teller": "Notifier",
+    "Trial": "what is tried",
+    "Walk": "WalkForward",
+    "World": "LedgerStore",
 }
 
 FUNCTIONS = {
-    "persist": "retry",
-    "within": "run_with_timeout",
-    "tell": "notify",
-    "last_words": "log_tail",
+    "answer": "what is answered: answer_question, reply",
+    "asking": "the callback or what is measured",
     "bury_dead_runs": "fail_orphaned_runs",
+    "card": "read or what is drawn",
+    "compare": "what is compared",
+    "compute": "what is computed",
+    "describe": "in_words",
+    "document": "openapi_document",
+    "fetch": "fetch_candles, fetch_bars: what is fetched",
+    "holdings": "output_checks",
+    "identity": "fingerprint or key",
+    "land": "put",
+    "landed": "LandedVersion",
+    "last_words": "log_tail",
+    "limits": "what is limited",
+    "persist": "retry",
+    "pictures": "what is done with them",
+    "realised": "realised_volatility",
+    "record": "what is recorded",
+    "running": "running_candle, is_running",
+    "seen": "input_checks",
+    "site": "context",
+    "story": "forecast_text",
+    "tell": "notify",
+    "told": "what was said",
+    "tracking": "the callback",
+    "verdict": "record_text",
+    "walk": "walk_forward",
+    "within": "run_with_timeout or is_between",
+    "words": "in_words",
+    "world": "store",
 }
+"""Names of functions, methods and fixtures, with or without a leading underscore."""
+
+ONE_MEANING = {
+    "DAILY": "btc_assets/market/calendar.py",
+    "History": "btc_assets/modeling/history.py",
+    "InForce": "btc_assets/modeling/vintages.py",
+    "PATIENCE": None,
+}
+"""Words that stood for several things: by name, the one file that may define it, if any."""
 
 
 def defined(kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> list[tuple[Path, str]]:
@@ -98,5 +150,12 @@ def test_no_file_has_a_private_name() -> None:
 def test_no_class_or_function_has_a_private_name(
     kind: type[ast.AST] | tuple[type[ast.AST], ...], known: dict[str, str]
 ) -> None:
-    found = [f"{path}: {name}, say {known[name]}" for path, name in defined(kind) if name in known]
-    assert found == []
+    names = [(path, name.lstrip("_")) for path, name in defined(kind)]
+    assert [f"{path}: {name}, say {known[name]}" for path, name in names if name in known] == []
+
+
+def test_a_word_that_meant_several_things_is_defined_once() -> None:
+    for name, place in ONE_MEANING.items():
+        pattern = re.compile(rf"^(?:class {name}\b|_?{name}\b[^=\n]*= )", re.MULTILINE)
+        places = [str(path.relative_to(ROOT)) for path in SOURCES if pattern.search(path.read_text())]
+        assert places == ([place] if place else []), name

@@ -24,7 +24,7 @@ from btc_assets.market.sources.landing import LandingZone
 from btc_assets.settings import load
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
-from tests.ledger.conftest import World
+from tests.ledger.conftest import LedgerStore
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -111,11 +111,11 @@ TRIALS = {
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables with a checkpoint, a ledger whose heads are published, models that open, landed candles."""
     root = tmp_path_factory.mktemp("bits") / "store"
-    world = World(root, days_known=60)
+    store = LedgerStore(root, days_known=60)
     settings = load({}, data_dir=str(root), ledger_sink=str(root / "heads.jsonl"))
     for n in range(24):
-        head: Head = world.issue([D + n * dt.timedelta(days=1)]).head
-        open_sink(settings, world.tables).publish(head)
+        head: Head = store.issue([D + n * dt.timedelta(days=1)]).head
+        open_sink(settings, store.tables).publish(head)
     for kind in ("mlp", "lstm"):
         write_vintage(root / "made", kind, CUTOFF.cutoff)
         FolderRegistry(root).publish(kind, CUTOFF, root / "made", METRICS)

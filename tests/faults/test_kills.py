@@ -21,7 +21,7 @@ from btc_assets.market.sources.landing import LandingZone
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
-from tests.ledger.conftest import World
+from tests.ledger.conftest import LedgerStore
 from tests.storage.conftest import SAMPLES, day, samples
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
@@ -31,7 +31,7 @@ Recorder = Callable[[str, object], None]
 IMPORTS = """
 import datetime as dt, pathlib
 import tests.storage.conftest as c
-from tests.ledger.conftest import World
+from tests.ledger.conftest import LedgerStore
 from btc_assets.contracts import FORECASTS
 from btc_assets.market.sources.landing import LandingZone
 from btc_assets.storage.delta.store import DeltaTables
@@ -142,11 +142,11 @@ def test_T1_T9_100_kills_at_random_moments_of_publishing_a_model(
 
 
 LEDGER = """
-world = World(pathlib.Path(root))
+store = LedgerStore(pathlib.Path(root))
 say("begin")
 origin = dt.date.fromisoformat(first)
 while True:
-    issued = world.issue([origin])
+    issued = store.issue([origin])
     say(str(origin))
     origin += dt.timedelta(days=1)
 """
@@ -156,15 +156,15 @@ def test_T1_100_kills_at_random_moments_of_issuing_forecasts(
     fork_server: ForkServer, tmp_path: Path, record_property: Recorder
 ) -> None:
     """Every forecast that was issued has its record, every record its rows once the day is run again."""
-    world = World(tmp_path / "store", days_known=900)
+    store = LedgerStore(tmp_path / "store", days_known=900)
     last, chance, ends = dt.date(2024, 1, 12), random.Random(3), []
     for trial in range(100):
-        names = {"root": str(world.root), "first": str(last)}
+        names = {"root": str(store.root), "first": str(last)}
         end = fork_server.run(LEDGER, names, kill_after=chance.uniform(0, 0.5))
         ends.append(end)
         if len(end.said) > 1:
             last = dt.date.fromisoformat(end.said[-1]) + DAY
-        again = World(world.root)
+        again = LedgerStore(store.root)
         outcome = again.issue([last]).outcomes[last]
         assert outcome in ("live", "unchanged", "restored")
         if trial % 20 == 19:

@@ -16,7 +16,7 @@ from forked_processes import ForkServer, ProcessEnd
 
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.storage.delta.store import DeltaTables
-from tests.ledger.conftest import World
+from tests.ledger.conftest import LedgerStore
 from tests.storage.conftest import SAMPLES, day
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
@@ -26,7 +26,7 @@ DAY = dt.timedelta(days=1)
 IMPORTS = """
 import datetime as dt, pathlib
 import tests.storage.conftest as c
-from tests.ledger.conftest import World
+from tests.ledger.conftest import LedgerStore
 from btc_assets.errors import LedgerError, SourceBanned, WriteConflict
 from btc_assets.market.sources.binance import Binance
 from btc_assets.storage.delta.store import DeltaTables
@@ -83,12 +83,12 @@ def test_T7_crowds_of_writers_of_which_some_are_killed_lose_no_row(
 
 
 ISSUE = """
-world = World(pathlib.Path(root))
+store = LedgerStore(pathlib.Path(root))
 say("begin")
 for n in range(3):
     origin = dt.date.fromisoformat(first) + dt.timedelta(days=n)
     try:
-        say(world.issue([origin]).outcomes[origin])
+        say(store.issue([origin]).outcomes[origin])
     except WriteConflict:
         say("lost")
 """
@@ -97,17 +97,17 @@ for n in range(3):
 def test_T7_four_processes_that_issue_the_same_days_leave_one_record_a_day(
     fork_servers: list[ForkServer], tmp_path: Path, record_property: Recorder
 ) -> None:
-    world = World(tmp_path / "store", days_known=60)
+    store = LedgerStore(tmp_path / "store", days_known=60)
     chance, first = random.Random(7), dt.date(2024, 1, 12)
     for turn in range(5):
         start = first + 3 * turn * DAY
-        each = [{"root": str(world.root), "first": str(start)}] * 4
+        each = [{"root": str(store.root), "first": str(start)}] * 4
         kills = [chance.uniform(0, 1.0) if w == 0 else None for w in range(4)]
         ends = together(fork_servers, ISSUE, each, kills)
         assert all(end.status in (0, -9) for end in ends), ends
         said = [line for end in ends for line in end.said[1:]]
         assert set(said) <= {"live", "unchanged", "restored", "lost"}, said
-    again = World(world.root)
+    again = LedgerStore(store.root)
     days = [first + n * DAY for n in range(15)]
     for origin in days:
         assert again.issue([origin], again.in_time(days[-1])).outcomes[origin] in ("unchanged", "restored")

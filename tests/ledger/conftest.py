@@ -48,7 +48,7 @@ def make_candles() -> Callable[..., pl.DataFrame]:
     return steady_candles
 
 
-class World:
+class LedgerStore:
     """A store with candles, features and two vintages, and forecasts that are a function of the candles."""
 
     symbol = "BTCUSDT"
@@ -64,10 +64,10 @@ class World:
             self._derive()
         self.models = {name: self._publish(name) for name in NETWORKS}
 
-    def copy(self, root: Path) -> World:
+    def copy(self, root: Path) -> LedgerStore:
         """The same store in another place."""
         shutil.copytree(self.root, root)
-        return World(root)
+        return LedgerStore(root)
 
     def store_candles(self, candles: pl.DataFrame, now: dt.datetime, series: Series = CANDLES) -> None:
         store_candles(self.tables, candles, now, series)
@@ -134,11 +134,11 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world") / "store")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> LedgerStore:
+    return LedgerStore(tmp_path_factory.mktemp("store") / "store")
 
 
 @pytest.fixture
-def world(empty: World, tmp_path: Path) -> World:
+def store(empty: LedgerStore, tmp_path: Path) -> LedgerStore:
     """A store in which nothing was issued yet."""
     return empty.copy(tmp_path / "store")

@@ -54,11 +54,11 @@ def test_a_head_is_signed_within_seconds_and_dated_by_the_authority(sink: Author
     assert found.in_words() == f"time stamp of Stamps of Test, {found.at.day} {found.at:%b %Y}"
 
 
-def test_openssl_checks_the_token_of_a_bundle(world, tsa: Authority, tmp_path: Path) -> None:
-    sink = AuthoritySink(world.tables, tsa.address, tsa.roots)
-    newest = world.issue([dt.date(2024, 1, 12)]).head
+def test_openssl_checks_the_token_of_a_bundle(store, tsa: Authority, tmp_path: Path) -> None:
+    sink = AuthoritySink(store.tables, tsa.address, tsa.roots)
+    newest = store.issue([dt.date(2024, 1, 12)]).head
     sink.publish(newest)
-    proof = export_proof(world.tables, world.registry, "BTCUSDT", tmp_path / "proof", sink=sink)
+    proof = export_proof(store.tables, store.registry, "BTCUSDT", tmp_path / "proof", sink=sink)
     (tmp_path / "hash").write_text(newest.record_sha256)
     token = proof / "heads" / f"{newest.seq:09d}-{newest.record_sha256}.tsr"
     command = ["openssl", "ts", "-verify", "-in", str(token), "-data", "hash", "-CAfile", str(tsa.roots)]
@@ -87,7 +87,7 @@ def test_a_head_that_could_not_be_signed_is_signed_by_the_next_run(
 def test_a_slow_authority_holds_a_run_up_for_a_fixed_time_only(
     sink: AuthoritySink, tsa: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sinks, "PATIENCE", 0.2)
+    monkeypatch.setattr(sinks, "ANSWER_TIMEOUT", 0.2)
     tsa.delay = 5.0
     begun = time.monotonic()
     with pytest.raises(LedgerError, match=r"no answer within 0\.2 s"):

@@ -151,7 +151,7 @@ def test_a_head_that_no_calendar_took_is_queued_and_sent_by_the_next_run(
 def test_a_slow_calendar_holds_a_run_up_for_a_fixed_time_only(
     setup: Setup, two: list[Calendar], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sinks, "PATIENCE", 0.3)
+    monkeypatch.setattr(sinks, "ANSWER_TIMEOUT", 0.3)
     two[0].delay = 5.0
     begun = time.monotonic()
     for seq in range(3):

@@ -33,19 +33,19 @@ def issued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty):
     """A store where the settings look for it, with two days issued live and the newest head published."""
     monkeypatch.setenv("BTC_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("BTC_LEDGER_SINK", str(tmp_path / "heads.jsonl"))
-    world = empty.copy(tmp_path / "data" / "real")
-    world.issue([D - DAY])
-    FileSink(tmp_path / "heads.jsonl").publish(world.issue([D]).head)
-    return world
+    store = empty.copy(tmp_path / "data" / "real")
+    store.issue([D - DAY])
+    FileSink(tmp_path / "heads.jsonl").publish(store.issue([D]).head)
+    return store
 
 
 def run(*arguments: str):
     return CliRunner().invoke(app, list(arguments))
 
 
-def alter(world) -> None:
-    row = world.stored(D).head(1)
-    world.tables.upsert(FORECASTS, row.with_columns(pl.col("q500") + 1))
+def alter(store) -> None:
+    row = store.stored(D).head(1)
+    store.tables.upsert(FORECASTS, row.with_columns(pl.col("q500") + 1))
 
 
 def test_verify_says_all_is_well_and_counts_what_was_published_in_time(issued) -> None:
@@ -133,9 +133,9 @@ def test_the_check_fails_when_a_forecast_was_altered(issued) -> None:
     assert "record 2, origin 2024-01-12, rows" in str(found["is_what_was_issued"].description)
 
 
-def head_is_missing(world) -> list[str]:
-    newest = Head("BTCUSDT", 2, world.records()[-1].sha256(), world.records()[-1].issued_at)
-    sink = open_sink(load(), world.tables)
+def head_is_missing(store) -> list[str]:
+    newest = Head("BTCUSDT", 2, store.records()[-1].sha256(), store.records()[-1].issued_at)
+    sink = open_sink(load(), store.tables)
     assert sink is not None
     return missing(sink, newest)
 

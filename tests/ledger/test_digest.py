@@ -28,8 +28,8 @@ D = dt.date(2024, 1, 12)
 EPOCH = dt.date(1970, 1, 1)
 
 
-def test_a_forecast_hashes_as_documented(world) -> None:
-    rows = world.rows([D])
+def test_a_forecast_hashes_as_documented(store) -> None:
+    rows = store.rows([D])
     expected = hashlib.sha256(f"forecasts\n{' '.join(FORECAST_COLUMNS)}\n".encode())
     for row in rows.sort("model", "horizon").select(FORECAST_COLUMNS).iter_rows():
         symbol, model, origin, horizon, target, *quantiles, vintage = row
@@ -64,13 +64,13 @@ def test_4_hour_candles_hash_as_documented_in_order_of_time(make_candles) -> Non
     assert series_digests(BARS, shuffled, [before]) == series_digests(BARS, bars_of(candles[:2]), [before])
 
 
-def test_the_order_of_rows_does_not_matter(world) -> None:
-    rows = world.rows([D - DAY, D])
+def test_the_order_of_rows_does_not_matter(store) -> None:
+    rows = store.rows([D - DAY, D])
     assert forecast_digests(rows.sample(fraction=1.0, shuffle=True, seed=1)) == forecast_digests(rows)
 
 
-def test_the_last_bit_of_any_cell_matters(world) -> None:
-    rows = world.rows([D])
+def test_the_last_bit_of_any_cell_matters(store) -> None:
+    rows = store.rows([D])
     base = forecast_digests(rows)[D]
     seen = {base}
     for column in FORECAST_COLUMNS:

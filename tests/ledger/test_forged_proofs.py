@@ -25,15 +25,15 @@ D = dt.date(2024, 1, 12)
 @pytest.fixture(scope="module")
 def store(empty, tmp_path_factory: pytest.TempPathFactory):
     """Genesis, three back-filled days (records 1-3) and three live ones (4-6); a candle restated between."""
-    world = empty.copy(tmp_path_factory.mktemp("forged") / "store")
-    world.issue([D - n * DAY for n in (5, 4, 3)], world.in_time(D - 2 * DAY))
-    world.issue([D - 2 * DAY])
-    candle = world.tables.read(RAW_KLINES, start=D - 3 * DAY, end=D - 2 * DAY)
+    store = empty.copy(tmp_path_factory.mktemp("forged") / "store")
+    store.issue([D - n * DAY for n in (5, 4, 3)], store.in_time(D - 2 * DAY))
+    store.issue([D - 2 * DAY])
+    candle = store.tables.read(RAW_KLINES, start=D - 3 * DAY, end=D - 2 * DAY)
     restated = candle.with_columns(pl.col("quote_volume") + 1)
-    world.store_candles(restated, world.in_time(D - DAY).now - dt.timedelta(minutes=1))
-    world.issue([D - DAY])
-    world.issue([D])
-    return world
+    store.store_candles(restated, store.in_time(D - DAY).now - dt.timedelta(minutes=1))
+    store.issue([D - DAY])
+    store.issue([D])
+    return store
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,11 @@ HOUR = dt.timedelta(hours=1)
 @pytest.fixture(scope="module")
 def issued_once(empty, tmp_path_factory: pytest.TempPathFactory):
     """Genesis, two back-filled days, three live ones: records 1 to 5."""
-    world = empty.copy(tmp_path_factory.mktemp("issued") / "store")
-    world.issue([D - n * DAY for n in (5, 4)], world.in_time(D - 2 * DAY))
+    store = empty.copy(tmp_path_factory.mktemp("issued") / "store")
+    store.issue([D - n * DAY for n in (5, 4)], store.in_time(D - 2 * DAY))
     for n in (2, 1, 0):
-        world.issue([D - n * DAY])
-    return world
+        store.issue([D - n * DAY])
+    return store
 
 
 @pytest.fixture
@@ -57,25 +57,25 @@ class PublishedHeads:
         return self.heads
 
 
-def check(world, **options: Any) -> Report:
+def check(store, **options: Any) -> Report:
     return verify(
-        DeltaTables(str(world.root)), world.registry, world.symbol, features=world.features, **options
+        DeltaTables(str(store.root)), store.registry, store.symbol, features=store.features, **options
     )
 
 
-def told(report: Report) -> str:
+def fault_text(report: Report) -> str:
     assert not report.ok, report.line()
     return "\n".join(str(fault) for fault in report.faults)
 
 
-def forge(world, change: Callable[[list[IssueRecord]], list[IssueRecord]]) -> None:
+def forge(store, change: Callable[[list[IssueRecord]], list[IssueRecord]]) -> None:
     """Write the chain anew, its places and links made good."""
     chained: list[IssueRecord] = []
-    for seq, record in enumerate(change(world.records())):
+    for seq, record in enumerate(change(store.records())):
         previous = chained[-1].sha256() if chained else record.previous_sha256
         chained.append(replace(record, seq=seq, previous_sha256=previous))
-    world.tables.delete_keys(ISSUE_RECORDS, world.tables.read(ISSUE_RECORDS, ["symbol", "seq"]))
-    world.tables.insert(ISSUE_RECORDS, records_frame(chained))
+    store.tables.delete_keys(ISSUE_RECORDS, store.tables.read(ISSUE_RECORDS, ["symbol", "seq"]))
+    store.tables.insert(ISSUE_RECORDS, records_frame(chained))
 
 
 def newest(**values: Any) -> Callable[[list[IssueRecord]], list[IssueRecord]]:
@@ -110,7 +110,7 @@ def test_the_honest_store_is_well(issued) -> None:
 )
 def test_a_record_that_contradicts_itself_is_named(issued, values: dict[str, Any], name: str) -> None:
     forge(issued, newest(**values))
-    assert name in told(check(issued))
+    assert name in fault_text(check(issued))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_record_that_contradicts_itself_is_named(issued, values: dict[str, Any
 def test_a_vintage_that_cannot_be_read_is_a_fault_not_left_out(issued, entry: dict[str, Any]) -> None:
     first, *rest = issued.records()[-1].vintages
     forge(issued, newest(vintages=[{**first, **entry}, *rest]))
-    assert "an entry of its vintages cannot be read" in told(check(issued))
+    assert "an entry of its vintages cannot be read" in fault_text(check(issued))
 
 
 def test_perfect_hindsight_without_inputs_is_refused(issued) -> None:
@@ -147,7 +147,7 @@ def test_perfect_hindsight_without_inputs_is_refused(issued) -> None:
         features_sha256="",
     )
     forge(issued, lambda records: [*records, forged])
-    assert "cannot be read" in told(check(issued))
+    assert "cannot be read" in fault_text(check(issued))
 
 
 def test_backdated_live_records_after_an_extra_genesis_take_back_what_is_later(issued) -> None:
@@ -162,27 +162,27 @@ def test_backdated_live_records_after_an_extra_genesis_take_back_what_is_later(i
     head = Published("BTCUSDT", 5, issued.records()[-1].sha256(), issued.records()[-1].issued_at)
     forge(issued, backdated)
     report = check(issued, sink=PublishedHeads(head))
-    assert "before it was published" in told(report)
+    assert "before it was published" in fault_text(report)
     assert report.live <= 1, "records that are later than the restart do not count"
 
 
 def test_a_restart_that_nothing_called_for_is_refused(issued) -> None:
     later = issued.records()[-1].issued_at + HOUR
     forge(issued, lambda records: [*records, replace(records[0], note="restarted: so", **clocks(later))])
-    assert "the record before it is not later" in told(check(issued))
+    assert "the record before it is not later" in fault_text(check(issued))
 
 
 def test_rows_name_the_vintages_of_their_record(issued) -> None:
     rows = issued.stored(D).with_columns(vintage=pl.lit(D - 20 * DAY))
     issued.tables.upsert(FORECASTS, rows)
     forge(issued, newest(rows_sha256=forecast_digests(rows)[D]))
-    assert "say vintage 2023-12-23, the record does not" in told(check(issued))
+    assert "say vintage 2023-12-23, the record does not" in fault_text(check(issued))
 
 
 def test_a_record_may_not_know_less_than_one_before_it(issued) -> None:
     last = issued.records()[-1]
     forge(issued, newest(inputs={CANDLES.name: last.inputs[CANDLES.name], "raw_klines_4h": Snapshot()}))
-    assert "does not say what it was computed from" in told(check(issued))
+    assert "does not say what it was computed from" in fault_text(check(issued))
 
 
 def test_live_hours_once_stated_are_stated_by_every_later_record(issued) -> None:
@@ -190,23 +190,23 @@ def test_live_hours_once_stated_are_stated_by_every_later_record(issued) -> None
         return [*records[:-2], replace(records[-2], settings={"live_hours": 6}), records[-1]]
 
     forge(issued, drop)
-    assert "does not say within how many hours" in told(check(issued))
+    assert "does not say within how many hours" in fault_text(check(issued))
 
 
-def test_a_forecast_issued_hours_after_the_close_is_late_and_stays(world) -> None:
-    inputs, rows = world.inputs([D]), world.rows([D])
+def test_a_forecast_issued_hours_after_the_close_is_late_and_stays(store) -> None:
+    inputs, rows = store.inputs([D]), store.rows([D])
     limited = replace(inputs, settings={"live_hours": 6})
-    at = world.in_time(D).now + 7 * HOUR
-    late = issue(world.tables, world.registry, rows, limited, Clock(at, at))
+    at = store.in_time(D).now + 7 * HOUR
+    late = issue(store.tables, store.registry, rows, limited, Clock(at, at))
     assert late.outcomes == {D: "late"}
-    assert world.records()[-1].kind == "late"
-    report = check(world)
+    assert store.records()[-1].kind == "late"
+    report = check(store)
     assert report.ok, report.line()
     assert (report.live, report.late) == (0, 1)
-    candle = world.tables.read(RAW_KLINES, start=D, end=D + DAY)
-    world.store_candles(candle.with_columns(pl.col("volume") + 1), at + HOUR)
-    limited = replace(world.inputs([D]), settings={"live_hours": 6})
-    again = issue(world.tables, world.registry, world.rows([D]), limited, Clock(at + 2 * HOUR, at + 2 * HOUR))
+    candle = store.tables.read(RAW_KLINES, start=D, end=D + DAY)
+    store.store_candles(candle.with_columns(pl.col("volume") + 1), at + HOUR)
+    limited = replace(store.inputs([D]), settings={"live_hours": 6})
+    again = issue(store.tables, store.registry, store.rows([D]), limited, Clock(at + 2 * HOUR, at + 2 * HOUR))
     assert again.outcomes == {D: "kept"}
-    forge(world, newest(kind="live"))
-    assert "it says live" in told(check(world))
+    forge(store, newest(kind="live"))
+    assert "it says live" in fault_text(check(store))

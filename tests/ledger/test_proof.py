@@ -28,13 +28,13 @@ D = dt.date(2024, 1, 12)
 
 @pytest.fixture(scope="module")
 def issued_once(empty, tmp_path_factory: pytest.TempPathFactory):
-    world = empty.copy(tmp_path_factory.mktemp("issued") / "store")
-    world.issue([D - 3 * DAY, D - 2 * DAY], world.in_time(D - DAY))
-    world.issue([D - DAY], world.in_time(D - DAY))
-    candle = world.tables.read(RAW_KLINES, start=D - 3 * DAY, end=D - 2 * DAY)
-    world.store_candles(candle.with_columns(pl.col("quote_volume") + 1), world.in_time(D).now)
-    world.issue([D])
-    return world
+    store = empty.copy(tmp_path_factory.mktemp("issued") / "store")
+    store.issue([D - 3 * DAY, D - 2 * DAY], store.in_time(D - DAY))
+    store.issue([D - DAY], store.in_time(D - DAY))
+    candle = store.tables.read(RAW_KLINES, start=D - 3 * DAY, end=D - 2 * DAY)
+    store.store_candles(candle.with_columns(pl.col("quote_volume") + 1), store.in_time(D).now)
+    store.issue([D])
+    return store
 
 
 @pytest.fixture
@@ -175,10 +175,10 @@ def test_the_file_holds_no_time_of_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "x.csv.gz").read_bytes()[4:8] == b"\0\0\0\0"
 
 
-def test_clocks_that_disagree_are_visible_in_the_record(world, tmp_path: Path) -> None:
-    at = world.in_time(D).now
-    world.issue([D - 5 * DAY], Clock(at, at - 3 * DAY))
-    proof = export_proof(world.tables, world.registry, "BTCUSDT", tmp_path / "p")
+def test_clocks_that_disagree_are_visible_in_the_record(store, tmp_path: Path) -> None:
+    at = store.in_time(D).now
+    store.issue([D - 5 * DAY], Clock(at, at - 3 * DAY))
+    proof = export_proof(store.tables, store.registry, "BTCUSDT", tmp_path / "p")
     record = json.loads((proof / "records.jsonl").read_text().splitlines()[-1])
     assert (record["local_clock"], record["source_clock"]) == (
         "2024-01-13T00:05:00.000000Z",

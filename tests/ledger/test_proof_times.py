@@ -36,24 +36,24 @@ HEIGHT = 912_345
 class Proved:
     """Two live forecasts; the first is in a block in time, the second in one that came too late."""
 
-    def __init__(self, world, tmp_path: Path, servers: list[Calendar]) -> None:
-        self.world, self.tmp_path = world, tmp_path
+    def __init__(self, store, tmp_path: Path, servers: list[Calendar]) -> None:
+        self.store, self.tmp_path = store, tmp_path
         self.sink = CalendarSink(
-            world.tables, [s.address for s in servers], BlockHeaders(str(tmp_path / "headers")), self.clock
+            store.tables, [s.address for s in servers], BlockHeaders(str(tmp_path / "headers")), self.clock
         )
         self.headers = tmp_path / "headers"
         self.headers.write_text("")
-        self.now = world.in_time(D - DAY).now
+        self.now = store.in_time(D - DAY).now
         for n, origin in enumerate((D - DAY, D)):
-            self.now = world.in_time(origin).now
-            self.sink.publish(world.issue([origin]).head)
+            self.now = store.in_time(origin).now
+            self.sink.publish(store.issue([origin]).head)
             at = self.now + dt.timedelta(hours=5 + 24 * n)
             header = servers[0].mine(HEIGHT + 200 * n, at)
             with self.headers.open("a") as file:
                 file.write(f"{HEIGHT + 200 * n} {header.hex()}\n")
-        self.sink.publish(world.issue([D]).head)
+        self.sink.publish(store.issue([D]).head)
         self.folder = export_proof(
-            world.tables, world.registry, "BTCUSDT", tmp_path / "proof", sink=self.sink
+            store.tables, store.registry, "BTCUSDT", tmp_path / "proof", sink=self.sink
         )
 
     def clock(self) -> dt.datetime:
@@ -70,10 +70,10 @@ class Proved:
 
 
 @pytest.fixture
-def proved(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proved]:
+def proved(store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proved]:
     monkeypatch.setattr(block_headers, "LEAST_WORK", 1)
     with calendars(2) as servers:
-        yield Proved(world, tmp_path, servers)
+        yield Proved(store, tmp_path, servers)
 
 
 def test_the_script_names_block_and_time_and_counts_what_was_in_time(proved: Proved) -> None:
@@ -145,7 +145,7 @@ def test_invented_times_of_heads_count_for_nothing(proved: Proved) -> None:
 
 
 def test_verify_says_by_whose_clock(proved: Proved) -> None:
-    report = verify(proved.world.tables, proved.world.registry, "BTCUSDT", sink=proved.sink)
+    report = verify(proved.store.tables, proved.store.registry, "BTCUSDT", sink=proved.sink)
     assert report.ok, report.line()
     assert (
         "1 of 2 live forecasts were published before their first target closed by a clock that is not the "
@@ -154,13 +154,13 @@ def test_verify_says_by_whose_clock(proved: Proved) -> None:
     ) in report.notes
 
 
-def test_lines_that_the_operator_invented_are_called_his_own_word(world, tmp_path: Path) -> None:
+def test_lines_that_the_operator_invented_are_called_his_own_word(store, tmp_path: Path) -> None:
     sink = FileSink(tmp_path / "heads.jsonl")
-    sink.publish(world.issue([D]).head)
+    sink.publish(store.issue([D]).head)
     path = tmp_path / "heads.jsonl"
     line = json.loads(path.read_text()) | {"published_at": "2024-01-13T00:05:00+00:00"}
     path.write_text(json.dumps(line) + "\n")
-    notes = verify(world.tables, world.registry, "BTCUSDT", sink=sink).notes
+    notes = verify(store.tables, store.registry, "BTCUSDT", sink=sink).notes
     assert notes == [
         "No clock but the operator's says when the 1 live forecasts were issued: that is the operator's own "
         "word",

@@ -18,10 +18,10 @@ from btc_assets.series import PROVENANCE, SERIES, Series
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
-def test_a_third_series_is_read_recorded_verified_and_proved_by_one_entry(world, tmp_path: Path) -> None:
-    world.issue([dt.date(2024, 1, 10)])
+def test_a_third_series_is_read_recorded_verified_and_proved_by_one_entry(store, tmp_path: Path) -> None:
+    store.issue([dt.date(2024, 1, 10)])
     proof, path = tmp_path / "proof", f"{SUPPORT}{os.pathsep}{Path(__file__).parent}"
-    run = [sys.executable, str(SUPPORT / "third_series.py"), str(world.root), str(proof)]
+    run = [sys.executable, str(SUPPORT / "third_series.py"), str(store.root), str(proof)]
     done = subprocess.run(
         run, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
     )

@@ -23,10 +23,10 @@ D = dt.date(2024, 1, 12)
 
 
 @pytest.fixture
-def issued(world):
+def issued(store):
     for n in (2, 1):
-        world.issue([D - n * DAY])
-    return world
+        store.issue([D - n * DAY])
+    return store
 
 
 @pytest.fixture
@@ -34,19 +34,19 @@ def settings(tmp_path: Path) -> Settings:
     return load({"BTC_DATA_DIR": str(tmp_path / "data")}, ledger_sink=str(tmp_path / "heads.jsonl"))
 
 
-def go_on(world, settings: Settings) -> None:
+def go_on(store, settings: Settings) -> None:
     """Issue the next day as the asset does, in a process that remembers nothing."""
-    world.tables = DeltaTables(str(world.root))
-    heads, _ = known_heads(settings, world.tables)
+    store.tables = DeltaTables(str(store.root))
+    heads, _ = known_heads(settings, store.tables)
     result = issue(
-        world.tables, world.registry, world.rows([D]), world.inputs([D]), world.in_time(D), heads=heads
+        store.tables, store.registry, store.rows([D]), store.inputs([D]), store.in_time(D), heads=heads
     )
     remember(settings, result.head)
 
 
-def delete_newest(world) -> None:
-    key = world.tables.read(ISSUE_RECORDS, ["symbol", "seq"]).tail(1)
-    world.tables.delete_keys(ISSUE_RECORDS, key)
+def delete_newest(store) -> None:
+    key = store.tables.read(ISSUE_RECORDS, ["symbol", "seq"]).tail(1)
+    store.tables.delete_keys(ISSUE_RECORDS, key)
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5])

@@ -34,11 +34,11 @@ HOUR = dt.timedelta(hours=1)
 @pytest.fixture(scope="module")
 def issued_once(empty, tmp_path_factory: pytest.TempPathFactory):
     """Four back-filled days, then three live ones; records 1 to 7 after the genesis record."""
-    world = empty.copy(tmp_path_factory.mktemp("issued") / "store")
-    world.issue([D - n * DAY for n in (6, 5, 4, 3)], world.in_time(D - 2 * DAY))
+    store = empty.copy(tmp_path_factory.mktemp("issued") / "store")
+    store.issue([D - n * DAY for n in (6, 5, 4, 3)], store.in_time(D - 2 * DAY))
     for n in (2, 1, 0):
-        world.issue([D - n * DAY], world.in_time(D - n * DAY) if n != 2 else later(world, D - 2 * DAY))
-    return world
+        store.issue([D - n * DAY], store.in_time(D - n * DAY) if n != 2 else later(store, D - 2 * DAY))
+    return store
 
 
 @pytest.fixture
@@ -46,15 +46,15 @@ def issued(issued_once, tmp_path: Path):
     return issued_once.copy(tmp_path / "store")
 
 
-def later(world, origin: dt.date, by: dt.timedelta = HOUR) -> Clock:
-    at = world.in_time(origin).now + by
+def later(store, origin: dt.date, by: dt.timedelta = HOUR) -> Clock:
+    at = store.in_time(origin).now + by
     return Clock(at, at)
 
 
-def check(world, **options) -> Report:
+def check(store, **options) -> Report:
     # A second process: nothing that this one remembers of the store counts.
-    tables, registry = DeltaTables(str(world.root)), FolderRegistry(world.root)
-    return verify(tables, registry, world.symbol, features=world.features, **options)
+    tables, registry = DeltaTables(str(store.root)), FolderRegistry(store.root)
+    return verify(tables, registry, store.symbol, features=store.features, **options)
 
 
 def first(report: Report) -> tuple[int | None, dt.date | None, str]:
@@ -62,10 +62,10 @@ def first(report: Report) -> tuple[int | None, dt.date | None, str]:
     return report.faults[0].seq, report.faults[0].origin, report.faults[0].what
 
 
-def rewrite(world, change: Callable[[list[IssueRecord]], list[IssueRecord]]) -> None:
+def rewrite(store, change: Callable[[list[IssueRecord]], list[IssueRecord]]) -> None:
     """Replace the table of records as someone would who has write access and knows the format."""
-    records = change(world.records())
-    tables = world.tables
+    records = change(store.records())
+    tables = store.tables
     tables.delete_keys(ISSUE_RECORDS, tables.read(ISSUE_RECORDS, ["symbol", "seq"]))
     tables.insert(ISSUE_RECORDS, records_frame(records))
 
@@ -97,8 +97,8 @@ def test_verifying_writes_nothing(issued) -> None:
     assert {p: p.stat().st_mtime_ns for p in issued.root.rglob("*")} == before
 
 
-def test_nothing_issued_is_not_a_fault(world) -> None:
-    report = check(world)
+def test_nothing_issued_is_not_a_fault(store) -> None:
+    report = check(store)
     assert report.ok
     assert "nothing was issued yet" in report.line()
 
@@ -200,18 +200,18 @@ def test_tables_rolled_back_together_contradict_what_was_published(issued, tmp_p
     ("table", "expected"),
     [("forecasts", (7, "rows")), ("raw_klines", (7, "candles")), ("issue_records", (None, "rows"))],
 )
-def test_T4_one_table_rolled_back_is_named(world, tmp_path, table, expected) -> None:
+def test_T4_one_table_rolled_back_is_named(store, tmp_path, table, expected) -> None:
     for n in (6, 5, 4, 3, 2, 1):
-        world.issue([D - n * DAY], later(world, D - n * DAY, 5 * DAY))
-    world.tables.delete_keys(RAW_KLINES, world.tables.read(RAW_KLINES, ["symbol", "date"], start=D))
-    folder = world.root / "tables" / table
+        store.issue([D - n * DAY], later(store, D - n * DAY, 5 * DAY))
+    store.tables.delete_keys(RAW_KLINES, store.tables.read(RAW_KLINES, ["symbol", "date"], start=D))
+    folder = store.root / "tables" / table
     shutil.copytree(folder, tmp_path / "older")
-    world.store_candles(world.make(1, D), world.in_time(D).now)
-    world.issue([D], later(world, D, 5 * DAY))
-    assert check(world).ok
+    store.store_candles(store.make(1, D), store.in_time(D).now)
+    store.issue([D], later(store, D, 5 * DAY))
+    assert check(store).ok
     shutil.rmtree(folder)
     (tmp_path / "older").rename(folder)
-    report = check(world)
+    report = check(store)
     assert first(report)[::2] == expected
     assert any("raw_klines is at version" in note for note in report.notes) == (table == "raw_klines")
 
@@ -239,17 +239,17 @@ def test_D11_restated_candles_leave_every_record_provable(issued, kept: Series, 
     assert report.ok, report.line()
 
 
-def test_a_candle_filled_in_later_leaves_earlier_records_provable(world) -> None:
+def test_a_candle_filled_in_later_leaves_earlier_records_provable(store) -> None:
     gap = D - 7 * DAY
-    key = world.tables.read(RAW_KLINES, ["symbol", "date"], start=gap, end=gap + DAY)
-    candle = world.tables.read(RAW_KLINES, start=gap, end=gap + DAY)
-    world.tables.delete_keys(RAW_KLINES, key)
-    world.issue([D - DAY], later(world, D - DAY, 23 * HOUR))
-    world.store_candles(candle, later(world, D - DAY, 23.5 * HOUR).now)
-    world.issue([D])
-    report = check(world)
+    key = store.tables.read(RAW_KLINES, ["symbol", "date"], start=gap, end=gap + DAY)
+    candle = store.tables.read(RAW_KLINES, start=gap, end=gap + DAY)
+    store.tables.delete_keys(RAW_KLINES, key)
+    store.issue([D - DAY], later(store, D - DAY, 23 * HOUR))
+    store.store_candles(candle, later(store, D - DAY, 23.5 * HOUR).now)
+    store.issue([D])
+    report = check(store)
     assert report.ok, report.line()
-    assert world.records()[1].snapshot(CANDLES) != world.records()[2].snapshot(CANDLES)
+    assert store.records()[1].snapshot(CANDLES) != store.records()[2].snapshot(CANDLES)
 
 
 def test_an_altered_4_hour_candle_is_named(issued) -> None:
@@ -266,50 +266,50 @@ def test_a_removed_4_hour_candle_is_named(issued) -> None:
     assert first(check(issued)) == (7, D, "candles")
 
 
-def test_4_hour_candles_that_come_after_their_day_was_forecast_leave_it_provable(world) -> None:
-    bars = world.tables.read(RAW_KLINES_4H, start=D - DAY)
-    world.tables.delete_keys(RAW_KLINES_4H, bars.select(RAW_KLINES_4H.key))
-    world._derive()
-    world.issue([D - DAY], later(world, D - DAY))
-    world.store_candles(bars, later(world, D).now, BARS)
-    world.issue([D], later(world, D, 2 * HOUR))
-    report = check(world)
+def test_4_hour_candles_that_come_after_their_day_was_forecast_leave_it_provable(store) -> None:
+    bars = store.tables.read(RAW_KLINES_4H, start=D - DAY)
+    store.tables.delete_keys(RAW_KLINES_4H, bars.select(RAW_KLINES_4H.key))
+    store._derive()
+    store.issue([D - DAY], later(store, D - DAY))
+    store.store_candles(bars, later(store, D).now, BARS)
+    store.issue([D], later(store, D, 2 * HOUR))
+    report = check(store)
     assert report.ok, report.line()
-    assert len({record.snapshot(BARS).sha256 for record in world.records()[1:]}) == 2
+    assert len({record.snapshot(BARS).sha256 for record in store.records()[1:]}) == 2
 
 
-def test_a_chain_of_the_first_release_goes_on_and_stays_provable(world) -> None:
+def test_a_chain_of_the_first_release_goes_on_and_stays_provable(store) -> None:
     """0.1.0 knew no 4-hour candles: no table of them, and two columns fewer in the records."""
-    world.tables.delete_keys(RAW_KLINES_4H, world.tables.read(RAW_KLINES_4H, RAW_KLINES_4H.key))
-    world._derive()
-    shutil.rmtree(world.root / "tables" / RAW_KLINES_4H.name)
-    world.tables = DeltaTables(str(world.root))
-    world.issue([D - 2 * DAY, D - DAY], world.in_time(D - DAY))
-    features = world.tables.read(world.features)
-    hashes = feature_digests(features, [r.origin_date for r in world.records()], [LOG_REALISED])
+    store.tables.delete_keys(RAW_KLINES_4H, store.tables.read(RAW_KLINES_4H, RAW_KLINES_4H.key))
+    store._derive()
+    shutil.rmtree(store.root / "tables" / RAW_KLINES_4H.name)
+    store.tables = DeltaTables(str(store.root))
+    store.issue([D - 2 * DAY, D - DAY], store.in_time(D - DAY))
+    features = store.tables.read(store.features)
+    hashes = feature_digests(features, [r.origin_date for r in store.records()], [LOG_REALISED])
     records = [
         replace(
             r,
             inputs={name: said for name, said in r.inputs.items() if name != BARS.name},
             features_sha256=r.features_sha256 and hashes[r.origin_date],
         )
-        for r in world.records()
+        for r in store.records()
     ]
     rechained = chained(records)
-    shutil.rmtree(world.root / "tables" / ISSUE_RECORDS.name)
-    tables = DeltaTables(str(world.root))
+    shutil.rmtree(store.root / "tables" / ISSUE_RECORDS.name)
+    tables = DeltaTables(str(store.root))
     tables.upsert(FIRST_RELEASE, records_frame(rechained).select(FIRST_RELEASE.schema.names()))
     said = [json.loads(record.line()) for record in rechained]
     assert all("bars_sha256" not in line and "bars_version" not in line for line in said)
-    upgraded = check(world)
+    upgraded = check(store)
     assert upgraded.ok, upgraded.line()
     assert not any("derived from other" in note for note in upgraded.notes), "its features are compared too"
-    world.tables = DeltaTables(str(world.root))
-    world.store_candles(bars_of(world.make(12, D - 11 * DAY)), later(world, D - DAY).now, BARS)
-    world.issue([D])
-    report = check(world)
+    store.tables = DeltaTables(str(store.root))
+    store.store_candles(bars_of(store.make(12, D - 11 * DAY)), later(store, D - DAY).now, BARS)
+    store.issue([D])
+    report = check(store)
     assert report.ok, report.line()
-    assert [bool(record.snapshot(BARS).sha256) for record in world.records()] == [False, False, False, True]
+    assert [bool(record.snapshot(BARS).sha256) for record in store.records()] == [False, False, False, True]
 
 
 FIRST_RELEASE = replace(

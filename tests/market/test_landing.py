@@ -142,12 +142,12 @@ def test_foreign_objects_are_passed_over(zone: LandingZone, tmp_path: Path) -> N
 def test_T7_racing_writers_leave_one_object_a_content(zone: LandingZone) -> None:
     start = threading.Barrier(8)
 
-    def land(trades: int) -> tuple[LandedVersion, bool]:
+    def put(trades: int) -> tuple[LandedVersion, bool]:
         start.wait()
         return zone.put(candle(START, trades=trades))
 
     with ThreadPoolExecutor(8) as pool:
-        same = list(pool.map(land, [5] * 8))
+        same = list(pool.map(put, [5] * 8))
     assert sum(wrote for _, wrote in same) == 1
     assert len({landed for landed, _ in same}) == 1
 

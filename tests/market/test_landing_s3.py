@@ -74,13 +74,13 @@ def test_candles_come_back_in_order_in_their_newest_version(zone: LandingZone) -
 def test_T7_of_many_racing_writers_one_writes(zone: LandingZone) -> None:
     together = threading.Barrier(8)
 
-    def land(_: int) -> tuple[LandedVersion, bool]:
+    def put(_: int) -> tuple[LandedVersion, bool]:
         together.wait()
         return zone.put(candle(START))
 
     zone.last_day("BTCUSDT")
     with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(land, range(8)))
+        outcomes = list(pool.map(put, range(8)))
     assert sum(wrote for _, wrote in outcomes) == 1
     assert len(list(zone.versions("BTCUSDT", START, END))) == 1
 

@@ -200,11 +200,11 @@ def test_the_first_trial_is_the_default(
 ) -> None:
     seen: list[HyperParameters] = []
 
-    def record(_anchors: Any, _features: Any, hyperparameters: HyperParameters, _folds: Any) -> list[float]:
+    def remember(_anchors: Any, _features: Any, hyperparameters: HyperParameters, _folds: Any) -> list[float]:
         seen.append(hyperparameters)
         return [1.0]
 
-    monkeypatch.setattr(tuning, "evaluate", record)
+    monkeypatch.setattr(tuning, "evaluate", remember)
     tune("lstm", *market, tmp_path / "lstm.journal", 3)
     assert seen[0] == tuning.DEFAULTS["lstm"]
     assert all(hp.kind == "lstm" for hp in seen)

@@ -84,13 +84,13 @@ def test_the_end_is_told_to_those_who_knew_and_tried_again_too() -> None:
 
 
 def test_every_message_about_the_simulated_market_says_so() -> None:
-    class Reader(Ear):
+    class ReplyingServer(Ear):
         def send(self, message: Message) -> None:
             assert "SIMULATED" in message.subject
             assert "SIMULATED" in message.text
             super().send(message)
 
-    ear, memory = Reader(), Memory()
+    ear, memory = ReplyingServer(), Memory()
     Notifier([ear], "BTCUSDT", True).notify([FIRE], memory, NOW)
     Notifier([ear], "BTCUSDT", True).notify([], memory, NOW)
     assert len(ear.heard) == 2

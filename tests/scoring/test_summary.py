@@ -12,7 +12,14 @@ from btc_assets.contracts import BASELINES, QUANTILES, UTC_US
 from btc_assets.errors import ModelError
 from btc_assets.modeling.baselines import baseline_forecasts
 from btc_assets.scoring.scores import score
-from btc_assets.scoring.summary import against, against_overall, by_horizon, describe, overall, render
+from btc_assets.scoring.summary import (
+    against,
+    against_overall,
+    by_horizon,
+    comparison_in_words,
+    overall,
+    render,
+)
 from btc_assets.statistics.comparison import Comparison
 
 DAY = dt.timedelta(days=1)
@@ -52,7 +59,7 @@ def test_too_few_independent_origins_are_said_with_their_number() -> None:
     """65 origins 30 days ahead are two that do not overlap; they once gave "better (p = 0.000)"."""
     found = against(SCORES, "mixture_walk", "random_walk", 7)
     assert (found.verdict, found.independent) == ("too few to tell", len(losses("mixture_walk", 7)) // 7)
-    assert describe(against_overall(SCORES, "last_close", "random_walk"), "random_walk") == (
+    assert comparison_in_words(against_overall(SCORES, "last_close", "random_walk"), "random_walk") == (
         "too few to tell: 2 independent origins, 10 are needed"
     )
 
@@ -106,7 +113,7 @@ def test_far_horizons_stand_apart_with_how_few_outcomes_do_not_overlap() -> None
     ],
 )
 def test_a_comparison_in_words(found: Comparison, says: str) -> None:
-    assert describe(found, "random_walk") == says
+    assert comparison_in_words(found, "random_walk") == says
 
 
 def test_a_missing_reference_or_no_scores_say_what_to_do() -> None:

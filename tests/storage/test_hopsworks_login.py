@@ -27,9 +27,17 @@ def login(hopsworks_server, monkeypatch):
     for name in ("HOPSWORKS_API_KEY", "HOPSWORKS_API_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
     hopsworks_server.reset()
-    login.disconnect()
+    log_out(login)
     yield login
-    login.disconnect()
+    log_out(login)
+
+
+def log_out(login) -> None:
+    if login._logged_in_as is not None:
+        import hopsworks
+
+        hopsworks.logout()
+    login._project = login._logged_in_as = None
 
 
 def changed(settings: Settings, **changes: object) -> Settings:

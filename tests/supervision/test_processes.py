@@ -24,7 +24,7 @@ FAMILY = 4
 """The program, its warden, a stubborn process and the child of it."""
 
 
-def running(folder: Path) -> list[psutil.Process]:
+def processes_in(folder: Path) -> list[psutil.Process]:
     """The processes that were started for ``folder``, by their command lines."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
@@ -43,14 +43,14 @@ def wait_until(true: Callable[[], bool], seconds: float = SOON) -> None:
 def start(folder: Path, **more: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "supervised", str(folder)]
     process = subprocess.Popen(command, env=ENVIRONMENT, **more)  # type: ignore[call-overload]
-    wait_until(lambda: len(running(folder)) == FAMILY)
+    wait_until(lambda: len(processes_in(folder)) == FAMILY)
     return process  # type: ignore[no-any-return]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    for process in running(tmp_path):
+    for process in processes_in(tmp_path):
         process.kill()
 
 
@@ -59,14 +59,14 @@ def test_P1_a_signal_ends_all_that_was_started(folder: Path, number: signal.Sign
     process = start(folder)
     process.send_signal(number)
     assert process.wait(SOON) == 0
-    assert running(folder) == []
+    assert processes_in(folder) == []
 
 
 def test_P1_a_killed_program_takes_all_that_it_started_along(folder: Path) -> None:
     process = start(folder)
     process.kill()
     process.wait()
-    wait_until(lambda: running(folder) == [])
+    wait_until(lambda: processes_in(folder) == [])
 
 
 def test_P1_a_closed_terminal_takes_all_that_was_started_along(folder: Path) -> None:
@@ -76,17 +76,17 @@ def test_P1_a_closed_terminal_takes_all_that_was_started_along(folder: Path) -> 
                 sys.executable, "-m", "supervised", str(folder)]  # fmt: skip
     process = subprocess.Popen(terminal, env=ENVIRONMENT, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    wait_until(lambda: len(running(folder)) == FAMILY)
+    wait_until(lambda: len(processes_in(folder)) == FAMILY)
     os.close(ours)
     assert process.wait(SOON) == 0
-    assert running(folder) == []
+    assert processes_in(folder) == []
 
 
 def test_P1_a_background_job_that_inherits_an_ignored_interrupt_can_be_interrupted(folder: Path) -> None:
     process = start(folder, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     process.send_signal(signal.SIGINT)
     assert process.wait(SOON) == 0
-    assert running(folder) == []
+    assert processes_in(folder) == []
 
 
 def test_P1_what_nohup_started_outlives_its_terminal(folder: Path) -> None:
@@ -94,31 +94,31 @@ def test_P1_what_nohup_started_outlives_its_terminal(folder: Path) -> None:
     process.send_signal(signal.SIGHUP)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1.0)
-    assert len(running(folder)) == FAMILY
+    assert len(processes_in(folder)) == FAMILY
     process.send_signal(signal.SIGTERM)
     assert process.wait(SOON) == 0
 
 
 def test_P1_a_killed_warden_is_replaced(folder: Path) -> None:
     process = start(folder)
-    (warden,) = [p for p in running(folder) if "btc_assets.supervision.warden" in p.cmdline()]
+    (warden,) = [p for p in processes_in(folder) if "btc_assets.supervision.warden" in p.cmdline()]
     warden.kill()
-    wait_until(lambda: len(running(folder)) == FAMILY and not warden.is_running())
+    wait_until(lambda: len(processes_in(folder)) == FAMILY and not warden.is_running())
     process.kill()
     process.wait()
-    wait_until(lambda: running(folder) == [])
+    wait_until(lambda: processes_in(folder) == [])
 
 
 def test_P2_the_next_start_ends_what_a_killed_program_and_its_warden_left(folder: Path) -> None:
     process = start(folder)
     process.send_signal(signal.SIGSTOP)  # it would start another warden
-    (warden,) = [p for p in running(folder) if "btc_assets.supervision.warden" in p.cmdline()]
+    (warden,) = [p for p in processes_in(folder) if "btc_assets.supervision.warden" in p.cmdline()]
     warden.kill()
     process.kill()
     process.wait()
-    assert len(running(folder)) == FAMILY - 2
+    assert len(processes_in(folder)) == FAMILY - 2
     assert end(lambda: orphans(folder), grace=0.5) == FAMILY - 2
-    assert running(folder) == []
+    assert processes_in(folder) == []
 
 
 def test_P2_nothing_of_anybody_else_is_taken_for_an_orphan(folder: Path) -> None:
@@ -132,7 +132,7 @@ def test_P2_nothing_of_anybody_else_is_taken_for_an_orphan(folder: Path) -> None
         subprocess.Popen(sleep, env={**os.environ, **marked}) for marked in ({}, living, foreign, dead)
     ]
     try:
-        wait_until(lambda: len(running(folder)) == 4)
+        wait_until(lambda: len(processes_in(folder)) == 4)
         assert [p.pid for p in orphans(folder)] == [processes[-1].pid]
     finally:
         for process in processes:

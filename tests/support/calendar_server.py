@@ -105,21 +105,21 @@ class Calendar:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                self.answer(calendar.submit(body) if self.path == "/digest" else None)
+                self.reply(calendar.submit(body) if self.path == "/digest" else None)
 
             def do_GET(self) -> None:
                 calendar.asked += 1
                 kind, _, name = self.path.lstrip("/").partition("/")
                 if kind == "timestamp":
-                    self.answer(calendar.look_up(bytes.fromhex(name)))
+                    self.reply(calendar.look_up(bytes.fromhex(name)))
                 elif kind == "block-height" and int(name) in calendar.blocks:
-                    self.answer(f"{int(name):064x}".encode())
+                    self.reply(f"{int(name):064x}".encode())
                 elif kind == "block" and int(name[:64], 16) in calendar.blocks:
-                    self.answer(calendar.blocks[int(name[:64], 16)].hex().encode())
+                    self.reply(calendar.blocks[int(name[:64], 16)].hex().encode())
                 else:
-                    self.answer(None)
+                    self.reply(None)
 
-            def answer(self, body: bytes | None) -> None:
+            def reply(self, body: bytes | None) -> None:
                 calendar.before_answer(self.path)
                 time.sleep(calendar.delay)
                 status = 404 if body is None else calendar.status

@@ -65,7 +65,7 @@ class States:
     def url(self, state: str) -> str:
         """The address of a server in ``state``."""
         if state not in self._served:
-            self._served[state] = Served(create_app(context=self._site(state)))
+            self._served[state] = Served(create_app(context=self._context(state)))
         return self._served[state].url
 
     def finish_loading(self) -> None:
@@ -79,7 +79,7 @@ class States:
         for server in self._served.values():
             server.stop()
 
-    def _site(self, state: str) -> Context:
+    def _context(self, state: str) -> Context:
         folder = self._scratch / state.replace(" ", "-")
         filled = context_at(load({}, data_dir=str(self._filled)))
         late = {"stale": dt.timedelta(hours=30), "very stale": dt.timedelta(days=9)}

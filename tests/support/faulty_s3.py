@@ -33,17 +33,17 @@ class FaultyS3:
         ``cut``: hang up without passing the request on; ``lost``: pass it on, then hang up without an
         answer; ``half``: hang up amid the answer's body; ``forbidden``: answer 403; ``busy``: answer 503.
         """
-        self._tell({"what": what, "method": method, "part": part, "times": times})
+        self._send_order({"what": what, "method": method, "part": part, "times": times})
 
     def heal(self) -> None:
         """Let everything through again."""
-        self._tell({"times": 0})
+        self._send_order({"times": 0})
 
     def spoilt(self) -> int:
         """How many requests the last `spoil` has met so far."""
-        return int(self._tell(None))
+        return int(self._send_order(None))
 
-    def _tell(self, order: dict[str, Any] | None) -> Any:
+    def _send_order(self, order: dict[str, Any] | None) -> Any:
         body = json.dumps(order).encode()
         with urllib.request.urlopen(urllib.request.Request(self.url + CONTROL, body), timeout=30) as answer:
             return json.load(answer)

@@ -170,7 +170,7 @@ class Function:
                     headers["Invoked-Function-Arn"] = (
                         "arn:aws:lambda:eu-central-1:000000000000:function:ingest"
                     )
-                    self.answer(200, body, {f"Lambda-Runtime-{k}": v for k, v in headers.items()})
+                    self.reply(200, body, {f"Lambda-Runtime-{k}": v for k, v in headers.items()})
                     return
                 self.close_connection = True
 
@@ -178,7 +178,7 @@ class Function:
                 body = self.body()
                 match = re.fullmatch(r"/2018-06-01/runtime/invocation/(.+)/(response|error)", self.path)
                 function._answers.put((match[1], match[2], body) if match else ("", "init", body))
-                self.answer(202, b'{"status":"OK"}', {})
+                self.reply(202, b'{"status":"OK"}', {})
 
             def body(self) -> bytes:
                 if "chunked" not in self.headers.get("Transfer-Encoding", ""):
@@ -190,7 +190,7 @@ class Function:
                 self.rfile.readline()
                 return parts
 
-            def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+            def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
                 self.send_response(status)
                 for name, value in {**headers, "Content-Type": "application/json"}.items():
                     self.send_header(name, value)
@@ -216,7 +216,7 @@ class InvokeApi:
                 match = re.fullmatch(r"/2015-03-31/functions/([^/]+)/invocations", self.path)
                 function = functions.get(match[1]) if match else None
                 if function is None:
-                    self.answer(
+                    self.reply(
                         404,
                         {"Message": "no such function"},
                         {"X-Amzn-ErrorType": "ResourceNotFoundException"},
@@ -229,9 +229,9 @@ class InvokeApi:
                 headers = {"X-Amz-Log-Result": base64.b64encode(tail).decode()}
                 if outcome.error is not None:
                     headers["X-Amz-Function-Error"] = "Unhandled"
-                self.answer(200, outcome.payload, headers)
+                self.reply(200, outcome.payload, headers)
 
-            def answer(self, status: int, payload: Any, headers: dict[str, str]) -> None:
+            def reply(self, status: int, payload: Any, headers: dict[str, str]) -> None:
                 body = json.dumps(payload).encode()
                 self.send_response(status)
                 for name, value in headers.items():

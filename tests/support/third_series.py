@@ -40,28 +40,28 @@ THIRD = series.Series(
 series.SERIES += (THIRD,)
 
 
-def main(store: Path, proof: Path) -> None:
-    """Continue the chain in ``store``, which knows two series, with three."""
-    from conftest import World
+def main(folder: Path, proof: Path) -> None:
+    """Continue the chain in ``folder``, which knows two series, with three."""
+    from conftest import LedgerStore
 
     from btc_assets.ledger.proof import export_proof
     from btc_assets.ledger.verification.verify import verify
     from btc_assets.storage.bitemporal import store_candles
 
-    world = World(store)
+    store = LedgerStore(folder)
 
     def faults() -> list[str]:
-        report = verify(world.tables, world.registry, world.symbol, features=world.features, now=now)
+        report = verify(store.tables, store.registry, store.symbol, features=store.features, now=now)
         return [str(fault) for fault in report.faults]
 
-    now = world.in_time(D).now + dt.timedelta(hours=3)
-    world.issue([D - dt.timedelta(days=1)])
-    days = world.make(12, D - dt.timedelta(days=11))["date"]
-    values = pl.DataFrame({"symbol": world.symbol, "date": days, "volatility": 0.5, "source": "made"})
+    now = store.in_time(D).now + dt.timedelta(hours=3)
+    store.issue([D - dt.timedelta(days=1)])
+    days = store.make(12, D - dt.timedelta(days=11))["date"]
+    values = pl.DataFrame({"symbol": store.symbol, "date": days, "volatility": 0.5, "source": "made"})
     values = values.with_columns(ingested_at=pl.lit(now, dtype=UTC_US))
-    store_candles(world.tables, values, world.in_time(D).now - dt.timedelta(minutes=1), THIRD)
-    world.issue([D])
-    *old, without, record = world.records()
+    store_candles(store.tables, values, store.in_time(D).now - dt.timedelta(minutes=1), THIRD)
+    store.issue([D])
+    *old, without, record = store.records()
     assert not any(b"implied" in one.line() for one in old), "older records keep their bytes"
     assert without.snapshot(THIRD).version == -1, "there was no such table"
     assert b'"implied_sha256":"' in record.line()
@@ -69,12 +69,12 @@ def main(store: Path, proof: Path) -> None:
     assert not faults(), faults()
 
     restated = values.with_columns(volatility=pl.when(pl.col("date") == D).then(0.6).otherwise(0.5))
-    store_candles(world.tables, restated, now, THIRD)
+    store_candles(store.tables, restated, now, THIRD)
     assert not faults(), "what was known then can still be read"
-    export_proof(world.tables, world.registry, world.symbol, proof)
+    export_proof(store.tables, store.registry, store.symbol, proof)
 
-    stored = world.tables.read(THIRD.newest, start=D - dt.timedelta(days=1), end=D)
-    world.tables.upsert(THIRD.newest, stored.with_columns(volatility=0.7))
+    stored = store.tables.read(THIRD.newest, start=D - dt.timedelta(days=1), end=D)
+    store.tables.upsert(THIRD.newest, stored.with_columns(volatility=0.7))
     assert "implied volatility up to 2024-01-12 as known then are not those" in faults()[0]
 
 

@@ -41,9 +41,9 @@ def process(data_dir: Path, **environment: str) -> Iterator[subprocess.Popen[str
         started.communicate()
 
 
-def answer(port: int, path: str = "/health", patience: float = 60) -> str:
+def wait_for_answer(port: int, path: str = "/health", timeout: float = 60) -> str:
     """What the server says once it answers."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as response:

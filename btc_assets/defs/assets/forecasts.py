@@ -73,7 +73,7 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
         add_newest_metadata(context, window, charts)
     figures = {
         "origins": len(origins),
-        "ledger": issued.describe(),
+        "ledger": issued.in_words(),
         "heads not compared": problems,
         "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
         "ledger head published": publish_head(platform.settings, platform.tables, issued.head),

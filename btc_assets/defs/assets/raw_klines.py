@@ -65,7 +65,7 @@ def raw_klines(
     """Fetch the window's candles, keep what is new, record what the exchange restated."""
     window = window_of(context)
     with source_failures(context):
-        fetched = fetch(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
+        fetched = fetch_candles(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
         stored = store_candles(platform.tables, fetched, platform.now())
     rows = fetched.filter(pl.col("date") >= window.start)
     if rows.is_empty():
@@ -105,7 +105,7 @@ def source_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
-def fetch(platform: Platform, window: Window, released: list[dt.date]) -> pl.DataFrame:
+def fetch_candles(platform: Platform, window: Window, released: list[dt.date]) -> pl.DataFrame:
     """Fetch the candles of the window and of the days before it that are checked again.
 
     Raises:

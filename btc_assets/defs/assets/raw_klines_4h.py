@@ -53,7 +53,7 @@ def raw_klines_4h(
     report(platform.settings.root, "loading history", 0.5, f"4-hour candles of {window}")
     skipped = {dt.date.fromisoformat(day) for day in config.days_without}
     with source_failures(context):
-        klines = fetch(context, platform, window, start, skipped)
+        klines = fetch_bars(context, platform, window, start, skipped)
         bars = klines_frame(klines, platform.now(), RAW_KLINES_4H).join(
             candles, on=["symbol", "date"], how="semi"
         )
@@ -71,7 +71,7 @@ def raw_klines_4h(
     return written(context, platform, RAW_KLINES_4H, stored.receipt, rows, figures)
 
 
-def fetch(
+def fetch_bars(
     context: dg.AssetExecutionContext,
     platform: Platform,
     window: Window,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from rfc3161_client import SignedData
 
-PATIENCE = 10.0
+ANSWER_TIMEOUT = 10.0
 """Seconds that the authority may hold up a run."""
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class AuthoritySink:
             if not s.proof and (s.queued_at > since or s.record_sha256 == head.record_sha256)
         ]
         roots = self.roots  # a file that cannot be read is told before anybody is asked
-        answers = ask_all({stamp: partial(self._signed, stamp, roots) for stamp in unsigned}, PATIENCE)
+        answers = ask_all({stamp: partial(self._signed, stamp, roots) for stamp in unsigned}, ANSWER_TIMEOUT)
         self._stamps.save(a for a in answers.values() if isinstance(a, Stamp))
         failures = {s.record_sha256: a for s, a in answers.items() if isinstance(a, LedgerError)}
         for failure in failures.values():

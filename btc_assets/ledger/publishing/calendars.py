@@ -22,7 +22,7 @@ from btc_assets.ledger.publishing.web import ask, ask_all
 from btc_assets.ledger.records import Head
 from btc_assets.storage.tables import TableStore
 
-PATIENCE = 10.0
+ANSWER_TIMEOUT = 10.0
 """Seconds that sending, and again asking for blocks, may hold up a run; what is late waits for the next."""
 
 _ACCEPT = {"Accept": "application/vnd.opentimestamps.v1"}
@@ -83,7 +83,7 @@ class CalendarSink:
             for calendar in self._calendars
             if calendar not in stamp.sent_to.split()
         }
-        answers = ask_all(questions, PATIENCE)
+        answers = ask_all(questions, ANSWER_TIMEOUT)
         failures = [f"{calendar}: {a}" for (_, calendar), a in answers.items() if isinstance(a, LedgerError)]
         for failure in failures:
             _log.warning("a head was not sent: %s", failure)
@@ -103,7 +103,7 @@ class CalendarSink:
             for promise, calendar in _unkept(_paths(stamp))
             if self._is_related(calendar)
         }
-        answers = ask_all(questions, PATIENCE)
+        answers = ask_all(questions, ANSWER_TIMEOUT)
         after = []
         for stamp in stamps:
             paths = _paths(stamp)
@@ -118,7 +118,7 @@ class CalendarSink:
     def _dated(self, stamp: Stamp) -> Stamp:
         """Keep the earliest of the blocks of ``stamp``, and none that its proof does not lead to."""
         heights = {height for height, _ in blocks(stamp)}
-        asked = ask_all({height: partial(self._headers.find, height) for height in heights}, PATIENCE)
+        asked = ask_all({height: partial(self._headers.find, height) for height in heights}, ANSWER_TIMEOUT)
         found, paths = [], _paths(stamp)
         for path in paths:
             height, header = path.attestation.height, asked.get(path.attestation.height or -1)

@@ -59,7 +59,7 @@ class Attestation:
         """The address of the calendar that promises to attest to the message, None if it holds no such."""
         if self.kind != PENDING:
             return None
-        reader = _Reader(self.payload)
+        reader = _ProofReader(self.payload)
         address = reader.take(reader.number(1000))
         return address.decode() if reader.done and not address.translate(None, _ADDRESS) else None
 
@@ -116,7 +116,7 @@ def decode_tree(tree: bytes, message: bytes) -> Paths:
     """
     if len(tree) > LARGEST:
         raise BadProof(f"the proof is longer than {LARGEST >> 10} KiB")
-    reader, paths = _Reader(tree), set()
+    reader, paths = _ProofReader(tree), set()
     forks: list[tuple[bytes, tuple[bytes, ...]]] = []
     operations: tuple[bytes, ...] = ()
     while True:
@@ -187,12 +187,12 @@ def _length(number: int) -> bytes:
 
 
 def _number(payload: bytes) -> int | None:
-    reader = _Reader(payload)
+    reader = _ProofReader(payload)
     number = reader.number(2**32)
     return number if reader.done else None
 
 
-class _Reader:
+class _ProofReader:
     """Reads from the front of bytes, never past their end."""
 
     def __init__(self, content: bytes) -> None:

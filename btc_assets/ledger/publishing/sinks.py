@@ -14,7 +14,7 @@ from pathlib import Path
 from btc_assets.errors import ConfigurationError, LedgerError, StorageError
 from btc_assets.ledger.publishing.published import HeadSink, Published, is_there, line_of, parse_lines
 from btc_assets.ledger.records import Head
-from btc_assets.settings import Settings, calendars_of
+from btc_assets.settings import Settings, calendars_of, split
 from btc_assets.storage.tables import TableStore
 
 
@@ -25,7 +25,7 @@ def open_sink(settings: Settings, tables: TableStore) -> HeadSink | None:
         settings: where heads are published.
         tables: the store, where proofs of time are kept beside the heads.
     """
-    sinks = [_open(sink, settings, tables) for sink in settings.split(settings.ledger_sink, ";")]
+    sinks = [_open(sink, settings, tables) for sink in split(settings.ledger_sink, ";")]
     return sinks[0] if len(sinks) == 1 else Sinks(sinks) if sinks else None
 
 

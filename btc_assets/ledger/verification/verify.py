@@ -69,8 +69,8 @@ def verify(
     begun = time.perf_counter()
     stored, faults = _records(tables, symbol, newest)
     latest = current(stored)
-    inside = [r for r, _ in stored if r.kind != "genesis" and _within(r.origin_date, start, end)]
-    span = {o: r for o, r in latest.items() if _within(o, start, end)}
+    inside = [r for r, _ in stored if r.kind != "genesis" and _is_between(r.origin_date, start, end)]
+    span = {o: r for o, r in latest.items() if _is_between(o, start, end)}
     whole = newest is None
     collect = _Collector(faults)
     collect("chain", lambda: check_chain(stored, whole=whole))
@@ -133,7 +133,7 @@ def _records(tables: TableReader, symbol: str, newest: int | None) -> tuple[Stor
         return [], [Fault(None, None, "chain", str(error))]
 
 
-def _within(origin: dt.date, start: dt.date | None, end: dt.date | None) -> bool:
+def _is_between(origin: dt.date, start: dt.date | None, end: dt.date | None) -> bool:
     return (start is None or origin >= start) and (end is None or origin < end)
 
 

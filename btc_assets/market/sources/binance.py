@@ -90,7 +90,7 @@ class Binance:
         """Return the server's time (UTC), asked anew."""
         return self._ask_time(self._retry.begin())
 
-    def running(self, symbol: str) -> Kline | None:
+    def running_candle(self, symbol: str) -> Kline | None:
         """Return the candle of the day that is not over: provisional, to be looked at, never stored.
 
         None where the day has no trade yet.

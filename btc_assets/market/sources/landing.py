@@ -103,7 +103,7 @@ class LandingZone:
     def versions(self, symbol: str, start: dt.date, end: dt.date) -> Iterator[LandedVersion]:
         """Return all versions of the days in [start, end), in order of day and version."""
         for key in self._objects.keys(f"{symbol}/", after=f"{symbol}/{start}/"):
-            landed = _landed(key)
+            landed = _parse_key(key)
             if landed is None:
                 continue
             if landed.date >= end:
@@ -166,7 +166,7 @@ class LandingZone:
         return opens_at(FIRST_DAY) if last is None else closes_at(last)
 
 
-def _landed(key: str) -> LandedVersion | None:
+def _parse_key(key: str) -> LandedVersion | None:
     """Return what the object called ``key`` is; None: nothing that was landed."""
     match = _KEY.fullmatch(key)
     try:

@@ -24,7 +24,8 @@ from btc_assets.storage.delta import checkpoints
 from btc_assets.storage.delta.compaction import files_to_merge
 from btc_assets.storage.delta.data_files import DataFile, DataFolder, LocalFolder, encode, first_and_last
 from btc_assets.storage.delta.diff import diff, select_window
-from btc_assets.storage.delta.log import DeltaLog, Lost, Snapshot
+from btc_assets.storage.delta.log import DeltaLog, Lost
+from btc_assets.storage.delta.log_reader import Snapshot
 from btc_assets.storage.tables import (
     Receipt,
     TableVersion,

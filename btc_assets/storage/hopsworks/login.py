@@ -6,20 +6,17 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as OutOfTime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import stamina
 
-from btc_assets.errors import ConfigurationError, StorageUnavailable, Unsupported
+from btc_assets.errors import ConfigurationError, SourceUnavailable, StorageUnavailable, Unsupported
+from btc_assets.market.retry import run_with_timeout
 from btc_assets.settings import Settings
 from btc_assets.storage.hopsworks.errors import errors, untrusted
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 LOGIN_DEADLINE = 60.0
 """Seconds for the whole login, some ten requests."""
@@ -59,17 +56,6 @@ def connect(settings: Settings) -> Any:
                 "holds one login a process, so use another process for another project or key"
             )
         return _project
-
-
-def disconnect() -> None:
-    """Log out, so that the next ``connect`` logs in again."""
-    global _project, _logged_in_as
-    with _lock:
-        if _logged_in_as is not None:
-            import hopsworks
-
-            hopsworks.logout()
-        _project = _logged_in_as = None
 
 
 def api_key(settings: Settings) -> str:
@@ -117,7 +103,9 @@ def _login(host: str, project: str, key: str, cache: Path) -> Any:
     action = f"log in to {host or 'the Hopsworks cloud'}, project {project}"
     try:
         with errors(action):
-            found = _within(LOGIN_DEADLINE, run, action)
+            found = run_with_timeout(LOGIN_DEADLINE, run, action)
+    except SourceUnavailable:
+        raise StorageUnavailable(f"cannot {action}: no answer within {LOGIN_DEADLINE:.0f} s") from None
     except HopsworksSSLClientError as error:
         raise ConfigurationError(untrusted(action)) from error
     except ProjectException as error:
@@ -141,17 +129,6 @@ def _import_quietly() -> Any:
         root.handlers[:] = handlers
         root.setLevel(level)
     return hopsworks
-
-
-def _within(seconds: float, work: Callable[[], T], action: str) -> T:
-    """Return the result of ``work``, which cannot itself be given a time-out."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="hopsworks-login")
-    try:
-        return pool.submit(work).result(seconds)
-    except OutOfTime:
-        raise StorageUnavailable(f"cannot {action}: no answer within {seconds:.0f} s") from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _bound_requests() -> None:

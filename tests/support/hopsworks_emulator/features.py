@@ -34,7 +34,7 @@ class Features:
         for kept in (self.groups, self.commits, self.views, self.training, self.statistics):
             kept.clear()
 
-    def answer(self, request: Request) -> Any:
+    def reply(self, request: Request) -> Any:
         match request.path:
             case () | (_,):
                 return self._store() if request.path else [self._store()]

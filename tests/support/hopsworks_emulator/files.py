@@ -20,7 +20,7 @@ class Files:
         for name in ("Models", "Resources"):
             (root / name).mkdir(parents=True)
 
-    def answer(self, request: Request) -> Any:
+    def reply(self, request: Request) -> Any:
         match request.method, request.path:
             case "POST", ("upload", *folder):
                 return self._upload(self.local(*folder), request)

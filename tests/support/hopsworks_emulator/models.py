@@ -22,7 +22,7 @@ class Models:
         shutil.rmtree(self.files.root / "Models")
         (self.files.root / "Models").mkdir()
 
-    def answer(self, request: Request) -> Any:
+    def reply(self, request: Request) -> Any:
         match request.method, request.path:
             case "PUT", (key,):
                 return self._register(key, request.json)

@@ -75,7 +75,7 @@ class Emulator:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def answer(self, request: Request) -> Any:
+    def reply(self, request: Request) -> Any:
         match request.path:
             case ("variables", "versions"):
                 return [{"software": "hopsworks", "version": "5.2.1"}]
@@ -93,13 +93,13 @@ class Emulator:
             case ("project", _, "credentials"):
                 return self._credentials()
             case ("project", _, "dataset", *_):
-                return self.files.answer(request.below(3))
+                return self.files.reply(request.below(3))
             case ("project", _, "modelregistries", _, "models", *_):
-                return self.models.answer(request.below(5))
+                return self.models.reply(request.below(5))
             case ("project", _, "featurestores", "query"):
                 return self.features.query(request.json)
             case ("project", _, "featurestores", *_):
-                return self.features.answer(request.below(3))
+                return self.features.reply(request.below(3))
         raise Unknown
 
     def _credentials(self) -> dict[str, str]:
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(
             self.command, path[2:], dict(parse_qsl(query)), body, self.headers.get("Content-Type", "")
         )
-        status, answer = self._answer(path[:2], request)
+        status, answer = self._reply(path[:2], request)
         if isinstance(answer, bytes):
             self.send(status, answer, "application/octet-stream")
         else:
@@ -167,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
 
-    def _answer(self, root: tuple[str, ...], request: Request) -> tuple[int, Any]:
+    def _reply(self, root: tuple[str, ...], request: Request) -> tuple[int, Any]:
         emulator, where = self.emulator, "/".join(request.path)
         try:
             if self.headers.get("Authorization") != f"ApiKey {emulator.api_key}":
@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Unknown
             with emulator.lock:
                 emulator.calls.append((request.method, where))
-                return 200, emulator.answer(request)
+                return 200, emulator.reply(request)
         except Refused as refused:
             return refused.status, refused.body
         except Unknown:

@@ -5,10 +5,10 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from btc_assets.chances.answers import answer
+from btc_assets.chances.answers import answer_question
 from btc_assets.chances.paths import Paths
 from btc_assets.chances.questions import Close, Fall, Question, Range, Stay, Touch, Worth
-from btc_assets.chances.words import facts, odds, sentence
+from btc_assets.chances.sentences import facts, odds, sentence
 
 ORIGIN = dt.date(2026, 11, 25)
 TEN = Paths(
@@ -56,11 +56,11 @@ def test_a_chance_is_said_as_a_person_would(chance: float, said: str) -> None:
     ],
 )
 def test_every_question_has_an_answer_in_a_sentence(question: Question, said: str) -> None:
-    assert said in sentence(question, answer(TEN, question), ORIGIN)
+    assert said in sentence(question, answer_question(TEN, question), ORIGIN)
 
 
 def test_facts_are_plain_values() -> None:
-    found = facts(Touch(2, 110_000.0), answer(TEN, Touch(2, 110_000.0)), ORIGIN)
+    found = facts(Touch(2, 110_000.0), answer_question(TEN, Touch(2, 110_000.0)), ORIGIN)
     assert found["chance"] == 0.5
     assert found["by_day"] == [0.5, 0.5]
     assert found["target_date"] == dt.date(2026, 11, 27)

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from typing import Any
 
-from btc_assets.chances.answers import LEVELS_SHOWN, Answer
+from btc_assets.chances.answers import LEVELS_SHOWN, ChanceAnswer
 from btc_assets.chances.questions import Close, Fall, Question, Range, Stay, Touch, Worth
 from btc_assets.market.calendar import DAY
 
@@ -53,7 +53,7 @@ def phrase(question: Question, origin: dt.date) -> str:
             return f"makes {amount:g} BTC worth on {day}"
 
 
-def sentence(question: Question, answer: Answer, origin: dt.date) -> str:
+def sentence(question: Question, answer: ChanceAnswer, origin: dt.date) -> str:
     """Answer in a sentence or two."""
     day = _day(origin + question.days * DAY)
     found = answer.quantiles
@@ -80,7 +80,7 @@ def sentence(question: Question, answer: Answer, origin: dt.date) -> str:
     return said
 
 
-def facts(question: Question, answer: Answer, origin: dt.date) -> dict[str, Any]:
+def facts(question: Question, answer: ChanceAnswer, origin: dt.date) -> dict[str, Any]:
     """Return question and answer as plain values, for JSON."""
     return {
         "question": phrase(question, origin),
@@ -96,7 +96,7 @@ def facts(question: Question, answer: Answer, origin: dt.date) -> dict[str, Any]
     }
 
 
-def first_day(answer: Answer) -> int | None:
+def first_day(answer: ChanceAnswer) -> int | None:
     """Return the days ahead by which half of the paths that get there have; None where none does."""
     if answer.chance is None or answer.chance == 0.0:
         return None

@@ -1,0 +1,72 @@
+"""Read the settings from the environment, with one sentence for each that is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+
+from btc_assets.errors import ConfigurationError
+from btc_assets.settings.model import PREFIX, Settings
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Load the settings from the environment, with ``overrides`` (command-line flags) on top.
+
+    Variables that only a file ``.env`` in the working folder sets become part of the environment, as Dagster
+    makes them: every process sees the same.
+
+    Raises:
+        ConfigurationError: an unknown ``BTC_*`` variable (with the nearest known one) or a bad value.
+
+    Examples:
+        >>> load({"BTC_SOURCE": "simulated"}, web_port=8080).web_port
+        8080
+        >>> load({"BTC_SOURCE": "binanse"})
+        Traceback (most recent call last):
+        btc_assets.errors.ConfigurationError: BTC_SOURCE = 'binanse': is unknown; did you mean binance?
+    """
+    if environ is None:
+        _read_dotenv(Path(".env"))
+        environ = os.environ
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    given = {k: v for k, v in environ.items() if k.startswith(PREFIX)}
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; `btc settings` lists all"
+            raise ConfigurationError(f"unknown setting {key}{hint}")
+    values = {known[k]: v for k, v in given.items()} | {k: v for k, v in overrides.items() if v is not None}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+
+
+def _read_dotenv(path: Path) -> None:
+    if not path.is_file():
+        return
+    from dotenv import load_dotenv
+
+    try:
+        load_dotenv(path, override=False)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path.absolute()} cannot be read: {error}") from error
+
+
+def _is_secret(name: str) -> bool:
+    field = Settings.model_fields.get(name)
+    return field is None or field.annotation is SecretStr
+
+
+def _explain(error: ValidationError) -> str:
+    """Return one sentence per bad setting: the variable and the rule it breaks, never a secret's value."""
+    parts = []
+    for item in error.errors():
+        name = str(item["loc"][0]) if item["loc"] else "settings"
+        shown = "" if _is_secret(name) else f" = {item['input']!r}"
+        parts.append(f"{PREFIX}{name.upper()}{shown}: {item['msg'].removeprefix('Value error, ')}")
+    return "; ".join(parts)

@@ -1,0 +1,219 @@
+"""The settings as one typed object: what can be configured, its defaults, and what follows from it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+
+from btc_assets.settings.values import (
+    DataFolder,
+    File,
+    FileOrExplorer,
+    Folder,
+    FolderOrBucket,
+    FolderOrUrl,
+    Host,
+    HttpAddress,
+    HttpAddressOrEmpty,
+    MailText,
+    SecretAddress,
+    Source,
+    Store,
+    absolute,
+    calendars_of,
+    check_known,
+    expand_home,
+    in_url,
+    is_empty,
+    private_address,
+    split,
+)
+from btc_assets.vocabulary import CHANNELS, SOURCES, STORES
+
+PREFIX = "BTC_"
+OUTSIDE = ("s3://", "git+file://", "git+ssh://", "git+https://")
+"""How the address of a sink that keeps heads can begin, if it is no file."""
+
+PATHS = ("data_dir", "cache_dir", "archive", "landing", "ledger_tsa_roots", "ledger_headers", "ledger_sink")
+"""Settings that may name files or folders."""
+
+
+class Settings(BaseModel):
+    """What can be configured. Each field is the variable ``BTC_<NAME>``; docs/configuration.md lists them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Source = Field("binance", description=f"where candles come from: {', '.join(SOURCES)}")
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{5,20}$")] = Field(
+        "BTCUSDT", description="trading pair, e.g. BTCUSDT"
+    )
+    store: Store = Field("local", description=f"where tables are kept: {' or '.join(STORES)}")
+    registry: Store = Field("local", description=f"where models are kept: {' or '.join(STORES)}")
+    data_dir: DataFolder = Field("data", description="folder or s3:// address of tables, models and ledger")
+    cache_dir: Folder = Field(
+        Path(".cache"), description="folder of verified local copies of remote tables and models"
+    )
+    archive: FolderOrUrl = Field(
+        "", description="folder or URL with Binance's public dumps, for source=archive"
+    )
+    landing: FolderOrBucket = Field(
+        "", description="s3:// prefix or folder that the Lambda writes candles to, for source=landing"
+    )
+    binance_url: HttpAddress = Field(
+        "https://data-api.binance.vision", description="base URL of the exchange's REST API"
+    )
+    source_deadline: float = Field(
+        120.0, gt=0, description="seconds a request to the source may take, retries included"
+    )
+    refit_every: int = Field(7, ge=1, le=365, description="days between refits of the networks")
+    live_hours: int = Field(
+        6, ge=1, le=24, description="hours after the close within which a forecast counts as issued live"
+    )
+    ledger_tsa_roots: File = Field(
+        "", description="PEM file with the root certificates that a time-stamping authority must lead to"
+    )
+    ledger_headers: FileOrExplorer = Field(
+        "",
+        description="Bitcoin block headers that OpenTimestamps proofs are checked against: a file, or the "
+        "https address of an Esplora API, e.g. https://blockstream.info/api",
+    )
+    ledger_sink: str = Field(
+        "",
+        description="where the newest record's hash is published, several separated by semicolons: a file, "
+        "s3://bucket/prefix (with object lock), git+file|ssh|https://repository, ots+https://calendar,"
+        "https://calendar (OpenTimestamps) or tsa+https://authority (RFC 3161); empty: nowhere",
+    )
+    ledger_lock_days: int = Field(
+        3650, ge=1, le=36500, description="days that S3 keeps a published hash from being changed or deleted"
+    )
+    web_host: Host = Field("127.0.0.1", description="address the web page listens on")
+    web_port: int = Field(8050, ge=1, le=65535, description="port of the web page")
+    web_proxies: int = Field(
+        0, ge=0, le=5, description="trusted reverse proxies in front of the web page, which name the client"
+    )
+    web_metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of the web page's /metrics, never the page's own; 0: none"
+    )
+    metrics_host: Host = Field("127.0.0.1", description="address that /metrics listens on")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of /metrics of data, forecasts, ledger and runs; 0: none"
+    )
+    dagster_host: Host = Field(
+        "127.0.0.1", description="address Dagster's UI listens on; it has no login of its own"
+    )
+    dagster_hosts: str = Field(
+        "",
+        description="names under which Dagster's UI is reached, as through a reverse proxy, separated by "
+        "commas; IP addresses and names such as localhost, without a dot or ending in .internal need none",
+    )
+    dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's UI")
+    stale_after_hours: float = Field(3.0, gt=0, description="hours after which data counts as stale")
+    notify_smtp: Annotated[str, Field(pattern=r"^(smtps?://[^\s/@]+)?$")] = Field(
+        "",
+        description="mail server of the mail channel: smtp://host:587 (TLS if offered) or smtps://host:465",
+    )
+    notify_smtp_user: MailText = Field("", description="user name at the mail server; empty: none is needed")
+    notify_smtp_password: SecretStr = Field(SecretStr(""), description="password at the mail server")
+    notify_from: MailText = Field("", description="sender address of the mails")
+    notify_to: MailText = Field("", description="recipients of the mails, separated by commas")
+    notify_webhook: SecretAddress = Field(
+        SecretStr(""),
+        description="http(s) address that notifications are posted to as JSON; a secret, since such an "
+        "address often holds a token",
+    )
+    notify: str = Field(
+        "log",
+        description=f"channels that notify of failed runs and late data: {', '.join(CHANNELS)}; empty: none",
+    )
+    s3_endpoint: HttpAddressOrEmpty = Field("", description="endpoint of an S3-compatible store; empty: AWS")
+    hopsworks_host: str = Field(
+        "", description="address of the Hopsworks server, host or host:port; empty: its own cloud"
+    )
+    hopsworks_project: str = Field("", description="name of the Hopsworks project")
+    hopsworks_data_source: str = Field(
+        "", description="S3, GCS or ADLS data source of the feature groups; empty: the project's own storage"
+    )
+    hopsworks_api_key: SecretStr = Field(SecretStr(""), description="API key; HOPSWORKS_API_KEY works too")
+
+    @field_validator("ledger_sink", mode="after")
+    @classmethod
+    def _known_sink(cls, value: str, info: ValidationInfo) -> str:
+        """Check that every sink is known and has what it needs, said by fields that come before this one."""
+        for sink in split(value, ";"):
+            kind, _, address = sink.partition("+")
+            if kind == "ots":
+                calendars = calendars_of(address)
+                if len({urlsplit(calendar).netloc for calendar in calendars}) < 2:
+                    raise ValueError("ots+ needs two calendars or more: one may be down, or lie")
+            elif kind == "tsa":
+                private_address(address)
+                if not info.data.get("ledger_tsa_roots"):
+                    raise ValueError(f"tsa+ needs {PREFIX}LEDGER_TSA_ROOTS")
+            elif "://" in sink and not sink.startswith(OUTSIDE):
+                raise ValueError(
+                    "is not a file, s3://, git+file://, git+ssh://, git+https://, ots+https:// or "
+                    "tsa+https:// address"
+                )
+        return value
+
+    @field_validator("notify", mode="after")
+    @classmethod
+    def _reachable(cls, value: str, info: ValidationInfo) -> str:
+        """Check that every channel is known and has what it needs, said by earlier fields."""
+        needed = {"mail": ("notify_smtp", "notify_from", "notify_to"), "webhook": ("notify_webhook",)}
+        for name in split(value):
+            check_known(name, CHANNELS)
+            empty = [
+                PREFIX + field.upper() for field in needed.get(name, ()) if is_empty(info.data.get(field))
+            ]
+            if empty:
+                raise ValueError(f"{name} needs {', '.join(empty)}")
+        return value
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the market is simulated."""
+        return self.source == "simulated"
+
+    @property
+    def dagster_home(self) -> str:
+        """The folder of Dagster's own records: ``DAGSTER_HOME``, or one beside the data."""
+        base = (
+            f"{self.cache_dir}/{'simulated' if self.simulated else 'real'}"
+            if "://" in self.data_dir
+            else self.root
+        )
+        return expand_home(os.environ.get("DAGSTER_HOME") or f"{base}/dagster")
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings that were given or differ from the defaults, as variables for another process.
+
+        Paths are absolute, so that it may have another working folder.
+        """
+        found = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value != field.default or name in self.model_fields_set or name in PATHS:
+                secret = getattr(value, "get_secret_value", None)
+                text = str(secret() if secret else value)
+                found[PREFIX + name.upper()] = absolute(text) if name in PATHS else text
+        return found
+
+    @property
+    def web_url(self) -> str:
+        """The address of the web page."""
+        return f"http://{in_url(self.web_host)}:{self.web_port}"
+
+    @property
+    def dagster_url(self) -> str:
+        """The address of Dagster's UI."""
+        return f"http://{in_url(self.dagster_host)}:{self.dagster_port}"
+
+    @property
+    def root(self) -> str:
+        """Where this source's data lives; simulated and real data never share a folder."""
+        return f"{self.data_dir}/{'simulated' if self.simulated else 'real'}"
