@@ -40,7 +40,7 @@ from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days, last_cl
 from btc_assets.market.sources.simulated import Simulated
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.vintages import grid_cutoff
-from btc_assets.series import BARS
+from btc_assets.series import BARS, CANDLES
 from btc_assets.storage.bitemporal import klines_frame, store_candles
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
@@ -81,7 +81,7 @@ def fill(platform: Platform, origins: list[dt.date]) -> float:
     store_candles(platform.tables, candles, platform.now())
     store_candles(platform.tables, bars, platform.now(), BARS)
     platform.tables.ensure_table(ENGINEERED_FEATURES)
-    platform.tables.upsert(ENGINEERED_FEATURES, engineer(candles, bars))
+    platform.tables.upsert(ENGINEERED_FEATURES, engineer({CANDLES.name: candles, BARS.name: bars}))
     refs = publish_vintages(platform, origins)
     in_force = [
         {"symbol": SYMBOL, "model": ref.name, "date": origin, "vintage": ref.vintage.cutoff}

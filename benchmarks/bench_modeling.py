@@ -23,6 +23,7 @@ from btc_assets.modeling.forecast import forecast_origin
 from btc_assets.modeling.hyperparameters import DEFAULTS
 from btc_assets.modeling.inference import Predictor, at_origin
 from btc_assets.modeling.training import fit
+from btc_assets.series import BARS, CANDLES
 from btc_assets.storage.bitemporal import klines_frame
 
 Row = tuple[str, str, str]
@@ -36,7 +37,7 @@ def run() -> list[Row]:
     klines = klines_frame(Simulated().klines("BTCUSDT", FIRST_DAY, day + DAY), now)
     began = time.perf_counter()
     bars = klines_frame(Simulated().klines("BTCUSDT", FIRST_DAY, day + DAY, FOUR_HOURS), now, RAW_KLINES_4H)
-    features = engineer(klines, bars)
+    features = engineer({CANDLES.name: klines, BARS.name: bars})
     rows = [(f"features of {klines.height:,} days", f"{time.perf_counter() - began:.3f} s", "")]
     with tempfile.TemporaryDirectory() as scratch:
         for what in ("first in the process", "later"):

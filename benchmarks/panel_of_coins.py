@@ -42,6 +42,7 @@ from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.samples import Samples, samples
 from btc_assets.modeling.training import stretched, train
 from btc_assets.modeling.tuning import SCORED
+from btc_assets.series import BARS, CANDLES
 from btc_assets.statistics.metrics import pinball
 from btc_assets.statistics.significance import diebold_mariano
 from btc_assets.storage.bitemporal import klines_frame
@@ -79,7 +80,7 @@ class Coin:
     @classmethod
     def of(cls, klines: pl.DataFrame, bars: pl.DataFrame) -> Coin:
         """The coin of these daily and 4-hour candles."""
-        features = engineer(klines, bars)
+        features = engineer({CANDLES.name: klines, BARS.name: bars})
         h = history(klines, features=features)
         return cls(h.symbol, Anchors(h), features)
 

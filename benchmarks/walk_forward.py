@@ -28,6 +28,7 @@ from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.vintages import VintageBook
 from btc_assets.scoring.scores import score
 from btc_assets.scoring.summary import render
+from btc_assets.series import BARS, CANDLES
 from btc_assets.storage.registry.folder import FolderRegistry
 
 
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for reliability.png and pit.png")
     arguments = parser.parse_args()
     klines = pl.read_parquet(arguments.klines)
-    features = engineer(klines, pl.read_parquet(arguments.bars))
+    features = engineer({CANDLES.name: klines, BARS.name: pl.read_parquet(arguments.bars)})
     book = VintageBook(FolderRegistry(arguments.models), klines, features, arguments.refit_every)
     origins = list(days(arguments.start, arguments.end + DAY))
     began = time.perf_counter()

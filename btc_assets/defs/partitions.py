@@ -38,6 +38,10 @@ class Window:
         """The days, in order."""
         return list(days(self.start, self.end))
 
+    def chunks(self, length: int) -> list[Window]:
+        """Split it into windows of ``length`` days, the last one shorter."""
+        return [Window(day, min(day + length * DAY, self.end)) for day in self.days[::length]]
+
     def __str__(self) -> str:
         return f"{self.start}" if self.start == self.last else f"{self.start} to {self.last}"
 

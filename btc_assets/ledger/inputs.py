@@ -197,7 +197,8 @@ def _check_unchanged(
 
 def _check_derived(inputs: Inputs, newest: dt.date) -> None:
     """Check that the features were derived from the 4-hour candles that the record will name beside them."""
-    days = [day for day in stale_days(inputs.features, inputs.candles, inputs.bars) if day <= newest]
+    series = {name: read.rows for name, read in inputs.series.items()}
+    days = [day for day in stale_days(inputs.features, series) if day <= newest]
     if days:
         raise LedgerError(
             f"the features of {days[0]} and {len(days) - 1} more days are not what the stored 4-hour candles "

@@ -93,6 +93,17 @@ def issue(
         LedgerError: rows, inputs and clocks contradict each other, or the chain lost records; nothing was
             written.
         WriteConflict: other writers kept winning; nothing was written.
+
+    Examples:
+        >>> from btc_assets.contracts import VINTAGES_IN_FORCE
+        >>> from btc_assets.storage.delta.store import DeltaTables
+        >>> from btc_assets.storage.registry.folder import FolderRegistry
+        >>> now = dt.datetime(2024, 3, 2, 0, 5, tzinfo=dt.UTC)
+        >>> forecast = FORECASTS.empty().drop("issued_at")
+        >>> inputs = Inputs({}, pl.DataFrame(), 0, VINTAGES_IN_FORCE.empty(), "1.0.0", {})
+        >>> issue(DeltaTables("store"), FolderRegistry("store"), forecast, inputs, Clock(now, now))
+        Traceback (most recent call last):
+        btc_assets.errors.LedgerError: no forecasts to issue: the frame is empty
     """
     if rows.is_empty():
         raise LedgerError("no forecasts to issue: the frame is empty")

@@ -27,7 +27,7 @@ from btc_assets.modeling.compatibility import is_of_this_code
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.inference import Predictor
-from btc_assets.series import BARS, CANDLES, SERIES
+from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.bitemporal import versions
 from btc_assets.storage.registry.manifest import read_manifest
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry
@@ -109,7 +109,7 @@ def rebuild(
     refs = [ModelRef(*model) for model in record.models()]
     everything = {series.name: versions(tables, symbol, series, end=origin + DAY) for series in SERIES}
     seen = known_at(everything, record.issued_at)
-    candles, features = seen[CANDLES.name], engineer(seen[CANDLES.name], seen[BARS.name])
+    candles, features = seen[CANDLES.name], engineer(seen)
     derived = feature_digests(features, [origin], columns_unknown_to(record))
     predictors = {ref.name: _opened(registry, ref, record) for ref in refs}
     rows = forecasts([origin], candles, features, lambda kind, _: predictors[kind])

@@ -20,7 +20,7 @@ from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.samples import data_digest
 from btc_assets.modeling.training import fit
-from btc_assets.series import BARS, CANDLES, SERIES
+from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.bitemporal import known
 from btc_assets.storage.registry.manifest import MANIFEST, read_manifest
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry
@@ -72,7 +72,7 @@ def fit_again(
         differing = _differing(stored, folder)
         predictor = Predictor.open(folder)
     seen = known_at(everything, record.issued_at)
-    candles, features = seen[CANDLES.name], engineer(seen[CANDLES.name], seen[BARS.name])
+    candles, features = seen[CANDLES.name], engineer(seen)
     again = forecasts([record.origin_date], candles, features, lambda *_: predictor)
     mine = again.filter(pl.col("model") == ref.name)
     return Refit(ref.name, str(ref.vintage), differing, farthest(mine, rows) or 0.0)
@@ -104,7 +104,7 @@ def _data_of_fit(
         candles = seen[CANDLES.name]
         if candles["date"].max() != cutoff:
             continue
-        features = engineer(candles, seen[BARS.name])
+        features = engineer(seen)
         if data_digest(history(candles, features=features), cutoff) == sha256:
             return candles, features
     raise LedgerError(

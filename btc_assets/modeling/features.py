@@ -13,7 +13,7 @@ from btc_assets.contracts import Column, TableSpec
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.history import LOG_REALISED, Floats, History, history, window_mean
 from btc_assets.modeling.realised_volatility import log_realised
-from btc_assets.series import BARS
+from btc_assets.series import BARS, CANDLES
 
 YEAR = 365
 
@@ -121,21 +121,22 @@ FROM_SERIES: Mapping[str, tuple[str, ...]] = {BARS.name: (LOG_REALISED,)}
 goes without them."""
 
 
-def stale_days(features: pl.DataFrame, klines: pl.DataFrame, bars: pl.DataFrame) -> list[dt.date]:
-    """Find the days of ``klines`` whose ``LOG_REALISED`` in ``features`` is not what ``bars`` give."""
-    if klines.height == 0:
+def stale_days(features: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> list[dt.date]:
+    """Find the days whose ``LOG_REALISED`` in ``features`` is not what ``series`` (as of `engineer`) give."""
+    if series[CANDLES.name].height == 0:
         return []
-    h = history(klines, features=features)
+    h = history(series[CANDLES.name], features=features)
     assert h.log_realised is not None
-    due = log_realised(bars, h)
+    due = log_realised(_bars(series), h)
     same = (due == h.log_realised) | (np.isnan(due) & np.isnan(h.log_realised)) | np.isnan(h.close)
     return [h.first + int(place) * DAY for place in np.flatnonzero(~same)]
 
 
-def engineer(klines: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """Derive the features of every day in ``klines`` (RAW_KLINES of one symbol): ENGINEERED_FEATURES.
+def engineer(series: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Derive the features of every day that has a candle: ENGINEERED_FEATURES.
 
-    ``bars`` are the 4-hour candles of these days (RAW_KLINES_4H), none if there are none.
+    ``series`` holds, by name of the series (``btc_assets.series``), the rows of one symbol; one that is
+    optional may be absent.
 
     The value at a day depends on the ``LOOKBACK`` candles before it and its own, to the last bit, wherever
     the range begins. A feature is null where its window reaches before the first candle, and where more
@@ -145,20 +146,24 @@ def engineer(klines: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
         ModelError: rows of several symbols, or a day twice.
 
     Examples:
-        >>> from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
-        >>> engineer(RAW_KLINES.empty(), RAW_KLINES_4H.empty()).columns[:2]
+        >>> from btc_assets.series import SERIES
+        >>> engineer({series.name: series.newest.empty() for series in SERIES}).columns[:2]
         ['symbol', 'date']
     """
-    if klines.height == 0:
+    if series[CANDLES.name].height == 0:
         return ENGINEERED_FEATURES.empty()
-    h = history(klines)
+    h = history(series[CANDLES.name])
     frame = pl.DataFrame(
         {
             "symbol": pl.Series([h.symbol] * len(h), dtype=pl.String),
             "date": pl.date_range(h.first, h.last, "1d", eager=True),
             **{f.name: pl.Series(f.compute(h)).fill_nan(None) for f in FEATURES},
-            LOG_REALISED: pl.Series(log_realised(bars, h)).fill_nan(None),
+            LOG_REALISED: pl.Series(log_realised(_bars(series), h)).fill_nan(None),
         },
         schema=ENGINEERED_FEATURES.schema,
     )
     return frame.filter(pl.Series(~np.isnan(h.close)))
+
+
+def _bars(series: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    return series[BARS.name] if BARS.name in series else BARS.newest.empty()

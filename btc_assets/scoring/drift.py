@@ -79,14 +79,11 @@ def coverage_path(scores: pl.DataFrame, percent: int, horizon: int) -> pl.DataFr
 @lru_cache(maxsize=1024)
 def chance_limits(trials: int, probability: float) -> tuple[float, float]:
     """Return the lowest and highest share of ``trials`` that an exact binomial test at ``LEVEL`` accepts."""
-    weights = [_weight(hits, trials, probability) for hits in range(trials + 1)]
-    accepted = [hits for hits in range(trials + 1) if _two_sided(weights, hits) >= LEVEL]
+    counts = range(trials + 1)
+    chances = [math.comb(trials, k) * probability**k * (1 - probability) ** (trials - k) for k in counts]
+    # Two-sided: the chance of all counts no more likely than this one.
+    accepted = [k for k in counts if sum(c for c in chances if c <= chances[k] * (1 + 1e-12)) >= LEVEL]
     return accepted[0] / trials, accepted[-1] / trials
-
-
-def binomial_two_sided(hits: int, trials: int, probability: float) -> float:
-    """Return the exact two-sided p-value: the chance of all counts no more likely than ``hits``."""
-    return _two_sided([_weight(k, trials, probability) for k in range(trials + 1)], hits)
 
 
 def _coverage_reason(recent: pl.DataFrame, percent: int, horizon: int) -> str | None:
@@ -100,11 +97,3 @@ def _coverage_reason(recent: pl.DataFrame, percent: int, horizon: int) -> str | 
 
 def _fewest(horizon: int) -> int:
     return max(FEWEST, INDEPENDENT * horizon)
-
-
-def _weight(hits: int, trials: int, probability: float) -> float:
-    return math.comb(trials, hits) * probability**hits * (1 - probability) ** (trials - hits)
-
-
-def _two_sided(weights: list[float], hits: int) -> float:
-    return min(1.0, sum(weight for weight in weights if weight <= weights[hits] * (1 + 1e-12)))

@@ -109,21 +109,6 @@ class Forecast:
         """Whether it was made after its first target day was over."""
         return not is_live(self.origin, self.issued_at)
 
-    def chance_above(self, price: float) -> float:
-        """Return the probability that the close on the last target exceeds ``price``.
-
-        Linear between the quantiles; beyond the outermost ones it is theirs (0.025 or 0.975).
-        """
-        row = self.quantiles[-1].tolist()
-        if price <= row[0]:
-            return 1 - LEVELS[0]
-        if price >= row[-1]:
-            return 1 - LEVELS[-1]
-        at = bisect.bisect_right(row, price)
-        low, high = row[at - 1], row[at]
-        share = (price - low) / (high - low) if high > low else 0.5
-        return 1 - (LEVELS[at - 1] + share * (LEVELS[at] - LEVELS[at - 1]))
-
 
 def history(cache: TableCache) -> DailyCandles:
     """Return all candles."""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 from cachetools import LRUCache
 
-from btc_assets.contracts import HORIZONS, NETWORKS, RAW_KLINES, RAW_KLINES_4H
+from btc_assets.contracts import HORIZONS, NETWORKS, RAW_KLINES
 from btc_assets.errors import ModelError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
+from btc_assets.series import CANDLES
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry, VintageId
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache
@@ -192,5 +193,5 @@ def _completed(known: pl.DataFrame, candles: pl.DataFrame) -> pl.DataFrame:
     if candles["date"][-1] <= newest:
         return known
     lacking = candles.filter(pl.col("date") > newest).height
-    derived = engineer(candles.tail(LOOKBACK + lacking), RAW_KLINES_4H.empty()).tail(lacking)
+    derived = engineer({CANDLES.name: candles.tail(LOOKBACK + lacking)}).tail(lacking)
     return known.vstack(derived.select(known.columns))

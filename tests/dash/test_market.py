@@ -4,11 +4,10 @@ import datetime as dt
 
 import dash_data
 import numpy as np
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from btc_assets.contracts import HORIZONS, LEVELS, MEDIAN
+from btc_assets.contracts import HORIZONS, LEVELS
 from btc_dash.data import market
 from btc_dash.data.context import Context
 from btc_dash.data.market import Forecast
@@ -23,19 +22,6 @@ def one_day(row: list[float]) -> Forecast:
     day = dt.date(2026, 1, 1)
     at = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
     return Forecast("mlp", day, [day + dt.timedelta(1)], np.array([row]), day, at)
-
-
-@unhurried
-@given(ROWS, st.floats(0.5, 2e6), st.floats(0.5, 2e6))
-def test_the_chance_of_ending_above_falls_as_the_price_rises(row: list[float], a: float, b: float) -> None:
-    forecast = one_day(row)
-    low, high = sorted((a, b))
-    assert 0.025 <= forecast.chance_above(high) <= forecast.chance_above(low) <= 0.975
-
-
-def test_the_chance_of_ending_above_the_median_is_a_half() -> None:
-    row = list(np.linspace(100, 200, len(LEVELS)))
-    assert one_day(row).chance_above(row[MEDIAN]) == pytest.approx(0.5)
 
 
 def test_an_issued_forecast_is_read_as_it_was_written(context: Context) -> None:

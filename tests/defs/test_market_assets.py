@@ -19,13 +19,14 @@ from btc_assets.launch import RunFailed
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, opens_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, LOOKBACK, engineer
 from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.series import BARS, CANDLES
 
 TABLES = (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES)
 
 
 def derived(graph: GraphEnvironment) -> pl.DataFrame:
     """The features that the stored candles give."""
-    return engineer(graph.table(RAW_KLINES), graph.table(RAW_KLINES_4H))
+    return engineer({CANDLES.name: graph.table(RAW_KLINES), BARS.name: graph.table(RAW_KLINES_4H)})
 
 
 def test_the_whole_history_takes_one_request_a_thousand_candles(empty: GraphEnvironment) -> None:

@@ -19,6 +19,7 @@ NAMES = [
     "btc_assets.modeling.anchor.Anchors",
     "btc_assets.statistics.metrics.pinball",
     "btc_assets.ledger.digest.forecast_digests",
+    "btc_assets.ledger.issue.issue",
     "btc_assets.ledger.verification.verify.verify",
     "btc_assets.defs.resources.Platform",
     "btc_dash.app.create_app",

@@ -25,7 +25,7 @@ from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.training import fit
-from btc_assets.series import BARS, CANDLES, Series
+from btc_assets.series import BARS, CANDLES, SERIES, Series
 from btc_assets.storage.bitemporal import klines_frame, store_candles
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
@@ -54,7 +54,7 @@ class Platform:
 
     def derive(self) -> pl.DataFrame:
         """Derive the features from what is stored now, and store them."""
-        features = engineer(self.tables.read(RAW_KLINES), self.tables.read(RAW_KLINES_4H))
+        features = engineer({one.name: self.tables.read(one.newest) for one in SERIES})
         self.tables.upsert(ENGINEERED_FEATURES, features)
         return features
 

@@ -23,6 +23,7 @@ from btc_assets.modeling.anchor import (
 from btc_assets.modeling.baselines import mixture_walk
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.history import history
+from btc_assets.series import BARS, CANDLES
 
 DAY = dt.timedelta(days=1)
 KLINES = candles(2000)
@@ -69,7 +70,7 @@ def test_bars_that_moved_more_widen_it_though_the_day_s_range_is_the_same() -> N
     rough = pl.col("date") > ORIGIN - 7 * DAY
     bars = bars_of(KLINES)
     wider = bars.with_columns(pl.when(rough).then(pl.col("high") * 1.05).otherwise("high").alias("high"))
-    h = history(KLINES, features=engineer(KLINES, wider))
+    h = history(KLINES, features=engineer({CANDLES.name: KLINES, BARS.name: wider}))
     assert (anchor(h, ORIGIN)[0, 20:] > 1.05 * anchor(H, ORIGIN)[0, 20:]).all()
     before = ORIGIN - 7 * DAY
     assert anchor(h, before).tobytes() == anchor(H, before).tobytes()
@@ -79,8 +80,8 @@ def test_a_day_without_bars_goes_by_its_own_range_at_the_same_level() -> None:
     """The bars of made-up days span a fixed part of the day, so the level is as constant as the gap."""
     level = float(np.nanmedian(H.log_realised - H.log_variance))
     bars = bars_of(KLINES)
-    some = engineer(KLINES, bars.filter(pl.col("date") != ORIGIN))
-    none = engineer(KLINES, bars.clear())
+    some = engineer({CANDLES.name: KLINES, BARS.name: bars.filter(pl.col("date") != ORIGIN)})
+    none = engineer({CANDLES.name: KLINES, BARS.name: bars.clear()})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("btc_assets.modeling.anchor.RANGE_TO_REALISED", level)
         for features in (some, none):

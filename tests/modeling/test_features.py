@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_candles import FIRST, altered_after, bars_of, candles, features_of
 
-from btc_assets.contracts import RAW_KLINES_4H
 from btc_assets.errors import ModelError
 from btc_assets.modeling.features import ENGINEERED_FEATURES, FEATURES, LOOKBACK, NAMES, engineer
 from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.series import BARS, CANDLES
 
 DAY = dt.timedelta(days=1)
 KLINES = candles(900)
@@ -109,7 +109,8 @@ def test_D6_a_day_with_too_few_bars_has_no_realised_variance(missing: int, known
     day = FIRST + 600 * DAY
     bars = bars_of(KLINES)
     first = bars.filter(pl.col("date") == day)["open_time"][:missing]
-    features = engineer(KLINES, bars.filter(~pl.col("open_time").is_in(first.implode())))
+    kept = bars.filter(~pl.col("open_time").is_in(first.implode()))
+    features = engineer({CANDLES.name: KLINES, BARS.name: kept})
     assert features[600, LOG_REALISED] is None or known
     assert features[600, LOG_REALISED] is not None or not known
     assert features[LOG_REALISED].null_count() == (not known)
@@ -120,12 +121,13 @@ def test_a_bar_that_an_outage_cut_short_is_not_used() -> None:
     bars = bars_of(KLINES)
     cut = (pl.col("date") == day) & (pl.col("open_time").dt.hour() == 8)
     ends = pl.when(cut).then(pl.col("open_time") + dt.timedelta(hours=2)).otherwise("close_time")
-    short = engineer(KLINES, bars.with_columns(ends.alias("close_time")))
-    assert short[600, LOG_REALISED] == engineer(KLINES, bars.filter(~cut))[600, LOG_REALISED]
+    short = engineer({CANDLES.name: KLINES, BARS.name: bars.with_columns(ends.alias("close_time"))})
+    whole = engineer({CANDLES.name: KLINES, BARS.name: bars.filter(~cut)})
+    assert short[600, LOG_REALISED] == whole[600, LOG_REALISED]
     assert short[600, LOG_REALISED] != WHOLE[600, LOG_REALISED]
 
 
 def test_without_any_bar_there_are_features_and_no_realised_variance() -> None:
-    features = engineer(KLINES, RAW_KLINES_4H.empty())
+    features = engineer({CANDLES.name: KLINES})
     assert features[LOG_REALISED].null_count() == features.height
     assert features.drop(LOG_REALISED).equals(WHOLE.drop(LOG_REALISED))

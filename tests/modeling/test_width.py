@@ -8,11 +8,12 @@ import pytest
 from synthetic_candles import FIRST, bars_of, candles, features_of
 from tiny_vintage import write_vintage
 
-from btc_assets.contracts import MODELS, NETWORKS, RAW_KLINES_4H
+from btc_assets.contracts import MODELS, NETWORKS
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import quantiles
 from btc_assets.modeling.inference import Origin, Predictor, at_origin
 from btc_assets.modeling.width import PARTS, log_width, width_parts
+from btc_assets.series import BARS, CANDLES
 
 KLINES = candles(1300)
 ORIGIN = FIRST + dt.timedelta(days=1200)
@@ -38,7 +39,7 @@ def test_the_parts_sum_to_the_width_of_the_forecast(model: str, predictors: dict
 
 
 def test_without_4_hour_candles_these_add_nothing(predictors: dict[str, Predictor]) -> None:
-    bare = at_origin(KLINES, engineer(KLINES, RAW_KLINES_4H.empty()), ORIGIN)
+    bare = at_origin(KLINES, engineer({CANDLES.name: KLINES}), ORIGIN)
     parts = width_parts(bare, predictors, "ensemble")
     assert np.abs(parts["4-hour candles"]).max() < 1e-12
     assert np.abs(width_parts(STATE, predictors, "ensemble")["4-hour candles"]).max() > 1e-3
@@ -54,7 +55,7 @@ def test_a_wild_day_widens_the_next_day_most(predictors: dict[str, Predictor]) -
     wild = KLINES.with_columns(
         high=pl.when(pl.col("date") == ORIGIN).then(pl.col("high") * 1.3).otherwise(pl.col("high"))
     )
-    state: Origin = at_origin(wild, engineer(wild, bars_of(wild)), ORIGIN)
+    state: Origin = at_origin(wild, engineer({CANDLES.name: wild, BARS.name: bars_of(wild)}), ORIGIN)
     more = (
         width_parts(state, predictors, "ensemble")["day"] - width_parts(STATE, predictors, "ensemble")["day"]
     )

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import scipy.stats
 
-from btc_assets.scoring.drift import FEWEST, LEVEL, binomial_two_sided, chance_limits, measure_drift
+from btc_assets.scoring.drift import FEWEST, LEVEL, chance_limits, measure_drift
 
 
 def scores(days: int, inside_80: float = 0.8, loss: float = 1.0, model: str = "mlp") -> pl.DataFrame:
@@ -63,10 +63,3 @@ def test_chance_limits_are_what_scipys_test_accepts(trials: int, percent: int) -
     p = percent / 100
     accepted = [k for k in range(trials + 1) if scipy.stats.binomtest(k, trials, p).pvalue >= LEVEL]
     assert chance_limits(trials, p) == (accepted[0] / trials, accepted[-1] / trials)
-
-
-@pytest.mark.parametrize(
-    ("hits", "trials", "p"), [(60, 90, 0.8), (85, 90, 0.95), (45, 90, 0.5), (0, 40, 0.1)]
-)
-def test_the_binomial_test_agrees_with_scipy(hits: int, trials: int, p: float) -> None:
-    assert binomial_two_sided(hits, trials, p) == pytest.approx(scipy.stats.binomtest(hits, trials, p).pvalue)

@@ -57,7 +57,6 @@ def test_a_model_of_23_megabytes_comes_back_byte_for_byte(registry, make_model) 
 def test_an_unknown_name_or_vintage_is_none(registry, make_model) -> None:
     assert registry.get("mlp", JUNE) is None
     assert registry.versions("mlp") == []
-    assert registry.best("mlp", "pinball") is None
     publish(registry, make_model())
     assert registry.get("mlp", JULY) is None
     assert registry.get("lstm", JUNE) is None
@@ -82,17 +81,6 @@ def test_versions_are_listed_oldest_first_revisions_after_their_cutoff(registry,
     for n, vintage in enumerate([JULY, revised, JUNE]):
         publish(registry, make_model(bytes([n])), vintage)
     assert [ref.vintage for ref in registry.versions("mlp")] == [JUNE, revised, JULY]
-
-
-def test_the_best_has_the_lowest_metric_and_of_equals_is_the_newest(registry, make_model) -> None:
-    publish(registry, make_model(b"a", pinball=0.98), JUNE)
-    publish(registry, make_model(b"b", pinball=0.96), JULY)
-    newest = VintageId(dt.date(2024, 8, 1))
-    publish(registry, make_model(b"c", pinball=0.96), newest)
-    best = registry.best("mlp", "pinball")
-    assert best is not None
-    assert best.vintage == newest
-    assert registry.best("mlp", "other") is None
 
 
 @pytest.mark.parametrize("name", ["", "MLP", "a-b", "../up", "a/b", "1st", "a" * 64, "mlp\n"])

@@ -81,7 +81,7 @@ def test_T1_a_writer_killed_at_any_step_leaves_old_or_new(local_tables, step) ->
     local_tables.upsert(SAMPLES, old)
     script = f"{STEPS[step]}\ntables.upsert(c.SAMPLES, c.samples(*range(10), close=2.0))\n"
     if "checkpoint" in step:
-        script += "tables.maintain(c.SAMPLES)\n"
+        script += "tables._log(c.SAMPLES).tidy()\n"
     result = child(script, local_tables.root)
     assert result.returncode == -9, result.stderr
     committed = step in {"after the commit", "between checkpoint and its hash"}
@@ -231,7 +231,7 @@ def test_T4_a_commit_of_another_program_is_not_taken_for_damage(local_tables) ->
 def test_T5_a_damaged_checkpoint_is_dropped_before_it_is_decoded(local_tables, damage) -> None:
     for n in range(3):
         local_tables.upsert(SAMPLES, samples(n))
-    local_tables.maintain(SAMPLES)
+    local_tables._log(SAMPLES).tidy()
     (checkpoint,) = table_folder(local_tables).glob("_delta_log/*.checkpoint.parquet")
     if damage == "flipped":
         flip(checkpoint, 8 * 1000)
@@ -239,7 +239,7 @@ def test_T5_a_damaged_checkpoint_is_dropped_before_it_is_decoded(local_tables, d
         (table_folder(local_tables) / "_checkpoint_hashes" / checkpoint.name).unlink()
     assert_frame_equal(DeltaTables(local_tables.root).read(SAMPLES), samples(0, 1, 2))
     assert not checkpoint.exists()
-    local_tables.maintain(SAMPLES)
+    local_tables._log(SAMPLES).tidy()
     assert checkpoint.exists()
 
 
@@ -386,7 +386,7 @@ def test_T9_what_a_killed_writer_left_is_swept_up_after_a_day(local_tables) -> N
     two_days_ago = time.time() - 2 * 86_400
     for path in [*leftovers, *data_files(local_tables)]:
         os.utime(path, (two_days_ago, two_days_ago))
-    local_tables.maintain(SAMPLES)
+    local_tables._log(SAMPLES).tidy()
     assert not any(path.exists() for path in leftovers)
     assert young.exists()
     assert_frame_equal(local_tables.read(SAMPLES, version=1), samples(0))

@@ -18,7 +18,7 @@ WRITE = st.dictionaries(KEYS, st.sampled_from([1.0, 2.0, float("nan"), -0.5]), m
 STEP = st.one_of(
     st.tuples(st.just("upsert"), WRITE),
     st.tuples(st.just("delete"), st.lists(KEYS, unique=True, max_size=4)),
-    st.tuples(st.just("maintain"), st.none()),
+    st.tuples(st.just("tidy"), st.none()),
 )
 
 
@@ -50,7 +50,7 @@ def test_any_sequence_of_writes_leaves_what_a_dictionary_would(steps, start, len
                 assert tables.delete_keys(SAMPLES, keys).updated == sum(key in model for key in argument)
                 model = {key: close for key, close in model.items() if key not in argument}
             else:
-                tables.maintain(SAMPLES)
+                tables._log(SAMPLES).tidy()
             assert_frame_equal(tables.read(SAMPLES), frame(model))
         window = {key: close for key, close in model.items() if start <= key[0] < start + length}
         got = tables.read(SAMPLES, start=day(start), end=day(start + length))
@@ -66,6 +66,6 @@ def test_every_version_reads_as_it_was_when_it_was_made(writes) -> None:
         for write in writes:
             model.update(write)
             seen[tables.upsert(SAMPLES, frame(write)).version] = frame(model)
-        tables.maintain(SAMPLES)
+        tables._log(SAMPLES).tidy()
         for version, expected in seen.items():
             assert_frame_equal(tables.read(SAMPLES, version=version), expected)

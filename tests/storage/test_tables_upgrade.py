@@ -79,11 +79,6 @@ def test_any_delta_reader_finds_the_columns_with_their_meaning(local_tables, old
     assert_frame_equal(rows, pl.concat([old_rows, samples(9)]))
 
 
-def test_upkeep_alone_adds_the_columns(local_tables, old_rows) -> None:
-    local_tables.maintain(SAMPLES)
-    assert operations(local_tables) == ["CREATE TABLE", "WRITE", "ADD COLUMN"]
-
-
 def test_files_that_are_merged_have_all_columns_in_the_contract_s_order(local_tables) -> None:
     for n in range(15):
         local_tables.upsert(OLD, samples(n).drop("close"))
@@ -205,7 +200,7 @@ def test_an_upgrade_that_cannot_be_written_leaves_the_table_readable(local_table
 
 def test_an_upgraded_table_opens_from_its_checkpoint(local_tables, old_rows) -> None:
     local_tables.upsert(SAMPLES, samples(9))
-    local_tables.maintain(SAMPLES)
+    local_tables._log(SAMPLES).tidy()
     assert list((folder(local_tables) / "_delta_log").glob("*.checkpoint*.parquet"))
     expected = pl.concat([old_rows, samples(9)])
     assert_frame_equal(reopen(local_tables).read(SAMPLES), expected)

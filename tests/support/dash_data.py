@@ -182,7 +182,9 @@ def fill(
     tables = DeltaTables(str(root))
     candles = klines(newest, source=source)
     tables.upsert(RAW_KLINES, candles)
-    tables.upsert(ENGINEERED_FEATURES, engineer(candles, bars_of(candles)))
+    tables.upsert(
+        ENGINEERED_FEATURES, engineer({RAW_KLINES.name: candles, "raw_klines_4h": bars_of(candles)})
+    )
     if not origins:
         return tables
     days = [newest - dt.timedelta(days=back) for back in range(2 * origins - 1, -1, -1)]

@@ -14,6 +14,7 @@ from btc_assets.market.calendar import DAY, closes_at, opens_at
 from btc_assets.market.calendar import days as days_between
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.series import BARS, CANDLES
 
 FIRST = dt.date(2017, 8, 17)
 
@@ -90,7 +91,7 @@ def bars_of(klines: pl.DataFrame) -> pl.DataFrame:
 
 def features_of(klines: pl.DataFrame) -> pl.DataFrame:
     """Features of ``klines`` and of the bars within them."""
-    return engineer(klines, bars_of(klines))
+    return engineer({CANDLES.name: klines, BARS.name: bars_of(klines)})
 
 
 def tiny_space(trial: Any, kind: str) -> HyperParameters:

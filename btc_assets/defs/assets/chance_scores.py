@@ -32,7 +32,7 @@ def chance_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     Like ``forecast_scores``, it also scores forecasts from the window whose targets closed before it was run.
     """
     window = window_of(context)
-    parts = [score_targets(platform, part) for part in chunks(window)]
+    parts = [score_targets(platform, part) for part in window.chunks(CHUNK_DAYS)]
     scores = pl.concat([*parts, score_closed(platform, window)])
     platform.tables.ensure_table(CHANCE_SCORES)
     receipt = platform.tables.upsert(CHANCE_SCORES, scores)
@@ -40,11 +40,6 @@ def chance_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     figures = {"targets": scores["target_date"].n_unique()}
     brier = {"Brier score of the day": pl.col("brier").mean()}
     return written(context, platform, CHANCE_SCORES, receipt, scores, figures, **brier)
-
-
-def chunks(window: Window) -> list[Window]:
-    """Split the window into chunks of ``CHUNK_DAYS``."""
-    return [Window(day, min(day + CHUNK_DAYS * DAY, window.end)) for day in window.days[::CHUNK_DAYS]]
 
 
 def score_targets(platform: Platform, targets: Window) -> pl.DataFrame:

@@ -11,12 +11,12 @@ from btc_assets.defs.assets.metadata import (
     written,
 )
 from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS
-from btc_assets.defs.assets.raw_klines_4h import bars_between
 from btc_assets.defs.partitions import window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES, FEATURES, LOOKBACK, engineer
 from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.series import BARS, CANDLES
 
 
 @table_asset(
@@ -37,7 +37,10 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     start = window.start - RECHECKED_DAYS * DAY
     end = window.end + LOOKBACK * DAY
     klines = platform.tables.read(RAW_KLINES, start=start - LOOKBACK * DAY, end=end)
-    derived = engineer(klines, bars_between(platform, start, end)).filter(pl.col("date") >= start)
+    platform.tables.ensure_table(RAW_KLINES_4H)
+    bars = platform.tables.read(RAW_KLINES_4H, start=start, end=end)
+    series = {CANDLES.name: klines, BARS.name: bars}
+    derived = engineer(series).filter(pl.col("date") >= start)
     platform.tables.ensure_table(ENGINEERED_FEATURES)
     receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
     rows = derived.filter(pl.col("date").is_between(window.start, window.last))

@@ -41,7 +41,7 @@ def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg
     """
     window = window_of(context)
     scores = pl.concat(
-        [score_targets(platform, part) for part in chunks(window)]
+        [score_targets(platform, part) for part in window.chunks(CHUNK_DAYS)]
         + scores_of_closed_targets(platform, window)
     )
     platform.tables.ensure_table(FORECAST_SCORES)
@@ -52,12 +52,6 @@ def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg
     ratio = pl.col("pinball").filter(mine).sum() / pl.col("pinball_random_walk").filter(mine).sum()
     daily = {"ensemble's loss / random walk's": ratio}
     return written(context, platform, FORECAST_SCORES, receipt, scores, figures, **daily)
-
-
-def chunks(window: Window) -> list[Window]:
-    """Split the window into chunks of ``CHUNK_DAYS``."""
-    starts = window.days[::CHUNK_DAYS]
-    return [Window(start, min(start + CHUNK_DAYS * DAY, window.end)) for start in starts]
 
 
 def score_targets(platform: Platform, targets: Window, origins: Window | None = None) -> pl.DataFrame:

@@ -98,9 +98,3 @@ def fetch_bars(
             raise
         context.log.warning(f"4-hour candles before {window.start} were not checked again: {error}")
         return ask(window.start)
-
-
-def bars_between(platform: Platform, start: dt.date, end: dt.date) -> pl.DataFrame:
-    """Read the stored 4-hour candles of the days [start, end)."""
-    platform.tables.ensure_table(RAW_KLINES_4H)
-    return platform.tables.read(RAW_KLINES_4H, start=start, end=end)

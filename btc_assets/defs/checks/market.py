@@ -12,6 +12,7 @@ from btc_assets.market.kline import Kline
 from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES, stale_days
 from btc_assets.modeling.history import LOG_REALISED, history
 from btc_assets.modeling.realised_volatility import log_realised
+from btc_assets.series import SERIES
 
 CANDLES, BARS, FEATURES = RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name
 RECENT = 400 * DAY
@@ -175,6 +176,6 @@ def days_with_stale_features(platform: Platform, features: pl.DataFrame) -> list
     """List the days whose 4-hour candles came or changed after the features were derived, newest first."""
     platform.tables.ensure_table(RAW_KLINES_4H)
     mine = pl.col("symbol") == platform.settings.symbol
-    candles, bars = (platform.tables.read(spec).filter(mine) for spec in (RAW_KLINES, RAW_KLINES_4H))
-    stale = stale_days(features.filter(mine), candles, bars)
+    series = {one.name: platform.tables.read(one.newest).filter(mine) for one in SERIES}
+    stale = stale_days(features.filter(mine), series)
     return [f"{day}: materialise engineered_features again" for day in reversed(stale)]

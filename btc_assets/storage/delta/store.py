@@ -145,17 +145,6 @@ class DeltaTables:
         """Damage to the table's log that was worked around and that a person should look at."""
         return self._log(spec).torn_entries()
 
-    def maintain(self, spec: TableSpec) -> None:
-        """Merge small files and remove what killed writers left behind; no version's data is removed.
-
-        Runs by itself after writes, as often as it pays; calling it more often does no harm.
-        """
-        table = self._log(spec)
-        self._upgrade(spec)
-        with table.lock:
-            self._merge(spec, table.open(heal=True))
-            table.tidy()
-
     def _require_hard_links(self) -> None:
         """Refuse once, before the first write, a file system on which no commit can succeed."""
         if not self._has_links and "://" not in self.root:

@@ -13,7 +13,7 @@ from btc_assets.errors import BadModel, StorageUnavailable
 from btc_assets.storage.registry.cache import touch, trim
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.manifest import verify
-from btc_assets.storage.registry.protocol import ModelRef, VintageId, best_of, check_metrics, check_name
+from btc_assets.storage.registry.protocol import ModelRef, VintageId, check_metrics, check_name
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -64,10 +64,6 @@ class CachedRegistry:
         """Return all vintages, oldest first; while the remote is down those with a local copy."""
         check_name(name)
         return self._ask(lambda: self.remote.versions(name), lambda: self.local.versions(name))
-
-    def best(self, name: str, metric: str) -> ModelRef | None:
-        """Return the vintage with the lowest ``metric``; of equals the newest."""
-        return best_of(self.versions(name), metric)
 
     def model_folder(self, ref: ModelRef) -> Path:
         """Return the verified local copy of ``ref``; only the first time are its files downloaded."""

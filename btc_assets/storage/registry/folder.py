@@ -14,7 +14,6 @@ from btc_assets.storage.registry.manifest import MANIFEST, read_manifest, verify
 from btc_assets.storage.registry.protocol import (
     ModelRef,
     VintageId,
-    best_of,
     check_metrics,
     check_name,
     other_content,
@@ -74,10 +73,6 @@ class FolderRegistry:
             return []
         vintages = sorted(VintageId.parse(p.name) for p in parent.iterdir() if not p.name.startswith("."))
         return [self._ref(name, vintage) for vintage in vintages]
-
-    def best(self, name: str, metric: str) -> ModelRef | None:
-        """Return the vintage with the lowest ``metric``; of equals the newest."""
-        return best_of(self.versions(name), metric)
 
     def model_folder(self, ref: ModelRef) -> Path:
         """Return the folder of ``ref``, verified; verified again only if a file in it was touched."""

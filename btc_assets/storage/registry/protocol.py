@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,9 +69,6 @@ class ModelRegistry(Protocol):
     def versions(self, name: str) -> list[ModelRef]:
         """Return all vintages of ``name``, oldest first."""
 
-    def best(self, name: str, metric: str) -> ModelRef | None:
-        """Return the vintage with the lowest ``metric``, or None."""
-
     def model_folder(self, ref: ModelRef) -> Path:
         """Return a local folder with the files of ``ref``, verified against ``ref.manifest_sha256``.
 
@@ -122,9 +119,3 @@ def other_content(mine: ModelRef, there: ModelRef | None) -> StorageError:
         f"{mine.name} {mine.vintage} is published already with other content ({found}, not "
         f"{mine.manifest_sha256[:12]}); vintages are never overwritten: publish under a new revision"
     )
-
-
-def best_of(refs: Iterable[ModelRef], metric: str) -> ModelRef | None:
-    """Return the reference with the lowest ``metric``, of equals the newest; None if no one has it."""
-    having = [ref for ref in refs if metric in ref.metrics]
-    return min(reversed(having), key=lambda ref: ref.metrics[metric], default=None)
