@@ -65,6 +65,9 @@ class TableSpec:
 
 
 _SYMBOL = Column("symbol", pl.String, "trading pair, e.g. BTCUSDT")
+_MODEL = Column("model", pl.String, "mlp, lstm or ensemble")
+_ORIGIN = Column("origin_date", pl.Date, "origin of the forecast")
+_LIVE = Column("live", pl.Boolean, "issued within live_hours after its origin closed; false: later")
 _INGESTED = Column("ingested_at", UTC_US, "when this version of the candle was stored (UTC)")
 _CANDLE = (
     _SYMBOL,
@@ -144,7 +147,7 @@ FORECASTS = TableSpec(
     day="origin_date",
     columns=(
         _SYMBOL,
-        Column("model", pl.String, "mlp, lstm or ensemble"),
+        _MODEL,
         Column("origin_date", pl.Date, "the last day whose closed candle was known"),
         Column("horizon", pl.Int16, "days ahead, 1 to 90"),
         Column("target_date", pl.Date, "origin_date + horizon days"),
@@ -189,12 +192,12 @@ BASELINE_FORECASTS = TableSpec(
 FORECAST_SCORES = TableSpec(
     "forecast_scores",
     "How each forecast did once its target day closed; networks, ensemble and baselines alike.",
-    key=("symbol", "model", "origin_date", "horizon"),
+    key=FORECASTS.key,
     day="target_date",
     columns=(
         _SYMBOL,
         Column("model", pl.String, "mlp, lstm, ensemble or a baseline"),
-        Column("origin_date", pl.Date, "origin of the forecast"),
+        _ORIGIN,
         Column("horizon", pl.Int16, "days ahead"),
         Column("target_date", pl.Date, "the day that was forecast"),
         Column("close", pl.Float64, "what happened: the close on target_date, USDT"),
@@ -208,7 +211,7 @@ FORECAST_SCORES = TableSpec(
         Column("inside_90", pl.Boolean, "close within q050..q950"),
         Column("inside_95", pl.Boolean, "close within q025..q975"),
         Column("pit", pl.Float64, "probability integral transform of close, 0 to 1"),
-        Column("live", pl.Boolean, "issued within live_hours after its origin closed; false: later"),
+        _LIVE,
     ),
 )
 
@@ -219,8 +222,8 @@ CHANCE_SCORES = TableSpec(
     day="target_date",
     columns=(
         _SYMBOL,
-        Column("model", pl.String, "mlp, lstm or ensemble"),
-        Column("origin_date", pl.Date, "origin of the forecast"),
+        _MODEL,
+        _ORIGIN,
         Column("kind", pl.String, "beyond: target_date closes beyond price; touch: price is reached by then"),
         Column("horizon", pl.Int16, "days ahead: 1, 7, 30 or 90"),
         Column("move", pl.Float64, "what is asked about, price over the origin's close - 1"),
@@ -232,6 +235,6 @@ CHANCE_SCORES = TableSpec(
         Column("happened", pl.Boolean, "what happened"),
         Column("brier", pl.Float64, "(chance - happened) squared"),
         Column("log_score", pl.Float64, "-ln of the chance given to what happened, half a path at least"),
-        Column("live", pl.Boolean, "issued within live_hours after its origin closed; false: later"),
+        _LIVE,
     ),
 )

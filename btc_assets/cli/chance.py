@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from btc_assets.cli.forecast import read_forecast
-from btc_assets.cli.options import closed_day, one_of
+from btc_assets.cli.options import AsJson, AsOf, Model, closed_day, one_of
 from btc_assets.settings import load
 from btc_assets.vocabulary import ENSEMBLE, HORIZONS, MODELS
 
@@ -26,13 +26,9 @@ def chance(
     days: Annotated[str, typer.Option("--days", help="How many days ahead, 1 to 90.")] = "",
     by: Annotated[str, typer.Option("--by", help="The day by which, YYYY-MM-DD, instead of --days.")] = "",
     since: Annotated[str, typer.Option("--since", help="Of a fall: from here or from the peak.")] = "",
-    model: Annotated[str, typer.Option("--model", help="mlp, lstm or ensemble.")] = ENSEMBLE,
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", help="Origin, YYYY-MM-DD; the newest unless given.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a sentence.")
-    ] = False,
+    model: Model = ENSEMBLE,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say how likely something is: chance above 100000 --by 2026-12-25, chance touch -10% --days 30."""
     from btc_assets.chances.answers import answer_question

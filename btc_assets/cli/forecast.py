@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from btc_assets.cli.options import closed_day, one_of
+from btc_assets.cli.options import AsJson, AsOf, Model, closed_day, one_of
 from btc_assets.errors import ConfigurationError, TableMissing
 from btc_assets.market.calendar import DAY
 from btc_assets.settings import Settings, load
@@ -19,13 +19,9 @@ if TYPE_CHECKING:
 
 def forecast(
     days: Annotated[int, typer.Option("--days", help="How many days ahead, 1 to 90.")] = 14,
-    model: Annotated[str, typer.Option("--model", help="mlp, lstm or ensemble.")] = ENSEMBLE,
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", help="Origin, YYYY-MM-DD; the newest unless given.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
-    ] = False,
+    model: Model = ENSEMBLE,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the issued forecast: the likely price and its 50, 80 and 95 % intervals for each day ahead."""
     if not 1 <= days <= HORIZONS:

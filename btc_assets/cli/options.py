@@ -5,9 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
 
 from btc_assets.errors import ConfigurationError
 from btc_assets.market.calendar import DAY, FIRST_DAY, last_closed_day
+
+Model = Annotated[str, typer.Option("--model", help="mlp, lstm or ensemble.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Origin, YYYY-MM-DD; the newest unless given.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 
 SOURCE_DOWN = 75
 """Exit code where the source does not answer: what is stored can be served, and it is asked again later."""

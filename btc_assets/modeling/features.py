@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import Column, TableSpec
+from btc_assets.errors import BadModel
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.history import LOG_REALISED, Floats, History, history, window_mean
 from btc_assets.modeling.realised_volatility import log_realised
@@ -119,6 +120,17 @@ ENGINEERED_FEATURES = TableSpec(
 FROM_SERIES: Mapping[str, tuple[str, ...]] = {BARS.name: (LOG_REALISED,)}
 """By series, the columns that follow from it and not from daily candles: one that was forecast without it
 goes without them."""
+
+
+def require_columns(features: pl.DataFrame) -> None:
+    """Check that rows of features, which an older release may have written, are those of the networks.
+
+    Raises:
+        BadModel: they lack a column that the networks read.
+    """
+    missing = [name for name in NAMES if name not in features.columns]
+    if missing:
+        raise BadModel(f"features lack the columns {missing}; materialise engineered_features again")
 
 
 def stale_days(features: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> list[dt.date]:

@@ -21,7 +21,7 @@ from btc_assets.errors import BadModel, BtcError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_REACH, anchor
 from btc_assets.modeling.compatibility import of_this_code
-from btc_assets.modeling.features import NAMES
+from btc_assets.modeling.features import NAMES, require_columns
 from btc_assets.modeling.history import EPOCH, Floats, History, day_numbers, history, rows_between
 from btc_assets.modeling.hyperparameters import MAX_WINDOW, HyperParameters
 from btc_assets.modeling.samples import SLACK
@@ -79,9 +79,7 @@ def feature_rows(features: pl.DataFrame, day: dt.date) -> FeatureRows:
     Raises:
         BadModel: ``features`` lack a column that the networks read.
     """
-    missing = [name for name in NAMES if name not in features.columns]
-    if missing:
-        raise BadModel(f"features lack the columns {missing}; materialise engineered_features again")
+    require_columns(features)
     recent = rows_between(features, day - (MAX_WINDOW + SLACK - 1) * DAY, day)
     days = day_numbers(features)[recent]
     oldest_first = np.argsort(days, kind="stable")

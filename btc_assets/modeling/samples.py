@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from btc_assets.errors import BadModel, NotEnoughHistory
+from btc_assets.errors import NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_MIN_HISTORY, TRAINED_HORIZONS, Anchors
-from btc_assets.modeling.features import LOOKBACK, NAMES
-from btc_assets.modeling.history import Floats, History
+from btc_assets.modeling.features import LOOKBACK, NAMES, require_columns
+from btc_assets.modeling.history import EPOCH, Floats, History, day_numbers
 from btc_assets.statistics.metrics import pinball
 
 MIN_SAMPLES = 365
@@ -83,11 +83,9 @@ def samples(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, window: i
 
 def feature_table(features: pl.DataFrame, h: History) -> Floats:
     """Lay out features [days of ``h``, features] in the order of ``NAMES``, NaN where there are none."""
-    missing = [name for name in NAMES if name not in features.columns]
-    if missing:
-        raise BadModel(f"features lack the columns {missing}; materialise engineered_features again")
+    require_columns(features)
     table = np.full((len(h), len(NAMES)), np.nan)
-    place = _places(features, h)
+    place = day_numbers(features) - (h.first - EPOCH).days
     inside = (place >= 0) & (place < len(h))
     table[place[inside]] = features.select(NAMES).to_numpy()[inside]
     return table
@@ -111,8 +109,3 @@ def data_digest(h: History, cutoff: dt.date) -> str:
         if values is not None:
             digest.update(values[:count].astype("<f8").tobytes())
     return digest.hexdigest()
-
-
-def _places(features: pl.DataFrame, h: History) -> NDArray[np.int64]:
-    days = features["date"].cast(pl.Int32).cast(pl.Int64).to_numpy()
-    return np.asarray(days - (h.first - dt.date(1970, 1, 1)).days)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -13,38 +12,28 @@ from btc_assets.chances.paths import Paths
 from btc_assets.chances.questions import ImpossibleQuestion
 from btc_assets.chances.sentences import facts
 from btc_assets.contracts import HORIZONS
-from btc_assets.errors import ModelError, StorageError
+from btc_assets.errors import ModelError
 from btc_dash.api.models import Chance, ChanceRecord
 from btc_dash.api.openapi import PATH_TYPES
-from btc_dash.api.replies import as_json, bad, cached, given, unavailable
+from btc_dash.api.replies import as_json, bad, cached, found_forecast, read_request
 from btc_dash.data import chances, market
 from btc_dash.data.context import Context
-from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for
-from btc_dash.data.query import ChanceRequest, PathsRequest, Question, parse_strictly
-from btc_dash.data.values import as_day
+from btc_dash.data.forecasting import ForecastResult, forecast_for
+from btc_dash.data.query import ChanceRequest, PathsRequest, Question
 from btc_dash.server.middleware import client
 from btc_dash.server.problems import problem
-
-Q = TypeVar("Q", ChanceRequest, PathsRequest)
 
 
 def chance_answer(context: Context) -> Response:
     """Answer a question about the price."""
-    request = _asked(context, ChanceRequest)
-    if isinstance(request, Response):
-        return request
+    request = read_request(ChanceRequest, market.last_day(context.cache))
+    f = _whole_forecast(context, request).forecast
     try:
-        found = _whole_forecast(context, request)
-        if isinstance(found, NoForecast):
-            return problem(404, found.title, found.text)
-        f = found.forecast
         answered = chances.ask(context.cache, context.path_maker, f, request.parts(), client())
     except ImpossibleQuestion as refusal:
         return bad({refusal.field: str(refusal)})
     except ModelError as error:
         return problem(404, "No chances from that day", f"{error}.")
-    except (StorageError, OSError):
-        return unavailable("Neither prices nor forecasts")
     record = answered.record
     body = Chance(
         symbol=context.settings.symbol,
@@ -63,37 +52,20 @@ def chance_answer(context: Context) -> Response:
 
 def paths_answer(context: Context) -> Response:
     """Send paths as a file."""
-    request = _asked(context, PathsRequest)
-    if isinstance(request, Response):
-        return request
+    request = read_request(PathsRequest, market.last_day(context.cache))
+    found = _whole_forecast(context, request)
     try:
-        found = _whole_forecast(context, request)
-        if isinstance(found, NoForecast):
-            return problem(404, found.title, found.text)
         made = context.path_maker.paths(found.forecast, client(), request.n)
     except ModelError as error:
         return problem(404, "No paths from that day", f"{error}.")
-    except (StorageError, OSError):
-        return unavailable("Neither prices nor forecasts")
     name = f"btc-paths-{request.model}-{found.forecast.origin}-{request.days}d.{request.format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return cached(_file(made, found, request), PATH_TYPES[request.format], 60, headers)
 
 
-def _asked(context: Context, kind: type[Q]) -> Q | Response:
-    asked = given()
-    try:
-        request, errors = parse_strictly(kind, asked, market.last_day(context.cache))
-    except (StorageError, OSError):
-        return unavailable("Neither prices nor forecasts")
-    if list(errors) == ["as_of"] and as_day(asked["as_of"]):
-        return problem(404, "No forecast from that day", errors["as_of"])
-    return bad(errors) if errors else request
-
-
-def _whole_forecast(context: Context, request: ChanceRequest | PathsRequest) -> ForecastResult | NoForecast:
+def _whole_forecast(context: Context, request: ChanceRequest | PathsRequest) -> ForecastResult:
     question = Question.model_construct(days=HORIZONS, model=request.model, as_of=request.as_of)
-    return forecast_for(context, question, client())
+    return found_forecast(forecast_for(context, question, client()))
 
 
 def _file(made: Paths, found: ForecastResult, request: PathsRequest) -> bytes:

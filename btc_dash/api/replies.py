@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from flask import Response, request
 from pydantic import BaseModel
 
-from btc_dash.data.query import arguments
+from btc_assets.errors import StorageError
+from btc_dash.data.forecasting import ForecastResult, NoForecast
+from btc_dash.data.query import arguments, parse_strictly
+from btc_dash.data.values import as_day
 from btc_dash.server.problems import problem
+
+Q = TypeVar("Q", bound=BaseModel)
+
+
+class Refused(Exception):
+    """What was asked cannot be answered; ``reply`` says why."""
+
+    def __init__(self, reply: Response) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+def replying(view: Callable[[], Response]) -> Callable[[], Response]:
+    """Return ``view`` with the replies to what it refuses, and to a store that does not answer."""
+
+    def reply() -> Response:
+        try:
+            return view()
+        except Refused as refused:
+            return refused.reply
+        except (StorageError, OSError):
+            return problem(503, "Store unavailable", "The tables cannot be read at the moment.")
+
+    return reply
 
 
 def given() -> Mapping[str, object]:
@@ -22,9 +51,30 @@ def bad(errors: Mapping[str, str]) -> Response:
     return problem(400, "Bad parameters", "; ".join(errors.values()), errors)
 
 
-def unavailable(what: str) -> Response:
-    """Say that the store does not answer."""
-    return problem(503, "Store unavailable", f"{what} cannot be read at the moment.")
+def read_request(kind: type[Q], last: dt.date | None = None) -> Q:
+    """Read the parameters of this request; ``last`` is the last day that a forecast can start from.
+
+    Raises:
+        Refused: a parameter is wrong, or there is no forecast from the day.
+    """
+    asked = given()
+    question, errors = parse_strictly(kind, asked, last)
+    if list(errors) == ["as_of"] and as_day(asked["as_of"]):
+        raise Refused(problem(404, "No forecast from that day", errors["as_of"]))
+    if errors:
+        raise Refused(bad(errors))
+    return question
+
+
+def found_forecast(found: ForecastResult | NoForecast) -> ForecastResult:
+    """Return the forecast that was found.
+
+    Raises:
+        Refused: there is none; the reply says why.
+    """
+    if isinstance(found, NoForecast):
+        raise Refused(problem(404, found.title, found.text))
+    return found
 
 
 def as_json(body: BaseModel, max_age: int) -> Response:

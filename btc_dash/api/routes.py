@@ -16,13 +16,12 @@ from btc_assets.errors import StorageError
 from btc_dash.api.chances import chance_answer, paths_answer
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
 from btc_dash.api.openapi import openapi_document
-from btc_dash.api.replies import as_json, bad, cached, given, unavailable
+from btc_dash.api.replies import as_json, cached, found_forecast, given, read_request, replying
 from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Context
-from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for
+from btc_dash.data.forecasting import ForecastResult, forecast_for
 from btc_dash.data.freshness import Age
-from btc_dash.data.query import ForecastRequest, RecordQuestion, parse_strictly
-from btc_dash.data.values import as_day
+from btc_dash.data.query import ForecastRequest, RecordQuestion
 from btc_dash.server.middleware import client
 from btc_dash.server.problems import problem
 
@@ -47,7 +46,9 @@ def register(server: Flask, context: Context) -> None:
         lambda: cached(json.dumps(openapi_document(), separators=(",", ":")), "application/json", 3600, {}),
     )
     for address, view in zip(ADDRESSES, views, strict=True):
-        server.add_url_rule(address, address, view, methods=["GET"], provide_automatic_options=False)
+        server.add_url_rule(
+            address, address, replying(view), methods=["GET"], provide_automatic_options=False
+        )
     server.add_url_rule("/health", "/health", lambda: Response("OK", mimetype="text/plain"))
     for rule in ("/api", "/api/", "/api/<path:rest>"):
         server.add_url_rule(rule, "api_unknown", _unknown_address, methods=_METHODS)
@@ -84,18 +85,8 @@ def register_pictures(server: Flask, context: Context) -> None:
 
 
 def _forecast(context: Context) -> Response:
-    asked = given()
-    try:
-        question, errors = parse_strictly(ForecastRequest, asked, market.last_day(context.cache))
-        if list(errors) == ["as_of"] and as_day(asked["as_of"]):
-            return problem(404, "No forecast from that day", errors["as_of"])
-        if errors:
-            return bad(errors)
-        found = forecast_for(context, question.on_the_page(), client())
-    except (StorageError, OSError):
-        return unavailable("Neither prices nor forecasts")
-    if isinstance(found, NoForecast):
-        return problem(404, found.title, found.text)
+    question = read_request(ForecastRequest, market.last_day(context.cache))
+    found = found_forecast(forecast_for(context, question.on_the_page(), client()))
     body = _forecast_body(context, found)
     if question.format == "csv":
         name = f"btc-forecast-{question.model}-{body.origin_date}-{question.days}d.csv"
@@ -143,18 +134,12 @@ def _csv(body: Forecast) -> str:
 
 
 def _scores(context: Context) -> Response:
-    asked = given()
-    question, errors = parse_strictly(RecordQuestion, asked)
-    if errors:
-        return bad(errors)
-    try:
-        table = track_record.totals(context.cache, question.kind)
-        for name, column in (("model", "model"), ("days", "horizon")):
-            if name in asked:
-                table = table.filter(**{column: getattr(question, name)})
-        scores = [_score(context, row, question, "days" in asked) for row in table.iter_rows(named=True)]
-    except (StorageError, OSError):
-        return unavailable("The scores")
+    asked, question = given(), read_request(RecordQuestion)
+    table = track_record.totals(context.cache, question.kind)
+    for name, column in (("model", "model"), ("days", "horizon")):
+        if name in asked:
+            table = table.filter(**{column: getattr(question, name)})
+    scores = [_score(context, row, question, "days" in asked) for row in table.iter_rows(named=True)]
     body = Scores(
         symbol=context.settings.symbol,
         simulated=context.settings.simulated,
