@@ -7,6 +7,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,7 @@ from btc_assets.defs.origin import visible_runs
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import UNFINISHED, run_tags
 from btc_assets.errors import BtcError
+from btc_assets.health.dagster_records import explaining
 from btc_assets.settings import Settings
 from btc_assets.supervision.process_identity import is_running, this_process
 from btc_assets.vocabulary import WORKER_TAG
@@ -29,12 +31,16 @@ class RunFailed(BtcError):
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """Open the Dagster instance of the data folder; the first use creates it with sound defaults."""
+    """Open the Dagster instance of the data folder; the first use creates it with sound defaults.
+
+    Raises:
+        StorageError: its records are damaged, locked, or cannot be written.
+    """
     home = prepare_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.update(EVENT_BATCHES)
     _relax_sqlite_sync()
-    with creating(home):
+    with explaining(home), creating(home):
         instance = dg.DagsterInstance.from_config(str(home))
         instance.get_runs_count()
         instance.all_instigator_state()
@@ -124,7 +130,7 @@ def _run(
     run_id = str(uuid.uuid4())
     if listener is not None:
         instance.add_event_listener(run_id, listener)
-    with visible_runs(instance, job) as origin:
+    with explaining(Path(instance.root_directory)), visible_runs(instance, job) as origin:
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
             run_id=run_id,

@@ -72,6 +72,10 @@ GROUPS: dict[str, list[Row]] = {
             "Tables work there, or the folder is refused by name; nothing is called damaged"),
         Row("T11", "A table vanishes, or gets a newer schema, while the page is open",
             "The last good page stays, says so, and the log says why, once"),
+        Row("T12", "Dagster's SQLite databases are damaged, locked, or on a full or read-only disk",
+            "One sentence with the remedy; what is damaged is put aside and made again from the tables"),
+        Row("T13", "A backup archive made to do harm: links, foreign names, bombs, settings that run code",
+            "Refused in one sentence before anything is written"),
     ],
     "Runs": [
         Row("C1", "A backfill and the daily run at once", "What one of them alone would give"),

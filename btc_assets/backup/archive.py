@@ -1,6 +1,8 @@
 """The archive: a gzipped tar whose first member lists every other with its size and SHA-256.
 
-The list's own hash is in its name, so whatever is unpacked is what was packed, or is refused.
+The list's own hash is in its name, so whatever is unpacked is what was packed, or is refused. An archive may
+come from anywhere: no name leads out of it or to where code is imported from, and nothing in it can make
+reading it take more memory, or more room on the disk, than its list says.
 """
 
 from __future__ import annotations
@@ -12,48 +14,63 @@ import json
 import re
 import shutil
 import tarfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Annotated
 
+from pydantic import Field, TypeAdapter
+
+from btc_assets.backup.dagster_settings import SETTINGS, check_settings
 from btc_assets.backup.snapshot import writing
-from btc_assets.errors import BackupError
+from btc_assets.errors import BackupError, BtcError
 from btc_assets.io.files import file_sha256, replacing, sync
 from btc_assets.storage.registry.manifest import canonical_json
 
 FORMAT = 1
-FOLDERS = ("tables", "models", "dagster")
-LARGEST_LIST = 256 * 2**20
+LARGEST_LIST = 32 * 2**20
+"""Bytes of the list: some 150,000 files."""
+
+SLACK = 64 * 1024
+"""Bytes that headers between two files, and the padding at the end, may take."""
+
+_NAMES = re.compile(
+    r"(?P<folder>tables|models)/(?P<part>\w+)(/[\w.=+-]+)+|dagster/(dagster\.yaml|initialised|([\w-]+/)*[\w-]*\.db)",
+    re.ASCII,
+)
+"""Files that an archive may hold: no module, which Dagster would import from its home, and no ``.env``."""
+
 _LIST = re.compile(r"manifest-(?P<sha>[0-9a-f]{64})\.json")
 _SHA = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 2**20
+
+Text = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""Text that can be shown in a terminal."""
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What an archive holds."""
 
-    made_at: str
+    made_at: Text
     """When its tables were pinned, ISO 8601, UTC."""
-    code: str
+    code: Text
     """The version that made it."""
-    symbol: str
+    symbol: Text
     simulated: bool
-    tables: dict[str, int]
+    tables: dict[Text, int]
     """Version of each table."""
-    models: list[str]
+    models: list[Text]
     databases: int
     """Databases of Dagster."""
-    head: str
+    head: Text
     """SHA-256 of the ledger's newest record; empty: nothing was issued."""
     sound: bool
     """Whether the ledger verified."""
-    verdict: str
+    verdict: Text
     """What `btc verify` said of the copy."""
-    lost: list[str]
+    lost: list[Text]
     files: dict[str, tuple[int, str]]
     """Size and SHA-256 of each file."""
 
@@ -78,23 +95,34 @@ class Manifest:
             form = fields.pop("format")
             if form != FORMAT:
                 raise BackupError(f"{where} has format {form!r:.20}; this version reads {FORMAT}")
-            files = {name: _entry(name, entry) for name, entry in fields.pop("files").items()}
-            return cls(files=files, **fields)
+            manifest = _MANIFEST.validate_python(fields)
+            folders = {str(folder) for name in manifest.files for folder in PurePosixPath(name).parents}
+            for name, (size, sha) in manifest.files.items():
+                _check_name(name, manifest.tables, folders)
+                _check_entry(name, size, sha)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise BackupError(f"{where} holds no list that can be read: {error}") from error
+            said = str(error).splitlines()[0]
+            raise BackupError(f"{where} holds no list that can be read: {said:.200}") from error
+        return manifest
 
 
-def _entry(name: str, entry: Any) -> tuple[int, str]:
-    size, sha = entry
-    path = PurePosixPath(name)
-    safe = (
-        path.as_posix() == name and ".." not in path.parts and path.parts[0] in FOLDERS and "\\" not in name
-    )
-    if not safe or "\0" in name or len(path.parts) < 2:
+_MANIFEST = TypeAdapter(Manifest)
+
+
+def _check_name(name: str, tables: Collection[str], folders: Collection[str]) -> None:
+    """Refuse a name that leads out of the archive, or to what is no part of a store."""
+    match, parts = _NAMES.fullmatch(name), name.split("/")
+    if match is None or {".", ".."} & set(parts) or len(name) > 1000 or max(map(len, parts)) > 255:
         raise ValueError(f"{name!r:.80} is no path inside the archive")
-    if type(size) is not int or size < 0 or not _SHA.fullmatch(sha):
+    if match["folder"] == "tables" and match["part"] not in tables:
+        raise ValueError(f"{name!r:.80} belongs to no table that it lists")
+    if name in folders:
+        raise ValueError(f"{name!r:.80} is both a file and a folder")
+
+
+def _check_entry(name: str, size: int, sha: str) -> None:
+    if size < 0 or not _SHA.fullmatch(sha):
         raise ValueError(f"{name!r:.80} has no size and hash")
-    return size, sha
 
 
 def listing(folder: Path) -> dict[str, tuple[int, str]]:
@@ -140,8 +168,8 @@ def read_manifest(archive: Path) -> Manifest:
     Raises:
         BackupError: as ``unpack``.
     """
-    with _reading(archive) as (tar, _):
-        return _first(tar, archive)
+    with _reading(archive) as (tar, packed):
+        return _first(tar, packed, archive)
 
 
 def unpack(archive: Path, folder: Path | None) -> Manifest:
@@ -152,18 +180,19 @@ def unpack(archive: Path, folder: Path | None) -> Manifest:
         StorageError: there is no room, or ``folder`` cannot be written.
     """
     with _reading(archive) as (tar, packed):
-        manifest = _first(tar, archive)
-        if folder is not None:
-            _require_room(folder, manifest.size)
+        manifest = _first(tar, packed, archive)
         left = dict(manifest.files)
         while (member := tar.next()) is not None:
             size, sha = left.pop(member.name, (-1, ""))
-            if not member.isreg() or member.size != size:
+            if not _is_plain(member) or member.size != size:
                 raise BackupError(
                     f"{archive}: {member.name!r:.100} is not what its list says; it was altered"
                 )
+            packed.allow(size)
             content = tar.extractfile(member)
             assert content is not None
+            if member.name == SETTINGS:
+                content = io.BytesIO(check_settings(content, f"{archive}: {SETTINGS}"))
             if _copy(content, folder / member.name if folder else None) != sha:
                 raise BackupError(
                     f"{archive}: {member.name} does not hash to what its list says; it was altered"
@@ -175,6 +204,29 @@ def unpack(archive: Path, folder: Path | None) -> Manifest:
         while packed.read(_CHUNK):  # to the end, where gzip keeps a checksum of the whole
             pass
     return manifest
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """Tell whether it is a file with bytes of its own: no link, device or folder, and no holes."""
+    return member.type == tarfile.REGTYPE and not member.issparse()
+
+
+class _Metered:
+    """Reads what is unpacked, but no further than allowed: a header can claim any length."""
+
+    def __init__(self, source: gzip.GzipFile, archive: Path) -> None:
+        self.source, self.archive, self.left = source, archive, SLACK
+
+    def allow(self, size: int) -> None:
+        """Let the next ``size`` bytes be read, and some for headers."""
+        self.left = size + SLACK
+
+    def read(self, size: int) -> bytes:
+        content = self.source.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise BackupError(f"{self.archive} unpacks to more than its list says; it was altered")
+        return content
 
 
 def _copy(content: IO[bytes], target: Path | None) -> str:
@@ -197,11 +249,12 @@ def _copy(content: IO[bytes], target: Path | None) -> str:
     return sha.hexdigest()
 
 
-def _first(tar: tarfile.TarFile, archive: Path) -> Manifest:
+def _first(tar: tarfile.TarFile, packed: _Metered, archive: Path) -> Manifest:
     member = tar.next()
     match = _LIST.fullmatch(member.name) if member is not None else None
-    if member is None or match is None or not member.isreg() or member.size > LARGEST_LIST:
+    if member is None or match is None or not _is_plain(member) or member.size > LARGEST_LIST:
         raise BackupError(f"{archive} is no archive of `btc backup`: it does not begin with its list")
+    packed.allow(member.size)
     file = tar.extractfile(member)
     assert file is not None
     content = file.read()
@@ -211,18 +264,28 @@ def _first(tar: tarfile.TarFile, archive: Path) -> Manifest:
 
 
 @contextmanager
-def _reading(archive: Path) -> Iterator[tuple[tarfile.TarFile, gzip.GzipFile]]:
+def _reading(archive: Path) -> Iterator[tuple[tarfile.TarFile, _Metered]]:
     try:
-        with gzip.open(archive) as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
-            yield tar, packed
+        with gzip.open(archive) as source:
+            packed = _Metered(source, archive)
+            with tarfile.open(fileobj=packed, mode="r|") as tar:  # type: ignore[call-overload]
+                yield tar, packed
     except FileNotFoundError:
         raise BackupError(f"{archive}: there is no such archive") from None
-    except (tarfile.TarError, EOFError, zlib.error, ValueError, OSError) as error:
-        raise BackupError(f"{archive} is torn, altered or no archive ({error}); use another copy") from error
+    except BtcError:
+        raise
+    except Exception as error:  # whatever was done to it, it is refused in the same way
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BackupError(f"{archive} is torn, altered or no archive ({said}); use another copy") from error
 
 
-def _require_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
+def require_room(folder: Path, needed: int) -> None:
+    """Refuse to unpack ``needed`` bytes where there is less room.
+
+    Raises:
+        BackupError: says how much is free.
+    """
+    free = shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if p.is_dir())).free
     if free < needed:
         raise BackupError(
             f"{folder} has {free / 1e6:,.0f} MB free and the archive unpacks to {needed / 1e6:,.0f} MB; "

@@ -9,6 +9,8 @@ from pathlib import Path
 from btc_assets.backup.snapshot import writing
 from btc_assets.defs.instance import INITIALISED
 from btc_assets.errors import BackupError, CorruptData
+from btc_assets.health.dagster_records import REMEDY
+from btc_assets.io import sqlite
 
 WAIT = 30.0
 """Seconds to wait for a writer that holds a database."""
@@ -48,7 +50,10 @@ def _copy(source: Path, copy: Path) -> bool:
         if not source.exists():
             copy.unlink(missing_ok=True)
             return False
-        raise BackupError(f"{source} cannot be copied to {copy}: {error}") from error
+        if sqlite.is_damage(error):
+            raise BackupError(f"{source} is damaged ({error}); {REMEDY}") from error
+        said = sqlite.explain(error, [copy, source])
+        raise BackupError(f"{source} cannot be copied to {copy}: {said}") from error
     return True
 
 
@@ -60,12 +65,8 @@ def check_records(folder: Path) -> None:
     """
     for path in sorted(folder.rglob("*.db")):
         try:
-            database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-            try:
-                said = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-            finally:
-                database.close()
+            said = sqlite.damage(path)
         except sqlite3.Error as error:
             said = str(error)
-        if said != "ok":
+        if said is not None:
             raise CorruptData(f"{path} is damaged: {said}")

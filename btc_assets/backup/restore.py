@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from btc_assets.backup.archive import Manifest, read_manifest, unpack
+from btc_assets.backup.archive import Manifest, read_manifest, require_room, unpack
 from btc_assets.backup.check import check_unpacked
 from btc_assets.backup.make import require_local
 from btc_assets.backup.snapshot import writing
@@ -27,7 +27,7 @@ def check(settings: Settings, archive: Path, specs: Sequence[TableSpec]) -> tupl
     Raises:
         BackupError: it is damaged or of another market.
     """
-    require_same_market(settings, archive)
+    look_through(settings, archive, Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix="btc-restore-") as folder:
         manifest = unpack(archive, Path(folder))
         return manifest, check_unpacked(Path(folder), manifest, specs)
@@ -41,11 +41,11 @@ def restore(settings: Settings, archive: Path, specs: Sequence[TableSpec]) -> tu
         StorageError: the disk is full or read-only.
     """
     require_local(settings)
-    require_same_market(settings, archive)
     root, home = Path(settings.root).absolute(), Path(settings.dagster_home).absolute()
     apart = not home.is_relative_to(root)
     for place, variable in ((root, "BTC_DATA_DIR"), *([(home, "DAGSTER_HOME")] if apart else [])):
         _require_empty(place, variable)
+    look_through(settings, archive, root)
     with _beside(root) as stage:
         manifest = unpack(archive, stage)
         report = check_unpacked(stage, manifest, specs)
@@ -59,13 +59,24 @@ def restore(settings: Settings, archive: Path, specs: Sequence[TableSpec]) -> tu
     return manifest, report
 
 
-def require_same_market(settings: Settings, archive: Path) -> None:
+def look_through(settings: Settings, archive: Path, place: Path) -> None:
+    """Read ``archive`` to its end before anything is written to ``place``.
+
+    Raises:
+        BackupError: it is damaged, hostile or of another market, or there is no room for it.
+    """
+    manifest = read_manifest(archive)
+    require_same_market(settings, archive, manifest)
+    require_room(place, manifest.size)
+    unpack(archive, None)
+
+
+def require_same_market(settings: Settings, archive: Path, found: Manifest) -> None:
     """Refuse an archive of another market.
 
     Raises:
         BackupError: real and simulated prices, or two trading pairs, would be mixed up.
     """
-    found = read_manifest(archive)
     if found.simulated != settings.simulated:
         kinds = {True: "the SIMULATED market", False: "the real market"}
         hint = "set BTC_SOURCE=simulated" if found.simulated else "do not set BTC_SOURCE=simulated"

@@ -8,6 +8,7 @@ import sys
 from btc_assets.cli.app import app
 from btc_assets.errors import BtcError, ConfigurationError
 from btc_assets.extras import explain_missing
+from btc_assets.io import disk
 
 
 def survive_narrow_terminals() -> None:
@@ -31,3 +32,9 @@ def main() -> None:
             raise
         print(f"btc: {sentence}", file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        sentence = disk.explain(error)
+        if sentence is None:
+            raise
+        print(f"btc: {sentence}", file=sys.stderr)
+        sys.exit(1)

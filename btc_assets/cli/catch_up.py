@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from btc_assets.cli.options import SOURCE_DOWN
 from btc_assets.errors import BtcError, SourceError
+from btc_assets.io import disk
 from btc_assets.market.calendar import DAY, FIRST_DAY, days, last_closed_day
 from btc_assets.market.sources.protocol import KlineSource
 from btc_assets.settings import Settings, load
@@ -54,6 +55,7 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
 
     ``alone_since``: when no other process worked on this store, if that is known; see `fail_orphaned_runs`.
     """
+    from btc_assets.defs.recorded_days import record_stored_days
     from btc_assets.io.progress import report
     from btc_assets.launch import fail_orphaned_runs, open_instance
 
@@ -67,6 +69,7 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
     first = source.first_day(settings.symbol) or newest
     with open_instance(settings) as instance:
         fail_orphaned_runs(instance, began_before=alone_since)
+        record_stored_days(instance, days_of(settings, newest))
         load_history(settings, instance, first, newest)
         issue_forecasts(settings, instance, max(first, newest - (origins - 1) * DAY), newest)
 
@@ -173,6 +176,9 @@ def main() -> None:
     except BtcError as error:
         print(f"btc: {error}", file=sys.stderr)
         sys.exit(SOURCE_DOWN if isinstance(error, SourceError) else 1)
+    except OSError as error:
+        print(f"btc: {disk.explain(error) or error}", file=sys.stderr)
+        sys.exit(1)
     finally:
         done(settings.root)
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 EVERY = 60.0
 """Seconds between two looks."""
 
-OURS = frozenset({"daemon", "dagster", "code_location"})
+OURS = frozenset({"daemon", "dagster", "dagster_records", "code_location"})
 """What the sensor `health` cannot tell, for it is not run then."""
 
 

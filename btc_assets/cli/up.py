@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from btc_assets.cli.options import SOURCE_DOWN, one_of
-from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home
+from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home, put_damaged_aside
 from btc_assets.errors import BtcError, SourceError
 from btc_assets.extras import require_extras
 from btc_assets.settings import Settings, load
@@ -54,6 +54,7 @@ def up(
 
     with hold_folders(settings) as folder:
         end_orphans(folder)
+        check_records(settings)
         if not once:
             require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")
             require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")
@@ -136,6 +137,20 @@ def end_orphans(folder: Path) -> None:
         typer.echo(f"ended {count} processes that an earlier `btc up` left behind when it was killed")
 
 
+def check_records(settings: Settings) -> None:
+    """Put Dagster's databases that cannot be read aside, and say so.
+
+    Raises:
+        StorageError: they cannot be written: locked, or the disk is full or read-only.
+    """
+    from btc_assets.health.dagster_records import require_usable
+
+    home = prepare_home(settings)
+    for said in put_damaged_aside(home):
+        typer.secho(said, fg="yellow", err=True)
+    require_usable(home)
+
+
 def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
     """Start worker and servers, show the worker's progress, then watch the servers until interrupted."""
     environment = settings.environment() | EVENT_BATCHES | {"DAGSTER_HOME": str(prepare_home(settings))}
@@ -213,6 +228,7 @@ def show_progress(settings: Settings, worker: ManagedProcess, check: Callable[[]
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    from btc_assets.io.disk import write_fault
     from btc_assets.io.progress import read
 
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
@@ -235,4 +251,5 @@ def show_progress(settings: Settings, worker: ManagedProcess, check: Callable[[]
                 bars.update(task, completed=1.0)
     if worker.popen.returncode != 0:
         kind = SourceError if worker.popen.returncode == SOURCE_DOWN else BtcError
-        raise kind(f"catching up failed:\n{worker.log_tail()}\nThe whole log is {worker.log}.")
+        said = worker.log_tail() or write_fault(worker.log.parent) or "it said nothing"
+        raise kind(f"catching up failed:\n{said}\nThe whole log is {worker.log}.")

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from btc_assets.errors import StorageError
+from btc_assets.health import dagster_records
+from btc_assets.io import disk
+from btc_assets.io.files import write_atomically
+from btc_assets.io.sqlite import BESIDE
 from btc_assets.settings import Settings
 from btc_assets.supervision.lock import no_locks
 
@@ -48,6 +54,9 @@ retention:
 """
 
 
+DAMAGED = "damaged"
+"""The folder in the home to which databases go that cannot be read."""
+
 INITIALISED = "initialised"
 """A file in the home that says its databases exist: two processes that create them at once spoil them."""
 
@@ -73,10 +82,39 @@ def creating(home: Path) -> Iterator[None]:
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Return the instance folder of this data folder (absolute); write sound defaults on first use."""
+    """Return the instance folder of this data folder (absolute); write sound defaults on first use.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     home = Path(settings.dagster_home).resolve()
-    home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.exists():
-        config.write_text(INSTANCE_YAML)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not config.exists():
+            write_atomically(config, INSTANCE_YAML.encode())
+    except OSError as error:
+        raise StorageError(disk.explain(error) or f"{home} cannot be written: {error}") from error
     return home
+
+
+def put_damaged_aside(home: Path) -> list[str]:
+    """Move Dagster's databases that cannot be read out of the way; return a sentence for each.
+
+    What the tables know is recorded again by the next `btc_assets.defs.recorded_days.record_stored_days`.
+    No process may use them meanwhile.
+
+    Raises:
+        StorageError: one can neither be read nor moved: locked, or the disk is full or read-only.
+    """
+    said = []
+    for path, what in dagster_records.damaged(home).items():
+        shelf, now = home / DAMAGED, time.time_ns()
+        shelf.mkdir(exist_ok=True)
+        for file in (Path(f"{path}{ending}") for ending in BESIDE):
+            if file.exists():
+                file.rename(shelf / f"{file.name}.{now}")
+        lost = dagster_records.LOST.get(path.name, "a log of one run")
+        said.append(f"{path} is damaged ({what}): it was put aside in {shelf}; {lost}")
+        (home / INITIALISED).unlink(missing_ok=True)
+    return said

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from btc_assets.errors import BtcError
+from btc_assets.health.dagster_records import examine_records
 from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.health.ledger import examine_ledger
 from btc_assets.health.services import examine_dagster, examine_page
@@ -42,12 +43,13 @@ DAYS = Examination(("days",), examine_days)
 DISK = Examination(("disk",), examine_disk)
 LEDGER = Examination(("sink", "ledger"), examine_ledger)
 PAGE = Examination(("page",), examine_page)
+RECORDS = Examination(("dagster_records",), examine_records)
 DAGSTER = Examination(("dagster", "daemon", "code_location"), examine_dagster)
 
 STORES = (SOURCE, LOGS, MODELS, DAYS, DISK, LEDGER)
 """What can be seen wherever the settings are, cheap enough for every two minutes."""
 
-SERVICES = (PAGE, DAGSTER)
+SERVICES = (PAGE, RECORDS, DAGSTER)
 """What must answer where `btc up` runs."""
 
 

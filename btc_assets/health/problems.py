@@ -11,7 +11,9 @@ from btc_assets.notifications.notifier import Memory, Problem
 SECOND_LOOK = dt.timedelta(seconds=90)
 """How long what may pass by itself (a connection refused once) must last before it is told."""
 
-PASSING = frozenset({"source", "sink", "models", "page", "dagster", "daemon", "code_location"})
+PASSING = frozenset(
+    {"source", "sink", "models", "page", "dagster", "dagster_records", "daemon", "code_location"}
+)
 
 TITLES = {
     "source": "The source of candles does not answer",
@@ -27,6 +29,7 @@ TITLES = {
     "page": "The web page does not answer",
     "dagster": "Dagster's webserver does not answer",
     "daemon": "Dagster's daemon is dead",
+    "dagster_records": "Dagster's records are damaged or cannot be written",
     "code_location": "Dagster cannot load the code location",
 }
 

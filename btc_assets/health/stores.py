@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from btc_assets.errors import StorageError
 from btc_assets.health.days import TableDays, due_day
 from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.health.table_days import missing_days, table_days
+from btc_assets.io.disk import write_fault
 from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.vocabulary import NETWORKS
@@ -132,13 +132,9 @@ def examine_disk(site: Surroundings) -> list[Finding]:
     if "://" in root:
         return [Finding("disk", State.OK, f"{root} is not a disk of this machine")]
     folder = next(path for path in (Path(root), *Path(root).resolve().parents) if path.is_dir())
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".room-") as file:
-            file.write(bytes(64 * 1024))
-            file.flush()
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        return [Finding("disk", State.BROKEN, f"{folder} cannot be written: {error.strerror}", 0, LEAST_FREE)]
+    if said := write_fault(folder):
+        return [Finding("disk", State.BROKEN, said, 0, LEAST_FREE)]
+    free = shutil.disk_usage(folder).free
     state = State.BROKEN if free < LEAST_FREE else State.OK
     detail = f"{free / 1e9:,.1f} GB free at {folder}"
     detail += "; make room, or writes will fail" if state is State.BROKEN else ""

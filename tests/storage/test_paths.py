@@ -62,6 +62,22 @@ def test_T10_a_folder_that_delta_misreads_is_refused_and_not_called_damaged(
     assert DeltaTables(str(tmp_path / "plain" / "real")).read(RAW_KLINES).height == len(DAYS)
 
 
+@pytest.mark.parametrize(
+    "key", ["feature%2Fx", "a%20b", "q?x", "h#x", "a//b", "a/../b", "./a", "tab\tx", "a/..", "\x7f"]
+)
+def test_T10_an_address_that_delta_misreads_is_refused_by_name(key: str) -> None:
+    """Each was tried on an S3 server: the table went elsewhere than the models, or was called damaged."""
+    with pytest.raises(ConfigurationError, match=r"an address with '.*' in it; set BTC_DATA_DIR"):
+        open_tables(load({"BTC_DATA_DIR": f"s3://bucket/{key}"}))
+
+
+@pytest.mark.parametrize(
+    "key", ["", "a b", "100%", "%zz", "ü", "a:b", "p+q", "...", "a.", "back\\slash", "~t"]
+)
+def test_T10_other_addresses_are_taken(key: str) -> None:
+    open_tables(load({"BTC_DATA_DIR": f"s3://bucket/{key}"}))
+
+
 @pytest.mark.parametrize("name", ["BTC_DATA_DIR", "BTC_CACHE_DIR"])
 @pytest.mark.parametrize("value", ["", " ", "\t"])
 def test_K4_a_folder_without_a_name_is_refused(name: str, value: str) -> None:

@@ -49,13 +49,24 @@ log = logging.getLogger(__name__)
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f]")
 """What delta-rs takes for something else in a path: escapes, which it decodes, and what no address holds."""
 
+_MISREAD_ADDRESS = re.compile(r"%[0-9A-Fa-f]{2}|[?#\x00-\x1f\x7f]|//|(?<=/)\.{1,2}(?=/|$)")
+"""The same in an address: what a URL decodes, cuts off or takes together."""
+
 
 def require_plain_path(root: str) -> None:
-    """Check that Delta Lake can keep tables below the folder ``root``.
+    """Check that Delta Lake can keep tables below ``root``, a folder or an ``s3://`` address.
 
     Raises:
         ConfigurationError: it would look for them elsewhere.
     """
+    _, mark, key = root.partition("://")
+    if mark:
+        if found := _MISREAD_ADDRESS.search(key):
+            raise ConfigurationError(
+                f"{root!r:.200}: Delta Lake cannot keep tables below an address with {found[0]!r} in it; "
+                "set BTC_DATA_DIR to another one. What is there is not damaged"
+            )
+        return
     path = str(Path(root).absolute())
     if found := _MISREAD.search(path) or _MISREAD.search(str(Path(root).resolve())):
         raise ConfigurationError(
@@ -76,8 +87,7 @@ class DeltaTables:
     def __init__(
         self, root: str, storage_options: dict[str, str] | None = None, cache: Path = Path(".cache")
     ) -> None:
-        if "://" not in root:
-            require_plain_path(root)
+        require_plain_path(root)
         self.root = root
         self.cache = cache
         self.options = dict(storage_options or {})
