@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from btc_assets.contracts import (
-    RAW_KLINES,
-    RAW_KLINES_4H,
-    SUPERSEDED_KLINES,
-    SUPERSEDED_KLINES_4H,
-    TableSpec,
-)
+from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, SUPERSEDED_KLINES, SUPERSEDED_KLINES_4H, TableSpec
 
 FIRST_RELEASE = "0.1.0"
 """The release that wrote the first records; what it knew is in every record."""

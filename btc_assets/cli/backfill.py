@@ -25,8 +25,7 @@ def backfill(
         typer.Option(help="A day whose price jump you have looked at and let pass; repeatable."),
     ] = None,
     without: Annotated[
-        list[str] | None,
-        typer.Option(help="A day that shall do without its 4-hour candles; repeatable."),
+        list[str] | None, typer.Option(help="A day that shall do without its 4-hour candles; repeatable.")
     ] = None,
 ) -> None:
     """Materialise the days from --from to --to in one run; days that are there already change nothing."""

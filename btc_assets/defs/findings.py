@@ -14,16 +14,8 @@ from btc_assets.vocabulary import DAILY_ASSETS
 
 CHECKS: dict[str, tuple[str, str, str]] = {
     "source": ("raw_klines", "source_answers", "The source of candles answers."),
-    "clock": (
-        "raw_klines",
-        "clock_is_right",
-        "Our clock and the source's agree within 5 minutes.",
-    ),
-    "offered_candle": (
-        "raw_klines",
-        "source_is_on_time",
-        "The source offers the due day's candle.",
-    ),
+    "clock": ("raw_klines", "clock_is_right", "Our clock and the source's agree within 5 minutes."),
+    "offered_candle": ("raw_klines", "source_is_on_time", "The source offers the due day's candle."),
     "table_logs": ("raw_klines", "no_torn_log", "No entry of any table's log is torn, or was put aside."),
     "disk": ("raw_klines", "disk_has_room", "The data folder can be written and has room."),
     "models": ("mlp_model", "registry_answers", "The registry answers and the newest vintages verify."),

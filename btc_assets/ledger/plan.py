@@ -15,15 +15,7 @@ from btc_assets.ledger.chain import first_records
 from btc_assets.ledger.clock import Clock, issue_time, kind_of
 from btc_assets.ledger.digest import forecast_digests
 from btc_assets.ledger.inputs import Evidence, Inputs, evidence
-from btc_assets.ledger.records import (
-    IN_TIME,
-    Chain,
-    Entry,
-    Head,
-    IssueRecord,
-    extended,
-    live_hours_of,
-)
+from btc_assets.ledger.records import IN_TIME, Chain, Entry, Head, IssueRecord, extended, live_hours_of
 
 Outcome = Literal["live", "late", "back-filled", "replaced", "unchanged", "restored", "kept"]
 """What became of an origin.

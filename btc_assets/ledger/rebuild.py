@@ -12,12 +12,7 @@ from btc_assets import __version__
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError
 from btc_assets.ledger.code_version import code_version
-from btc_assets.ledger.digest import (
-    FORECAST_COLUMNS,
-    feature_digests,
-    forecast_digests,
-    series_digests,
-)
+from btc_assets.ledger.digest import FORECAST_COLUMNS, feature_digests, forecast_digests, series_digests
 from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.ledger.refit import Refit, farthest, fit_again, known_at
 from btc_assets.ledger.verification.chain_checks import current

@@ -13,11 +13,7 @@ from btc_dash.data.query import ChanceRequest, ForecastRequest, PathsRequest, Re
 
 Schema = dict[str, Any]
 
-PATH_TYPES = {
-    "csv": "text/csv",
-    "npz": "application/x-npz",
-    "parquet": "application/vnd.apache.parquet",
-}
+PATH_TYPES = {"csv": "text/csv", "npz": "application/x-npz", "parquet": "application/vnd.apache.parquet"}
 """Media types of the paths, by format."""
 
 _REF = "#/components/schemas/{model}"

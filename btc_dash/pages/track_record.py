@@ -120,11 +120,7 @@ def _hindsight(context: Context, question: RecordQuestion) -> Component | None:
         "What it said, what happened",
         f"Each day with what was forecast for it {fmt.days(question.days)} before; the last year.",
         graph("track-said", charts.hindsight_figure(said, market.history(context.cache)), _HIGH),
-        legend=(
-            ("actual", "What happened"),
-            ("median", "Middle of the forecast"),
-            ("band80", "80 % range"),
-        ),
+        legend=(("actual", "What happened"), ("median", "Middle of the forecast"), ("band80", "80 % range")),
     )
 
 

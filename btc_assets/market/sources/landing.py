@@ -18,15 +18,7 @@ from dataclasses import dataclass
 from btc_assets.errors import BadCandle, WriteConflict
 from btc_assets.io.objects import ObjectStore, open_objects
 from btc_assets.market.anomalies import distinct
-from btc_assets.market.calendar import (
-    DAILY,
-    DAY,
-    FIRST_DAY,
-    FOUR_HOURS,
-    Interval,
-    closes_at,
-    opens_at,
-)
+from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, FOUR_HOURS, Interval, closes_at, opens_at
 from btc_assets.market.kline import Kline
 from btc_assets.market.wire_format import parse_row, to_row
 

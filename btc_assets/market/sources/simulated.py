@@ -18,15 +18,7 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import NormalDist
 
-from btc_assets.market.calendar import (
-    DAILY,
-    DAY,
-    FIRST_DAY,
-    Interval,
-    closes_at,
-    last_closed_day,
-    opens_at,
-)
+from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_at, last_closed_day, opens_at
 from btc_assets.market.kline import Kline, check
 
 _USUAL_VOLATILITY = 0.028

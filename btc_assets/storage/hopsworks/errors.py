@@ -14,11 +14,7 @@ from btc_assets.errors import ConfigurationError, StorageError, StorageUnavailab
 def errors(action: str) -> Iterator[None]:
     """Turn the client's and the network's errors during ``action`` into this project's."""
     import requests
-    from hopsworks_common.client.exceptions import (
-        FeatureStoreException,
-        ModelRegistryException,
-        RestAPIError,
-    )
+    from hopsworks_common.client.exceptions import FeatureStoreException, ModelRegistryException, RestAPIError
 
     try:
         # The client prints progress, which would spoil a command's output.
