@@ -3,4 +3,4 @@
 Nothing is imported here: the Lambda image uses ``btc_assets.market`` alone and must start fast.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -1,6 +1,6 @@
 """Print the changelog's section of a release, and refuse a tag that does not fit it or the version.
 
-python scripts/release_notes.py v0.2.0
+python scripts/release_notes.py v0.3.0
 """
 
 from __future__ import annotations
