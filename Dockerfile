@@ -56,7 +56,7 @@ FROM tools AS packages-dagster
 COPY requirements/image-dagster.txt requirements/
 RUN /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps --require-hashes -r requirements/image-dagster.txt
 
-# One image, three commands: the webserver behind its guard (default), the daemon (`dagster-daemon run`), and the code
+# One image, three commands: the webserver behind its filter (default), the daemon (`dagster-daemon run`), and the code
 # location (`dagster code-server start -h 0.0.0.0 -p 4000 -m btc_assets.definitions`).
 # Dagster's UI has no login: publish its port to nobody but a proxy that has one.
 FROM base AS dagster
