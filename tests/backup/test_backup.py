@@ -148,7 +148,7 @@ def writer(graph: GraphEnvironment, first: dt.date, count: int) -> subprocess.Po
 
 
 @pytest.mark.parametrize(
-    ("days", "restored"), [(3, 5), pytest.param(10, 100, marks=pytest.mark.faults)], ids=["few", "many"]
+    ("days", "restored"), [(2, 4), pytest.param(10, 100, marks=pytest.mark.faults)], ids=["few", "many"]
 )
 def test_a_backup_that_is_taken_while_a_run_writes_is_consistent(
     graph: GraphEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, restored: int

@@ -106,6 +106,7 @@ def test_a_base_installation_answers_every_other_command_without_a_traceback(
     assert said.returncode in (0, 1, 2), said.stderr
 
 
+@pytest.mark.images
 def test_the_code_location_loads(everything: Installation) -> None:
     said = everything.run(
         "python", "-c", "from btc_assets.definitions import defs; defs.resolve_asset_graph()"
@@ -131,6 +132,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> bytes:
             time.sleep(0.1)
 
 
+@pytest.mark.images
 @pytest.mark.timeout(300)
 def test_btc_up_serves_the_page_with_its_own_scripts_and_styles(everything: Installation) -> None:
     port, log = free_port(), everything.folder / "up.log"

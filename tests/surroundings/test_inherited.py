@@ -108,7 +108,12 @@ print(keras.config.backend(), keras.config.floatx(), model.dtype)
 
 
 @pytest.mark.parametrize(
-    "file", ['{"floatx": "float16", "backend": "theano", "epsilon": 1e-3}', '{"floatx": "none"}', "["]
+    "file",
+    [
+        '{"floatx": "float16", "backend": "theano", "epsilon": 1e-3}',
+        pytest.param('{"floatx": "none"}', marks=pytest.mark.faults),
+        pytest.param("[", marks=pytest.mark.faults),
+    ],
 )
 def test_E3_settings_of_keras_do_not_reach_a_fit(tmp_path: Path, file: str) -> None:
     (tmp_path / ".keras").mkdir()
