@@ -164,6 +164,8 @@ def _first_error(result: dg.ExecuteInProcessResult) -> str:
             if failure.user_failure_data and failure.user_failure_data.description:
                 return failure.user_failure_data.description
             error = failure.error
+            if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+                return f"it was interrupted at {event.step_key}; what was done stays; run it again to go on"
             cause = error.cause if error is not None and error.cause is not None else error
             return f"{event.step_key}: {cause.message.strip() if cause else 'no reason was recorded'}"
     return "Dagster's UI shows the run's log"

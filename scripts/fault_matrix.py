@@ -117,6 +117,8 @@ GROUPS: dict[str, list[Row]] = {
         Row("P3", "Two `btc up` on one store or one home", "The second is refused; others run side by side"),
         Row("P4", "Another web page drives Dagster through the operator's browser, or rebinds its name",
             "Refused; the UI, its websockets, and programs go on working"),
+        Row("P5", "A test fails, takes too long, or its run is killed",
+            "Nothing that it started is left running"),
     ],
     "Surroundings": [
         Row("E1", "A file `.env` in the working folder",

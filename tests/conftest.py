@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import leftovers
 import pytest
 from exchange import Exchange
 
@@ -25,6 +26,12 @@ def pytest_configure() -> None:
     from absl import logging
 
     logging.get_absl_handler().python_handler.stream = sys.__stderr__
+    leftovers.pytest_configure()
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing running that a test started."""
+    leftovers.pytest_unconfigure()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import images
 import pytest
 from exchange import Exchange
 from fake_dagster import LAUNCHED, GraphQL, state
+from image_layers import require_clean
 from lambda_runtime import Function
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
@@ -79,3 +80,7 @@ def test_what_we_add_to_the_base_and_boto3_stays_within_25_mib(image: str) -> No
     total = sizes.pop("task")
     theirs = sum(kib for name, kib in sizes.items() if name.split("-")[0] in AWS_PYTHON)
     assert (total - theirs) / 1024 <= 25
+
+
+def test_K2_no_layer_holds_a_secret_a_cache_or_a_path_of_the_build_machine(image: str) -> None:
+    require_clean(image, images.lambda_base())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import images
 import pytest
+from image_layers import require_clean
 from postgres import postgres
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
@@ -182,7 +183,8 @@ def test_tensorflow_and_dagster_are_not_in_the_web_image(dash: str) -> None:
     assert not {"tensorflow", "keras", "dagster", "matplotlib", "hopsworks", "moto"} & set(listed)
 
 
-def test_K2_no_secret_of_the_build_machine_is_in_the_image(dash: str) -> None:
-    text = json.dumps(images.inspect(dash))
-    assert "pip.conf" not in text
-    assert "index-url" not in text
+@pytest.mark.parametrize("image", ["dash", "dagster"])
+def test_K2_no_layer_holds_a_secret_a_cache_or_a_path_of_the_build_machine(
+    image: str, request: pytest.FixtureRequest
+) -> None:
+    require_clean(request.getfixturevalue(image), images.python_base())

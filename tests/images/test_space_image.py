@@ -8,6 +8,7 @@ from pathlib import Path
 
 import images
 import pytest
+from image_layers import require_clean
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
@@ -30,3 +31,7 @@ def test_the_page_answers_on_the_platform_s_port(space: str) -> None:
         assert "<title>" in page
         assert container.execute("id", "-u").strip() == "1000"
         assert container.execute("cat", "/app/data/simulated/tables/forecasts/note.txt") == "bundled"
+
+
+def test_K2_no_layer_holds_a_secret_a_cache_or_a_path_of_the_build_machine(space: str) -> None:
+    require_clean(space, images.python_base())

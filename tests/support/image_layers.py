@@ -12,8 +12,7 @@ import images
 
 UNWANTED = (
     ".git", ".env", ".netrc", ".pypirc", "pip.conf", ".ssh", ".aws", ".docker", ".pytest_cache",
-    ".mypy_cache", ".ruff_cache", ".venv", "uv.lock", "id_rsa", "credentials",
-    "node_modules", "htmlcov", ".hypothesis",
+    ".mypy_cache", ".ruff_cache", ".venv", "uv.lock", "id_rsa", "node_modules", "htmlcov", ".hypothesis",
 )  # fmt: skip
 """Names of files and folders that no image needs."""
 
@@ -34,14 +33,24 @@ def added_layers(image: str, base: str) -> list[Path]:
     return layers[:count]
 
 
+def require_clean(image: str, base: str) -> None:
+    """Check that ``image`` adds nothing to ``base`` that is the build machine's or a cache's."""
+    layers = added_layers(image, base)
+    assert unwanted_files(layers) == []
+    here = [str(images.ROOT), *images.package_index()]
+    assert files_with(layers, *here) == []
+    assert not [text for text in here if text in json.dumps(images.inspect(image))]
+
+
 def unwanted_files(layers: list[Path]) -> list[str]:
     """Names in ``layers`` that no image needs: settings of the build machine, caches, sources of git."""
     found = []
     for layer in layers:
         for path in _walk(layer):
             inside = path.relative_to(layer)
-            in_cache = any(inside.is_relative_to(cache) for cache in CACHES) and not path.is_dir()
-            if in_cache or set(UNWANTED) & set(inside.parts) & {inside.name}:
+            holds = not path.is_symlink() and (path.is_dir() or path.stat().st_size > 0)
+            in_cache = holds and not path.is_dir() and any(inside.is_relative_to(cache) for cache in CACHES)
+            if in_cache or (holds and inside.name in UNWANTED):  # pip.conf is mounted for a build, and empty
                 found.append(str(inside))
     return found
 
@@ -53,11 +62,6 @@ def files_with(layers: list[Path], *texts: str) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode < 2, done.stderr
     return done.stdout.splitlines()
-
-
-def history(image: str) -> str:
-    """The commands by which ``image`` was made, and its configuration."""
-    return json.dumps(images.inspect(image))
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -178,16 +178,19 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
+def package_index() -> list[str]:
+    """The addresses that pip is told to ask on this machine, in place of its own."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True)
+    pairs = [line.partition("=") for line in listed.stdout.splitlines()]
+    return [value.strip("'") for name, _, value in pairs if name in ("global.index-url", ":env:.index-url")]
+
+
 @contextmanager
 def _pip_settings() -> Iterator[Path]:
     """This machine's pip settings for the build alone, so that it reaches what pip reaches here."""
-    command = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, capture_output=True, text=True)
     lines = ["[global]", f"cert = {CERTIFICATES}", "timeout = 120"]
-    for line in listed.stdout.splitlines():
-        name, _, value = line.partition("=")
-        if name in ("global.index-url", ":env:.index-url"):
-            lines.append(f"index-url = {value.strip(chr(39))}")
+    lines += [f"index-url = {address}" for address in package_index()]
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write("\n".join(dict.fromkeys(lines)) + "\n")
         file.flush()
