@@ -5,6 +5,7 @@ from __future__ import annotations
 from dash import Dash, html
 
 from btc_assets import settings as configuration
+from btc_assets.market.pair import ticker
 from btc_assets.settings import Settings
 from btc_dash import api
 from btc_dash.data.context import Context, open_context
@@ -34,7 +35,7 @@ def create_app(settings: Settings | None = None, context: Context | None = None)
         context = open_context(settings or configuration.load())
     app = index_page.create(
         name="btc_dash",
-        title=f"{fmt.ticker(context.settings.symbol)} Forecast",
+        title=f"{ticker(context.settings.symbol)} Forecast",
         update_title=None,
         compress=True,
         suppress_callback_exceptions=True,

@@ -9,6 +9,7 @@ from typing import Any
 from btc_assets.chances.answers import LEVELS_SHOWN, ChanceAnswer
 from btc_assets.chances.questions import Close, Fall, Question, Range, Stay, Touch, Worth
 from btc_assets.market.calendar import DAY
+from btc_assets.market.pair import price_text
 
 
 def odds(chance: float) -> str:
@@ -30,8 +31,8 @@ def odds(chance: float) -> str:
     return f"about {1 if chance < 0.5 else many - 1} in {many} {percent}"
 
 
-def phrase(question: Question, origin: dt.date) -> str:
-    """Say what was asked, as what follows "BTC": ``touches 80,000 USDT by 25 December 2026``."""
+def phrase(question: Question, origin: dt.date, coin: str = "BTC") -> str:
+    """Say what was asked, as what follows ``coin``: ``touches 80,000 USDT by 25 December 2026``."""
     day = _day(origin + question.days * DAY)
     match question:
         case Close(low=low, high=high):
@@ -39,21 +40,21 @@ def phrase(question: Question, origin: dt.date) -> str:
                 return f"closes above {_usdt(low)} on {day}"
             if low == 0.0:
                 return f"closes below {_usdt(high)} on {day}"
-            return f"closes between {low:,.0f} and {_usdt(high)} on {day}"
+            return f"closes between {_number(low)} and {_usdt(high)} on {day}"
         case Touch(price=price):
             return f"touches {_usdt(price)} by {day}"
         case Stay(low=low, high=high):
-            return f"stays between {low:,.0f} and {_usdt(high)} until {day}"
+            return f"stays between {_number(low)} and {_usdt(high)} until {day}"
         case Fall(share=share, from_peak=from_peak):
             where = "from its highest price on the way" if from_peak else "from here"
             return f"falls by {100 * share:g} % or more {where} by {day}"
         case Range():
             return f"has its highest and lowest price by {day}"
         case Worth(amount=amount):
-            return f"makes {amount:g} BTC worth on {day}"
+            return f"makes {amount:g} {coin} worth on {day}"
 
 
-def sentence(question: Question, answer: ChanceAnswer, origin: dt.date) -> str:
+def sentence(question: Question, answer: ChanceAnswer, origin: dt.date, coin: str = "BTC") -> str:
     """Answer in a sentence or two."""
     day = _day(origin + question.days * DAY)
     found = answer.quantiles
@@ -71,7 +72,7 @@ def sentence(question: Question, answer: ChanceAnswer, origin: dt.date) -> str:
             f"more than {_loss(more)} ({_loss(answer.shortfall[surer])})."
         )
     assert answer.chance is not None
-    said = f"The chance that BTC {phrase(question, origin)} is {odds(answer.chance)}."
+    said = f"The chance that {coin} {phrase(question, origin, coin)} is {odds(answer.chance)}."
     if isinstance(question, Touch) and (first := first_day(answer)) is not None:
         said += f" If it does, half of the time by {_day(origin + first * DAY)}."
     if isinstance(question, Fall):
@@ -80,11 +81,11 @@ def sentence(question: Question, answer: ChanceAnswer, origin: dt.date) -> str:
     return said
 
 
-def facts(question: Question, answer: ChanceAnswer, origin: dt.date) -> dict[str, Any]:
+def facts(question: Question, answer: ChanceAnswer, origin: dt.date, coin: str = "BTC") -> dict[str, Any]:
     """Return question and answer as plain values, for JSON."""
     return {
-        "question": phrase(question, origin),
-        "answer": sentence(question, answer, origin),
+        "question": phrase(question, origin, coin),
+        "answer": sentence(question, answer, origin, coin),
         "days": question.days,
         "target_date": origin + question.days * DAY,
         "chance": answer.chance,
@@ -108,12 +109,16 @@ def _day(day: dt.date) -> str:
 
 
 def _usdt(price: float) -> str:
-    return f"{price:,.0f} USDT" if price >= 100 else f"{price:,.4g} USDT"
+    return f"{_number(price)} USDT"
+
+
+def _number(price: float) -> str:
+    return f"{price:,.4g}" if 0.001 <= price < 100.0 else price_text(price, 100.0)
 
 
 def _span(quantiles: list[float]) -> str:
-    return f"{quantiles[0]:,.0f} and {quantiles[-1]:,.0f}"
+    return f"{_number(quantiles[0])} and {_number(quantiles[-1])}"
 
 
 def _loss(loss: float) -> str:
-    return f"{max(loss, 0.0):,.0f} USDT"
+    return f"{_number(max(loss, 0.0))} USDT"

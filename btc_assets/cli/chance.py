@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from typing import Annotated
 
 import typer
@@ -38,6 +39,7 @@ def chance(
     from btc_assets.contracts import QUANTILES, RAW_KLINES
     from btc_assets.factory import open_pair
     from btc_assets.market.calendar import DAY
+    from btc_assets.market.pair import price_text, ticker
 
     event = event.strip().lower()
     parts = {"event": event, "days": days, "by": by, "since": since} | positional(event, values or [])
@@ -54,13 +56,14 @@ def chance(
             name: str(first[name]) for name in ("symbol", "model", "origin_date", "vintage", "issued_at")
         }
         document = fixed | {"simulated": settings.simulated, "unit": "USDT", "event": event}
-        document |= {"last_close": made.start} | facts(asked, found, origin)
+        document |= {"last_close": made.start} | facts(asked, found, origin, ticker(settings.symbol))
         typer.echo(json.dumps(document, indent=2, default=str))
         return
     label = "SIMULATED prices. " if settings.simulated else ""
-    typer.echo(sentence(asked, found, origin))
+    typer.echo(sentence(asked, found, origin, ticker(settings.symbol)))
+    start = price_text(made.start, math.inf)
     typer.echo(
-        f"{label}{first['symbol']} from the close of {origin} (UTC), {made.start:,.2f} USDT; {model}. "
+        f"{label}{first['symbol']} from the close of {origin} (UTC), {start} USDT; {model}. "
         "Statistical estimates from past prices, not financial advice."
     )
 

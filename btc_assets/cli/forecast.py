@@ -79,16 +79,18 @@ def print_table(rows: pl.DataFrame, settings: Settings) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from btc_assets.market.pair import price_text
+
     first = rows.row(0, named=True)
     label = "SIMULATED prices, " if settings.simulated else ""
     title = f"{first['symbol']} from the close of {first['origin_date']} (UTC), {label}{first['model']}, USDT"
     table = Table("day", "date", "likely", "50 %", "80 %", "95 %", title=title)
     for row in rows.to_dicts():
         spans = [
-            f"{row[a]:,.0f} to {row[b]:,.0f}"
+            f"{price_text(row[a])} to {price_text(row[b])}"
             for a, b in (("q250", "q750"), ("q100", "q900"), ("q025", "q975"))
         ]
-        table.add_row(f"+{row['horizon']}", str(row["target_date"]), f"{row['q500']:,.0f}", *spans)
+        table.add_row(f"+{row['horizon']}", str(row["target_date"]), price_text(row["q500"]), *spans)
     console = Console()
     console.print(table)
     console.print(

@@ -13,6 +13,7 @@ from btc_assets.chances.questions import ImpossibleQuestion
 from btc_assets.chances.sentences import facts
 from btc_assets.contracts import HORIZONS
 from btc_assets.errors import ModelError
+from btc_assets.market.pair import ticker
 from btc_dash.api.models import Chance, ChanceRecord
 from btc_dash.api.openapi import PATH_TYPES
 from btc_dash.api.replies import as_json, bad, cached, found_forecast, read_request
@@ -45,7 +46,7 @@ def chance_answer(context: Context) -> Response:
         computed=f.computed,
         event=request.event,
         record=None if record is None else ChanceRecord.model_validate(record, from_attributes=True),
-        **facts(answered.question, answered.answer, f.origin),
+        **facts(answered.question, answered.answer, f.origin, ticker(context.settings.symbol)),
     )
     return as_json(body, max_age=60)
 

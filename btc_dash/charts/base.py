@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -74,7 +75,7 @@ def y_axis(**more: Any) -> dict[str, Any]:
     return {
         "side": "right",
         "tickprefix": "$",
-        "tickformat": ",.0f",
+        "tickformat": WHOLE,
         "zeroline": False,
         "automargin": True,
         "fixedrange": True,
@@ -89,11 +90,27 @@ def plain(values: Iterable[Any]) -> list[Any]:
     return [
         v.isoformat()
         if isinstance(v, dt.date)
-        else round(v, 2 if abs(v) >= 100 else 5)
+        else round(v, 2 if abs(v) >= 100 else 5 if abs(v) >= 0.01 else 10)
         if v is not None
         else None
         for v in values
     ]
+
+
+WHOLE = ",.0f"
+"""How the charts write prices of 100 and more."""
+
+
+def finer(figure: Figure, price: float) -> Figure:
+    """Give prices as many digits as those near ``price`` need: none from 100 on."""
+    if price >= 100:
+        return figure
+    digits = f",.{2 if price >= 1 else 3 - math.floor(math.log10(price))}f"
+    for trace in figure["data"]:
+        if "hovertemplate" in trace:
+            trace["hovertemplate"] = trace["hovertemplate"].replace(WHOLE, digits)
+    axis = figure["layout"]["yaxis"]
+    return figure | {"layout": figure["layout"] | {"yaxis": axis | {"tickformat": digits}}}
 
 
 def band(

@@ -17,6 +17,7 @@ from btc_dash.charts.base import (
     Trace,
     band,
     day_axis,
+    finer,
     layout,
     line,
     plain,
@@ -42,7 +43,7 @@ def fan_figure(
     view: str,
     provisional: bool = False,
     price: float | None = None,
-    step: int = 1,
+    step: float = 1,
     over: Forecast | None = None,
     name: str = "Bitcoin",
 ) -> Figure:
@@ -64,7 +65,7 @@ def fan_figure(
         drawn["annotations"] = [*drawn["annotations"], _price_label(price)]
         drawn["meta"] |= {"price": price, "step": step}
         drawn["editrevision"] = price
-    return {"data": traces, "layout": drawn}
+    return finer({"data": traces, "layout": drawn}, past.closes[-1])
 
 
 def _fan(past: DailyCandles, forecast: Forecast) -> list[Trace]:

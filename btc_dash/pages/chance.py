@@ -12,6 +12,7 @@ from btc_assets.chances.questions import ImpossibleQuestion, read_price
 from btc_assets.contracts import HORIZONS
 from btc_assets.errors import ModelError, StorageError
 from btc_assets.market.calendar import DAY
+from btc_assets.market.pair import ticker
 from btc_dash.data import chances
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult
@@ -29,12 +30,13 @@ def section(context: Context, a: ForecastResult, complaints: dict[str, str]) -> 
     origin, step = a.forecast.origin, price_step(a.last_close)
     return html.Section(
         [
-            html.H2("What are the chances that BTC …"),
+            html.H2(f"What are the chances that {ticker(context.settings.symbol)} …"),
             html.Div(
                 [
                     Choice("event", "What", EVENT_NAMES, a.question.event, complaints.get("event")),
-                    Entry("price", "number", "Price, USDT", asked_price(a), (str(step), str(10_000 * step)),
-                          ("Lower", "Higher"), error=complaints.get("price") or error, step=step),
+                    Entry("price", "number", "Price, USDT", asked_price(a),
+                          (_plain(step, step), _plain(10_000 * step, step)), ("Lower", "Higher"),
+                          error=complaints.get("price") or error, step=step),
                     Entry("by", "date", "By the end of (UTC)", a.target.isoformat(),
                           ((origin + DAY).isoformat(), (origin + HORIZONS * DAY).isoformat()),
                           ("One day sooner", "One day later")),
@@ -62,7 +64,7 @@ def answer_texts(context: Context, a: ForecastResult) -> tuple[str, str, str | N
         return f"{str(error).rstrip('.')}.", "", None
     except (StorageError, OSError):
         return "The store does not answer; ask again in a moment.", "", None
-    return chance_text.said(found), chance_text.came_true(found.record), None
+    return chance_text.said(found, ticker(context.settings.symbol)), chance_text.came_true(found.record), None
 
 
 def asked_price(a: ForecastResult) -> str:
@@ -70,7 +72,7 @@ def asked_price(a: ForecastResult) -> str:
     if a.question.price is None:
         return default_price(a.last_close)
     try:
-        return f"{read_price(a.question.price, a.last_close):.0f}"
+        return _plain(read_price(a.question.price, a.last_close), price_step(a.last_close))
     except ImpossibleQuestion:
         return a.question.price
 
@@ -78,12 +80,18 @@ def asked_price(a: ForecastResult) -> str:
 def default_price(last_close: float) -> str:
     """Return a round price about a tenth above."""
     step = 10 * price_step(last_close)
-    return str(math.ceil(1.1 * last_close / step) * step)
+    return _plain(math.ceil(1.1 * last_close / step) * step, step)
 
 
-def price_step(last_close: float) -> int:
+def price_step(last_close: float) -> float:
     """Return how far the price moves with a step of its field or of the line in the chart: 0.1 to 1 %."""
-    return int(10 ** max(0, math.floor(math.log10(last_close)) - 2))
+    power = math.floor(math.log10(last_close)) - 2
+    return 10**power if power >= 0 else round(10.0**power, -power)
+
+
+def _plain(price: float, step: float) -> str:
+    """Return a price as the field shows it, to the digits of ``step``."""
+    return f"{price:.{max(0, -math.floor(math.log10(step)))}f}"
 
 
 def drawn_price(a: ForecastResult) -> float | None:

@@ -48,7 +48,7 @@ class Entry(_Control):
         steps: tuple[str, str],
         presets: Mapping[int, str] | None = None,
         error: str | None = None,
-        step: int = 1,
+        step: float = 1,
     ) -> None:
         shortcuts = [{"value": n, "label": str(n), "name": name} for n, name in (presets or {}).items()]
         super().__init__(

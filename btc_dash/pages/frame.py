@@ -5,6 +5,7 @@ from __future__ import annotations
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from btc_assets.market.pair import ticker
 from btc_dash.data.context import Context
 from btc_dash.data.freshness import Age
 from btc_dash.text import formatting as fmt
@@ -81,7 +82,7 @@ def _notice(kind: str, title: str, text: str) -> Component:
 
 
 def _header(context: Context) -> Component:
-    name = f"{fmt.ticker(context.settings.symbol)} Forecast"
+    name = f"{ticker(context.settings.symbol)} Forecast"
     links = [dcc.Link(name, href=path, className="place") for path, name in NAVIGATION.items()]
     return html.Header(
         html.Div(

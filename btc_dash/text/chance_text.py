@@ -11,9 +11,9 @@ FEWEST = 3
 """Answers about days that do not overlap without which nothing is said of how such answers did."""
 
 
-def said(chance: Chance) -> str:
-    """Answer the question in words."""
-    return sentence(chance.question, chance.answer, chance.origin)
+def said(chance: Chance, coin: str) -> str:
+    """Answer the question about ``coin`` in words."""
+    return sentence(chance.question, chance.answer, chance.origin, coin)
 
 
 def how_honest(past: PastAnswers) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from btc_assets.contracts import NETWORKS
+from btc_assets.market.pair import price_text, ticker
 
 MODEL_NAMES = {
     "ensemble": "Ensemble",
@@ -17,8 +18,8 @@ MODEL_NAMES = {
 
 
 def usd(value: float) -> str:
-    """Return a price in US dollars (USDT): whole dollars from 1,000 on, cents below."""
-    return f"${value:,.0f}" if abs(value) >= 1000 else f"${value:,.2f}"
+    """Return a price in US dollars (USDT): whole dollars from 1,000 on, cents below, and finer below one."""
+    return f"${price_text(value)}"
 
 
 def usd_range(low: float, high: float) -> str:
@@ -28,13 +29,6 @@ def usd_range(low: float, high: float) -> str:
 
 SPACE = "\N{NO-BREAK SPACE}"
 """Between a number and "%": the two stay on one line."""
-
-_QUOTED_IN = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")
-
-
-def ticker(symbol: str) -> str:
-    """Return what a pair prices: ``BTC`` for BTCUSDT."""
-    return next((symbol.removesuffix(q) for q in _QUOTED_IN if symbol.endswith(q)), symbol) or symbol
 
 
 def coin(symbol: str) -> str:
