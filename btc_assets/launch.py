@@ -20,7 +20,7 @@ from btc_assets.errors import BtcError
 from btc_assets.health.dagster_records import explaining
 from btc_assets.settings import Settings
 from btc_assets.supervision.process_identity import is_running, this_process
-from btc_assets.vocabulary import WORKER_TAG
+from btc_assets.vocabulary import LAUNCHED_BY_TAG, WORKER_TAG
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 """A run's terminal shows our one sentence; Dagster's own log has it all."""
@@ -74,6 +74,7 @@ def run_window(
     assets: Sequence[str] | None = None,
     on_progress: Callable[[float], None] | None = None,
     config: dict[str, Any] | None = None,
+    launched_by: str = "",
 ) -> None:
     """Materialise ``window`` with ``job`` in this process.
 
@@ -84,6 +85,7 @@ def run_window(
         assets: which of the job's assets; all of them unless given.
         on_progress: called with the fraction done, 0 to 1.
         config: run config, as Dagster takes it.
+        launched_by: what launched it, for a tag of the run.
 
     Raises:
         RunFailed: a step failed; what was materialised before it stays.
@@ -94,7 +96,8 @@ def run_window(
     if on_progress is not None:
         count = len(assets or list(defs.resolve_job_def(job).asset_layer.executable_asset_keys))
         listener = _ProgressListener(2 * count * len(window.days), on_progress)
-    _run(instance, job, f"{job} over {window}", run_tags(window), listener, assets, config)
+    tags = run_tags(window) | ({LAUNCHED_BY_TAG: launched_by} if launched_by else {})
+    _run(instance, job, f"{job} over {window}", tags, listener, assets, config)
 
 
 def run_job(

@@ -54,7 +54,10 @@ JOB_TAG = "btc/job"
 """The tag that every run of a job carries, so that limits and alerts can name it."""
 
 LAUNCHED_BY_TAG = "btc/launched_by"
-"""The tag that says what launched a run: schedule, catch_up, landed_candles or lambda."""
+"""The tag that says what launched a run: schedule, catch_up, landed_candles, lambda or record_backfill."""
+
+RECORD_BACKFILL = "record_backfill"
+"""What fills the track record backwards; its runs give way to all others."""
 
 WORKER_TAG = "btc/worker"
 """Tag of a run that a process executes itself, ``<boot id>:<pid>:<start ticks>``, so that its death shows."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import sys
 
+from pydantic import ValidationError
+from typer.exceptions import Abort, TyperException
+
 from btc_assets.cli.app import app
 from btc_assets.errors import BtcError, ConfigurationError
 from btc_assets.extras import explain_missing
 from btc_assets.io import disk
+from btc_assets.settings import broken_rule
 
 
 def survive_narrow_terminals() -> None:
@@ -18,14 +22,31 @@ def survive_narrow_terminals() -> None:
             stream.reconfigure(errors="replace")
 
 
+def wrong_usage(error: TyperException) -> str:
+    """Say in one sentence what is wrong with a command line, and what explains the command."""
+    said, cause = error.format_message(), error.__cause__
+    if isinstance(cause, ValidationError) and said.startswith("Invalid value for "):
+        item = cause.errors()[0]
+        what = said.removeprefix("Invalid value for ").partition(":")[0].strip("'")
+        said = f"{what} {item['input']}: {broken_rule(item)}"
+    context = getattr(error, "ctx", None)
+    return f"{said.rstrip('.')}; `{context.command_path} --help` says more" if context else said
+
+
 def main() -> None:
     """Run the command line; an error a person can act on is one sentence and exit code 1 (2: wrong usage)."""
     survive_narrow_terminals()
     try:
-        app()
+        code = app(standalone_mode=False)
     except BtcError as error:
         print(f"btc: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except TyperException as error:
+        shown = error.format_message().strip()
+        print(f"btc: {wrong_usage(error)}" if shown else "", end="\n" if shown else "", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except Abort:
+        sys.exit("btc: aborted")
     except ModuleNotFoundError as error:
         sentence = explain_missing(error, "this command")
         if sentence is None:
@@ -38,3 +59,4 @@ def main() -> None:
             raise
         print(f"btc: {sentence}", file=sys.stderr)
         sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from btc_assets import __version__
 from btc_assets.cli import (
@@ -43,6 +44,18 @@ app = typer.Typer(
 )
 
 
+class Command(TyperCommand):
+    """A subcommand whose help gives an option a type only where it takes a value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters; a flag shows no type."""
+        found = super().get_params(ctx)
+        for parameter in found:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return found
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"btc-assets {__version__}")
@@ -59,20 +72,20 @@ def _options(
     pass
 
 
-app.command("up")(up.up)
-app.command("backfill")(backfill.backfill)
-app.command("forecast")(forecast.forecast)
-app.command("chance", context_settings=chance.CONTEXT)(chance.chance)
-app.command("backtest")(backtest.backtest)
-app.command("tune")(tune.tune)
-app.command("export")(export.export)
-app.command("verify")(ledger.verify)
-app.command("rebuild")(ledger.rebuild)
+app.command("up", cls=Command)(up.up)
+app.command("backfill", cls=Command)(backfill.backfill)
+app.command("forecast", cls=Command)(forecast.forecast)
+app.command("chance", cls=Command, context_settings=chance.CONTEXT)(chance.chance)
+app.command("backtest", cls=Command)(backtest.backtest)
+app.command("tune", cls=Command)(tune.tune)
+app.command("export", cls=Command)(export.export)
+app.command("verify", cls=Command)(ledger.verify)
+app.command("rebuild", cls=Command)(ledger.rebuild)
 app.add_typer(ledger.ledger, name="ledger")
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("migrate")(migrate.migrate_stores)
-app.command("doctor")(doctor.doctor)
-app.command("monitor")(monitor.monitor)
-app.command("notify")(notify.notify)
-app.command("settings")(settings.show_settings)
+app.command("backup", cls=Command)(backup.backup)
+app.command("restore", cls=Command)(backup.restore)
+app.command("migrate", cls=Command)(migrate.migrate_stores)
+app.command("doctor", cls=Command)(doctor.doctor)
+app.command("monitor", cls=Command)(monitor.monitor)
+app.command("notify", cls=Command)(notify.notify)
+app.command("settings", cls=Command)(settings.show_settings)

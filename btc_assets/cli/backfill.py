@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import threading
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from btc_assets.cli.options import closed_day, day_range, many_of
+from btc_assets.io import progress
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import DAILY_ASSETS, DAILY_JOB
 
@@ -47,20 +50,48 @@ def run_with_progress(
     assets: Sequence[str],
     config: dict[str, Any] | None = None,
 ) -> None:
-    """Run ``job`` over [first, after) in this process with a progress bar."""
+    """Run ``job`` over [first, after) in this process with a progress bar; a line now and then if piped."""
     from rich.progress import Progress as Bars
 
     from btc_assets.defs.partitions import Window
-    from btc_assets.io.progress import done
     from btc_assets.launch import fail_orphaned_runs, open_instance, run_window
 
     window = Window(first, after)
     with open_instance(settings) as instance, Bars(transient=True) as bars:
         fail_orphaned_runs(instance)
         task = bars.add_task(f"{job} {window}", total=1.0)
+        lines = None if bars.console.is_terminal else ProgressLines(settings.root)
         try:
-            run_window(
-                instance, job, window, assets, lambda fraction: bars.update(task, completed=fraction), config
-            )
+            with lines or contextlib.nullcontext():
+                run_window(
+                    instance, job, window, assets, lambda part: bars.update(task, completed=part), config
+                )
         finally:
-            done(settings.root)
+            progress.done(settings.root)
+
+
+class ProgressLines(threading.Thread):
+    """Prints a line about the work in a data folder now and then, on standard error: for logs and pipes."""
+
+    EVERY = 20.0
+    """Seconds between two lines."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(daemon=True)
+        self._root, self._over, self._said = root, threading.Event(), ""
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Print what is new until the work is over."""
+        while not self._over.wait(self.EVERY):
+            now = progress.read(self._root)
+            line = f"{now.title}, {now.fraction:.0%}: {now.detail}" if now else ""
+            if line and line != self._said:
+                self._said = line
+                typer.echo(line, err=True)

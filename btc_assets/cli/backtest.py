@@ -19,7 +19,7 @@ def backtest(
     start: Annotated[str, typer.Option("--from", help="First origin, YYYY-MM-DD (UTC, included).")],
     end: Annotated[str, typer.Option("--to", help="Last origin, YYYY-MM-DD (UTC, included).")],
     refit_every: Annotated[
-        int | None, typer.Option(help="Days between refits; BTC_REFIT_EVERY unless given.")
+        int | None, typer.Option(min=1, max=365, help="Days between refits; BTC_REFIT_EVERY unless given.")
     ] = None,
 ) -> None:
     """Forecast from every past day as if it were today, score what has matured, and print the table.

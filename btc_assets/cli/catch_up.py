@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,22 @@ from btc_assets.vocabulary import BACKTEST_JOB, FORECAST_ASSETS, HISTORY_JOB, IS
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from btc_assets.defs.partitions import Window
     from btc_assets.health.days import TableDays
+
+ASKING, LOADING = "asking for the newest candle", "loading history"
+
+STEPS = {
+    ASKING: 3.0,
+    LOADING: 20.0,
+    "forecasting without a model": 1.0,
+    "fitting the LSTM": 28.0,
+    "fitting the MLP": 14.0,
+    "issuing forecasts": 3.0,
+    "scoring": 2.0,
+    "scoring chances": 3.0,
+}
+"""What a first start does, in order, and the seconds that each step took on two idle cores."""
 
 ORIGINS = 30
 """How many recent origins get a forecast on the first start: enough for a first track record."""
@@ -55,11 +71,14 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
 
     ``alone_since``: when no other process worked on this store, if that is known; see `fail_orphaned_runs`.
     """
+    from btc_assets.io.progress import Plan, follow, report
+
+    follow(Plan(STEPS))
+    report(settings.root, ASKING, 0.0, "starting")
     from btc_assets.defs.recorded_days import record_stored_days
-    from btc_assets.io.progress import report
     from btc_assets.launch import fail_orphaned_runs, open_instance
 
-    report(settings.root, "starting", 0.0, f"asking {settings.source} for its newest candle")
+    report(settings.root, ASKING, 0.5, settings.source)
     from btc_assets.factory import open_pair
     from btc_assets.market.sources.factory import open_source
 
@@ -75,33 +94,57 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
 
 
 def load_history(settings: Settings, instance: DagsterInstance, first: dt.date, newest: dt.date) -> None:
-    """Materialise candles and features of every day from ``first`` to ``newest`` that is not there yet."""
+    """Materialise candles and features of every day from ``first`` to ``newest`` that is not there yet.
+
+    Where nothing is there, the candles of the last years come first: they are all that the page needs to
+    draw the strongest random walk while the rest is loaded and the networks are fitted.
+    """
     from btc_assets.defs.partitions import Window
-    from btc_assets.defs.runs import missing_days, windows
+    from btc_assets.defs.runs import missing_days
+    from btc_assets.modeling.baselines import REACH
+
+    lacking = missing_days(instance, _kept_up_since(first, days_of(settings, newest)))
+    recent = Window(max(first, newest - REACH * DAY), newest + DAY)
+    runs: list[tuple[Window, Sequence[str]]] = []
+    if lacking[MARKET_ASSETS[0]] >= set(days(first, newest + DAY)):
+        early, rest = MARKET_ASSETS[:1], MARKET_ASSETS[1:]
+        runs.append((recent, early))
+        runs += [(part, MARKET_ASSETS) for part in _parts(set(days(first, recent.start)))]
+        runs += [(part, rest) for part in _parts(set(recent.days))]
+    else:
+        runs += [(part, MARKET_ASSETS) for part in _parts(set().union(*lacking.values()))]
+    _run_all(settings, instance, runs)
+
+
+def _kept_up_since(first: dt.date, tables: dict[str, TableDays]) -> dict[str, TableDays]:
+    return {asset: replace(tables[asset], begins=first) for asset in MARKET_ASSETS}
+
+
+def _parts(missing: set[dt.date]) -> list[Window]:
+    """Group days into windows of at most ``CHUNK`` days, oldest first."""
+    from btc_assets.defs.partitions import Window
+    from btc_assets.defs.runs import windows
+
+    chunks = [w.days[at : at + CHUNK] for w in windows(missing) for at in range(0, len(w.days), CHUNK)]
+    return [Window(chunk[0], chunk[-1] + DAY) for chunk in chunks]
+
+
+def _run_all(
+    settings: Settings, instance: DagsterInstance, runs: Sequence[tuple[Window, Sequence[str]]]
+) -> None:
+    """Run the history job over each window with its assets, and report how far all of them have come."""
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
-    tables = days_of(settings, newest)
-    everything = {asset: replace(tables[asset], begins=first) for asset in MARKET_ASSETS}
-    missing: set[dt.date] = set().union(*missing_days(instance, everything).values())
-    done = 0
-    for window in windows(missing):
-        for start in range(0, len(window.days), CHUNK):
-            part = window.days[start : start + CHUNK]
-            size = len(part)
+    sizes = [len(window.days) * len(assets) for window, assets in runs]
+    said = f"{sum(sizes) // len(MARKET_ASSETS):,} days of candles and features"
+    for at, (window, assets) in enumerate(runs):
 
-            def on_progress(fraction: float, before: int = done, size: int = size) -> None:
-                overall = (before + fraction * size) / len(missing)
-                report(
-                    settings.root,
-                    "loading history",
-                    overall,
-                    f"{len(missing):,} days of candles and features",
-                )
+        def on_progress(fraction: float, before: int = sum(sizes[:at]), size: int = sizes[at]) -> None:
+            report(settings.root, LOADING, (before + fraction * size) / sum(sizes), said)
 
-            on_progress(0.0)
-            run_window(instance, HISTORY_JOB, Window(part[0], part[-1] + DAY), on_progress=on_progress)
-            done += size
+        on_progress(0.0)
+        run_window(instance, HISTORY_JOB, window, assets, on_progress)
 
 
 def days_of(settings: Settings, newest: dt.date) -> dict[str, TableDays]:
@@ -124,7 +167,7 @@ def issue_forecasts(settings: Settings, instance: DagsterInstance, first: dt.dat
     done = set() if outdated(settings) else tables[ISSUING_ASSET].present
     wanted: set[dt.date] = set().union(*missing.values()) | (recent - done)
     for window in windows(wanted):
-        report(settings.root, "fitting the networks", 0.0, f"origins {window}")
+        report(settings.root, "forecasting", 0.0, f"from {window}")
         run_window(instance, BACKTEST_JOB, window)
 
 

@@ -26,8 +26,12 @@ def export(
         bool, typer.Option("--proof", help="Write what proves the forecasts, for anyone to check.")
     ] = False,
     models: Annotated[bool, typer.Option("--models", help="With --proof: the model files, too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Write the rows of TABLE, or a proof of all forecasts, to --out; it appears only when it is whole."""
+    """Write the rows of TABLE, or a proof of all forecasts, to --out; it appears only when it is whole.
+
+    A file that exists is replaced only with --overwrite.
+    """
     if proof == bool(table):
         raise ConfigurationError("name a table to export, or --proof, not both and not neither")
     if proof:
@@ -41,6 +45,8 @@ def export(
     first, last = origin_range(start, end)
     if out.suffix not in {".parquet", ".csv"}:
         raise ConfigurationError(f"--out {out}: the name must end in .parquet or .csv")
+    if out.exists() and not overwrite:
+        raise ConfigurationError(f"--out {out} exists; choose another name, or replace it with --overwrite")
     settings = load()
     frame = open_tables(settings).read(spec, start=first, end=last)
     try:

@@ -16,6 +16,8 @@ from btc_assets.vocabulary import ENSEMBLE, HORIZONS, MODELS
 if TYPE_CHECKING:
     import polars as pl
 
+    from btc_assets.storage.tables import TableStore
+
 
 def forecast(
     days: Annotated[int, typer.Option("--days", help="How many days ahead, 1 to 90.")] = 14,
@@ -52,9 +54,36 @@ def read_forecast(settings: Settings, model: str, days: int, origin: dt.date | N
     rows = rows.filter((pl.col("model") == model) & (pl.col("symbol") == settings.symbol))
     if rows.is_empty():
         where = f"from {origin}" if origin else "yet"
-        hint = f"btc backfill --from {origin} --to {origin}" if origin else "btc up"
-        raise TableMissing(f"no {model} forecast was issued {where} in {settings.root}; run `{hint}`")
+        said = f"no {model} forecast was issued {where} in {settings.root}"
+        raise TableMissing(f"{said}; {advice(settings, tables, origin)}")
     return rows.filter((pl.col("origin_date") == rows["origin_date"].max()) & (pl.col("horizon") <= days))
+
+
+def advice(settings: Settings, tables: TableStore, origin: dt.date | None) -> str:
+    """Say what makes a forecast from ``origin`` that was not issued, or why none can be made."""
+    from btc_assets.contracts import RAW_KLINES
+    from btc_assets.health.services import is_up
+    from btc_assets.io import progress
+    from btc_assets.modeling.hyperparameters import MAX_WINDOW
+    from btc_assets.modeling.samples import fewest_candles
+
+    work = progress.read(settings.root)
+    if work is not None and is_up(settings):
+        left = f", {work.remaining}" if work.remaining else ""
+        return f"`btc up` is at work ({work.title}{left}): ask again when it says Ready"
+    candles = tables.read(RAW_KLINES, ["symbol", "date"]) if tables.exists(RAW_KLINES) else RAW_KLINES.empty()
+    known = candles.filter(candles["symbol"] == settings.symbol)["date"].sort().to_list()
+    if not known:
+        return "there are no prices yet, either: run `btc up`"
+    if origin is None:
+        return "run `btc up`"
+    if origin not in known:
+        return f"there is no price of that day, prices reach from {known[0]} to {known[-1]}: run `btc up`"
+    needed = fewest_candles(MAX_WINDOW)
+    if known.index(origin) < needed:
+        first = f", the first possible one is from {known[needed]}" if len(known) > needed else ""
+        return f"a network needs {needed:,} days of prices before it{first}"
+    return f"run `btc backfill --from {origin} --to {origin}`"
 
 
 def to_json(rows: pl.DataFrame, settings: Settings) -> str:

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 20.0
 """Between two looks at whether the code location is still loaded."""
 
-PROBE_TIMEOUT = 8.0
+ENDED = "ended"
+
+MOST_SAID = 160
+"""Letters of an error that the terminal shows."""
+
+PROBE_TIMEOUT = 2.0
 """Seconds that the exchange may take to answer before the simulated market takes its place."""
 
 
@@ -34,8 +39,12 @@ def up(
             help="binance, archive or simulated; by default Binance, or simulated if it is out of reach."
         ),
     ] = None,
-    web_port: Annotated[int | None, typer.Option(help="Port of the web page (default 8050).")] = None,
-    dagster_port: Annotated[int | None, typer.Option(help="Port of Dagster's UI (default 3000).")] = None,
+    web_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the web page (default 8050).")
+    ] = None,
+    dagster_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of Dagster's UI (default 3000).")
+    ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Catch up, print the result and stop; start no servers.")
     ] = False,
@@ -93,22 +102,33 @@ def choose_settings(source: str | None, **ports: int | None) -> Settings:
 
     if source is not None or "BTC_SOURCE" in os.environ:
         return settings
+    if (why := unreachable(settings)) is None:
+        return settings
+    if has_candles(settings):
+        typer.secho(f"{why}; going on with what is stored.", fg="yellow", err=True)
+        return settings
+    said = f"{why}; going on with a SIMULATED market (`--source binance` insists on the real one)."
+    typer.secho(said, fg="yellow", err=True)
+    return load(None, source="simulated", **ports)
+
+
+def unreachable(settings: Settings) -> str | None:
+    """Return in a few words why Binance cannot be reached; None if it answers within ``PROBE_TIMEOUT``."""
+    import logging
+
+    from btc_assets.market.retry import RetryPolicy
     from btc_assets.market.sources.factory import open_source
 
-    probe = settings.model_copy(update={"source_deadline": PROBE_TIMEOUT})
+    log = logging.getLogger("btc_assets.market")
+    log.setLevel(logging.CRITICAL)  # what each attempt met is not worth a line: the sentence says the last
     try:
-        open_source(probe).now()
+        open_source(settings, RetryPolicy(PROBE_TIMEOUT, connect=PROBE_TIMEOUT, read=PROBE_TIMEOUT)).now()
     except SourceError as error:
-        first = str(error).split("\n")[0]
-        if has_candles(settings):
-            said = f"Binance cannot be reached ({first}); going on with what is stored."
-            typer.secho(said, fg="yellow", err=True)
-            return settings
-        typer.secho(
-            f"Binance cannot be reached ({first}); going on with a SIMULATED market.", fg="yellow", err=True
-        )
-        return load(None, source="simulated", **ports)
-    return settings
+        why = str(error).split("\n")[0].partition("; before that")[0]
+        return f"Binance cannot be reached ({why[:MOST_SAID]})"
+    finally:
+        log.setLevel(logging.NOTSET)
+    return None
 
 
 @contextlib.contextmanager
@@ -177,7 +197,15 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
     if once:
         return
     supervisor.start("monitor", ["btc_assets.cli.monitor"], environment)
-    watch(settings, lambda: supervisor.require_alive(servers))
+    record = RecordBackfill(
+        settings, lambda: supervisor.start("record_backfill", ["btc_assets.cli.record_backfill"], environment)
+    )
+
+    def check() -> None:
+        supervisor.require_alive(servers)
+        record.say()
+
+    watch(settings, check, record.begin)
 
 
 def has_candles(settings: Settings) -> bool:
@@ -188,7 +216,39 @@ def has_candles(settings: Settings) -> bool:
     return open_tables(settings).exists(RAW_KLINES)
 
 
-def watch(settings: Settings, check: Callable[[], None]) -> None:
+class RecordBackfill:
+    """The process that fills the track record backwards, and what a terminal reads of it."""
+
+    def __init__(self, settings: Settings, start: Callable[[], ManagedProcess]) -> None:
+        self._settings, self._start = settings, start
+        self._process: ManagedProcess | None = None
+        self._said = ""
+
+    def begin(self) -> None:
+        """Start it, once, unless the settings say that there shall be none."""
+        if self._settings.record_days and self._process is None:
+            self._process = self._start()
+
+    def say(self) -> None:
+        """Say how far it has come, a line a run of it, and once how it ended."""
+        from btc_assets.io.progress import RECORD, read
+
+        if self._process is None or self._said == ENDED:
+            return
+        if not self._process.alive:
+            failed, self._said = self._process.popen.returncode != 0, ENDED
+            if failed:
+                why = self._process.log_tail(1).removeprefix("btc: ")
+                said = f"The track record is not filled further, the next start goes on: {why}"
+                typer.secho(said, fg="yellow", err=True)
+            return
+        now = read(self._settings.root, RECORD)
+        if now is not None and now.title != self._said and now.seconds_left is not None:
+            self._said = now.title
+            typer.echo(f"{now.title}, {now.remaining} (BTC_RECORD_DAYS=0 turns this off)")
+
+
+def watch(settings: Settings, check: Callable[[], None], on_ready: Callable[[], None]) -> None:
     """Say Ready once Dagster has loaded the code location, and whenever it fails to; ends by an exception."""
     from btc_assets.health.context import HealthContext
     from btc_assets.health.finding import State
@@ -201,6 +261,8 @@ def watch(settings: Settings, check: Callable[[], None]) -> None:
         if found.name == "code_location" and found.state is not said and found.state is not State.WARNING:
             said = found.state
             typer.secho(ready if found.good else f"NOT ready: {found.detail}", bold=True)
+            if found.good:
+                on_ready()
         end = time.monotonic() + (0.2 if said is None else WATCH_SECONDS)
         while time.monotonic() < end:
             check()
@@ -219,36 +281,33 @@ def dagster_command(settings: Settings, home: str) -> list[str]:
 
 
 def show_progress(settings: Settings, worker: ManagedProcess, check: Callable[[], None]) -> None:
-    """Show progress bars until the worker is done, and ``check`` meanwhile.
+    """Show one progress bar until the worker is done, and ``check`` meanwhile; a line a step where piped.
 
     Raises:
         SourceError: the worker could not reach the source.
         BtcError: the worker or a server failed; shows the end of its log.
     """
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
     from btc_assets.io.disk import write_fault
     from btc_assets.io.progress import read
 
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-               TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[detail]}"))  # fmt: skip
+    columns = (TextColumn("{task.description:<38}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+               TimeElapsedColumn(), TextColumn("{task.fields[detail]}"))  # fmt: skip
     with Bars(*columns) as bars:
-        tasks: dict[str, TaskID] = {}
+        task, step = bars.add_task("Starting", total=1.0, detail=""), 0
         while worker.alive:
             check()
-            progress = read(settings.root)
-            if progress is not None:
-                if progress.stage not in tasks:
-                    for task in tasks.values():
-                        bars.update(task, completed=1.0)
-                    tasks[progress.stage] = bars.add_task(progress.stage, total=1.0, detail="")
-                task_id = tasks[progress.stage]
-                bars.update(task_id, completed=progress.fraction, detail=progress.detail)
-            time.sleep(0.2)
+            if (now := read(settings.root)) is not None:
+                detail = ", ".join(filter(None, (now.remaining, now.detail)))
+                bars.update(task, description=now.title, completed=now.share, detail=detail)
+                if now.step > step and not bars.console.is_terminal:
+                    typer.echo(f"{now.title} ...")
+                step = now.step
+            time.sleep(0.1)
         if worker.popen.returncode == 0:
-            for task in tasks.values():
-                bars.update(task, completed=1.0)
+            bars.update(task, description="Up to date", completed=1.0, detail="")
     if worker.popen.returncode != 0:
         kind = SourceError if worker.popen.returncode == SOURCE_DOWN else BtcError
         said = worker.log_tail() or write_fault(worker.log.parent) or "it said nothing"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
+import tempfile
 
 _PINNED = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": f"{os.devnull}/keras",  # no folder: ~/.keras/keras.json is neither read nor written
 }
+_LOG_LINE = re.compile(rb"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:")
+"""What TensorFlow's C++ writes while it is loaded, before it heeds any level: no news for anybody."""
+
 _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
@@ -16,3 +22,23 @@ def pin_keras() -> None:
     os.environ.update(_PINNED)
     for name in _LIMITS:
         os.environ.pop(name, None)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without its lines about itself; anything else on standard error is passed on."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if not _LOG_LINE.match(line)))

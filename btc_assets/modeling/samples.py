@@ -24,6 +24,11 @@ SLACK = 3
 """Days without a candle that may fall into the window of days that a network reads."""
 
 
+def fewest_candles(window: int) -> int:
+    """Count the candles that a fit of a network which reads ``window`` days needs up to its cutoff."""
+    return max(LOOKBACK + window - 1, ANCHOR_MIN_HISTORY) + MIN_SAMPLES + 1
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Training origins, oldest first.
@@ -62,10 +67,9 @@ def samples(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, window: i
     reads = np.array([days for days in windows if days is not None]).reshape(-1, window)
     places = reads[:, -1]
     if len(places) < MIN_SAMPLES:
-        need = first + MIN_SAMPLES + 1
         raise NotEnoughHistory(
             f"{h.symbol} {kind}: a fit with cutoff {cutoff} needs {MIN_SAMPLES} usable origins, there are "
-            f"{len(places)}; that takes about {need} candles, there are {end + 1}"
+            f"{len(places)}; that takes about {fewest_candles(window)} candles, there are {end + 1}"
         )
     origins = [h.first + int(t) * DAY for t in places]
     quantiles = anchors.stack(origins)

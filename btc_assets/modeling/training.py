@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.history import Floats, History, history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.keras_file import save_keras
+from btc_assets.modeling.keras_settings import import_tensorflow
 from btc_assets.modeling.model_card import write_card
 from btc_assets.modeling.onnx_export import INPUT, to_onnx
 from btc_assets.modeling.samples import Samples, data_digest, samples
@@ -124,8 +124,7 @@ def train(data: Samples, hyperparameters: HyperParameters, seed: int = SEED) -> 
     Raises:
         FitFailed: the loss is not finite.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    import_tensorflow()
     import keras
     import tensorflow as tf
 

@@ -12,7 +12,7 @@ import datetime as dt
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,7 @@ class VintageBook:
         hyperparameters: of each kind, for cutoffs after ``TUNING_END``; before it the defaults hold.
         known_sound: why a vintage was found sound before, by its manifest's hash (``sound_before``); it
             is not evaluated again, which is what makes carrying it cost next to nothing.
+        on_fit: called with the cutoff before a vintage is fitted.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class VintageBook:
         refit_every: int,
         hyperparameters: Mapping[str, HyperParameters] = DEFAULTS,
         known_sound: Mapping[str, str] | None = None,
+        on_fit: Callable[[dt.date], None] = lambda _: None,
     ) -> None:
         self.registry = registry
         self.klines = klines
@@ -96,6 +98,7 @@ class VintageBook:
         self.refit_every = refit_every
         self.hyperparameters = hyperparameters
         self.known_sound = known_sound or {}
+        self.on_fit = on_fit
         self._anchors = Anchors(history(klines, features=features))
         self._refs: dict[tuple[str, dt.date], ModelRef | FitFailed] = {}
         self._evaluations: dict[tuple[str, dt.date], Evaluation] = {}
@@ -191,6 +194,7 @@ class VintageBook:
             if self._is_ours(kind, cutoff, ref):
                 return ref
             revision += 1
+        self.on_fit(cutoff)
         _remove_scratch()
         with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
             folder = Path(scratch) / "model"

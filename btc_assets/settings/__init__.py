@@ -1,5 +1,6 @@
 """Every setting in one typed object, read from ``BTC_*`` environment variables, checked at start."""
 
+from btc_assets.settings.environment import broken_rule as broken_rule
 from btc_assets.settings.environment import load as load
 from btc_assets.settings.model import PREFIX as PREFIX
 from btc_assets.settings.model import Settings as Settings

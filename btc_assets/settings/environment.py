@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from btc_assets.errors import ConfigurationError
 from btc_assets.settings.model import PREFIX, Settings
@@ -68,5 +69,22 @@ def _explain(error: ValidationError) -> str:
     for item in error.errors():
         name = str(item["loc"][0]) if item["loc"] else "settings"
         shown = "" if _is_secret(name) else f" = {item['input']!r}"
-        parts.append(f"{PREFIX}{name.upper()}{shown}: {item['msg'].removeprefix('Value error, ')}")
+        parts.append(f"{PREFIX}{name.upper()}{shown}: {broken_rule(item)}")
     return "; ".join(parts)
+
+
+_RULES = {
+    "int_parsing": "a whole number is needed",
+    "int_from_float": "a whole number is needed",
+    "float_parsing": "a number is needed",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "greater_than": "must be above {gt}",
+}
+
+
+def broken_rule(item: ErrorDetails) -> str:
+    """Say which rule a value breaks, in a user's words."""
+    if item["type"] in _RULES:
+        return _RULES[item["type"]].format(**item.get("ctx", {}))
+    return item["msg"].removeprefix("Value error, ")

@@ -70,6 +70,12 @@ class Settings(BaseModel):
         120.0, gt=0, description="seconds a request to the source may take, retries included"
     )
     refit_every: int = Field(7, ge=1, le=365, description="days between refits of the networks")
+    record_days: int = Field(
+        730,
+        ge=0,
+        le=3650,
+        description="days that `btc up` fills the track record backwards, in the background; 0: not at all",
+    )
     live_hours: int = Field(
         6, ge=1, le=24, description="hours after the close within which a forecast counts as issued live"
     )

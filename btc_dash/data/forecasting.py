@@ -136,7 +136,7 @@ def _from_close(
             return NoForecast("No such vintage", str(error))
         except ModelError as error:
             return _cannot(question.model, origin, error)
-    return _result(context, question, forecast, candles, travelled=origin != newest)
+    return result_of(context, question, forecast, candles, travelled=origin != newest)
 
 
 def _without_prices(cache: TableCache) -> NoForecast:
@@ -168,12 +168,13 @@ def _from_now(
     except ModelError as error:
         return _cannot(question.model, candles.dates[-1] + DAY, error)
     seen = candles.with_running(quote.candle)
-    return replace(_result(context, question, forecast, seen, travelled=False), quoted_at=quote.at)
+    return replace(result_of(context, question, forecast, seen, travelled=False), quoted_at=quote.at)
 
 
-def _result(
+def result_of(
     context: Context, question: Question, whole: Forecast, candles: DailyCandles, travelled: bool
 ) -> ForecastResult:
+    """Lay a forecast out for the question, between the candles before it and those that followed."""
     forecast = whole.first(question.days)
     origin, span = forecast.origin, SPANS[question.span]
     first = candles.dates[0] if span is None else origin - (span - 1) * DAY

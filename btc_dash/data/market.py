@@ -158,13 +158,15 @@ def issued(cache: TableCache, model: str, origin: dt.date) -> Forecast | None:
 
     def load() -> dict[str, Forecast]:
         frame = cache.read(table, None, origin, origin + DAY).sort("horizon")
-        return {str(name): _forecast(part) for (name,), part in frame.group_by("model", maintain_order=True)}
+        return {
+            str(name): forecast_of(part) for (name,), part in frame.group_by("model", maintain_order=True)
+        }
 
     return cache.keep(table, ("issued", origin), load).get(model)
 
 
-def _forecast(frame: pl.DataFrame) -> Forecast:
-    """Return one model's rows of one origin, sorted by horizon."""
+def forecast_of(frame: pl.DataFrame, computed: bool = False) -> Forecast:
+    """Return one model's rows of one origin, sorted by horizon, as a forecast."""
     first = frame.row(0, named=True)
     rows = frame.filter(pl.col("horizon") <= HORIZONS)
     return Forecast(
@@ -174,6 +176,7 @@ def _forecast(frame: pl.DataFrame) -> Forecast:
         quantiles=rows.select(QUANTILES).to_numpy(),
         vintage=first["vintage"],
         issued_at=first["issued_at"],
+        computed=computed,
     )
 
 

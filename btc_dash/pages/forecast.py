@@ -7,7 +7,7 @@ from dash.development.base_component import Component
 
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult
-from btc_dash.pages import chance, forecast_chart, forecast_options
+from btc_dash.pages import chance, forecast_chart, forecast_options, states
 from btc_dash.pages.controls import Table
 from btc_dash.text import forecast_text, record_facts
 from btc_dash.text import formatting as fmt
@@ -51,7 +51,9 @@ def fact_list(context: Context, a: ForecastResult) -> list[Component]:
     known = record_facts.facts(context.cache, a.question.model, a.question.days, context.now())
     search = f"?days={a.question.days}&model={a.question.model}"
     link = dcc.Link("The whole track record", href=f"/track-record{search}", className="more")
-    return [*(_fact(fact) for fact in known), link]
+    filling = states.record_filling(context)
+    note = [html.Div(filling, id="record-filling", className="note")] if filling else []
+    return [*(_fact(fact) for fact in known), *note, link]
 
 
 def _fact(fact: record_facts.Fact) -> Component:

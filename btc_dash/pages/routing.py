@@ -8,11 +8,14 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.development.base_component import Component
 
 from btc_assets.errors import StorageError
+from btc_dash.data import market
 from btc_dash.data.context import Context
+from btc_dash.data.first_forecast import first_forecast as computed_first
 from btc_dash.data.forecasting import NoForecast, forecast_for, read_question
 from btc_dash.data.query import ModelQuestion, RecordQuestion, arguments, parse
 from btc_dash.pages import (
     about,
+    first_forecast,
     forecast,
     forecast_callbacks,
     forecast_options,
@@ -49,7 +52,8 @@ def _forecast(context: Context, search: str) -> Component:
         question = plain
         found = forecast_for(context, question, client())
     if isinstance(found, NoForecast):
-        return states.waiting(context, found)
+        early = computed_first(context, question)
+        return first_forecast.page(context, early) if early else states.waiting(context, found)
     return forecast.page(context, found, complaints, search)
 
 
@@ -101,6 +105,19 @@ def register(app: Dash, context: Context) -> None:
     )
     def refresh(_beats: object, pathname: object, search: object) -> Component:
         return render(context, pathname, search)
+
+    @app.callback(
+        Output("page", "children", allow_duplicate=True),
+        Output("first-progress", "children"),
+        Input("first-waiting", "n_intervals"),
+        State("url", "pathname"),
+        State("url", "search"),
+        prevent_initial_call=True,
+    )
+    def replace_first(_beats: object, pathname: object, search: object) -> tuple[object, object]:
+        if market.newest_origin(context.cache) is None:
+            return no_update, first_forecast.loading(context)
+        return render(context, pathname, search), no_update
 
     @app.callback(
         Output("badge", "children"),

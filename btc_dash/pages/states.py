@@ -16,18 +16,32 @@ WAIT_SECONDS = 2
 
 def waiting(context: Context, why: NoForecast) -> Component:
     """Return an empty page that says what is being done, or what to run, and looks again by itself."""
-    stage = progress.read(context.settings.root)
-    body = _loading(stage) if stage and stage.fraction < 1 else _empty(why)
+    work = progress.read(context.settings.root)
+    body = _loading(work) if work else _empty(why)
     return html.Section([*body, dcc.Interval(id="waiting", interval=WAIT_SECONDS * 1000)], className="state")
 
 
-def _loading(stage: progress.Progress) -> list[Component]:
-    share = min(max(stage.fraction, 0.0), 1.0)
+def _loading(work: progress.Progress) -> list[Component]:
+    return [html.H1("The first forecast is being made"), *bar(work)]
+
+
+def bar(work: progress.Progress) -> list[Component]:
+    """Return one bar for the whole work, with the step that it has come to."""
+    share = min(max(work.share, 0.0), 1.0)
+    said = ", ".join(filter(None, (fmt.percent(share), work.remaining)))
     return [
-        html.H1(f"{stage.stage[:1].upper()}{stage.stage[1:]}: {fmt.percent(share)}"),
-        html.Progress(value=str(share), max="1", **{"aria-label": stage.stage}),
-        html.P(stage.detail or "The forecast appears here as soon as there is one."),
+        html.P(f"{work.title} ({said})"),
+        html.Progress(value=str(share), max="1", **{"aria-label": "How far the loading has come"}),
+        html.P(work.detail or "The forecast appears here as soon as there is one.", className="hint"),
     ]
+
+
+def record_filling(context: Context) -> str:
+    """Say how far the background work that fills the track record has come; nothing where there is none."""
+    work = progress.read(context.settings.root, progress.RECORD)
+    if work is None:
+        return ""
+    return f"{', '.join(filter(None, (work.title, work.remaining)))}."
 
 
 def _empty(why: NoForecast) -> list[Component]:

@@ -14,6 +14,7 @@ from btc_dash.data import calibration, chances, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.ledger import ledger_head
 from btc_dash.data.query import RecordQuestion
+from btc_dash.pages import states
 from btc_dash.pages.controls import Choice, Entry, Table
 from btc_dash.pages.panel import graph, panel
 from btc_dash.text import chance_text
@@ -68,9 +69,12 @@ def _origin(context: Context) -> list[Component | str]:
         return []
     first, last, live = days
     command = f"btc backfill --from {first - 365 * DAY} --to {first - DAY}"
+    filling = states.record_filling(context)
     return [
         f"{fmt.days((last - first).days + 1)} from {fmt.day(first)} to {fmt.day(last)}, {live:,} live. "
-        "To look a year further back, run ",
+        "After a start btc up back-fills older days by itself, the newest first, as far as "
+        f"BTC_RECORD_DAYS says ({context.settings.record_days}). "
+        f"{f'{filling} ' if filling else ''}To look a year further back at once, run ",
         html.Code(command),
         " where this page is served from.",
     ]

@@ -99,6 +99,15 @@ def provenance(a: ForecastResult) -> str:
     return f"Issued on {when_made}, {_delay(a)} after the close, by {made}."
 
 
+def until_issued(a: ForecastResult) -> str:
+    """Say what is shown while the networks have issued nothing."""
+    return (
+        f"For now this is {fmt.the_model(a.forecast.model)}, the strongest forecast that needs no fitting. "
+        "The networks are being fitted; theirs takes its place here as soon as it is issued. "
+        "Not part of the record."
+    )
+
+
 def _delay(a: ForecastResult) -> str:
     """Return how long after the close of its origin the forecast was issued."""
     minutes = int((a.forecast.issued_at - closes_at(a.forecast.origin)).total_seconds()) // 60

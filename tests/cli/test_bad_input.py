@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import time
 from pathlib import Path
 
 import pytest
 from candles import csv_line, write_dump
 from cli_fixture import RunBtc
+
+from btc_assets.cli.up import choose_settings
 
 TOMORROW = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)).isoformat()
 
@@ -27,6 +31,12 @@ TOMORROW = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)).isoformat()
         (["forecast", "--days", "91"], "--days 91"),
         (["forecast", "--model", "lstn"], "did you mean lstm"),
         (["forecast"], "run `btc up`"),
+        (["forecast", "--as-of", "2026-11-01"], "there are no prices yet, either: run `btc up`"),
+        (["forecast", "--days", "x"], "--days x: a whole number is needed"),
+        (["up", "--web-port", "99999"], "--web-port 99999: must be at most 65535"),
+        (["tune", "--trials", "0"], "--trials 0: must be at least 1"),
+        (["export", "raw_klines"], "Missing option '--out'"),
+        (["forcast"], "No such command 'forcast'"),
         (["export", "raw_kline", "--out", "x.csv"], "did you mean raw_klines"),
         (["export", "raw_klines", "--out", "x.json"], "must end in .parquet or .csv"),
         (["up", "--source", "binanse"], "did you mean binance"),
@@ -52,7 +62,47 @@ def test_K3_an_unknown_setting_names_the_nearest(btc: RunBtc) -> None:
 def test_K3_a_bad_value_names_the_variable(btc: RunBtc) -> None:
     result = btc("settings", BTC_WEB_PORT="eighty")
     assert result.returncode == 2
-    assert "BTC_WEB_PORT" in result.stderr
+    assert result.stderr.strip() == "btc: BTC_WEB_PORT = 'eighty': a whole number is needed"
+
+
+def test_the_help_gives_a_flag_no_type(btc: RunBtc) -> None:
+    shown = btc("up", "--help").stdout
+    assert "<int>" in shown
+    assert "<bool>" not in shown
+
+
+def test_a_file_that_exists_is_exported_over_only_when_told(btc: RunBtc, tmp_path: Path) -> None:
+    day = ("--from", "2017-08-17", "--to", "2017-08-17")
+    assert btc("backfill", *day, "--assets", "raw_klines", BTC_SOURCE="simulated").returncode == 0
+    out = tmp_path / "x.csv"
+    out.write_text("mine")
+    export = ("export", "raw_klines", "--out", str(out))
+    refused = btc(*export, BTC_SOURCE="simulated")
+    assert refused.returncode == 2
+    assert "replace it with --overwrite" in refused.stderr
+    assert out.read_text() == "mine"
+    assert btc(*export, "--overwrite", BTC_SOURCE="simulated").returncode == 0
+    assert "2017-08-17" in out.read_text()
+    early = btc("forecast", "--as-of", "2017-08-17", BTC_SOURCE="simulated")
+    assert "days of prices before it" in early.stderr, "backfilling such a day cannot work"
+
+
+def test_an_exchange_out_of_reach_is_one_sentence_in_three_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It took nine lines of connection errors and nine seconds."""
+    for name in [name for name in os.environ if name.startswith("BTC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("BTC_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("BTC_BINANCE_URL", "http://127.0.0.1:9")
+    choose_settings(None)  # imports
+    capsys.readouterr()
+    began = time.monotonic()
+    assert choose_settings(None).simulated
+    assert time.monotonic() - began < 3
+    said = capsys.readouterr()
+    assert len((said.out + said.err).strip().splitlines()) == 1
+    assert "SIMULATED" in said.err
 
 
 def test_K1_K2_a_secret_is_masked_and_never_in_an_error(btc: RunBtc) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+
+import pytest
 
 from btc_assets.io import progress
 
@@ -20,3 +23,30 @@ def test_T9_drafts_of_killed_workers_go_when_the_work_is_done(tmp_path: Path) ->
     assert progress.read(str(tmp_path)) is not None
     progress.done(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_stages_are_one_bar_that_never_falls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It jumped from 15 % to 0 % and back to 17 % when an asset reported its own part."""
+    monkeypatch.setattr(progress, "_plan", progress.Plan({"loading": 10.0, "fitting": 30.0}))
+    seen = []
+    for stage, fraction in [
+        ("loading", 0.5), ("loading candles", 0.0), ("loading", 0.4), ("loading", 1.0), ("fitting", 0.5),
+        ("loading", 0.9),
+    ]:  # fmt: skip
+        progress.report(str(tmp_path), stage, fraction)
+        now = progress.read(str(tmp_path))
+        assert now is not None
+        seen.append((now.step, now.steps, now.share))
+    assert seen == [(1, 2, 0.125), (1, 2, 0.125), (1, 2, 0.125), (1, 2, 0.25), (2, 2, 0.625), (2, 2, 0.625)]
+
+
+def test_what_is_left_is_estimated_from_how_fast_it_went(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of work that goes on where an earlier start had come to, only what was done since counts."""
+    plan = progress.Plan({"fitting": 1.0}, began_at=0.5, share=0.5, since=time.monotonic() - 60)
+    monkeypatch.setattr(progress, "_plan", plan)
+    progress.report(str(tmp_path), "fitting", 0.75)
+    now = progress.read(str(tmp_path))
+    assert now is not None
+    assert now.remaining == "about 60 s left"

@@ -45,9 +45,16 @@ def test_S1_W5_every_state_is_designed(
         assert [c for c in there.complaints if "503" not in c] == []
 
 
-def test_the_page_that_waits_shows_the_forecast_by_itself(windows: BrowserWindows, states: States) -> None:
-    with windows.visit(states.url("loading"), DESKTOP, "light") as there:
+@pytest.mark.parametrize(
+    ("state", "before"),
+    [("loading", "The first forecast is being made"), ("no forecasts", "Bitcoin in 14 days")],
+)
+def test_the_page_that_waits_shows_the_forecast_by_itself(
+    windows: BrowserWindows, states: States, state: str, before: str
+) -> None:
+    with windows.visit(states.url(state), DESKTOP, "light") as there:
         page = there.open("/")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Loading history: 40 %")
-        states.finish_loading()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(before)
+        states.finish_loading(state)
         expect(page.locator("#headline")).to_contain_text("Bitcoin in 14 days", timeout=15_000)
+        assert there.complaints == []

@@ -34,8 +34,8 @@ STATES = {
     "outage": State("This is the last good page", chart=True),
     "down": State("The store does not answer"),
     "empty": State("No prices yet"),
-    "no forecasts": State("No forecasts yet"),
-    "loading": State("Loading history: 40 %"),
+    "no forecasts": State("the strongest forecast that needs no fitting"),
+    "loading": State("Loading history (40 %)"),
     "no scores": State("No scores yet", "/track-record"),
     "no models": State("has not been fitted", "/models"),
     "bad input": State("“9999” is not a whole number", "/?days=9999", chart=True),
@@ -68,9 +68,9 @@ class States:
             self._served[state] = Served(create_app(context=self._context(state)))
         return self._served[state].url
 
-    def finish_loading(self) -> None:
+    def finish_loading(self, state: str = "loading") -> None:
         """What `btc up` does when it is done: the tables are there, the progress is gone."""
-        root = self._scratch / "loading" / "real"
+        root = self._scratch / state.replace(" ", "-") / "real"
         dash_data.fill(root, origins=8)
         progress.done(str(root))
 
@@ -96,8 +96,9 @@ class States:
         if state in ("no forecasts", "no scores", "no models"):
             dash_data.fill(folder / "real", origins=0)
         context = context_at(load({}, data_dir=str(folder)))
-        if state == "loading":
-            progress.report(context.settings.root, "loading history", 0.4, "1,240 of 3,100 days")
+        if state in ("loading", "no forecasts"):
+            if state == "loading":
+                progress.report(context.settings.root, "loading history", 0.4, "1,240 of 3,100 days")
             context = replace(
                 context, cache=TableCache(context.cache._tables, context.cache.symbol, check_every=0.2)
             )

@@ -2,6 +2,8 @@
 
 import base64
 import datetime as dt
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import dagster as dg
@@ -19,7 +21,7 @@ from btc_assets.defs.resources import Platform
 from btc_assets.errors import FitFailed, NotEnoughHistory
 from btc_assets.io.progress import report
 from btc_assets.modeling.features import ENGINEERED_FEATURES
-from btc_assets.modeling.vintages import VintageBook, sound_before
+from btc_assets.modeling.vintages import VintageBook, grid_cutoff, sound_before
 from btc_assets.storage.registry.protocol import ModelRef
 
 DESCRIPTIONS = {
@@ -48,8 +50,8 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
     )
     def network(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
         window = window_of(context)
-        book = open_book(platform, window)
-        days = days_with_vintage(platform, book, kind, window)
+        book = open_book(platform, window, fits_reported(platform, kind, window))
+        days = days_with_vintage(book, kind, window)
         rows = book.rows(kind, days)
         receipt = platform.tables.upsert(VINTAGES_IN_FORCE, rows)
         newest = book.in_force(kind, days[-1])
@@ -72,7 +74,22 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
     return network
 
 
-def open_book(platform: Platform, window: Window) -> VintageBook:
+def fits_reported(platform: Platform, kind: str, window: Window) -> Callable[[dt.date], None]:
+    """Return what reports the progress of the window's fits, called before each of them."""
+    every = platform.settings.refit_every
+    cutoffs = {grid_cutoff(day, every) for day in window.days}
+    expected, fits = len(cutoffs) + 1, count()  # the first is judged against its predecessor
+
+    def on_fit(cutoff: dt.date) -> None:
+        done = min(next(fits) / expected, 1.0)
+        report(platform.settings.root, f"fitting the {kind.upper()}", done, f"vintage of {cutoff}")
+
+    return on_fit
+
+
+def open_book(
+    platform: Platform, window: Window, on_fit: Callable[[dt.date], None] = lambda _: None
+) -> VintageBook:
     """Open the vintages as known at the window's end: every candle and feature up to it, none after."""
     klines = platform.tables.read(RAW_KLINES, end=window.end)
     features = platform.tables.read(ENGINEERED_FEATURES, end=window.end)
@@ -86,20 +103,18 @@ def open_book(platform: Platform, window: Window) -> VintageBook:
         platform.settings.refit_every,
         hyperparameters=tuned_hyperparameters(platform),
         known_sound=sound_before(mine),
+        on_fit=on_fit,
     )
 
 
-def days_with_vintage(platform: Platform, book: VintageBook, kind: str, window: Window) -> list[dt.date]:
+def days_with_vintage(book: VintageBook, kind: str, window: Window) -> list[dt.date]:
     """Return the days of the window that have a vintage, after fitting those that are missing.
 
     Raises:
         dagster.Failure: no day has enough history before it, or a fit failed with none to fall back on.
     """
     found, reason = [], ""
-    for done, day in enumerate(window.days):
-        report(
-            platform.settings.root, f"fitting the {kind.upper()}", done / len(window.days), f"origin {day}"
-        )
+    for day in window.days:
         try:
             book.in_force(kind, day)
             found.append(day)

@@ -50,7 +50,7 @@ def raw_klines_4h(
     start = max(FIRST_DAY, window.start - RECHECKED_DAYS * DAY)
     closed = platform.tables.read(RAW_KLINES, ["symbol", "date"], start=start, end=window.end)
     candles = closed.filter(pl.col("symbol") == platform.settings.symbol)
-    report(platform.settings.root, "loading history", 0.5, f"4-hour candles of {window}")
+    report(platform.settings.root, "loading 4-hour candles", 0.0, f"{window}")
     skipped = {dt.date.fromisoformat(day) for day in config.days_without}
     with source_failures(context):
         klines = fetch_bars(context, platform, window, start, skipped)

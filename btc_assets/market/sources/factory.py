@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from btc_assets.settings import Settings
 
 
-def open_source(settings: Settings) -> KlineSource:
+def open_source(settings: Settings, retry: RetryPolicy | None = None) -> KlineSource:
     """Open the market-data source of ``settings.source``; it makes no call yet.
+
+    ``retry`` takes the place of what the settings say about how long to wait for it.
 
     Raises:
         ConfigurationError: the source needs a setting that is empty or wrong.
@@ -26,7 +28,7 @@ def open_source(settings: Settings) -> KlineSource:
         >>> [kline.date.isoformat() for kline in klines]
         ['2024-02-28', '2024-02-29']
     """
-    retry = RetryPolicy(deadline=settings.source_deadline)
+    retry = retry or RetryPolicy(deadline=settings.source_deadline)
     if settings.source == "binance":
         from btc_assets.market.sources.binance import Binance
 
