@@ -44,7 +44,7 @@ STEPS = {
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordDepth:
     """The days of the record that is wanted: how many, and which of them have no forecast, oldest first."""
 
     wanted: int
@@ -64,7 +64,7 @@ class Record:
         return Window(max(newest.start, newest.end - CHUNK * DAY), newest.end)
 
 
-def record(settings: Settings) -> Record:
+def record_depth(settings: Settings) -> RecordDepth:
     """Read how far the record reaches, of the days that ``BTC_RECORD_DAYS`` asks for and that can be had.
 
     They are counted back from the newest forecast. Before the first of them there must be as many candles as
@@ -81,10 +81,10 @@ def record(settings: Settings) -> Record:
     issued, candles = tables[ISSUING_ASSET], sorted(tables[RAW_KLINES.name].present)
     needed = fewest_candles(MAX_WINDOW) + settings.refit_every
     if issued.newest is None or len(candles) <= needed:
-        return Record(0, [])
+        return RecordDepth(0, [])
     first = max(candles[needed], issued.newest - (settings.record_days - 1) * DAY)
     wanted = [day for day in days(first, issued.newest + DAY) if day not in issued.excused]
-    return Record(len(wanted), [day for day in wanted if day not in issued.present])
+    return RecordDepth(len(wanted), [day for day in wanted if day not in issued.present])
 
 
 def fill(settings: Settings, instance: DagsterInstance) -> None:
@@ -93,7 +93,7 @@ def fill(settings: Settings, instance: DagsterInstance) -> None:
     Raises:
         BtcError: a run failed, or issued nothing.
     """
-    found, began = record(settings), time.monotonic()
+    found, began = record_depth(settings), time.monotonic()
     start, last = found.done, None
     while found.missing and not asked_to_end():
         window = found.next_window()
@@ -103,10 +103,10 @@ def fill(settings: Settings, instance: DagsterInstance) -> None:
         if _other_run(settings, instance):
             continue
         last = window if _ran(instance, window) else None
-        found = record(settings)
+        found = record_depth(settings)
 
 
-def _follow(found: Record, window: Window, start: int, began: float) -> None:
+def _follow(found: RecordDepth, window: Window, start: int, began: float) -> None:
     """Report what the run over ``window`` does as its part of the whole."""
     done, wanted = found.done, found.wanted
     progress.follow(

@@ -13,7 +13,7 @@ from graph_environment import LAST, GraphEnvironment
 
 from btc_assets.cli import record_backfill
 from btc_assets.cli.give_way import giving_way, unfinished_runs
-from btc_assets.cli.record_backfill import fill, record
+from btc_assets.cli.record_backfill import fill, record_depth
 from btc_assets.contracts import FORECAST_SCORES, FORECASTS
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import run_tags, window_of_run
@@ -48,13 +48,13 @@ def test_it_is_filled_newest_first_and_goes_on_where_it_was(
     graph: GraphEnvironment, settings: Settings
 ) -> None:
     """All of it is back-filled, and scored for every day that has closed."""
-    assert record(settings).done == 1
+    assert record_depth(settings).done == 1
     fill(settings.model_copy(update={"record_days": 3}), graph.instance)
     fill(settings, graph.instance)
     assert set(graph.table(FORECASTS)["origin_date"]) == set(days(FIRST, LAST + DAY))
     windows = [window_of_run(run) for run in backfills(graph)]
     assert windows == [Window(LAST - 2 * DAY, LAST), Window(FIRST, LAST - 2 * DAY)]
-    assert record(settings).missing == []
+    assert record_depth(settings).missing == []
     scores = graph.table(FORECAST_SCORES)
     oldest = scores.filter((scores["origin_date"] == FIRST) & (scores["model"] == "ensemble"))
     assert oldest["horizon"].to_list() == list(range(1, DEPTH))
@@ -64,9 +64,9 @@ def test_it_is_filled_newest_first_and_goes_on_where_it_was(
 def test_no_days_and_too_little_history_ask_for_nothing(
     graph: GraphEnvironment, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert record(settings.model_copy(update={"record_days": 0})).missing == []
+    assert record_depth(settings.model_copy(update={"record_days": 0})).missing == []
     monkeypatch.setattr(samples, "fewest_candles", lambda _: 10_000)
-    assert record(settings).missing == []
+    assert record_depth(settings).missing == []
 
 
 def test_none_begins_while_another_run_is_under_way(
