@@ -25,7 +25,7 @@ def run() -> list[Row]:
     klines = klines_frame(Simulated().klines("BTCUSDT", FIRST_DAY, day + DAY), now)
     h = history(klines)
     close = float(h.close[h.index(day)])
-    quantiles = close * np.exp(mixture_walk(h, day))
+    quantiles = close * np.exp(mixture_walk(h, [h.index(day)])[0])
     made = forecast_paths(klines, day, quantiles)
     megabytes = 5 * made.close.nbytes / 1e6
     paths = timed(f"{COUNT:,} paths of 90 days", lambda: forecast_paths(klines, day, quantiles))

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from btc_assets.contracts import LEVELS
 from btc_assets.modeling.history import Floats
 
+Booleans = NDArray[np.bool_]
+
 
 def sorted_closes(quantiles: Floats, count: int) -> Floats:
     """Compute ``count`` closes of each horizon in increasing order, USDT [horizons, count].
@@ -27,6 +29,30 @@ def sorted_closes(quantiles: Floats, count: int) -> Floats:
     below, share = _places(count)
     low, high = quantiles[:, below], quantiles[:, below + 1]
     return np.maximum.accumulate(low * (high / low) ** share, axis=1)
+
+
+def share_beyond(quantiles: Floats, price: Floats, above: Booleans, count: int) -> Floats:
+    """Compute which share of ``sorted_closes`` lies above, or else below, a price [forecasts].
+
+    The closes are in order, so that a bisection finds the share: a dozen of them are computed, not all.
+
+    Args:
+        quantiles: issued quantiles of the close, USDT [forecasts, 21].
+        price: USDT [forecasts].
+        above: whether closes above it count, or else those below [forecasts].
+        count: how many closes there are.
+    """
+    below, share = _places(count)
+    rows = np.arange(len(quantiles))
+    first, last = np.zeros(len(rows), np.int64), np.full(len(rows), count)
+    while (open_ := first < last).any():
+        middle = np.minimum((first + last) // 2, count - 1)
+        low, high = quantiles[rows, below[middle]], quantiles[rows, below[middle] + 1]
+        close = low * (high / low) ** share[middle]
+        short = open_ & np.where(above, close <= price, close < price)
+        first = np.where(short, middle + 1, first)
+        last = np.where(open_ & ~short, middle, last)
+    return np.where(above, count - first, first) / count
 
 
 @lru_cache(maxsize=8)

@@ -41,16 +41,26 @@ def outcomes(h: History) -> Floats:
     return found
 
 
-def past_frequency(found: Floats, at: int) -> Floats:
-    """Count how often each question came true after the ``YEAR`` of days matured by position ``at``.
+def past_frequencies(found: Floats) -> Floats:
+    """Count for each day how often each question came true after the ``YEAR`` of days matured by then.
 
-    Shares [KINDS, AHEAD, MOVES]; NaN where nothing has matured.
+    Args:
+        found: what became of the questions (``outcomes``).
+
+    Returns:
+        Shares [KINDS, AHEAD, MOVES, days]; NaN where nothing has matured.
     """
-    shares = np.full(found.shape[:3], np.nan)
+    shares = np.full(found.shape, np.nan)
+    known = np.isfinite(found)
+    begin = ((0, 0), (0, 0), (1, 0))
     for place, days in enumerate(AHEAD):
-        known = found[:, place, :, max(0, at - days + 1 - YEAR) : max(0, at - days + 1)]
-        count = np.isfinite(known).sum(axis=-1)
-        shares[:, place] = np.where(count > 0, np.nansum(known, axis=-1) / np.maximum(count, 1), np.nan)
+        until = np.maximum(np.arange(found.shape[-1]) - days + 1, 0)
+        since = np.maximum(until - YEAR, 0)
+        counts = np.cumsum(np.pad(known[:, place], begin), axis=-1)
+        events = np.cumsum(np.pad(np.where(known[:, place], found[:, place], 0.0), begin), axis=-1)
+        count = counts[..., until] - counts[..., since]
+        true = events[..., until] - events[..., since]
+        shares[:, place] = np.where(count > 0, true / np.maximum(count, 1), np.nan)
     return shares
 
 

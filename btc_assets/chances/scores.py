@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from btc_assets.chances.answers import answer_question
-from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, outcomes, past_frequency
+from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, outcomes, past_frequencies
 from btc_assets.chances.paths import COUNT, Paths, shuffled
 from btc_assets.chances.questions import Close, Touch
 from btc_assets.chances.templates import templates
@@ -46,11 +46,13 @@ def score_chances(
     for (symbol,), issued in forecasts.group_by("symbol", maintain_order=True):
         h = history(klines.filter(pl.col("symbol") == symbol))
         found = outcomes(h)
+        frequencies = past_frequencies(found)
         for (origin,), rows in issued.group_by("origin_date", maintain_order=True):
             assert isinstance(origin, dt.date)
             days = [d for d in AHEAD if first <= origin + d * DAY <= last and origin + d * DAY <= h.last]
             if days:
-                parts += _of_origin(h, found, h.index(origin), days, rows)
+                at = h.index(origin)
+                parts += _of_origin(h, found[..., at], frequencies[..., at], at, days, rows)
     scored = pl.concat(parts) if parts else CHANCE_SCORES.empty()
     return scored.filter(pl.col("happened").is_not_null()).select(CHANCE_SCORES.schema.names())
 
@@ -66,11 +68,11 @@ def standard_chances(paths: Paths, days: list[int]) -> Floats:
 
 
 def _of_origin(
-    h: History, found: Floats, at: int, days: list[int], issued: pl.DataFrame
+    h: History, found: Floats, frequency: Floats, at: int, days: list[int], issued: pl.DataFrame
 ) -> list[pl.DataFrame]:
     """Score the forecasts ``issued`` from position ``at``, model by model."""
     places = [AHEAD.index(d) for d in days]
-    happened, frequency = found[..., at][:, places], past_frequency(found, at)[:, places]
+    happened, frequency = found[:, places], frequency[:, places]
     shapes = templates(h, at, COUNT, max(days))
     parts = []
     for _, rows in issued.group_by("model", maintain_order=True):

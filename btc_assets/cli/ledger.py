@@ -22,8 +22,8 @@ To = Annotated[str | None, typer.Option("--to", help="Last origin (UTC, included
 def verify(start: From = None, end: To = None) -> None:
     """Check that every forecast is what was issued, when and from what: exit code 1 if one is not.
 
-    Follows the chain of issue records, hashes forecasts, candles, features and models again, and compares
-    the heads that were published. Reads only.
+    Follows the chain of issue records, hashes forecasts, candles, features and models again, computes
+    baselines and scores again, and compares the heads that were published. Reads only.
     """
     from btc_assets.factory import open_pair, open_registry
     from btc_assets.ledger.publishing.sinks import open_sink
@@ -41,6 +41,7 @@ def verify(start: From = None, end: To = None) -> None:
         sink=open_sink(settings, tables),
         start=first,
         end=last,
+        scores=True,
     )
     typer.echo(report.line())
     for fault in report.faults[1:]:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import polars as pl
 
-from btc_assets.contracts import FORECASTS, QUANTILES
+from btc_assets.contracts import FORECASTS
 from btc_assets.errors import LedgerError, TableMissing, WriteConflict
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.continuity import check_continuity
 from btc_assets.ledger.digest import FORECAST_COLUMNS
 from btc_assets.ledger.inputs import Inputs, check_inputs
 from btc_assets.ledger.plan import Outcome, Plan, Proposal, plan_issue
+from btc_assets.ledger.possible import impossible
 from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.records import ISSUE_RECORDS, Chain, Head, read_chain, records_frame
 from btc_assets.market.calendar import DAY
@@ -151,16 +151,7 @@ def _check_rows(rows: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
     rows = conform(FORECASTS, rows.with_columns(issued_at=stamp)).select(FORECAST_COLUMNS)
     if rows["symbol"].n_unique() != 1:
         raise LedgerError(f"forecasts of several symbols in one call: {sorted(set(rows['symbol']))}")
-    quantiles = [pl.col(q) for q in QUANTILES]
-    ordered = pl.all_horizontal(a <= b for a, b in pairwise(quantiles))
-    target = pl.col("origin_date") + pl.duration(days=pl.col("horizon"))
-    fine = (
-        ordered
-        & pl.all_horizontal(q.is_finite() & (q > 0) for q in quantiles)
-        & (target == pl.col("target_date"))
-        & (pl.col("horizon") >= 1)
-    )
-    bad = rows.filter(~fine.fill_null(value=False))
+    bad = impossible(rows)
     if not bad.is_empty():
         row = {k: str(v) for k, v in bad.row(0, named=True).items()}
         raise LedgerError(

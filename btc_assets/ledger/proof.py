@@ -121,8 +121,9 @@ def _write_tables(draft: Path, tables: TableReader, symbol: str, start: dt.date,
 def _write_csv(path: Path, frame: pl.DataFrame) -> None:
     """Write floats in the shortest form that reads back as the same double; the file bears no time."""
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file:
-        for number, rows in enumerate(frame.iter_slices(_ROWS_AT_ONCE)):
-            text = rows.write_csv(datetime_format=_INSTANT, include_header=number == 0)
+        file.write(frame.clear().write_csv().encode())
+        for rows in frame.iter_slices(_ROWS_AT_ONCE):
+            text = rows.write_csv(datetime_format=_INSTANT, include_header=False)
             file.write(text.encode())
 
 

@@ -32,10 +32,10 @@ from btc_assets.modeling.baselines import (
     MIXTURE,
     checked,
     past_returns,
-    quantiles_of,
     weekday_factors,
     weekday_spans,
 )
+from btc_assets.modeling.empirical_quantiles import quantiles_of
 from btc_assets.modeling.history import Floats, History, window_mean
 
 CASCADE = (1, 3, 7, 30, 365)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from btc_assets.contracts import BASELINE_FORECASTS, BASELINES, HORIZONS, LEVELS, MEDIAN, QUANTILES
 from btc_assets.errors import NotEnoughHistory
 from btc_assets.market.calendar import DAY
+from btc_assets.modeling.empirical_quantiles import rolling_quantiles
 from btc_assets.modeling.history import EPOCH, Floats, History, history, window_mean
 
 YEAR = 365
@@ -28,35 +30,59 @@ MIN_HISTORY = 500
 """Candles before an origin without which no baseline is issued."""
 
 ALL_HORIZONS = np.arange(1, HORIZONS + 1)
-_LEVELS = np.array(LEVELS)
 
 
-def last_close(_h: History, _origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
-    """Return log returns of a price that stays where it is: zeros [horizons, 21]."""
-    return np.zeros((len(_wanted(horizons)), len(LEVELS)))
+def last_close(_h: History, positions: Sequence[int]) -> Floats:
+    """Return log returns of a price that stays where it is: zeros [positions, HORIZONS, 21]."""
+    return np.zeros((len(positions), HORIZONS, len(LEVELS)))
 
 
-def random_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
-    """Compute quantiles [horizons, 21] of the h-day log returns of the last 365 days, with drift."""
-    t = checked(h, origin)
-    return quantiles_of(past_returns(h, t, _wanted(horizons), YEAR))
+def random_walk(h: History, positions: Sequence[int]) -> Floats:
+    """Compute quantiles [positions, HORIZONS, 21] of the log returns of the last 365 days, with drift.
+
+    Args:
+        h: candles.
+        positions: of the origins in ``h``, in order; of one month, so that a step stays small.
+    """
+    first, last = positions[0], positions[-1]
+    past = past_returns(h, last, ALL_HORIZONS, YEAR + last - first)
+    return _chosen(rolling_quantiles(past, YEAR), positions)
 
 
-def mixture_walk(h: History, origin: dt.date, horizons: Sequence[int] | None = None) -> Floats:
-    """Compute quantiles [horizons, 21] of past h-day log returns over 1, 2 and 3 years, averaged.
+def mixture_walk(h: History, positions: Sequence[int]) -> Floats:
+    """Compute quantiles [positions, HORIZONS, 21] of past log returns over 1, 2 and 3 years, averaged.
 
     Returns are divided by the weekday factor of the days they span and multiplied by that of the days
     ahead; each window's quantiles are centred on their median, so that the forecast has no drift.
+
+    Args:
+        h: candles.
+        positions: of the origins in ``h``, in order; of one month, whose weekday factors they share.
     """
-    t = checked(h, origin)
-    wanted = _wanted(horizons)
-    spans = weekday_spans(weekday_factors(h, h.month_start(t)))[wanted - 1]
-    past = past_returns(h, t, wanted, max(MIXTURE), spans)
-    total = np.zeros((len(wanted), len(LEVELS)))
+    first, last = positions[0], positions[-1]
+    spans = weekday_spans(weekday_factors(h, h.month_start(last)))
+    past = past_returns(h, last, ALL_HORIZONS, max(MIXTURE) + last - first, spans)
+    total = np.zeros((HORIZONS, last - first + 1, len(LEVELS)))
     for days in MIXTURE:
-        quantiles = quantiles_of(past[:, -days:])
-        total += (quantiles - quantiles[:, [MEDIAN]]) / len(MIXTURE)
-    return np.asarray(total * spans[:, [h.weekday[t]]])
+        quantiles = rolling_quantiles(past[:, first - last - days :], days)
+        total += (quantiles - quantiles[..., [MEDIAN]]) / len(MIXTURE)
+    return _chosen(total * spans[:, h.weekday[first : last + 1], None], positions)
+
+
+def _chosen(quantiles: Floats, positions: Sequence[int]) -> Floats:
+    """Return [positions, horizons, levels] of ``quantiles`` [horizons, days from the first to the last]."""
+    return np.asarray(quantiles[:, np.array(positions) - positions[0]].swapaxes(0, 1))
+
+
+def months(h: History, origins: Sequence[dt.date]) -> Iterator[list[int]]:
+    """Find the positions of ``origins``, month by month.
+
+    Raises:
+        NotEnoughHistory: no candle of an origin, or fewer than ``MIN_HISTORY`` before it.
+    """
+    positions = sorted(checked(h, origin) for origin in origins)
+    for _, month in groupby(positions, h.month_start):
+        yield list(month)
 
 
 def weekday_factors(h: History, end: int) -> Floats:
@@ -85,45 +111,61 @@ def weekday_spans(factors: Floats) -> Floats:
 def baseline_forecasts(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.DataFrame:
     """Forecast with all baselines from ``origins``: the contract BASELINE_FORECASTS without ``issued_at``.
 
-    ``vintage`` is the origin: these models learn afresh each day. Only candles up to an origin are read.
+    By origin, then baseline, then horizon. ``vintage`` is the origin: these models learn afresh each day.
+    Only candles up to an origin are read.
 
     Raises:
         NotEnoughHistory: fewer than ``MIN_HISTORY`` candles before an origin, or none of that day.
     """
+    names = [c for c in BASELINE_FORECASTS.schema if c != "issued_at"]
+    if not origins:
+        return BASELINE_FORECASTS.empty().select(names)
+    h = history(klines, start=min(origins) - REACH * DAY, end=max(origins) + DAY)
     makers = dict(zip(BASELINES, (last_close, random_walk, mixture_walk), strict=True))
     parts = []
-    for origin in origins:
-        h = history(klines, start=origin - REACH * DAY, end=origin + DAY)
-        close = h.close[h.index(origin)]
-        prices = {name: close * np.exp(make(h, origin)) for name, make in makers.items()}
-        parts.append(forecast_rows(h.symbol, origin, prices, dict.fromkeys(prices, origin)))
-    names = [c for c in BASELINE_FORECASTS.schema if c != "issued_at"]
-    return pl.concat(parts) if parts else BASELINE_FORECASTS.empty().select(names)
+    for positions in months(h, origins):
+        close = h.close[positions][:, None, None]
+        prices = {name: close * np.exp(make(h, positions)) for name, make in makers.items()}
+        days = [h.first + t * DAY for t in positions]
+        parts.append(forecast_rows(h.symbol, days, prices, dict.fromkeys(prices, days)))
+    return pl.concat(parts)
 
 
 def forecast_rows(
-    symbol: str, origin: dt.date, prices: Mapping[str, Floats], vintages: Mapping[str, dt.date]
+    symbol: str,
+    origins: Sequence[dt.date],
+    prices: Mapping[str, Floats],
+    vintages: Mapping[str, Sequence[dt.date]],
 ) -> pl.DataFrame:
-    """Build rows of the contract FORECASTS without ``issued_at``, model by model in the order of ``prices``.
+    """Build rows of the contract FORECASTS without ``issued_at``: by origin, model by model as in ``prices``.
 
     Args:
         symbol: trading pair.
-        origin: the last day whose candle was known.
-        prices: by model, quantiles of the close [HORIZONS, 21].
-        vintages: by model, the cutoff of what made them.
+        origins: the last days whose candles were known.
+        prices: by model, quantiles of the close [origins, HORIZONS, 21].
+        vintages: by model, the cutoff of what made them, of each origin.
     """
-    count = len(prices) * HORIZONS
-    targets = np.tile((origin - EPOCH).days + ALL_HORIZONS, len(prices))
-    table = np.concatenate(list(prices.values()))
+    shape = (len(origins), len(prices), HORIZONS)
+    starts = np.array([(origin - EPOCH).days for origin in origins])
+    cutoffs = np.array([[(v - EPOCH).days for v in vintages[model]] for model in prices]).T
+
+    def spread(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(np.broadcast_to(values, shape).ravel())
+
+    def dates(values: NDArray[np.int64]) -> NDArray[np.datetime64]:
+        return np.asarray(spread(values).astype("datetime64[D]"))
+
+    table = np.stack(list(prices.values()), axis=1).reshape(-1, len(QUANTILES))
+    origin = starts[:, None, None]
     return pl.DataFrame(
         [
-            pl.Series("symbol", [symbol] * count, dtype=pl.String),
-            pl.Series("model", [model for model in prices for _ in ALL_HORIZONS], dtype=pl.String),
-            pl.Series("origin_date", [origin] * count, dtype=pl.Date),
-            pl.Series("horizon", np.tile(ALL_HORIZONS.astype(np.int16), len(prices))),
-            pl.Series("target_date", targets.astype("datetime64[D]")),
+            pl.Series("symbol", [symbol], dtype=pl.String).new_from_index(0, len(table)),
+            pl.Series("model", list(prices))[spread(np.arange(len(prices))[None, :, None])],
+            pl.Series("origin_date", dates(origin)),
+            pl.Series("horizon", spread(ALL_HORIZONS).astype(np.int16)),
+            pl.Series("target_date", dates(origin + ALL_HORIZONS)),
             *(pl.Series(name, table[:, i]) for i, name in enumerate(QUANTILES)),
-            pl.Series("vintage", [vintages[model] for model in prices for _ in ALL_HORIZONS], dtype=pl.Date),
+            pl.Series("vintage", dates(cutoffs[:, :, None])),
         ]
     )
 
@@ -148,24 +190,6 @@ def past_returns(
     return np.asarray(past)
 
 
-def quantiles_of(samples: Floats, levels: Floats = _LEVELS) -> Floats:
-    """Compute empirical quantiles [rows, levels] of each row of ``samples``, NaN left out.
-
-    Linear between order statistics (Hyndman and Fan 1996, type 7), as ``numpy.quantile``, by one sort a row.
-    """
-    ordered = np.sort(samples, axis=1)
-    count = np.count_nonzero(~np.isnan(ordered), axis=1)
-    place = levels[None, :] * (count[:, None] - 1)
-    below = np.floor(place).astype(np.int64)
-    low = np.take_along_axis(ordered, below, axis=1)
-    high = np.take_along_axis(ordered, np.minimum(below + 1, count[:, None] - 1), axis=1)
-    return np.asarray(low + (high - low) * (place - below))
-
-
-def _wanted(horizons: Sequence[int] | None) -> NDArray[np.int64]:
-    return ALL_HORIZONS if horizons is None else np.asarray(horizons, dtype=np.int64)
-
-
 def checked(h: History, origin: dt.date) -> int:
     """Find the position of ``origin``.
 
@@ -173,7 +197,7 @@ def checked(h: History, origin: dt.date) -> int:
         NotEnoughHistory: no candle of the day, or fewer than ``MIN_HISTORY`` before it.
     """
     t = h.index(origin)
-    have = int(np.count_nonzero(~np.isnan(h.close[: t + 1]))) - 1
+    have = int(np.count_nonzero(~np.isnan(h.close[max(0, t - REACH) : t + 1]))) - 1
     if have < MIN_HISTORY:
         raise NotEnoughHistory(
             f"{h.symbol}: a forecast from {origin} needs {MIN_HISTORY} candles before it, there are {have}"

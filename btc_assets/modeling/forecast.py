@@ -42,9 +42,10 @@ def forecasts(
 
 def forecast_origin(state: Origin, predictors: Mapping[str, Predictor]) -> pl.DataFrame:
     """Forecast from one origin with given vintages; ``predictors`` by kind: rows as of ``forecasts``."""
-    vintages = {kind: predictors[kind].cutoff for kind in NETWORKS}
+    vintages = {kind: [predictors[kind].cutoff] for kind in NETWORKS}
     vintages["ensemble"] = min(vintages.values())
-    return forecast_rows(state.history.symbol, state.day, quantiles(state, predictors), vintages)
+    prices = {model: one[None] for model, one in quantiles(state, predictors).items()}
+    return forecast_rows(state.history.symbol, [state.day], prices, vintages)
 
 
 def quantiles(state: Origin, predictors: Mapping[str, Predictor]) -> dict[str, Floats]:

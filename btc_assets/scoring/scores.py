@@ -11,7 +11,7 @@ import polars as pl
 from btc_assets.contracts import FORECAST_SCORES, QUANTILES
 from btc_assets.market.calendar import DAY
 from btc_assets.market.issuance import LIVE_HOURS, live_column
-from btc_assets.modeling.baselines import REACH, random_walk
+from btc_assets.modeling.baselines import REACH, months, random_walk
 from btc_assets.modeling.history import history
 from btc_assets.statistics.metrics import inside, median, pinball, pit
 
@@ -69,16 +69,12 @@ def with_live_hours(rows: pl.DataFrame, live_hours: Mapping[dt.date, int]) -> pl
 
 def _random_walk_losses(rows: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
     """Compute the loss of the random walk at each (origin, horizon) that is scored, on log price."""
-    parts = []
-    for (origin,), group in (
-        rows.select("origin_date", "horizon", "close", "close_before")
-        .unique()
-        .group_by("origin_date", maintain_order=True)
-    ):
-        assert isinstance(origin, dt.date)
-        h = history(klines, start=origin - REACH * DAY, end=origin + DAY)
-        horizons = group["horizon"].cast(pl.Int64).to_list()
-        realised = np.log(group["close"].to_numpy()) - np.log(group["close_before"].to_numpy())
-        loss = pinball(random_walk(h, origin, horizons), realised)
-        parts.append(group.select("origin_date", "horizon", pl.Series("pinball_random_walk", loss)))
-    return pl.concat(parts)
+    pairs = rows.select("origin_date", "horizon", "close", "close_before").unique()
+    origins = pairs["origin_date"].unique().sort().to_list()
+    h = history(klines, start=origins[0] - REACH * DAY, end=origins[-1] + DAY)
+    walks = np.concatenate([random_walk(h, month) for month in months(h, origins)])
+    place = np.searchsorted(np.array(origins, "datetime64[D]"), pairs["origin_date"].to_numpy())
+    quantiles = walks[place, pairs["horizon"].to_numpy() - 1]
+    realised = np.log(pairs["close"].to_numpy()) - np.log(pairs["close_before"].to_numpy())
+    loss = pl.Series("pinball_random_walk", pinball(quantiles, realised))
+    return pairs.select("origin_date", "horizon", loss)

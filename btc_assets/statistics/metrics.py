@@ -28,7 +28,9 @@ def pinball(quantiles: Floats, observed: Floats) -> Floats:
         (array([0.]), array([5.]))
     """
     error = observed[..., None] - quantiles
-    return np.asarray(np.maximum(_LEVELS * error, (_LEVELS - 1.0) * error).mean(axis=-1))
+    below = _LEVELS * error
+    error *= _LEVELS - 1.0  # in place: there may be millions
+    return np.asarray(np.maximum(below, error, out=below).mean(axis=-1))
 
 
 def bounds(nominal: float) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from btc_assets.modeling.history import history
 H = history(candles(1200))
 ORIGIN = FIRST + dt.timedelta(days=1100)
 AT = H.index(ORIGIN)
-QUANTILES = H.close[AT] * np.exp(mixture_walk(H, ORIGIN))
+QUANTILES = H.close[AT] * np.exp(mixture_walk(H, [AT])[0])
 MADE = paths(H, AT, QUANTILES)
 START = MADE.start
 

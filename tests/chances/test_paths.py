@@ -21,7 +21,7 @@ KLINES = candles(1200)
 H = history(KLINES)
 ORIGIN = FIRST + dt.timedelta(days=1100)
 AT = H.index(ORIGIN)
-QUANTILES = H.close[AT] * np.exp(mixture_walk(H, ORIGIN))
+QUANTILES = H.close[AT] * np.exp(mixture_walk(H, [AT])[0])
 SHAPES = templates(H, AT, COUNT)
 
 steps = arrays(np.float64, (HORIZONS, len(LEVELS)), elements=st.floats(0.0, 0.3), fill=st.floats(0.0, 0.3))

@@ -8,7 +8,7 @@ import pytest
 from synthetic_candles import FIRST, altered_after, candles
 
 from btc_assets.chances.answers import answer_question
-from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, YEAR, outcomes, past_frequency
+from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, YEAR, outcomes, past_frequencies
 from btc_assets.chances.paths import Paths, paths
 from btc_assets.chances.questions import Close, Touch
 from btc_assets.chances.scores import score_chances
@@ -74,7 +74,7 @@ def test_a_past_frequency_counts_a_year_of_starts_that_had_matured() -> None:
     at, place, move = H.index(ORIGIN), AHEAD.index(7), MOVES.index(0.05)
     starts = range(at - 7 - YEAR + 1, at - 7 + 1)
     touched = [H.high[i + 1 : i + 8].max() >= H.close[i] * 1.05 for i in starts]
-    assert past_frequency(found, at)[1, place, move] == pytest.approx(np.mean(touched))
+    assert past_frequencies(found)[1, place, move, at] == pytest.approx(np.mean(touched))
 
 
 def test_a_missing_candle_leaves_the_answer_unscored() -> None:

@@ -55,8 +55,10 @@ def test_checks_pass_on_what_the_graph_made_and_find_what_it_did_not(forecast: G
     assert incoherent(scores) == []
     assert dishonest(scores) == []
     assert unlike_the_record(Platform(), scores) == []
-    bent = scores.with_columns(chance=pl.col("chance") * 0.999)
     newest = scores.filter(pl.col("target_date") == pl.col("target_date").max())
-    assert len(unlike_the_record(Platform(), bent)) == newest.filter(pl.col("chance") > 0).height
+    bent = newest.with_columns(chance=pl.col("chance") * 0.5 + 0.25)
+    Platform().tables.upsert(CHANCE_SCORES, bent)
+    assert f"{bent.height} rows of chance_scores do not follow" in unlike_the_record(Platform(), scores)[0]
+    Platform().tables.upsert(CHANCE_SCORES, newest)
     swapped = scores.with_columns(chance=pl.when(pl.col("kind") == "touch").then(0.0).otherwise(0.5))
     assert len(incoherent(swapped)) == swapped.filter(kind="touch").height

@@ -60,7 +60,7 @@ def test_it_is_wider_than_the_mixture_walk_after_a_rough_week_and_narrower_after
             row["high"], row["low"] = middle * factor, middle / factor
         rough = KLINES.clear().vstack(type(KLINES)(rows, schema=KLINES.schema))
         h = history(rough, features=features_of(rough))
-        return float(anchor(h, ORIGIN)[0, 20] / mixture_walk(h, ORIGIN, [1])[0, 20])
+        return float(anchor(h, ORIGIN)[0, 20] / mixture_walk(h, [h.index(ORIGIN)])[0, 0, 20])
 
     assert widened(1.25) > 1.2
     assert widened(1.002) < 0.8

@@ -5,6 +5,8 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from synthetic_candles import FIRST, altered_after, candles
 
 from btc_assets.contracts import BASELINE_FORECASTS, HORIZONS, LEVELS, MEDIAN, QUANTILES
@@ -13,10 +15,10 @@ from btc_assets.modeling.baselines import (
     baseline_forecasts,
     last_close,
     mixture_walk,
-    quantiles_of,
     random_walk,
     weekday_factors,
 )
+from btc_assets.modeling.empirical_quantiles import quantiles_of, rolling_quantiles
 from btc_assets.modeling.history import history
 
 DAY = dt.timedelta(days=1)
@@ -27,7 +29,7 @@ LOG_CLOSE = np.log(KLINES["close"].to_numpy())
 
 @pytest.mark.parametrize("t", [520, 1300])
 def test_random_walk_is_the_empirical_quantiles_of_last_years_returns(t: int) -> None:
-    quantiles = random_walk(H, FIRST + t * DAY)
+    quantiles = random_walk(H, [t])[0]
     for h in (1, 7, 90):
         ends = range(max(h, t - 364), t + 1)
         expected = np.quantile([LOG_CLOSE[e] - LOG_CLOSE[e - h] for e in ends], LEVELS)
@@ -38,7 +40,7 @@ def test_random_walk_is_the_empirical_quantiles_of_last_years_returns(t: int) ->
 def test_mixture_walk_is_the_mean_of_weekday_free_centred_quantiles(t: int) -> None:
     day = FIRST + t * DAY
     factors = weekday_factors(H, H.index(day.replace(day=1)))
-    quantiles = mixture_walk(H, day, [1, 10])
+    quantiles = mixture_walk(H, [t])[0, [0, 9]]
 
     def span(s: int, h: int) -> float:
         return float(np.sqrt(np.mean([factors[(FIRST + (s + j) * DAY).weekday()] for j in range(1, h + 1)])))
@@ -73,12 +75,24 @@ def test_weekday_factors_find_a_quiet_day() -> None:
 
 
 def test_last_close_stays_where_it_is() -> None:
-    assert not last_close(H, FIRST + 600 * DAY).any()
+    assert not last_close(H, [600]).any()
 
 
 def test_quantiles_of_leaves_missing_values_out() -> None:
     sample = np.array([[3.0, np.nan, 1.0, 2.0, np.nan, 10.0]])
     assert quantiles_of(sample)[0] == pytest.approx(np.quantile([3.0, 1.0, 2.0, 10.0], LEVELS))
+
+
+@given(st.data())
+def test_rolling_quantiles_are_those_of_each_window_to_the_bit(data: st.DataObject) -> None:
+    days, width = data.draw(st.integers(8, 40)), data.draw(st.integers(1, 40))
+    cells = st.one_of(st.floats(-1, 1).map(lambda x: x + 0.0), st.sampled_from([0.0, 0.5, np.nan]))
+    width = min(width, days)
+    samples = np.array([data.draw(st.lists(cells, min_size=days, max_size=days)) for _ in range(2)])
+    samples[:, ::width] = 0.25  # each window has a value
+    found = rolling_quantiles(samples, width)
+    for start in range(days - width + 1):
+        assert found[:, start].tobytes() == quantiles_of(samples[:, start : start + width]).tobytes()
 
 
 def test_rows_follow_the_contract_and_their_vintage_is_the_origin() -> None:
@@ -121,4 +135,4 @@ def test_D6_a_missing_day_drops_out_of_the_quantiles() -> None:
     gapped = history(KLINES.filter(pl.col("date") != FIRST + gap * DAY))
     ends = [e for e in range(t - 364, t + 1) if gap not in (e, e - 1)]
     expected = np.quantile([LOG_CLOSE[e] - LOG_CLOSE[e - 1] for e in ends], LEVELS)
-    assert random_walk(gapped, FIRST + t * DAY, [1])[0] == pytest.approx(expected, abs=1e-12)
+    assert random_walk(gapped, [t])[0, 0] == pytest.approx(expected, abs=1e-12)

@@ -1,11 +1,12 @@
 """Checks of the answers to the standard questions."""
 
+import datetime as dt
+
 import polars as pl
 
-from btc_assets.contracts import CHANCE_SCORES, FORECASTS, HORIZONS, MODELS, RAW_KLINES
+from btc_assets.contracts import CHANCE_SCORES, MODELS
 from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
 from btc_assets.defs.resources import Platform
-from btc_assets.market.calendar import DAY
 
 NAME = CHANCE_SCORES.name
 LEAST_INDEPENDENT = 20
@@ -40,24 +41,14 @@ def incoherent(scores: pl.DataFrame) -> list[str]:
 
 
 def unlike_the_record(platform: Platform, scores: pl.DataFrame) -> list[str]:
-    """List answers about the newest day that are not what stored forecasts and candles give.
+    """List why answers about the newest day do not follow from stored forecasts and candles."""
+    from btc_assets.ledger.verification.score_checks import target_faults
 
-    They also differ where a candle was restated since; run the day again then.
-    """
-    from btc_assets.chances.scores import score_chances
-    from btc_assets.chances.templates import REACH
-
-    if scores.is_empty():
+    newest = scores["target_date"].max()
+    if not isinstance(newest, dt.date):
         return []
-    newest = max(scores["target_date"].to_list())
-    start = newest - HORIZONS * DAY
-    issued = platform.tables.read(FORECASTS, start=start, end=newest)
-    klines = platform.tables.read(RAW_KLINES, start=start - REACH * DAY, end=newest + DAY)
-    again = score_chances(issued, klines, newest, newest)
-    stored = scores.filter(target_date=newest)
-    key = [name for name in CHANCE_SCORES.key if name != "symbol"]
-    wrong = stored.join(again, on=stored.columns, how="anti", nulls_equal=True)
-    return [" ".join(str(row[name]) for name in key) for row in wrong.sort(key).to_dicts()]
+    faults = target_faults(platform.tables, platform.settings.symbol, newest)
+    return [fault for fault in faults if NAME in fault]
 
 
 def dishonest(scores: pl.DataFrame) -> list[str]:

@@ -1,5 +1,6 @@
 """Checks of models, forecasts and scores."""
 
+import datetime as dt
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,8 +16,10 @@ from btc_assets.contracts import (
     QUANTILES,
     VINTAGES_IN_FORCE,
 )
+from btc_assets.defs.checks.ledger import verifies_whole_chain
 from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
 from btc_assets.defs.resources import Platform
+from btc_assets.defs.runs import window_of_run
 from btc_assets.errors import BtcError
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
@@ -119,15 +122,28 @@ def crossing_quantiles(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
         spec(
             FORECAST_SCORES.name, "follows_its_contract", "Columns, types and keys are those of the contract."
         ),
+        spec(
+            FORECAST_SCORES.name,
+            "follows_from_the_record",
+            "Scores and baselines follow from forecasts and candles: the newest day's every day, all on "
+            "Sundays and after a range.",
+        ),
         spec(FORECAST_SCORES.name, "calibrated", "Recent coverage and loss stay within their expected band."),
     ],
 )
-def forecast_scores_checks(_: Context, platform: Platform) -> Results:
+def forecast_scores_checks(context: Context, platform: Platform) -> Results:
     """Check the scores, and whether the forecasts drift."""
+    from btc_assets.ledger.verification.score_checks import all_faults, target_faults
     from btc_assets.scoring.drift import measure_drift
 
     scores = platform.tables.read(FORECAST_SCORES)
     yield result(FORECAST_SCORES.name, "follows_its_contract", contract_violations(FORECAST_SCORES, scores))
+    symbol, newest = platform.settings.symbol, scores["target_date"].max()
+    if isinstance(newest, dt.date) and not verifies_whole_chain(window_of_run(context.run)):
+        faults = target_faults(platform.tables, symbol, newest)
+    else:
+        faults = all_faults(platform.tables, symbol)
+    yield result(FORECAST_SCORES.name, "follows_from_the_record", faults)
     wrong = [
         f"{model}: {reason}"
         for model in MODELS

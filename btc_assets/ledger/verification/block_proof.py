@@ -86,7 +86,7 @@ def times(folder: Path, hashes: list[str], headers: bytes) -> dict[int, dt.datet
         head = json.loads(line)
         seq, sha = head["seq"], head["record_sha256"]
         if type(seq) is not int or seq < 0 or sha not in hashes[seq : seq + 1]:
-            raise ValueError(f"published, but not in its place in the chain: {line}")
+            raise ValueError(f"published, but not in its place in the chain: {line!a}")
         if head["proof"] == "tsa":
             unchecked.append(f"record {seq} has a time stamp; docs/ledger.md says how openssl checks it")
         try:
@@ -106,3 +106,8 @@ def times(folder: Path, hashes: list[str], headers: bytes) -> dict[int, dt.datet
     if unchecked:
         print(f"Proofs of time not checked: {len(unchecked):,}, the last: {unchecked[-1]}")
     return {seq: at for seq, (at, _) in dated.items()}
+
+
+def in_time(seq: int, deadline: dt.datetime, dated: dict[int, dt.datetime]) -> bool:
+    """Tell whether a record lies before a head that was in a block before ``deadline``."""
+    return any(at >= seq and time < deadline - MARGIN for at, time in dated.items())

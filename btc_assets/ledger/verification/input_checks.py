@@ -50,9 +50,10 @@ def _check_version(tables: TableReader, series: Series, records: Sequence[IssueR
 
 def _check_content(
     tables: TableReader, symbol: str, series: Series, records: Sequence[IssueRecord]
-) -> Iterator[Fault]:
+) -> Iterator[Fault | str]:
     """Check that rows as known when each of ``records`` was issued hash to what it says."""
     everything = versions(tables, symbol, series)
+    yield from _restated_closes(series, everything)
     for epoch in epochs(everything, [r for r in records if r.snapshot(series).sha256]):
         seen = known(everything, epoch.until, series)
         arrived = dict(seen.select("date", "ingested_at").iter_rows())
@@ -74,6 +75,19 @@ def _check_content(
                 continue
             yield Fault(record.seq, origin, series.noun, message)
             break
+
+
+def _restated_closes(series: Series, everything: pl.DataFrame) -> Iterator[str]:
+    """Return a note if a close differs between versions: scores follow the newest, so it can flatter them."""
+    if "close" not in everything.columns:
+        return
+    same = pl.all_horizontal(pl.col(c) == pl.col(c).shift(1) for c in series.order)
+    moved = everything.filter(same & (pl.col("close") != pl.col("close").shift(1)))
+    if not moved.is_empty():
+        yield (
+            f"{moved.height:,} closes of {series.title} were restated after they had been stored, the last "
+            f"of {moved.item(-1, 'date')}: compare them with the exchange"
+        )
 
 
 def check_features(

@@ -10,6 +10,7 @@ import polars as pl
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import ModelError, StorageError
 from btc_assets.ledger.digest import FORECAST_COLUMNS, forecast_digests
+from btc_assets.ledger.possible import impossible
 from btc_assets.ledger.records import IssueRecord
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY
@@ -56,6 +57,13 @@ def _check_chunk(rows: pl.DataFrame, current: Current) -> Iterator[Fault]:
     )
     found = {origin: rest for origin, *rest in facts.iter_rows()}
     yield from _check_vintages(rows, current)
+    for row in impossible(rows).sort("origin_date", "model", "horizon").head(1).iter_rows(named=True):
+        message = (
+            f"the row of {row['model']} +{row['horizon']} for {row['target_date']} can be no forecast: "
+            "prices are finite, positive and do not decrease over the levels; target = origin + horizon"
+        )
+        record = current.get(row["origin_date"])
+        yield Fault(record.seq if record else None, row["origin_date"], "rows", message)
     for origin in sorted(found.keys() | current.keys()):
         record = current.get(origin)
         if record is None:

@@ -16,7 +16,7 @@ class Fault:
     Attributes:
         seq: the first record concerned, or None where the chain as a whole is.
         origin: the origin concerned, if it is one.
-        what: one word: clock, chain, record, rows, candles, features, model or published.
+        what: one word: clock, chain, record, rows, candles, features, model, scores or published.
         message: what differs, where, and what it can mean.
     """
 
@@ -41,6 +41,8 @@ class Report:
         live: origins whose newest record is live; ``late`` and ``back_filled`` likewise.
         rows: forecast rows that were hashed.
         models: vintages whose files were hashed.
+        scored: baselines, scores and answers that were compared with what is computed again; None: none was.
+        missing: scores and answers that are due but not there.
         published: heads outside the store that were compared.
         since: the day from which on the chain proves anything (UTC).
         faults: in order of the records concerned; empty: all is well.
@@ -56,6 +58,8 @@ class Report:
     back_filled: int
     rows: int
     models: int
+    scored: int | None
+    missing: int
     published: int
     since: dt.date | None
     faults: Sequence[Fault]
@@ -82,9 +86,15 @@ class Report:
         return (
             f"All is well: {self.records:,} records of {self.symbol} since {self.since}, "
             f"{self.live:,} live{late} and {self.back_filled:,} back-filled forecasts ({self.rows:,} rows), "
-            f"{self.models:,} vintages, {outside}; head {self.head.record_sha256} "
+            f"{self.models:,} vintages, {self._scores()}{outside}; head {self.head.record_sha256} "
             f"(record {self.head.seq}); {self.seconds:.1f} s"
         )
+
+    def _scores(self) -> str:
+        if self.scored is None:
+            return "scores not checked, "
+        lacking = f" ({self.missing:,} more are due and not there)" if self.missing else ""
+        return f"{self.scored:,} scores computed again{lacking}, "
 
 
 def in_order(faults: Sequence[Fault]) -> list[Fault]:

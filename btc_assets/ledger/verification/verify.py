@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BtcError
 from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.publishing.dates import dates_of
 from btc_assets.ledger.publishing.published import HeadSink
-from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, read_records
+from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, live_hours_of, read_records
 from btc_assets.ledger.verification.chain_checks import (
     Stored,
     check_chain,
@@ -22,6 +22,7 @@ from btc_assets.ledger.verification.chain_checks import (
 from btc_assets.ledger.verification.input_checks import check_features, check_series
 from btc_assets.ledger.verification.output_checks import check_models, check_rows
 from btc_assets.ledger.verification.report import Fault, Report, in_order
+from btc_assets.ledger.verification.score_checks import ScoreChecks, Span
 from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableReader
@@ -40,9 +41,12 @@ def verify(
     start: dt.date | None = None,
     end: dt.date | None = None,
     newest: int | None = None,
+    scores: bool = False,
     now: dt.datetime | None = None,
 ) -> Report:
     """Check the chain of ``symbol``, and hash again what its records of origins in [start, end) vouch for.
+
+    Damage that a store refuses to read is a fault in the report, not an error.
 
     Args:
         tables: where forecasts, candles, features and records are kept.
@@ -53,52 +57,67 @@ def verify(
         start: first origin, or the first there is.
         end: the day after the last origin, or after the last there is.
         newest: look at that many of the newest records alone and believe what came before: for every day.
+        scores: compute baselines, scores and answers of these origins again, too.
         now: the time no record may lie after; None: this machine's.
-
-    Returns:
-        A report. Damage that a store refuses to read is a fault in it, not an error.
-
-    Examples:
-        >>> from btc_assets.factory import open_registry, open_tables
-        >>> from btc_assets.settings import load
-        >>> settings = load({}, source="simulated")
-        >>> report = verify(open_tables(settings), open_registry(settings), settings.symbol)
-        >>> report.ok, report.records
-        (True, 0)
     """
     begun = time.perf_counter()
     stored, faults = _records(tables, symbol, newest)
-    latest = current(stored)
     inside = [r for r, _ in stored if r.kind != "genesis" and _is_between(r.origin_date, start, end)]
-    span = {o: r for o, r in latest.items() if _is_between(o, start, end)}
+    span = {o: r for o, r in current(stored).items() if _is_between(o, start, end)}
     whole = newest is None
     collect = _Collector(faults)
     collect("chain", lambda: check_chain(stored, whole=whole))
     collect("clock", lambda: _from_the_future(stored, now or dt.datetime.now(dt.UTC)))
     rows = collect("rows", lambda: check_rows(tables, symbol, span, start, end, whole=whole))
-    if inside:
-        collect("candles", lambda: _inputs(tables, symbol, inside))
-        if features is not None:
-            collect("features", lambda: check_features(tables, features, symbol, inside))
+    collect("candles", lambda: _inputs(tables, symbol, inside))
+    if inside and features is not None:
+        collect("features", lambda: check_features(tables, features, symbol, inside))
     models = collect("model", lambda: check_models(registry, inside))
+    reach = (start, end) if whole else None
+    scored, missing = _scores(collect, tables, stored, span, reach) if scores else (None, 0)
     published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
-    back = taken_back(stored)
-    kinds = [r.kind for r in latest.values() if r.seq not in back]
     return Report(
         symbol=symbol,
         head=_head(stored),
         records=len(stored),
-        live=kinds.count("live"),
-        late=kinds.count("late"),
-        back_filled=kinds.count("back-filled"),
+        **_kinds(stored),
         rows=rows,
         models=models,
+        scored=scored,
+        missing=missing,
         published=published,
         since=stored[0][0].began if stored else None,
         faults=in_order(faults),
         notes=[*_notes(stored), *collect.notes],
         seconds=time.perf_counter() - begun,
     )
+
+
+def _kinds(stored: Stored) -> dict[str, int]:
+    """Count origins by the kind of their newest record; a restart takes back what is later than it."""
+    back = taken_back(stored)
+    kinds = [record.kind for record in current(stored).values() if record.seq not in back]
+    return {
+        "live": kinds.count("live"),
+        "late": kinds.count("late"),
+        "back_filled": kinds.count("back-filled"),
+    }
+
+
+def _scores(
+    collect: _Collector,
+    tables: TableReader,
+    stored: Stored,
+    current: Mapping[dt.date, IssueRecord],
+    reach: Span | None,
+) -> tuple[int, int]:
+    """Compute scores again; returns how many were compared, and how many are missing."""
+    head = _head(stored)
+    if head is None:
+        return 0, 0
+    places = {origin: record.seq for origin, record in current.items()}
+    checks = ScoreChecks(tables, head.symbol, places)
+    return collect("scores", lambda: checks.run(head.record_sha256, reach)), checks.missing
 
 
 class _Collector:
@@ -154,7 +173,7 @@ def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
 
 
 def _inputs(tables: TableReader, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Found]:
-    for series in SERIES:
+    for series in SERIES if records else ():
         yield from check_series(tables, symbol, series, records)
 
 
@@ -196,7 +215,12 @@ def _head(stored: Stored) -> Head | None:
 def _notes(stored: Stored) -> Iterator[str]:
     for record, _ in stored:
         if record.kind == "genesis" and record.seq > 0:
-            yield f"record {record.seq} begins the chain anew and takes back what is later: {record.note}"
+            yield f"record {record.seq} begins the chain anew and takes back what is later: {record.note!r}"
+    hours = sorted(
+        {live_hours_of(r.settings) for r, _ in stored if r.kind == "live" and "live_hours" in r.settings}
+    )
+    if len(hours) > 1:
+        yield f"what is live differs: within {', '.join(map(str, hours))} hours after the close"
     unknown = sum(1 for r, _ in stored if r.kind != "genesis" and not r.snapshot(CANDLES).sha256)
     if unknown:
         yield f"{unknown:,} forecasts are older than the chain: dated to its beginning, from unknown inputs"

@@ -179,34 +179,41 @@ def faults(r: Record, records: list[Record], newest: dict[str, Record]) -> Itera
     yield "what it replaces", r["supersedes"] == replaced["seq"] and replaced["kind"] not in ("live", "late")
 
 
-def inputs(records: list[Record], name: str, field: str, order: list[str]) -> dict[int, float]:
+def inputs(records: list[Record], name: str, field: str, order: list[str], limit: int) -> dict[int, float]:
     """Replay what was known when: the rows up to each origin, as they were then, are those it read.
 
     ``order`` names the columns that tell rows apart, the date first. Returns the closes, by days since 1970,
-    that the record of the newest origin vouches for; what was stored later counts for nothing.
+    that the record of the newest origin vouches for, but as records up to ``limit`` do where these reach.
     """
+    need(re.fullmatch(NAME, name) and order[:1] == ["date"], "bundle.json: the name or order of a series")
     (_, start), *rows = table(name, ["source", "ingested_at"])
     places = [(*(r[c] for c in order), r["ingested_at"]) for r, _ in rows]
     need(all(a < b for a, b in itertools.pairwise(places)), f"the order of {name}")
     need({r["symbol"] for r, _ in rows} <= {records[0]["symbol"]}, f"the symbol in {name}")
     arrivals = sorted(rows, key=lambda row: row[0]["ingested_at"], reverse=True)
     known: dict[tuple[str, ...], tuple[Record, bytes]] = {}
-    last = max(records, key=lambda r: (r["origin_date"], r["issued_at"]))
-    closes: dict[int, float] = {}
+    origins = [(r["origin_date"], r["seq"]) for r in records]
+    (last, newest), restated = max(origins), 0
+    _, sure = max((origin for origin in origins if origin[1] <= limit), default=("", -1))
+    closes: dict[int, dict[int, float]] = {}
     for record in sorted(records, key=lambda r: str(r["issued_at"])):
         while arrivals and arrivals[-1][0]["ingested_at"] <= record["issued_at"]:
             row, cells = arrivals.pop()
-            known[tuple(row[c] for c in order)] = row, cells
+            old = known.get(key := tuple(row[c] for c in order), (row, b""))[0]
+            restated += old.get("close") != row.get("close")
+            known[key] = row, cells
         if record.get(field):
             seen = [known[at] for at in sorted(known) if at[0] <= record["origin_date"]]
             found = hashlib.sha256(start + b"".join(cells for _, cells in seen)).hexdigest()
             need(found == record[field], f"record {record['seq']}: {name} known then hash to {found}")
-            if record is last:
-                closes = {days(row["date"]): float(row["close"]) for row, _ in seen if "close" in row}
-    later = sum(row["date"] <= last["origin_date"] for row, _ in arrivals)
+            if record["seq"] in (newest, sure):
+                closes[record["seq"]] = {days(r["date"]): float(r["close"]) for r, _ in seen if "close" in r}
+    later = sum(row["date"] <= last for row, _ in arrivals)
     if later:
         print(f"Not checked: {later} rows of {name} that no record here vouches for; they count for nothing")
-    return closes
+    if restated:
+        print(f"{name}: {restated} closes were restated after a day was stored; compare with the exchange")
+    return closes.get(newest, {}) | closes.get(sure, {})
 
 
 def forecasts(newest: dict[str, Record]) -> Iterator[tuple[Record, list[float]]]:
@@ -228,7 +235,8 @@ def forecasts(newest: dict[str, Record]) -> Iterator[tuple[Record, list[float]]]
             (row["symbol"], row["issued_at"]) == (record["symbol"], record["issued_at"])
             and (row["vintage"] == vintage and row["model"] in {"ensemble", *(cutoffs or [row["model"]])})
             and days(row["target_date"]) - days(origin) == place[2] > 0
-            and (quantiles[0] > 0 and quantiles == sorted(quantiles) and before < place)
+            and 0 < quantiles[0] <= quantiles[-1] < float("inf")
+            and (quantiles == sorted(quantiles) and before < place)
         )
         need(fine, f"record {record['seq']}, origin {origin}: a row that contradicts it: {place[1:]}")
         running[origin].update(cells)
@@ -259,12 +267,6 @@ def models(records: list[Record]) -> int:
     return len(used)
 
 
-def in_time(record: Record, dated: dict[int, dt.datetime]) -> bool:
-    """Tell whether the record lies before a head that was in a block before its first target closed."""
-    deadline = instant(record["origin_date"]) + 2 * DAY - MARGIN
-    return any(seq >= record["seq"] and at < deadline for seq, at in dated.items())
-
-
 def bounds(records: list[Record], dated: dict[int, dt.datetime], known: set[int]) -> None:
     """Check that no restart goes back before a head that was known, or more than a day before a block."""
     for seq in known | dated.keys():
@@ -292,7 +294,7 @@ def verify(known: str, headers: bytes) -> None:
     unseen -= {"rows_sha256", "features_sha256", "previous_sha256"}
     closes: dict[int, float] = {}
     for name, said in bundle["series"].items():
-        found = inputs(inside, name, said["field"], said["order"])
+        found = inputs(inside, name, said["field"], said["order"], limit)
         closes = found if said["field"] == "candles_sha256" else closes
         unseen.discard(said["field"])
     need(not unseen, f"records have {sorted(unseen)}, but the bundle names no table for it")
@@ -302,8 +304,9 @@ def verify(known: str, headers: bytes) -> None:
     record = SCORES["TrackRecord"](closes)
     rows = 0
     for row, quantiles in forecasts(newest):
-        kinds = ("all", "live") if row["origin_date"] in counted else ("all",)
-        record.add(row["model"], days(row["origin_date"]), int(row["horizon"]), quantiles, kinds)
+        late = newest[row["origin_date"]]["seq"] > limit
+        shown = () if late else ("all", "live") if row["origin_date"] in counted else ("all",)
+        record.add(row["model"], days(row["origin_date"]), int(row["horizon"]), quantiles, shown)
         rows += 1
     for line in record.lines():
         print(line)
@@ -311,17 +314,23 @@ def verify(known: str, headers: bytes) -> None:
     print("Not checked: features, code, candles against the exchange, models beyond their hashes" + unknown)
     for r in records[1:]:
         if r["kind"] == "genesis":
-            print(f"Record {r['seq']} begins the chain anew and takes back what is later: {r['note']}")
-    late, of = sum(r["kind"] == "late" for r in newest.values()), len({r["origin_date"] for r in issued})
-    print(
-        f"All is well: {len(records):,} records of {bundle['symbol']} since {records[0]['began']}; origins "
-        f"{min(newest)} to {max(newest)} ({len(newest):,} of {of:,}), {len(live):,} of {len(newest):,} live, "
-        f"{late:,} late, {rows:,} rows, {models(inside):,} vintages; head {hashes[-1]} of "
-        f"{records[-1]['issued_at']}\n{len(counted):,} of {len(live):,} live forecasts lie before "
-        f"{known or 'that head'}\nIn a Bitcoin block before their first target closed: "
-        f"{sum(in_time(r, dated) for r in live):,} of\n{len(live):,} live forecasts; when the others were "
-        "issued is the operator's own word"
+            print(f"Record {r['seq']} begins the chain anew and takes back what is later: {r['note']!a}")
+    kinds = [r["kind"] for r in newest.values()]
+    of, hours = len({r["origin_date"] for r in issued}), {r["settings"].get("live_hours", 24) for r in live}
+    part = f" in a PART, {of - len(newest):,} more origins are recorded" if of > len(newest) else ""
+    verdict = (
+        f"All is well{part}: {len(records):,} records of {bundle['symbol']} since {records[0]['began']}; "
+        f"origins {min(newest)} to {max(newest)} ({len(newest):,} of {of:,}), {len(live):,} of "
+        f"{len(newest):,} live, {kinds.count('late'):,} late, {rows:,} rows, {models(inside):,} vintages; "
+        f"head {hashes[-1]} of {records[-1]['issued_at']}"
     )
+    print(verdict, f"Live is within {max(hours, default=24)} hours after the close, or fewer", sep="\n")
+    print(
+        f"{len(counted):,} of {len(live):,} live forecasts lie before {known or 'that head'}; no other counts"
+    )
+    soon = sum(BLOCKS["in_time"](r["seq"], instant(r["origin_date"]) + 2 * DAY, dated) for r in live)
+    print(f"In a Bitcoin block before their first target closed: {soon:,} of")
+    print(f"{len(live):,} live forecasts; when the others were issued is the operator's own word")
 
 
 def main() -> None:

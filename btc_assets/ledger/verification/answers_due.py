@@ -1,0 +1,63 @@
+"""What the scores of answers must be, as far as it follows without making paths."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from btc_assets.chances.marginals import share_beyond
+from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, outcomes, past_frequencies
+from btc_assets.chances.paths import COUNT
+from btc_assets.chances.scores import LEAST
+from btc_assets.contracts import CHANCE_SCORES, QUANTILES
+from btc_assets.market.issuance import live_column
+from btc_assets.modeling.history import EPOCH, day_numbers, history
+
+_KEY = list(CHANCE_SCORES.key)
+
+
+def answers_due(forecasts: pl.DataFrame, klines: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Compute the scores of answers to the standard questions about ``forecasts`` whose day has closed.
+
+    The chance of a close beyond a price follows from the quantiles alone. That of a touch needs paths: the
+    stored one is taken as it is, if it is no smaller, and its scores follow.
+
+    Args:
+        forecasts: rows of FORECASTS at the horizons that are asked about, with the column ``live_hours``.
+        klines: all candles.
+        stored: rows of CHANCE_SCORES.
+    """
+    h = history(klines)
+    asked = _asked(forecasts).join(stored.select(*_KEY, "chance"), on=_KEY, how="left")
+    at = day_numbers(asked.select(date="origin_date")) - (h.first - EPOCH).days
+    asked, at = asked.filter(at < len(h)), at[at < len(h)]
+    found = outcomes(h)
+    place = tuple(asked[c].to_numpy() for c in ("kind_at", "ahead_at", "move_at"))
+    happened, frequency = found[(*place, at)], past_frequencies(found)[(*place, at)]
+    move = asked["move"].to_numpy()
+    price = h.close[at] * (1.0 + move)
+    beyond = share_beyond(asked.select(QUANTILES).to_numpy(), price, move > 0, COUNT)
+    touch = asked["kind"].to_numpy() == "touch"
+    said = asked["chance"].fill_null(np.nan).to_numpy()
+    said = np.where(touch, np.clip(said, beyond, 1.0), said)
+    of_event = np.clip(np.where(happened == 1.0, said, 1.0 - said), LEAST, 1.0)
+    due = asked.with_columns(
+        live_column(),
+        price=pl.Series(price),
+        chance=pl.Series(np.where(touch, said, beyond)),
+        twice_beyond=pl.Series(np.where(touch, np.minimum(2.0 * beyond, 1.0), np.nan)).fill_nan(None),
+        past_frequency=pl.Series(frequency).fill_nan(None),
+        happened=pl.Series(happened).fill_nan(None).cast(pl.Boolean),
+        brier=pl.Series((said - happened) ** 2),
+        log_score=pl.Series(-np.log(of_event)),
+    )
+    return due.filter(pl.col("happened").is_not_null()).select(CHANCE_SCORES.schema.names())
+
+
+def _asked(forecasts: pl.DataFrame) -> pl.DataFrame:
+    """Return a row a question: the forecast, what is asked, and its places in KINDS, AHEAD and MOVES."""
+    kinds = pl.DataFrame({"kind": KINDS, "kind_at": range(len(KINDS))})
+    moves = pl.DataFrame({"move": MOVES, "move_at": range(len(MOVES))})
+    ahead = pl.DataFrame({"horizon": AHEAD, "ahead_at": range(len(AHEAD))})
+    horizons = ahead.cast({"horizon": CHANCE_SCORES.schema["horizon"]})
+    return forecasts.join(horizons, on="horizon").join(kinds, how="cross").join(moves, how="cross")

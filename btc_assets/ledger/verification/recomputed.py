@@ -1,0 +1,114 @@
+"""Compare stored rows with those computed again, from candles as they are or as they were before restated."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import polars as pl
+
+from btc_assets.contracts import TableSpec
+from btc_assets.storage.bitemporal import known, versions
+from btc_assets.storage.tables import TableReader
+from btc_assets.vocabulary import BASELINES
+
+RELATIVE = 1e-9
+"""How far a number may be from what is computed again: other machines round otherwise."""
+
+MOST_STATES = 30
+"""Restatements of prices, the newest, that are gone back through to explain a row."""
+
+_TINY = 1e-12
+_PRICES = ("high", "low", "close")
+
+
+def earlier_candles(tables: TableReader, symbol: str) -> Iterator[pl.DataFrame]:
+    """Yield the candles of ``symbol`` as they were before each restated price, newest first."""
+    everything = versions(tables, symbol)
+    same_day = pl.col("date") == pl.col("date").shift(1)
+    moved = pl.any_horizontal(pl.col(c) != pl.col(c).shift(1) for c in _PRICES)
+    times = everything.filter(same_day & moved)["ingested_at"].unique().sort(descending=True)
+    for t in times.head(MOST_STATES):
+        yield known(everything, t - dt.timedelta(microseconds=1))
+
+
+def differing(
+    spec: TableSpec, stored: pl.DataFrame, due: pl.DataFrame, near: Mapping[str, float] | None = None
+) -> pl.DataFrame:
+    """Return the rows of ``stored`` that ``due`` has otherwise or not at all, and why in ``differs``.
+
+    Args:
+        spec: whose key identifies rows.
+        stored: rows of a table.
+        due: rows as they should be, some or all columns.
+        near: how far columns may lie apart, where ``RELATIVE`` is too strict.
+    """
+    values = [c for c in due.columns if c not in spec.key]
+    due = due.with_columns(pl.lit(value=True).alias("is_due"))
+    both = stored.join(due, on=spec.key, how="left", suffix="_due")
+    unlike = {c: ~_alike(c, stored.schema[c], (near or {}).get(c, _TINY)) for c in values}
+    wrong = both.filter(pl.col("is_due").is_null() | pl.any_horizontal(unlike.values()))
+    told = [
+        pl.when(differs).then(pl.format(f"{c} is {{}}, not {{}}", _text(c), _text(f"{c}_due")))
+        for c, differs in unlike.items()
+    ]
+    unknown = pl.when(pl.col("is_due").is_null()).then(pl.lit("there is no forecast that it could be of"))
+    return wrong.with_columns(differs=pl.coalesce(unknown, *told))
+
+
+def _alike(column: str, dtype: pl.DataType, near: float) -> pl.Expr:
+    stored, due = pl.col(column), pl.col(f"{column}_due")
+    if not dtype.is_float():
+        return stored.eq_missing(due)
+    close = (stored - due).abs() <= RELATIVE * due.abs() + near
+    return pl.when(stored.is_null() | due.is_null()).then(stored.is_null() & due.is_null()).otherwise(close)
+
+
+def _text(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.String).fill_null("missing")
+
+
+def unexplained(
+    spec: TableSpec,
+    wrong: pl.DataFrame,
+    earlier: Iterable[pl.DataFrame],
+    compute: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame],
+    near: Mapping[str, float] | None = None,
+) -> pl.DataFrame:
+    """Return the rows of ``wrong`` that do not follow from earlier candles either.
+
+    Args:
+        spec: their table.
+        wrong: rows that ``differing`` found.
+        earlier: states of the candles (``earlier_candles``).
+        compute: from candles and the rows that are to be explained, rows as they should be.
+        near: as of ``differing``.
+    """
+    left = wrong
+    for klines in earlier:
+        if left.is_empty():
+            break
+        again = differing(spec, left.select(spec.schema.names()), compute(klines, left), near)
+        left = left.join(again, on=spec.key, how="semi")
+    return left
+
+
+def left_out(spec: TableSpec, stored: pl.DataFrame, due: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Find rows of ``due`` that are not in ``stored``, though a run that was cut short cannot be why.
+
+    A day is scored for every forecast of it at once, and a forecast for every day that is over. So what was
+    not scored yet are whole days, or the first days of an origin.
+
+    Returns:
+        The keys of rows that are left out; and how many rows are not there yet.
+    """
+    lacking = due.join(stored, on=spec.key, how="anti").select(list(dict.fromkeys([*spec.key, spec.day])))
+    if lacking.is_empty() or spec.day == "origin_date":
+        return lacking, 0
+    is_baseline = pl.col("model").is_in(BASELINES).alias("is_baseline")
+    begun = lacking.filter(pl.col(spec.day).is_in(stored[spec.day].unique().implode()))
+    least = stored.group_by("origin_date", is_baseline).agg(least=pl.col("horizon").min())
+    beside = begun.with_columns(is_baseline).join(least, on=["origin_date", "is_baseline"])
+    reach = pl.col("horizon").max().over("origin_date", "is_baseline")
+    gone = beside.filter(pl.col("least") <= reach)
+    return gone, lacking.height - gone.height

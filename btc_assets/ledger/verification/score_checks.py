@@ -1,0 +1,239 @@
+"""Compute baselines, scores and answers again from forecasts and candles, and name the rows that differ."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from btc_assets.chances.outcomes import AHEAD
+from btc_assets.chances.paths import COUNT
+from btc_assets.chances.scores import score_chances
+from btc_assets.contracts import BASELINE_FORECASTS, CHANCE_SCORES, FORECAST_SCORES, FORECASTS, TableSpec
+from btc_assets.ledger.records import live_hours, read_chain
+from btc_assets.ledger.verification.answers_due import answers_due
+from btc_assets.ledger.verification.recomputed import differing, earlier_candles, left_out, unexplained
+from btc_assets.ledger.verification.report import Fault
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.baselines import baseline_forecasts
+from btc_assets.scoring.scores import score, with_live_hours
+from btc_assets.storage.bitemporal import newest
+from btc_assets.storage.tables import TableReader
+from btc_assets.vocabulary import HORIZONS
+
+CHUNK = 366 * DAY
+"""Origins are looked at a year at a time, so that memory does not grow with history."""
+
+DRAWN = 8
+"""Origins whose paths are made again, for the answers to touches: that takes some 50 ms an origin."""
+
+NEAR = {"chance": 1.5 / COUNT, "twice_beyond": 3.0 / COUNT}
+"""A path more or less in an answer is the rounding of another machine."""
+
+Span = tuple[dt.date | None, dt.date | None]
+"""First origin, or None for the first there is; and the day after the last, likewise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """Rows of a table, and how they follow from candles and what was forecast.
+
+    Attributes:
+        table: whose rows.
+        rows: as they are stored.
+        compute: from candles and origins, the rows that are due; some or all columns.
+        complete: whether all that is due must be there.
+    """
+
+    table: TableSpec
+    rows: pl.DataFrame
+    compute: Callable[[pl.DataFrame, Sequence[dt.date]], pl.DataFrame]
+    complete: bool = True
+    near: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def origins(self) -> list[dt.date]:
+        """The origins that rows are stored of."""
+        return self.rows["origin_date"].unique().to_list()
+
+
+class ScoreChecks:
+    """Compares what is stored of origins with what is computed again.
+
+    Args:
+        tables: the store.
+        symbol: trading pair.
+        places: of each origin that is looked at, the ``seq`` of its newest record, if it is known.
+
+    Attributes:
+        missing: scores that are due but not there, as far as ``run`` has come.
+    """
+
+    def __init__(self, tables: TableReader, symbol: str, places: Mapping[dt.date, int | None]) -> None:
+        self.missing = 0
+        self._tables, self._symbol, self._places = tables, symbol, places
+        self._hours: Mapping[dt.date, int] = {}
+
+    def run(self, head: str, span: Span | None = None) -> Iterator[Fault | int | str]:
+        """Compare everything; yields faults, counts of rows that were compared, and notes.
+
+        Args:
+            head: the hash of the newest record, which draws the origins whose paths are made again.
+            span: also look at whatever is stored of the origins in it, though no record knows them.
+        """
+        drawn = draw(self._places, head)
+        if span:
+            self._places = {
+                **dict.fromkeys(scored_origins(self._tables, self._symbol, *span)),
+                **self._places,
+            }
+        self._hours = live_hours(self._tables, self._symbol)
+        klines = newest(self._tables, self._symbol)
+        first = min(self._places, default=None)
+        while first is not None:
+            days = [day for day in self._places if first <= day < first + CHUNK]
+            for claim in self._claims(days, (first, max(days) + HORIZONS * DAY), drawn):
+                yield from self._check(claim, klines)
+            first = min((day for day in self._places if day >= first + CHUNK), default=None)
+        if self.missing:
+            yield (
+                f"{self.missing:,} scores that are due are not there: a run was cut short, or they were "
+                "removed; `btc backfill` of the days that lack them computes them"
+            )
+        if len(drawn) < len(self._places) and self._tables.exists(CHANCE_SCORES):
+            yield (
+                f"answers to touches were computed again for {len(drawn)} of {len(self._places):,} origins, "
+                "which the head drew; of the others, what follows without making paths"
+            )
+
+    def run_target(self, target: dt.date) -> Iterator[Fault | int | str]:
+        """Compare the scores of one day alone, and the baselines of that origin."""
+        days = [day for day in self._places if target - HORIZONS * DAY <= day <= target]
+        self._hours = live_hours(self._tables, self._symbol)
+        klines = newest(self._tables, self._symbol)
+        if days:
+            for claim in self._claims(days, (target, target), {target - n * DAY for n in AHEAD}):
+                yield from self._check(claim, klines)
+
+    def _claims(
+        self, days: Sequence[dt.date], targets: tuple[dt.date, dt.date], drawn: Collection[dt.date]
+    ) -> Iterator[Claim]:
+        """Read what is stored of the origins ``days`` and the target days from the first to the second.
+
+        Scores are read before forecasts: what a run adds meanwhile lacks scores, but never the reverse.
+        """
+        (first, last), whole = targets, targets[0] < targets[1]
+        answers, scores = (self._read(t, first, last, days) for t in (CHANCE_SCORES, FORECAST_SCORES))
+        closed = pl.col("target_date").is_between(first, last)
+        networks = with_live_hours(self._read(FORECASTS, min(days), max(days), days), self._hours)
+        baselines = self._read(BASELINE_FORECASTS, min(days), max(days), days)
+        issued = pl.concat([networks.drop("live_hours"), baselines]).filter(closed)
+        asked = networks.filter(closed & pl.col("horizon").is_in(AHEAD))
+
+        def due_scores(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.DataFrame:
+            return score(_of(issued, origins), klines, self._hours)
+
+        def due_answers(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.DataFrame:
+            return answers_due(_of(asked, origins), klines, answers)
+
+        def due_paths(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.DataFrame:
+            return score_chances(_of(networks, origins), klines).select(*CHANCE_SCORES.key, "chance")
+
+        own = baselines if whole else baselines.filter(pl.col("origin_date") == first)
+        yield Claim(BASELINE_FORECASTS, own, baseline_forecasts)
+        if scores.height:
+            yield Claim(FORECAST_SCORES, scores, due_scores, whole)
+        if answers.height:
+            yield Claim(CHANCE_SCORES, answers, due_answers, whole, NEAR)
+            yield Claim(CHANCE_SCORES, _of(answers, drawn), due_paths, complete=False, near=NEAR)
+
+    def _read(
+        self, table: TableSpec, first: dt.date, last: dt.date, origins: Sequence[dt.date]
+    ) -> pl.DataFrame:
+        if not self._tables.exists(table):
+            return table.empty()
+        rows = self._tables.read(table, start=first, end=last + DAY)
+        return _of(rows.filter(pl.col("symbol") == self._symbol), origins)
+
+    def _check(self, claim: Claim, klines: pl.DataFrame) -> Iterator[Fault | int | str]:
+        """Compare the rows of one claim; those of restated candles may follow from what they were."""
+        if claim.rows.is_empty():
+            return
+        everything = claim.table is not BASELINE_FORECASTS and claim.complete
+        due = claim.compute(klines, list(self._places) if everything else claim.origins)
+        wrong = differing(claim.table, claim.rows, due, claim.near)
+        left = unexplained(
+            claim.table,
+            wrong,
+            earlier_candles(self._tables, self._symbol),
+            lambda candles, rows: claim.compute(candles, _origins_known(rows, candles)),
+            claim.near,
+        )
+        if left.height:
+            yield self._fault(claim.table, left, "do not follow from forecasts and candles")
+        elif wrong.height:
+            yield (
+                f"{wrong.height:,} rows of {claim.table.name} follow from candles as they were before they "
+                "were restated; `btc backfill` of their days computes them again"
+            )
+        if claim.complete:
+            lacking, due_yet = left_out(claim.table, claim.rows, due)
+            self.missing += due_yet
+            if lacking.height:
+                yield self._fault(claim.table, lacking, "are not there, though those around them are")
+            yield claim.rows.height
+
+    def _fault(self, table: TableSpec, rows: pl.DataFrame, problem: str) -> Fault:
+        row = rows.sort("origin_date", "model", "horizon").row(0, named=True)
+        origin: dt.date = row["origin_date"]
+        move = f" {row['kind']} {row['move']:+.0%}" if "move" in row else ""
+        first = f"{row['model']} {origin} +{row['horizon']}{move}"
+        message = (
+            f"{rows.height:,} rows of {table.name} {problem}, the first: {first}"
+            + (f": {row['differs']}" if "differs" in row else "")
+            + f"; `btc backfill --from {origin} --to {origin}` computes them again"
+        )
+        return Fault(self._places.get(origin), origin, "scores", message)
+
+
+def all_faults(tables: TableReader, symbol: str) -> list[str]:
+    """Say which baselines, scores and answers do not follow from forecasts and candles."""
+    chain = read_chain(tables, symbol)
+    recorded = {origin: entry.seq for origin, entry in chain.newest.items()} if chain else {}
+    found = ScoreChecks(tables, symbol, recorded).run(chain.head.record_sha256 if chain else "", (None, None))
+    return [str(each) for each in found if isinstance(each, Fault)]
+
+
+def target_faults(tables: TableReader, symbol: str, target: dt.date) -> list[str]:
+    """Say which scores and answers about one day do not follow, and which baselines from it."""
+    places = dict.fromkeys(target - n * DAY for n in range(HORIZONS + 1))
+    found = ScoreChecks(tables, symbol, places).run_target(target)
+    return [str(each) for each in found if isinstance(each, Fault)]
+
+
+def draw(origins: Iterable[dt.date], head: str) -> list[dt.date]:
+    """Choose ``DRAWN`` of the origins by the hash of ``head`` and each: nobody knows them before the head."""
+    return sorted(origins, key=lambda day: hashlib.sha256(f"{head} {day}".encode()).digest())[:DRAWN]
+
+
+def scored_origins(
+    tables: TableReader, symbol: str, start: dt.date | None, end: dt.date | None
+) -> list[dt.date]:
+    """List the origins in [start, end) of which baselines, scores or answers are stored, recorded or not."""
+    found: set[dt.date] = set()
+    for table in (BASELINE_FORECASTS, FORECAST_SCORES, CHANCE_SCORES):
+        if tables.exists(table):
+            rows = tables.read(table, ["symbol", "origin_date"]).filter(pl.col("symbol") == symbol)
+            found |= set(rows["origin_date"].unique())
+    return sorted(day for day in found if (start is None or day >= start) and (end is None or day < end))
+
+
+def _origins_known(rows: pl.DataFrame, klines: pl.DataFrame) -> list[dt.date]:
+    return sorted(set(rows["origin_date"]) & set(klines["date"]))
+
+
+def _of(rows: pl.DataFrame, origins: Collection[dt.date]) -> pl.DataFrame:
+    return rows.filter(pl.col("origin_date").is_in(list(origins)))
