@@ -78,32 +78,47 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
     from btc_assets.defs.recorded_days import record_stored_days
     from btc_assets.launch import fail_orphaned_runs, open_instance
 
-    report(settings.root, ASKING, 0.5, settings.source)
+    first, newest = _ask_source(settings)
+    report(settings.root, "looking for what is missing", 0.0)
+    with open_instance(settings) as instance:
+        fail_orphaned_runs(instance, began_before=alone_since)
+        tables = days_of(settings, newest)
+        record_stored_days(instance, tables)
+        load_history(settings, instance, first, newest, tables)
+        issue_forecasts(settings, instance, max(first, newest - (origins - 1) * DAY), newest)
+
+
+def _ask_source(settings: Settings) -> tuple[dt.date, dt.date]:
+    """Return the first and the newest day of which the source has a closed candle."""
     from btc_assets.factory import open_pair
+    from btc_assets.io.progress import report
     from btc_assets.market.sources.factory import open_source
 
     open_pair(settings)
     source = open_source(settings)
+    report(settings.root, ASKING, 0.5, settings.source)
     newest = newest_day(source, settings.symbol)
-    first = source.first_day(settings.symbol) or newest
-    with open_instance(settings) as instance:
-        fail_orphaned_runs(instance, began_before=alone_since)
-        record_stored_days(instance, days_of(settings, newest))
-        load_history(settings, instance, first, newest)
-        issue_forecasts(settings, instance, max(first, newest - (origins - 1) * DAY), newest)
+    return source.first_day(settings.symbol) or newest, newest
 
 
-def load_history(settings: Settings, instance: DagsterInstance, first: dt.date, newest: dt.date) -> None:
+def load_history(
+    settings: Settings,
+    instance: DagsterInstance,
+    first: dt.date,
+    newest: dt.date,
+    tables: dict[str, TableDays] | None = None,
+) -> None:
     """Materialise candles and features of every day from ``first`` to ``newest`` that is not there yet.
 
     Where nothing is there, the candles of the last years come first: they are all that the page needs to
-    draw the strongest random walk while the rest is loaded and the networks are fitted.
+    draw the strongest random walk while the rest is loaded and the networks are fitted. ``tables`` are the
+    days that are there, which are read if they are not given.
     """
     from btc_assets.defs.partitions import Window
     from btc_assets.defs.runs import missing_days
     from btc_assets.modeling.baselines import REACH
 
-    lacking = missing_days(instance, _kept_up_since(first, days_of(settings, newest)))
+    lacking = missing_days(instance, _kept_up_since(first, tables or days_of(settings, newest)))
     recent = Window(max(first, newest - REACH * DAY), newest + DAY)
     runs: list[tuple[Window, Sequence[str]]] = []
     if lacking[MARKET_ASSETS[0]] >= set(days(first, newest + DAY)):

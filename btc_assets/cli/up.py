@@ -115,10 +115,13 @@ def choose_settings(source: str | None, **ports: int | None) -> Settings:
 def unreachable(settings: Settings) -> str | None:
     """Return in a few words why Binance cannot be reached; None if it answers within ``PROBE_TIMEOUT``."""
     import logging
+    from importlib import import_module
 
     from btc_assets.market.retry import RetryPolicy
     from btc_assets.market.sources.factory import open_source
 
+    for module in ("binance.spot", "btc_assets.market.http_session"):
+        import_module(module)  # the time that this takes is not the exchange's
     log = logging.getLogger("btc_assets.market")
     log.setLevel(logging.CRITICAL)  # what each attempt met is not worth a line: the sentence says the last
     try:

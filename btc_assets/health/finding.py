@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from btc_assets.settings import Settings
-from btc_assets.storage.registry.protocol import ModelRegistry
-from btc_assets.storage.tables import TableStore
+if TYPE_CHECKING:
+    from btc_assets.settings import Settings
+    from btc_assets.storage.registry.protocol import ModelRegistry
+    from btc_assets.storage.tables import TableStore
 
 
 class State(StrEnum):

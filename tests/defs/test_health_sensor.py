@@ -21,7 +21,7 @@ from table_rows import fill, put, rows_of
 from tiny_vintage import METRICS, write_vintage
 
 from btc_assets.cli import doctor
-from btc_assets.cli.monitor import Monitor
+from btc_assets.cli.health_monitor import Monitor
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.defs.automation.notification_sensors import health
 from btc_assets.defs.resources import Platform

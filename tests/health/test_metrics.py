@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from promtool import promtool, values
 from table_rows import fill, put
 
-from btc_assets.cli.monitor import Monitor
+from btc_assets.cli.health_monitor import Monitor
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.health.context import HealthContext
 from btc_assets.health.metrics import VALUES

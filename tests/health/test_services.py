@@ -16,7 +16,7 @@ import pytest
 from processes import end_session
 from smtp_server import hook
 
-from btc_assets.cli.monitor import OURS, Monitor
+from btc_assets.cli.health_monitor import OURS, Monitor
 from btc_assets.health.context import HealthContext
 from btc_assets.health.finding import State
 from btc_assets.health.problems import TITLES
