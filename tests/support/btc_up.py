@@ -51,6 +51,7 @@ class Up:
             "BTC_DATA_DIR": str(folder / "data"),
             "BTC_CACHE_DIR": str(folder / "cache"),
             "BTC_REFIT_EVERY": "30",
+            "BTC_RECORD_DAYS": "0",
             "COLUMNS": "160",
             **more,
         }
