@@ -5,6 +5,7 @@ import dagster as dg
 from btc_assets.defs.assets.baseline_forecasts import baseline_forecasts
 from btc_assets.defs.assets.chance_scores import chance_scores
 from btc_assets.defs.assets.engineered_features import engineered_features
+from btc_assets.defs.assets.exchange_klines import exchange_klines
 from btc_assets.defs.assets.forecast_scores import forecast_scores
 from btc_assets.defs.assets.forecasts import forecasts
 from btc_assets.defs.assets.hyperparameters import hyperparameters
@@ -33,6 +34,7 @@ settings = load()  # a wrong setting stops the code location from loading, with 
 
 defs = dg.Definitions(
     assets=[
+        exchange_klines,
         raw_klines,
         raw_klines_4h,
         engineered_features,

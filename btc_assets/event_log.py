@@ -4,21 +4,29 @@ Materialising 3,400 days of an asset is 6,800 events, and Dagster's SQLite stora
 for each: minutes of waiting on one machine. Dagster already hands such events over in batches when
 ``DAGSTER_EVENT_BATCH_SIZE`` is set, and its Postgres storage takes them; this does the same for SQLite.
 If a batch fails, Dagster itself falls back to one event at a time.
+
+It also makes an SQLAlchemy engine for each connection, and so compiles each statement again: a third of the
+time of a day's run. Here a database keeps its engine; connections are opened and closed as before.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
 
 KEPT_DAYS = 90
 """How long the log of a run's steps is kept, as long as ticks are: half a megabyte a day."""
@@ -57,6 +65,17 @@ class BatchingEventLog(SqliteEventLogStorage):
             for i in newest.values():
                 self._store_asset_event(connection, events[i], ids[i])
 
+    @contextlib.contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        """Do as the parent does, with the engine that the shard had before."""
+        with self._db_lock:
+            engine = _engine(self.conn_string_for_shard(shard))
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
     def run_connection(self, run_id: str | None = None) -> Any:
         """Do as the parent does; a log that was forgotten, perhaps by another process, is an empty one."""
         if run_id is not None and not Path(self.path_for_shard(run_id)).exists():
@@ -75,3 +94,9 @@ class BatchingEventLog(SqliteEventLogStorage):
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
+
+
+@lru_cache(maxsize=16)
+def _engine(database: str) -> Engine:
+    """Return the engine of an SQLite database; it holds no connection between two uses."""
+    return create_engine(database, poolclass=NullPool, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})

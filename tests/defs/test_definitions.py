@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from btc_assets import __version__
+from btc_assets.contracts import VINTAGES_IN_FORCE
 from btc_assets.definitions import defs
+from btc_assets.defs.assets.column_lineage import column_lineage, columns_of
+from btc_assets.health.stores import all_tables
 from btc_assets.market.calendar import FIRST_DAY
+from btc_assets.vocabulary import BACKTEST_JOB, DAILY_ASSETS, DAILY_JOB, HISTORY_JOB, NETWORKS, TUNING_JOB
 
 ROOT = Path(__file__).parents[2]
+JOBS = (DAILY_JOB, HISTORY_JOB, BACKTEST_JOB, TUNING_JOB)
 HEAVY = ("tensorflow", "keras", "hopsworks", "boto3", "matplotlib", "optuna", "pandas", "sqlalchemy")
 
 
@@ -36,6 +43,58 @@ def test_every_asset_says_what_it_is_and_whose() -> None:
         assert node.group_name != "default", key
         assert node.kinds, key
         assert "dagster/column_schema" in node.metadata, key
+
+
+def test_the_catalog_has_room_for_every_kind() -> None:
+    """Dagster shows three kinds and shortens more to "ls...el"; it takes three at most."""
+    graph = defs.resolve_asset_graph()
+    assert all(1 <= len(graph.get(key).kinds) <= 3 for key in graph.get_all_asset_keys())
+
+
+def test_every_asset_that_is_computed_has_a_version_of_its_code() -> None:
+    graph = defs.resolve_asset_graph()
+    versions = {key.to_user_string(): graph.get(key).code_version for key in graph.executable_asset_keys}
+    assert set(versions) == {*DAILY_ASSETS, "hyperparameters"}
+    assert all(re.fullmatch(rf"{__version__}\+[0-9a-f]{{12}}", str(each)) for each in versions.values()), (
+        versions
+    )
+
+
+def test_what_a_click_causes_is_said_before_it() -> None:
+    graph = defs.resolve_asset_graph()
+    said = [str(graph.get(key).description) for key in graph.executable_asset_keys]
+    said += [str(defs.resolve_job_def(job).description) for job in JOBS]
+    assert all("**What a click causes**" in each for each in said), said
+    issuing = [defs.resolve_job_def(job).description or "" for job in (DAILY_JOB, BACKTEST_JOB)]
+    assert all("to the ledger for good" in each for each in issuing)
+
+
+TABLES = {
+    **all_tables(),
+    **{f"{kind}_model": VINTAGES_IN_FORCE for kind in NETWORKS},
+}
+OURS = {"source", "ingested_at", "issued_at"}
+"""Columns that say who wrote a row and when."""
+CHOSEN = {
+    "raw_klines": {"symbol"}, "baseline_forecasts": {"model"}, "hyperparameters": {"model"},
+    "chance_scores": {"kind", "move"},
+}  # fmt: skip
+"""Columns that a setting or the code says."""
+
+
+def test_every_column_of_every_table_says_what_it_comes_from() -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.executable_asset_keys:
+        name = key.to_user_string()
+        assert set(columns_of(name)) == set(TABLES[name].schema) - OURS - CHOSEN.get(name, set()), name
+        upstream = {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        for sources in columns_of(name).values():
+            for asset, column in sources:
+                assert asset in upstream, (name, asset)
+                schema = graph.get(dg.AssetKey([asset])).metadata["dagster/column_schema"]
+                assert column in [each.name for each in schema.columns], (name, asset, column)
+        (lineage,) = column_lineage(name).values()
+        assert set(lineage.deps_by_column) == set(columns_of(name))
 
 
 def test_all_assets_share_the_daily_partitions() -> None:

@@ -17,6 +17,7 @@ from btc_assets.modeling.baselines import baseline_forecasts as forecast_baselin
     group="forecasts",
     kinds={"polars"},
     code=("modeling",),
+    causes="forecasts from these days with the baselines; asks no source and fits nothing.",
     deps=[RAW_KLINES.name],
     tags={"domain": "forecasting"},
 )

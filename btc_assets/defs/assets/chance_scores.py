@@ -23,6 +23,8 @@ CHUNK_DAYS = 365
     group="forecasts",
     kinds={"polars"},
     code=("chances", "statistics"),
+    causes="scores the answers to the standard questions about these days, and those given on them whose "
+    "day has closed; issues nothing.",
     deps=[RAW_KLINES.name, FORECASTS.name],
     tags={"domain": "forecasting"},
 )

@@ -24,6 +24,8 @@ from btc_assets.series import BARS, CANDLES
     group="features",
     kinds={"polars"},
     code=("modeling",),
+    causes="derives these days from stored candles, and again the year after them where a candle was "
+    "restated; asks no source.",
     deps=[RAW_KLINES.name, RAW_KLINES_4H.name],
     tags={"domain": "features"},
 )

@@ -30,6 +30,8 @@ CHUNK_DAYS = 31
     group="forecasts",
     kinds={"polars"},
     code=("scoring", "statistics"),
+    causes="scores the stored forecasts of these days, and those made on them whose target has closed; "
+    "issues nothing.",
     deps=[RAW_KLINES.name, FORECASTS.name, BASELINE_FORECASTS.name],
     tags={"domain": "forecasting"},
 )

@@ -39,6 +39,9 @@ SHOWN_HORIZONS = (1, 7, 14, 30, 90)
     group="forecasts",
     kinds={"onnx"},
     code=("modeling",),
+    causes="forecasts from these days and **issues** what is new: a record a day is added to the ledger "
+    "for good, and the newest hash is published (`BTC_LEDGER_SINK`). A day long past is issued as "
+    "back-filled; a day that was issued live stays as it was.",
     deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, "mlp_model", "lstm_model"],
     tags={"domain": "forecasting"},
 )

@@ -9,7 +9,15 @@ import polars as pl
 from pydantic import Field
 
 from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES
-from btc_assets.defs.assets.metadata import OWNERS, code_version, market_label, table_preview
+from btc_assets.defs.assets.column_lineage import column_lineage
+from btc_assets.defs.assets.metadata import (
+    OWNERS,
+    code_version,
+    column_schema,
+    market_label,
+    said_before,
+    table_preview,
+)
 from btc_assets.defs.assets.svg import trials_chart
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
@@ -29,7 +37,12 @@ class TuningConfig(dg.Config):
 
 @dg.asset(
     name=HYPERPARAMETERS.name,
-    description=f"{HYPERPARAMETERS.meaning} Nothing after {TUNING_END} enters a choice. On demand.",
+    description=said_before(
+        f"{HYPERPARAMETERS.meaning} Nothing after {TUNING_END} enters a choice.",
+        "a search of `trials` trials a network on all cores, minutes to hours; a search that was stopped "
+        "goes on. What it finds is used by every vintage that is fitted **from then on** with a cutoff "
+        "after that day.",
+    ),
     deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name],
     group_name="models",
     kinds={"optuna", "deltalake"},
@@ -37,9 +50,8 @@ class TuningConfig(dg.Config):
     owners=OWNERS,
     pool="fit",
     metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(c.name, str(c.dtype), c.meaning) for c in HYPERPARAMETERS.columns]
-        )
+        "dagster/column_schema": column_schema(HYPERPARAMETERS.columns),
+        "dagster/table_name": HYPERPARAMETERS.name,
     },
     tags={"domain": "forecasting"},
 )
@@ -70,7 +82,7 @@ def hyperparameters(
         metadata[f"{kind}: best trials"] = table_preview(best, rows=10)
     platform.tables.ensure_table(HYPERPARAMETERS)
     platform.tables.upsert(HYPERPARAMETERS, pl.DataFrame(rows, schema=HYPERPARAMETERS.schema, orient="row"))
-    return dg.MaterializeResult(metadata=metadata)
+    return dg.MaterializeResult(metadata={**metadata, **column_lineage(HYPERPARAMETERS.name)})
 
 
 def table_row(symbol: str, kind: str, found: Tuned) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from dagster._core.execution.context.metadata_logging import (
 )
 
 import btc_assets
-from btc_assets.contracts import TableSpec
+from btc_assets.contracts import Column, TableSpec
 from btc_assets.defs.assets.column_lineage import column_lineage
 from btc_assets.defs.partitions import DAILY_PARTITIONS, IN_ONE_RUN, Window, window_of
 from btc_assets.defs.resources import Platform
@@ -27,6 +27,11 @@ from btc_assets.storage.tables import Receipt
 OWNERS = ["team:forecasting"]
 ROWS = "dagster/partition_row_count"
 
+ONLY_THESE_DAYS = (
+    "A range is one run. No other day is filled: `catch_up` asks only for days that are being kept up."
+)
+"""What is true of every asset with days."""
+
 
 def table_asset(
     spec: TableSpec,
@@ -35,6 +40,7 @@ def table_asset(
     deps: Sequence[str] = (),
     *,
     code: tuple[str, ...] = ("market", "modeling"),
+    causes: str,
     name: str | None = None,
     description: str | None = None,
     **more: Any,
@@ -42,11 +48,11 @@ def table_asset(
     """Decorate a table asset with what all of them share; ``more`` goes to ``@dg.asset`` as it is.
 
     ``code`` names the rooms that compute it: when a file of theirs changes, Dagster's UI says so.
+    ``causes`` says what *Materialize* will do, beside what it always does.
     """
-    columns = [dg.TableColumn(c.name, str(c.dtype), c.meaning) for c in spec.columns]
     decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         name=name or spec.name,
-        description=description or spec.meaning,
+        description=said_before(description or spec.meaning, f"{causes} {ONLY_THESE_DAYS}"),
         deps=list(deps),
         group_name=group,
         kinds={"deltalake"} | kinds,
@@ -55,13 +61,23 @@ def table_asset(
         partitions_def=DAILY_PARTITIONS,
         backfill_policy=IN_ONE_RUN,
         metadata={
-            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "dagster/column_schema": column_schema(spec.columns),
             "dagster/table_name": spec.name,
             "key": ", ".join(spec.key),
         },
         **more,
     )
     return decorator
+
+
+def column_schema(columns: Iterable[Column]) -> dg.TableSchema:
+    """Build the metadata entry of a table's columns."""
+    return dg.TableSchema([dg.TableColumn(c.name, str(c.dtype), c.meaning) for c in columns])
+
+
+def said_before(meaning: str, causes: str) -> str:
+    """Describe an asset (Markdown): what it is, and what a click will cause, before anyone clicks."""
+    return f"{meaning}\n\n**What a click causes**: {causes}"
 
 
 def written(

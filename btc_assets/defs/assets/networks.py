@@ -40,6 +40,9 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         group="models",
         kinds={"keras"},
         code=("modeling",),
+        causes="fits a vintage for every `BTC_REFIT_EVERY`-th day (7) of these days that has none yet, one "
+        "at a time on all cores; days in between carry the one before, which costs next to nothing. No "
+        "vintage is fitted twice, replaced or deleted.",
         deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, HYPERPARAMETERS.name],
         name=f"{kind}_model",
         description=f"{DESCRIPTIONS[kind]} and says how wide the random walk's quantiles should be, 1 to 90 "

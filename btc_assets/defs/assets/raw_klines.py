@@ -56,6 +56,9 @@ class ReleasedDays(dg.Config):
     group="market",
     kinds={"binance"},
     code=("market",),
+    causes="asks the source for these days and for the week before them, one request a thousand days, and "
+    "stores what is new; a restated candle becomes a new version beside the old.",
+    deps=["exchange_klines"],
     tags={"domain": "market"},
     retry_policy=SOURCE_RETRIES,
 )

@@ -32,7 +32,9 @@ class SkippedDays(dg.Config):
     group="market",
     kinds={"binance"},
     code=("market",),
-    deps=[RAW_KLINES.name],
+    causes="asks the source for the 4-hour candles of these days and of the week before them, one request "
+    "166 days, and stores those of days that raw_klines has.",
+    deps=["exchange_klines", RAW_KLINES.name],
     tags={"domain": "market"},
     retry_policy=SOURCE_RETRIES,
 )

@@ -28,28 +28,37 @@ def selection(assets: Sequence[str]) -> dg.AssetSelection:
 daily_partition = dg.define_asset_job(
     DAILY_JOB,
     selection=selection(DAILY_ASSETS),
-    description="A day (or a range) through the whole graph: candle, features, models, forecasts, scores.",
+    description="A day (or a range) through the whole graph: candle, features, models, forecasts, "
+    "scores.\n\n**What a click causes**: candles of the days are asked for, a vintage of each network is "
+    "fitted for every seventh day that has none, and forecasts are **issued**: a record a day is added to "
+    "the ledger for good. No other day is filled.",
     tags={JOB_TAG: DAILY_JOB},
 )
 
 market_history = dg.define_asset_job(
     HISTORY_JOB,
     selection=selection(MARKET_ASSETS),
-    description="Candles and features alone; over all days this is some two dozen requests and three writes.",
+    description="Candles and features alone.\n\n**What a click causes**: one request a thousand days and "
+    "one 166 days of 4-hour candles, and three writes; over all days some two dozen requests. Nothing is "
+    "fitted or issued.",
     tags={JOB_TAG: HISTORY_JOB},
 )
 
 walk_forward = dg.define_asset_job(
     BACKTEST_JOB,
     selection=selection(FORECAST_ASSETS),
-    description="Models, forecasts and scores of past days: a walk-forward backtest is a backfill of this.",
+    description="Models, forecasts and scores of past days: a walk-forward backtest is a backfill of "
+    "this.\n\n**What a click causes**: a vintage of each network is fitted for every seventh day that has "
+    "none, minutes for a month, and forecasts are **issued** as back-filled: a record a day is added to "
+    "the ledger for good.",
     tags={JOB_TAG: BACKTEST_JOB},
 )
 
 tuning = dg.define_asset_job(
     TUNING_JOB,
     selection=dg.AssetSelection.assets("hyperparameters"),
-    description="Searches hyper-parameters on history before 2021; on demand, minutes to hours.",
+    description="Searches hyper-parameters on history before 2021.\n\n**What a click causes**: minutes to "
+    "hours on all cores; vintages that are fitted from then on use what is found.",
     tags={JOB_TAG: TUNING_JOB},
 )
 
