@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from btc_assets.market.calendar import DAY, closes_at, days, last_closed_day
 
@@ -40,12 +41,12 @@ class TableDays:
     excused: frozenset[dt.date] = frozenset()
     """Days that need no row: the day has no candle, or nothing can be derived from it."""
 
-    @property
+    @cached_property
     def newest(self) -> dt.date | None:
         """The newest day with a row."""
         return max(self.present, default=None)
 
-    @property
+    @cached_property
     def missing(self) -> list[dt.date]:
         """The days from ``begins`` to ``due`` that must be there and are not, oldest first."""
         if self.begins is None:
@@ -84,11 +85,11 @@ def due_day(now: dt.datetime, allowed: dt.timedelta) -> dt.date:
     return last_closed_day(now - allowed)
 
 
-def age_of(newest: dt.date | None, now: dt.datetime, allowed: dt.timedelta) -> Age:
-    """Name the age of a table whose newest day is ``newest``: late as soon as a later day is due."""
-    if newest is None:
+def age_of(table: TableDays, now: dt.datetime, allowed: dt.timedelta) -> Age:
+    """Name the age of a table: late as soon as a day is missing, very late by how long the newest is old."""
+    if table.newest is None:
         return Age.NONE
-    late = now - closes_at(newest) - DAY - allowed
-    if late < dt.timedelta(0):
+    if not table.missing:
         return Age.FRESH
+    late = now - closes_at(table.newest) - DAY - allowed
     return Age.LATE if late <= VERY_LATE else Age.VERY_LATE

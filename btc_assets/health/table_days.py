@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import polars as pl
 
@@ -35,13 +36,28 @@ SCORES = (FORECAST_SCORES.name, CHANCE_SCORES.name)
 """The first forecast has its first target the day after."""
 
 
+class Reads(Protocol):
+    """What is asked of a table store, or of the page's cache of one."""
+
+    def read(self, spec: TableSpec, columns: list[str]) -> pl.DataFrame:
+        """Return the rows; see `TableReader`."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The days of a table's rows, and those of them that were written in time."""
+
+    days: Days
+    in_time: Days
+
+
 @dataclass(frozen=True)
 class _Known:
     """What the tables hold of one symbol."""
 
     by_asset: Mapping[str, Days]
-    candles_in_time: Days
-    forecasts_in_time: Days
+    candles: Written
+    forecasts: Written
     without_bars: Days
     """Days whose features say that they were derived without 4-hour candles."""
 
@@ -57,11 +73,8 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
         StorageError: a table cannot be read.
     """
     known = _read(tables, symbol)
-    candles, issued = known.by_asset[RAW_KLINES.name], known.by_asset[FORECASTS.name]
-    market = kept_up_since(candles, known.candles_in_time)
-    forecasting = kept_up_since(issued, known.forecasts_in_time)
-    last_candle = max(candles, default=None)
-    gaps = frozenset(days(min(candles), last_candle)) - candles if last_candle else NO_DAYS
+    candles, issued = market_days(known.candles, known.forecasts, due)
+    market, forecasting, gaps = candles.begins, issued.begins, issued.excused
     begins: dict[str, dt.date | None] = dict.fromkeys(MARKET_ASSETS, market)
     begins |= dict.fromkeys(SCORES, forecasting and forecasting + DAY)
     excused = {RAW_KLINES.name: NO_DAYS, RAW_KLINES_4H.name: gaps | known.without_bars}
@@ -73,32 +86,67 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
     }
 
 
+def market_days(candles: Written, forecasts: Written, due: dt.date) -> tuple[TableDays, TableDays]:
+    """Return the days of candles and of forecasts, which say how fresh a page is; see `table_days`."""
+    last = max(candles.days, default=None)
+    gaps = frozenset(days(min(candles.days), last)) - candles.days if last else NO_DAYS
+    return (
+        TableDays(RAW_KLINES.name, candles.days, kept_up_since(candles.days, candles.in_time), due),
+        TableDays(
+            FORECASTS.name, forecasts.days, kept_up_since(forecasts.days, forecasts.in_time), due, gaps
+        ),
+    )
+
+
+def written_candles(tables: Reads, symbol: str) -> Written:
+    """Read which days have a candle.
+
+    Raises:
+        StorageError: the table cannot be read.
+    """
+    return _written(tables, RAW_KLINES, symbol, "ingested_at")
+
+
+def written_forecasts(tables: Reads, symbol: str) -> Written:
+    """Read which days have forecasts.
+
+    Raises:
+        StorageError: the table cannot be read.
+    """
+    return _written(tables, FORECASTS, symbol, "issued_at")
+
+
 def missing_days(found: Mapping[str, TableDays]) -> list[dt.date]:
     """List the days that any table lacks, oldest first."""
     return sorted({day for each in found.values() for day in each.missing})
 
 
 def _read(tables: TableStore, symbol: str) -> _Known:
-    candles = _rows(tables, RAW_KLINES, symbol, "ingested_at")
+    candles, issued = written_candles(tables, symbol), written_forecasts(tables, symbol)
     features = _rows(tables, ENGINEERED_FEATURES, symbol, LOG_REALISED)
     bars = _days(_rows(tables, RAW_KLINES_4H, symbol))
     vintages = _rows(tables, VINTAGES_IN_FORCE, symbol, "model")
-    issued = _rows(tables, FORECASTS, symbol, "issued_at")
     by_asset = {
-        RAW_KLINES.name: _days(candles),
+        RAW_KLINES.name: candles.days,
         RAW_KLINES_4H.name: bars,
         ENGINEERED_FEATURES.name: _days(features),
         **{f"{kind}_model": _days(vintages.filter(pl.col("model") == kind)) for kind in NETWORKS},
         BASELINE_FORECASTS.name: _days(_rows(tables, BASELINE_FORECASTS, symbol)),
-        FORECASTS.name: _days(issued),
+        FORECASTS.name: issued.days,
         FORECAST_SCORES.name: _days(_rows(tables, FORECAST_SCORES, symbol)),
         CHANCE_SCORES.name: _days(_rows(tables, CHANCE_SCORES, symbol)),
     }
     without_bars = _days(features.filter(pl.col(LOG_REALISED).is_null())) - bars
-    return _Known(by_asset, _in_time(candles, "ingested_at"), _in_time(issued, "issued_at"), without_bars)
+    return _Known(by_asset, candles, issued, without_bars)
 
 
-def _rows(tables: TableStore, spec: TableSpec, symbol: str, *columns: str) -> pl.DataFrame:
+def _written(tables: Reads, spec: TableSpec, symbol: str, column: str) -> Written:
+    rows = _rows(tables, spec, symbol, column)
+    closed = pl.col("day").cast(pl.Datetime("us", "UTC")) + DAY
+    return Written(_days(rows), _days(rows.filter(pl.col(column) - closed <= IN_TIME)))
+
+
+def _rows(tables: Reads, spec: TableSpec, symbol: str, *columns: str) -> pl.DataFrame:
     """Read the rows of ``symbol``, their day as column ``day``; none where the table was never written."""
     try:
         rows = tables.read(spec, ["symbol", spec.day, *columns])
@@ -109,8 +157,3 @@ def _rows(tables: TableStore, spec: TableSpec, symbol: str, *columns: str) -> pl
 
 def _days(rows: pl.DataFrame) -> Days:
     return frozenset(rows["day"])
-
-
-def _in_time(rows: pl.DataFrame, written: str) -> Days:
-    closed = pl.col("day").cast(pl.Datetime("us", "UTC")) + DAY
-    return _days(rows.filter(pl.col(written) - closed <= IN_TIME))

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PlainSerializer,
 
 from btc_assets.chances.questions import EVENTS
 from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
+from btc_assets.health.days import Age
 from btc_assets.scoring.drift import Verdict as DriftVerdict
 from btc_assets.statistics.comparison import Verdict
-from btc_dash.data.freshness import Age
 from btc_dash.data.query import KINDS, Model
 from btc_dash.data.values import Options
 

@@ -13,6 +13,7 @@ from flask import Flask, Response
 
 from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
+from btc_assets.health.days import Age
 from btc_dash.api.chances import chance_answer, paths_answer
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
 from btc_dash.api.openapi import openapi_document
@@ -20,7 +21,6 @@ from btc_dash.api.replies import as_json, cached, found_forecast, given, read_re
 from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, forecast_for
-from btc_dash.data.freshness import Age
 from btc_dash.data.query import ForecastRequest, RecordQuestion
 from btc_dash.server.middleware import client
 from btc_dash.server.problems import problem
@@ -187,7 +187,7 @@ def _health(context: Context) -> Response:
         origin = market.newest_origin(context.cache)
     except (StorageError, OSError):
         origin = None
-    good = fresh.age in (Age.FRESH, Age.STALE) and origin is not None and context.cache.outage is None
+    good = fresh.age in (Age.FRESH, Age.LATE) and origin is not None and context.cache.outage is None
     body = Health(
         status="ok" if good else "unavailable" if origin is None else "degraded",
         data=fresh.age,

@@ -9,11 +9,11 @@ from functools import lru_cache
 
 from btc_assets.errors import StorageError
 from btc_assets.factory import open_registry, open_tables
+from btc_assets.health.days import Age
 from btc_assets.settings import Settings
-from btc_dash.data import market
 from btc_dash.data.cache import TableCache
 from btc_dash.data.chances import PathMaker
-from btc_dash.data.freshness import Freshness, judge
+from btc_dash.data.freshness import Freshness, read_freshness
 from btc_dash.data.model_cards import ModelCards
 from btc_dash.data.on_demand import Forecaster
 from btc_dash.data.running_day import RunningDay, running_day
@@ -37,12 +37,12 @@ class Context:
     now: Callable[[], dt.datetime] = field(default=_utc_now)
 
     def freshness(self) -> Freshness:
-        """Return how old the newest candle is; no data while the store has never answered."""
+        """Return how fresh candles and forecasts are; no data while the store has never answered."""
+        allowed = dt.timedelta(hours=self.settings.stale_after_hours)
         try:
-            newest = market.history(self.cache).newest
+            return read_freshness(self.cache, self.now(), allowed)
         except (StorageError, OSError):
-            newest = None
-        return judge(newest, self.now(), dt.timedelta(hours=self.settings.stale_after_hours))
+            return Freshness(Age.NONE, None, dt.timedelta(0), ())
 
 
 def open_context(settings: Settings) -> Context:

@@ -1,45 +1,50 @@
-"""Classify how old the data is."""
+"""How fresh what is shown is: by the one rule that Dagster's checks and `btc doctor` go by too."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from enum import Enum
+from functools import lru_cache
 
-from btc_assets.market.calendar import closes_at, last_closed_day
+from btc_assets.contracts import FORECASTS, RAW_KLINES
+from btc_assets.health.days import Age, TableDays, age_of, due_day
+from btc_assets.health.table_days import market_days, written_candles, written_forecasts
+from btc_assets.market.calendar import closes_at
+from btc_dash.data.cache import TableCache
 
-
-class Age(Enum):
-    """How old data is, from best to worst."""
-
-    FRESH = "fresh"
-    STALE = "stale"
-    VERY_STALE = "very stale"
-    NONE = "no data"
-
-
-VERY_STALE_AFTER = dt.timedelta(hours=48)
+_market_days = lru_cache(maxsize=4)(market_days)
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """``newest`` closed day there is data for and how long ago it closed; None without data."""
+    """``newest`` day with a candle, how long ago it closed, and the ``missing`` days of candles or forecasts.
+
+    ``age`` is that of the older of the two tables; of the candles alone while there is no forecast at all.
+    """
 
     age: Age
     newest: dt.date | None
     since: dt.timedelta
-    missing_days: int
+    missing: tuple[dt.date, ...]
 
 
-def judge(newest: dt.date | None, now: dt.datetime, stale_after: dt.timedelta) -> Freshness:
-    """Classify the newest day by the clock.
+def read_freshness(cache: TableCache, now: dt.datetime, allowed: dt.timedelta) -> Freshness:
+    """Judge the stored days by the clock; a day is due ``allowed`` after it closed.
 
-    Data is stale once the day after ``newest`` has been over for ``stale_after``, and very stale
-    two days later.
+    Raises:
+        StorageError: the store fails and never answered before.
     """
+    candles = cache.keep(RAW_KLINES, "days", lambda: written_candles(cache, cache.symbol))
+    forecasts = cache.keep(FORECASTS, "days", lambda: written_forecasts(cache, cache.symbol))
+    return judge(*_market_days(candles, forecasts, due_day(now, allowed)), now, allowed)
+
+
+def judge(candles: TableDays, forecasts: TableDays, now: dt.datetime, allowed: dt.timedelta) -> Freshness:
+    """Grade both tables together."""
+    ages = [age_of(table, now, allowed) for table in (candles, forecasts) if table.newest]
+    newest = candles.newest
     if newest is None:
-        return Freshness(Age.NONE, None, dt.timedelta(0), 0)
-    since = now - closes_at(newest)
-    late = since - dt.timedelta(days=1) - stale_after
-    age = Age.FRESH if late <= dt.timedelta(0) else Age.STALE if late <= VERY_STALE_AFTER else Age.VERY_STALE
-    return Freshness(age, newest, max(since, dt.timedelta(0)), max((last_closed_day(now) - newest).days, 0))
+        return Freshness(Age.NONE, None, dt.timedelta(0), ())
+    missing = tuple(sorted({*candles.missing, *forecasts.missing}))
+    since = max(now - closes_at(newest), dt.timedelta(0))
+    return Freshness(max(ages, key=list(Age).index), newest, since, missing)

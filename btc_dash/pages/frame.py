@@ -5,9 +5,10 @@ from __future__ import annotations
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from btc_assets.health.days import Age
 from btc_assets.market.pair import ticker
 from btc_dash.data.context import Context
-from btc_dash.data.freshness import Age
+from btc_dash.data.freshness import Freshness
 from btc_dash.text import formatting as fmt
 
 NAVIGATION = {
@@ -43,7 +44,7 @@ def badge(context: Context) -> list[Component]:
     if fresh.newest is None:
         return [html.Span(className="dot none"), html.Span("No data yet")]
     return [
-        html.Span(className=f"dot {fresh.age.name.lower()}"),
+        html.Span(className=f"dot {fresh.age.replace(' ', '_')}"),
         html.Span(f"Data to {fmt.day(fresh.newest)}"),
         html.Span(f", {fmt.age(fresh.since)}", className="wide"),
     ]
@@ -68,13 +69,24 @@ def notices(context: Context) -> list[Component]:
                 "outage", "The store does not answer.", f"This is the last good page, from {since:%H:%M} UTC."
             )
         )
-    if fresh.age in (Age.STALE, Age.VERY_STALE) and fresh.newest:
-        very = fresh.age is Age.VERY_STALE
+    return [*shown, *_staleness(fresh)]
+
+
+def _staleness(fresh: Freshness) -> list[Component]:
+    """Say what is late: the newest close, or days before it or forecasts from it."""
+    if not fresh.missing or fresh.newest is None:
+        return []
+    very = fresh.age is Age.VERY_LATE
+    if fresh.missing[-1] > fresh.newest:
         missing = f"The newest close is of {fmt.long_day(fresh.newest)}, {fmt.age(fresh.since)}."
-        advice = "Do not take this forecast for today's." if very else "Forecasts start from that day."
-        title = "Very stale data." if very else "Stale data."
-        shown.append(_notice("very-stale" if very else "stale", title, f"{missing} {advice}"))
-    return shown
+    else:
+        first, last = fmt.long_day(fresh.missing[0]), fmt.long_day(fresh.missing[-1])
+        which = first if first == last else f"{first} to {last}"
+        missing = f"Prices or forecasts of {which} should be here, and are not."
+        return [_notice("stale", "Days are missing.", missing)]
+    advice = "Do not take this forecast for today's." if very else "Forecasts start from that day."
+    title = "Very stale data." if very else "Stale data."
+    return [_notice("very-stale" if very else "stale", title, f"{missing} {advice}")]
 
 
 def _notice(kind: str, title: str, text: str) -> Component:

@@ -85,9 +85,11 @@ def test_blocks_are_the_days_again(there: set[int]) -> None:
 )  # fmt: skip
 def test_a_day_is_late_from_the_moment_on_at_which_the_next_is_due(now: str, age: Age) -> None:
     at = dt.datetime.fromisoformat(now).replace(tzinfo=dt.UTC)
-    assert age_of(TODAY, at, THREE_HOURS) is age
-    assert (due_day(at, THREE_HOURS) > TODAY) == (age is not Age.FRESH)
+    table = TableDays("t", frozenset({TODAY}), TODAY, due_day(at, THREE_HOURS))
+    assert age_of(table, at, THREE_HOURS) is age
+    assert bool(table.missing) == (age is not Age.FRESH)
 
 
 def test_without_a_day_there_is_no_age() -> None:
-    assert age_of(None, dt.datetime.now(dt.UTC), THREE_HOURS) is Age.NONE
+    nothing = TableDays("t", frozenset(), None, TODAY)
+    assert age_of(nothing, dt.datetime.now(dt.UTC), THREE_HOURS) is Age.NONE
