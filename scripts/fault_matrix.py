@@ -16,6 +16,8 @@ class Row(NamedTuple):
     outcome: str
 
 
+SEEN = "Red in Dagster, in /metrics and in `btc doctor`; one message within five minutes"
+
 GROUPS: dict[str, list[Row]] = {
     "Source": [
         Row("S1", "The exchange's name does not resolve, or it refuses connections",
@@ -135,6 +137,21 @@ GROUPS: dict[str, list[Row]] = {
         Row("K2", "A secret in the environment", "In no log, repr, table or image"),
         Row("K3", "An unknown setting or a bad value", "Refused at start, with the nearest known"),
         Row("K4", "A folder that is empty, begins with ~ or is an address", "Refused by name; ~ is expanded"),
+    ],
+    "What the operator sees": [
+        Row("O1", "The source of candles is down", SEEN),
+        Row("O2", "The source does not offer the day that is due", SEEN),
+        Row("O3", "The clock is wrong", SEEN),
+        Row("O4", "A table's log is torn: emptied, halved, altered, or put aside since", SEEN),
+        Row("O5", "The disk is full", SEEN),
+        Row("O6", "The ledger is behind its published head", SEEN),
+        Row("O7", "A sink refuses the head", SEEN),
+        Row("O8", "The model registry is gone", SEEN),
+        Row("O9", "A day's forecasts are missing, for whatever reason", SEEN),
+        Row("O10", "The page is dead", SEEN),
+        Row("O11", "Dagster's daemon is dead", SEEN),
+        Row("O12", "Dagster cannot load the code location", SEEN),
+        Row("O13", "A healthy week", "No message, no red check"),
     ],
     "Lambda": [
         Row("L1", "The same event three times", "One row, one run"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from btc_assets.errors import ConfigurationError, LedgerError
 from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.ledger.publishing.published import Published
-from btc_assets.ledger.publishing.sinks import missing, open_sink
+from btc_assets.ledger.publishing.sinks import missing, open_sink, read_places
 from btc_assets.ledger.records import Head, head
 
 
@@ -18,11 +18,13 @@ def examine_ledger(site: Surroundings) -> list[Finding]:
     try:
         sink = open_sink(settings, site.tables)
         if sink is None:
-            return [Finding("sink", State.OK, "no head is published: BTC_LEDGER_SINK is not set")]
-        published = sink.published(settings.symbol)
-        lacking = missing(sink, newest) if newest else []
+            nowhere = "no head is published: BTC_LEDGER_SINK is not set"
+            return [Finding("sink", State.OK, nowhere, 0, 0), _ledger(newest, [], "")]
+        places = read_places(sink, settings.symbol)
     except (LedgerError, ConfigurationError) as error:
         return [Finding("sink", State.BROKEN, str(error))]
+    published = [head for heads in places.values() for head in heads]
+    lacking = missing(places, newest) if newest else []
     return [_sink(newest, published, lacking, sink.location), _ledger(newest, published, sink.location)]
 
 
@@ -39,7 +41,8 @@ def _sink(
 
 def _ledger(newest: Head | None, published: Sequence[Published], location: str) -> Finding:
     if not published:
-        return Finding("ledger", State.OK, "nothing was published that the store could be held against")
+        nothing = "nothing was published that the store could be held against"
+        return Finding("ledger", State.OK, nothing, 0, 0)
     last = max(published, key=lambda p: p.seq)
     seq = -1 if newest is None else newest.seq
     behind = max(last.seq - seq, 0)

@@ -38,7 +38,7 @@ def examine_page(site: Surroundings) -> list[Finding]:
     try:
         status = requests.get(address, timeout=SECONDS, allow_redirects=False).status_code
     except requests.RequestException as error:
-        return [Finding("page", State.BROKEN, f"{address} does not answer ({type(error).__name__})")]
+        return [Finding("page", State.BROKEN, f"{address} does not answer ({type(error).__name__})", 0, 200)]
     state = State.OK if status == 200 else State.BROKEN
     return [Finding("page", state, f"{address} answers {status}", status, 200)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 from btc_assets.errors import BtcError
 from btc_assets.health.days import due_day
@@ -23,16 +24,17 @@ LOOKBACK = 10
 
 def examine_source(site: Surroundings) -> list[Finding]:
     """Examine the source: findings ``source``, ``clock`` and ``offered_candle``."""
-    settings = site.settings
+    settings, began = site.settings, time.monotonic()
     try:
         source = open_source(settings.model_copy(update={"source_deadline": SECONDS}))
         clock = source.now()
         newest = newest_offered(source, settings.symbol, min(clock, site.now()))
     except BtcError as error:
         first = str(error).splitlines()[0]
-        return [Finding("source", State.BROKEN, first, facts={"error": type(error).__name__})]
+        seconds, facts = time.monotonic() - began, {"error": type(error).__name__}
+        return [Finding("source", State.BROKEN, first, seconds, SECONDS, dict(facts))]
     label = "SIMULATED market" if source.simulated else settings.source
-    answers = Finding("source", State.OK, f"{label} answers")
+    answers = Finding("source", State.OK, f"{label} answers", time.monotonic() - began, SECONDS)
     return [answers, _clock(source, clock, site.now()), _offered(newest, site)]
 
 

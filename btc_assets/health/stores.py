@@ -67,10 +67,10 @@ def examine_models(site: Surroundings) -> list[Finding]:
             begun = site.tables.exists(VINTAGES_IN_FORCE)
             detail = f"no {kind} vintage in the registry"
             detail += ", though some were in force" if begun else "; run `btc up` or `btc backfill`"
-            return [Finding("models", State.BROKEN, detail, 0, 1, {} if begun else {"empty": kind})]
+            return [Finding("models", State.BROKEN, detail, 1, 0, {} if begun else {"empty": kind})]
         site.registry.model_folder(refs[-1])
         newest.append(f"{kind} {refs[-1].vintage} (of {len(refs)})")
-    return [Finding("models", State.OK, f"newest vintages verified: {', '.join(newest)}")]
+    return [Finding("models", State.OK, f"newest vintages verified: {', '.join(newest)}", 0, 0)]
 
 
 def examine_all_models(site: Surroundings) -> list[Finding]:

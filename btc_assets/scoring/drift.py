@@ -8,9 +8,10 @@ With ``LEVEL`` = 0.01 a sound range raises a false alarm about once in a hundred
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -31,11 +32,27 @@ Verdict = Literal["drifted", "within chance", "too few to tell"]
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many of the recent closes lay in a range (``percent``), and the shares that chance allows."""
+
+    percent: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
-    """What is said of a model's recent forecasts at a horizon, and each reason for calling it drift."""
+    """What is said of a model's recent forecasts at a horizon, and each reason for calling it drift.
+
+    ``targets`` were looked at; ``loss_ratio`` is their loss over the random walk's, None if they are too few.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    targets: int = 0
+    coverages: tuple[Coverage, ...] = ()
+    loss_ratio: float | None = None
 
 
 def window(horizon: int) -> int:
@@ -47,14 +64,17 @@ def measure_drift(scores: pl.DataFrame, horizon: int) -> Drift:
     """Judge the newest forecasts of one model, ``horizon`` days ahead (its rows of FORECAST_SCORES)."""
     recent = scores.sort("target_date").tail(window(horizon))
     if recent.height < _fewest(horizon):
-        return Drift("too few to tell")
-    reasons = [reason for percent in COVERAGES if (reason := _coverage_reason(recent, percent, horizon))]
+        return Drift("too few to tell", targets=recent.height)
+    last = {percent: coverage_path(recent, percent, horizon).row(-1, named=True) for percent in COVERAGES}
+    reasons = [reason for percent in COVERAGES if (reason := _coverage_reason(last[percent], percent))]
     losses, reference = recent["pinball"].to_numpy(), recent["pinball_random_walk"].to_numpy()
     against = compare_losses(losses, reference, horizon)
     if against.verdict == "worse" and against.p is not None and against.p < LEVEL:
         times = f"{1 + against.change:.3f} times the random walk's"
         reasons.append(f"loss {times} over {recent.height} days ({format_p(against.p)})")
-    return Drift("drifted" if reasons else "within chance", tuple(reasons))
+    coverages = tuple(Coverage(p, row["share"], row["low"], row["high"]) for p, row in last.items())
+    verdict: Verdict = "drifted" if reasons else "within chance"
+    return Drift(verdict, tuple(reasons), recent.height, coverages, 1 + against.change)
 
 
 def coverage_path(scores: pl.DataFrame, percent: int, horizon: int) -> pl.DataFrame:
@@ -86,8 +106,7 @@ def chance_limits(trials: int, probability: float) -> tuple[float, float]:
     return accepted[0] / trials, accepted[-1] / trials
 
 
-def _coverage_reason(recent: pl.DataFrame, percent: int, horizon: int) -> str | None:
-    last = coverage_path(recent, percent, horizon).row(-1, named=True)
+def _coverage_reason(last: Mapping[str, Any], percent: int) -> str | None:
     if last["low"] <= last["share"] <= last["high"]:
         return None
     count = last["count"]

@@ -7,7 +7,7 @@ import pytest
 from graph_environment import LAST, GraphEnvironment
 
 from btc_assets.contracts import CHANCE_SCORES, MODELS
-from btc_assets.defs.checks.chances import dishonest, incoherent, unlike_the_record
+from btc_assets.defs.checks.chances import dishonest, incoherent, judged_tenths, unlike_the_record
 from btc_assets.defs.resources import Platform
 from btc_assets.market.calendar import DAY
 
@@ -53,7 +53,7 @@ def test_checks_pass_on_what_the_graph_made_and_find_what_it_did_not(forecast: G
     scores = forecast.table(CHANCE_SCORES)
     assert scores["horizon"].unique().to_list() == [1]
     assert incoherent(scores) == []
-    assert dishonest(scores) == []
+    assert dishonest(judged_tenths(scores)) == []
     assert unlike_the_record(Platform(), scores) == []
     newest = scores.filter(pl.col("target_date") == pl.col("target_date").max())
     bent = newest.with_columns(chance=pl.col("chance") * 0.5 + 0.25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import os
 import socket
 import subprocess
@@ -14,11 +15,13 @@ from typing import Any
 
 import pytest
 from processes import end_session
+from prometheus_client import CollectorRegistry, generate_latest
 from smtp_server import hook
 
+from btc_assets.cli import doctor
 from btc_assets.cli.health_monitor import OURS, Monitor
 from btc_assets.health.context import HealthContext
-from btc_assets.health.finding import State
+from btc_assets.health.finding import State, exit_code
 from btc_assets.health.problems import TITLES
 from btc_assets.health.services import ask, examine_dagster
 from btc_assets.settings import Settings, load
@@ -62,7 +65,7 @@ def settings(tmp_path: Path, port: int, **more: Any) -> Settings:
     return load({}, source="simulated", data_dir=str(tmp_path), dagster_port=port, **more)
 
 
-def test_a_dead_daemon_and_code_that_does_not_load_are_seen(broken: int, tmp_path: Path) -> None:
+def test_O11_O12_a_dead_daemon_and_code_that_does_not_load_are_seen(broken: int, tmp_path: Path) -> None:
     found = {each.name: each for each in examine_dagster(HealthContext(settings(tmp_path, broken)))}
     assert found["dagster"].good
     assert found["daemon"].state is State.BROKEN
@@ -71,7 +74,28 @@ def test_a_dead_daemon_and_code_that_does_not_load_are_seen(broken: int, tmp_pat
     assert "broken_code.py" in found["code_location"].detail
 
 
-def test_both_are_told_once_by_the_monitor_also_after_it_was_started_again(
+def test_O11_O12_metrics_and_doctor_say_so_where_btc_up_serves(
+    broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    given = settings(tmp_path, broken, notify="")
+    home = Path(given.dagster_home)
+    home.mkdir(parents=True)
+    with (home / "up.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        watch = Monitor(HealthContext(given))
+        watch.look()
+        said = doctor.findings(given)
+    registry = CollectorRegistry()
+    registry.register(watch.collector)
+    text = generate_latest(registry).decode()
+    for name in ("daemon", "code_location"):
+        assert f'btc_health_state{{check="{name}"}} 1.0' in text
+        assert name in {each.name for each in said if not each.good}
+    assert exit_code(said) == 1
+
+
+def test_O11_O12_both_are_told_once_by_the_monitor_also_after_it_was_started_again(
     broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)

@@ -20,7 +20,7 @@ from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import ConfigurationError, LedgerError
 from btc_assets.ledger.publishing import block_headers
-from btc_assets.ledger.publishing.sinks import FileSink, missing, open_sink
+from btc_assets.ledger.publishing.sinks import FileSink, missing, open_sink, read_places
 from btc_assets.ledger.records import Head
 from btc_assets.market.calendar import DAY
 from btc_assets.settings import load
@@ -137,7 +137,7 @@ def head_is_missing(store) -> list[str]:
     newest = Head("BTCUSDT", 2, store.records()[-1].sha256(), store.records()[-1].issued_at)
     sink = open_sink(load(), store.tables)
     assert sink is not None
-    return missing(sink, newest)
+    return missing(read_places(sink, newest.symbol), newest)
 
 
 def test_a_head_in_calendars_is_shown_with_its_block_once_one_has_it(

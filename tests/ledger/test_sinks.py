@@ -10,15 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from table_rows import rows_of
 
 from btc_assets.errors import ConfigurationError, LedgerError
+from btc_assets.health.context import HealthContext
+from btc_assets.health.finding import State
+from btc_assets.health.ledger import examine_ledger
 from btc_assets.ledger.publishing.authority import AuthoritySink
 from btc_assets.ledger.publishing.calendars import CalendarSink
 from btc_assets.ledger.publishing.git import GitSink
 from btc_assets.ledger.publishing.published import HeadSink
 from btc_assets.ledger.publishing.s3 import S3Sink
-from btc_assets.ledger.publishing.sinks import FileSink, Sinks, missing, open_sink
-from btc_assets.ledger.records import Head
+from btc_assets.ledger.publishing.sinks import FileSink, Sinks, missing, open_sink, read_places
+from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, Head
 from btc_assets.settings import load
 from btc_assets.storage.delta.store import DeltaTables
 
@@ -208,10 +212,29 @@ def test_several_sinks_get_every_head_and_one_that_fails_is_named(tmp_path: Path
         sink.publish(head(1))
     assert [len(place.published("BTCUSDT")) for place in (sink.sinks[0], sink.sinks[2])] == [1, 1]
     good = Sinks([sink.sinks[0], sink.sinks[2]])
-    assert missing(good, head(1)) == []
+    assert missing(read_places(good, "BTCUSDT"), head(1)) == []
     good.sinks[0].publish(head(2, "b"))
-    assert missing(good, head(2, "b")) == [f"record 2 ({'b' * 64}) is not at file://{repository}"]
+    lacking = missing(read_places(good, "BTCUSDT"), head(2, "b"))
+    assert lacking == [f"record 2 ({'b' * 64}) is not at file://{repository}"]
     assert len(good.published("BTCUSDT")) == 3
+
+
+def test_the_health_checks_clone_a_repository_once(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load({"BTC_LEDGER_SINK": f"git+file://{repository}", "BTC_DATA_DIR": str(tmp_path)})
+    record = {"seq": 3, "previous_sha256": NOTHING, "record_sha256": "a" * 64}
+    DeltaTables(settings.root).upsert(ISSUE_RECORDS, rows_of(ISSUE_RECORDS, [record]))
+    clone, clones = GitSink._clone, []
+
+    def counted(sink: GitSink, folder: Path) -> Path:
+        clones.append(folder)
+        return clone(sink, folder)
+
+    monkeypatch.setattr(GitSink, "_clone", counted)
+    sink, ledger = examine_ledger(HealthContext(settings))
+    assert len(clones) == 1
+    assert (sink.state, ledger.state) == (State.BROKEN, State.OK)
 
 
 @pytest.mark.parametrize(

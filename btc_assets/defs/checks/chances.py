@@ -1,6 +1,10 @@
 """Checks of the answers to the standard questions."""
 
+from __future__ import annotations
+
 import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -8,9 +12,15 @@ from btc_assets.contracts import CHANCE_SCORES, MODELS
 from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
 from btc_assets.defs.resources import Platform
 
+if TYPE_CHECKING:
+    from btc_assets.chances.reliability import Tenth
+
 NAME = CHANCE_SCORES.name
 LEAST_INDEPENDENT = 20
 """Answers about days that do not overlap without which a tenth is not judged."""
+
+MOST_APART = 0.1
+"""How far what was said and what happened may be apart; beyond it, chance must be ruled out too."""
 
 
 @multi_check(
@@ -25,10 +35,17 @@ LEAST_INDEPENDENT = 20
 def chance_scores_checks(_: Context, platform: Platform) -> Results:
     """Check the answers and whether they are honest."""
     scores = platform.tables.read(CHANCE_SCORES)
-    yield result(NAME, "follows_its_contract", contract_violations(CHANCE_SCORES, scores))
-    yield result(NAME, "chances_are_coherent", incoherent(scores))
-    yield result(NAME, "follows_from_the_record", unlike_the_record(platform, scores), warn=True)
-    yield result(NAME, "comes_true_as_said", dishonest(scores), warn=True)
+    rows = scores.height
+    yield result(NAME, "follows_its_contract", contract_violations(CHANCE_SCORES, scores), checked=rows)
+    yield result(NAME, "chances_are_coherent", incoherent(scores), checked=rows)
+    newest = scores.filter(pl.col("target_date") == pl.col("target_date").max()).height
+    unlike = unlike_the_record(platform, scores)
+    yield result(NAME, "follows_from_the_record", unlike, warn=True, checked=newest)
+    judged = judged_tenths(scores)
+    apart = max((abs(t.said - t.happened) for _, t in judged), default=0.0)
+    answers = sum(t.answers for _, t in judged)
+    wrong, name = dishonest(judged), "comes_true_as_said"
+    yield result(NAME, name, wrong, warn=True, checked=answers, measured=apart, bound=MOST_APART)
 
 
 def incoherent(scores: pl.DataFrame) -> list[str]:
@@ -51,13 +68,22 @@ def unlike_the_record(platform: Platform, scores: pl.DataFrame) -> list[str]:
     return [fault for fault in faults if NAME in fault]
 
 
-def dishonest(scores: pl.DataFrame) -> list[str]:
-    """List the tenths, of enough independent answers, that came true clearly more or less often than said."""
+def judged_tenths(scores: pl.DataFrame) -> list[tuple[str, Tenth]]:
+    """Return by model the tenths of touches within a week that have enough independent answers."""
     from btc_assets.chances.reliability import tenths
 
     return [
-        f"{model}: {t.answers} answers said {t.said:.0%} on average and {t.happened:.0%} came true"
+        (model, tenth)
         for model in MODELS
-        for t in tenths(scores.filter(model=model, kind="touch", horizon=7))
-        if t.independent >= LEAST_INDEPENDENT and abs(t.said - t.happened) > 0.1 and not t.holds
+        for tenth in tenths(scores.filter(model=model, kind="touch", horizon=7))
+        if tenth.independent >= LEAST_INDEPENDENT
+    ]
+
+
+def dishonest(judged: Sequence[tuple[str, Tenth]]) -> list[str]:
+    """List the tenths that came true clearly more or less often than said."""
+    return [
+        f"{model}: {t.answers} answers said {t.said:.0%} on average and {t.happened:.0%} came true"
+        for model, t in judged
+        if abs(t.said - t.happened) > MOST_APART and not t.holds
     ]

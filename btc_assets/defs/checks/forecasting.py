@@ -1,8 +1,11 @@
 """Checks of models, forecasts and scores."""
 
+from __future__ import annotations
+
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -23,6 +26,9 @@ from btc_assets.defs.runs import window_of_run
 from btc_assets.errors import BtcError
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
+
+if TYPE_CHECKING:
+    from btc_assets.scoring.drift import Drift
 
 RECENT_ORIGINS = 30
 ISSUED = FORECASTS.name
@@ -47,15 +53,26 @@ def network_checks(kind: str) -> dg.AssetChecksDefinition:
     )
     def checks(_: Context, platform: Platform) -> Results:
         rows = platform.tables.read(VINTAGES_IN_FORCE).filter(pl.col("model") == kind)
-        yield result(asset, "verified", verification_faults(platform, rows))
-        late = rows.filter(pl.col("vintage") > pl.col("date"))
-        yield result(
-            asset, "has_not_seen_the_future", [f"{r['date']}: cutoff {r['vintage']}" for r in late.to_dicts()]
-        )
-        newest = rows.tail(1).filter(pl.col("action") == "held_back")
-        yield result(asset, "not_held_back", newest["reason"].to_list(), warn=True)
+        newest = rows.tail(1)
+        vintage = {"vintage": str(newest["vintage"].first())}
+        faults = verification_faults(platform, rows)
+        yield result(asset, "verified", faults, checked=newest.height, metadata=vintage)
+        yield from has_not_seen_the_future(asset, rows)
+        age = (newest["date"] - newest["vintage"]).dt.total_days().to_list()
+        held_back = newest.filter(pl.col("action") == "held_back")["reason"].to_list()
+        figures = vintage | {"age of the vintage, days": age[0] if age else 0}
+        yield result(asset, "not_held_back", held_back, warn=True, checked=newest.height, metadata=figures)
 
     return checks
+
+
+def has_not_seen_the_future(asset: str, rows: pl.DataFrame) -> Results:
+    """Measure by how many days the latest cutoff lies after a day that its vintage is in force for."""
+    after = (rows["vintage"] - rows["date"]).dt.total_days()
+    late = rows.filter(pl.col("vintage") > pl.col("date"))
+    wrong = [f"{r['date']}: cutoff {r['vintage']}" for r in late.to_dicts()]
+    most = max(after.to_list(), default=0)
+    yield result(asset, "has_not_seen_the_future", wrong, checked=rows.height, measured=float(most))
 
 
 def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
@@ -92,13 +109,13 @@ def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
 def forecasts_checks(_: Context, platform: Platform) -> Results:
     """Check the forecasts of the newest 30 origins."""
     rows = newest_origins(platform)
-    yield result(ISSUED, "follows_its_contract", contract_violations(FORECASTS, rows))
-    yield result(ISSUED, "quantiles_ordered", crossing_quantiles(rows, QUANTILES))
+    count, whole = rows.height, HORIZONS * len(MODELS)
+    yield result(ISSUED, "follows_its_contract", contract_violations(FORECASTS, rows), checked=count)
+    yield result(ISSUED, "quantiles_ordered", crossing_quantiles(rows, QUANTILES), checked=count)
     counts = rows.group_by("origin_date").agg(pl.len()).sort("origin_date")
-    lacking = counts.filter(pl.col("len") != HORIZONS * len(MODELS))
-    yield result(
-        ISSUED, "complete", [f"{d}: {n} rows, not {HORIZONS * len(MODELS)}" for d, n in lacking.iter_rows()]
-    )
+    lacking = [f"{d}: {n} rows, not {whole}" for d, n in counts.iter_rows() if n != whole]
+    fewest = min(counts["len"].to_list(), default=whole)
+    yield result(ISSUED, "complete", lacking, checked=counts.height, measured=fewest, bound=whole)
 
 
 def newest_origins(platform: Platform) -> pl.DataFrame:
@@ -137,19 +154,33 @@ def forecast_scores_checks(context: Context, platform: Platform) -> Results:
     from btc_assets.scoring.drift import measure_drift
 
     scores = platform.tables.read(FORECAST_SCORES)
-    yield result(FORECAST_SCORES.name, "follows_its_contract", contract_violations(FORECAST_SCORES, scores))
+    wrong = contract_violations(FORECAST_SCORES, scores)
+    yield result(FORECAST_SCORES.name, "follows_its_contract", wrong, checked=scores.height)
     symbol, newest = platform.settings.symbol, scores["target_date"].max()
     if isinstance(newest, dt.date) and not verifies_whole_chain(window_of_run(context.run)):
         faults = target_faults(platform.tables, symbol, newest)
+        rows = scores.filter(target_date=newest).height
     else:
-        faults = all_faults(platform.tables, symbol)
-    yield result(FORECAST_SCORES.name, "follows_from_the_record", faults)
-    wrong = [
-        f"{model}: {reason}"
-        for model in MODELS
-        for reason in measure_drift(scores.filter(model=model, horizon=1), 1).reasons
-    ]
-    yield result(FORECAST_SCORES.name, "calibrated", wrong, warn=True)
+        faults, rows = all_faults(platform.tables, symbol), scores.height
+    yield result(FORECAST_SCORES.name, "follows_from_the_record", faults, checked=rows)
+    found = {model: measure_drift(scores.filter(model=model, horizon=1), 1) for model in MODELS}
+    reasons = [f"{model}: {reason}" for model, drift in found.items() for reason in drift.reasons]
+    targets = sum(drift.targets for drift in found.values())
+    yield result(
+        FORECAST_SCORES.name, "calibrated", reasons, warn=True, checked=targets, metadata=in_numbers(found)
+    )
+
+
+def in_numbers(found: Mapping[str, Drift]) -> dict[str, float]:
+    """Return by model the measured shares inside the ranges with their bounds, and the loss."""
+    numbers: dict[str, float] = {}
+    for model, drift in found.items():
+        for c in drift.coverages:
+            name = f"{model}, share inside the {c.percent} % range"
+            numbers |= {name: c.share, f"{name}: at least": c.low, f"{name}: at most": c.high}
+        if drift.loss_ratio is not None:
+            numbers[f"{model}, loss / random walk's"] = drift.loss_ratio
+    return numbers
 
 
 NETWORK_CHECKS = [network_checks(kind) for kind in NETWORKS]

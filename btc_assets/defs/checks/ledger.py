@@ -55,9 +55,8 @@ def ledger_checks(
         "head": report.head.record_sha256 if report.head else "",
         "notes": [*report.notes, *problems],
     }
-    yield result(
-        ISSUED, "is_what_was_issued", [*map(str, report.faults), *([gone] if gone else [])], metadata=metadata
-    )
+    wrong = [*map(str, report.faults), *([gone] if gone else [])]
+    yield result(ISSUED, "is_what_was_issued", wrong, checked=report.records, metadata=metadata)
 
 
 def verifies_whole_chain(window: Window | None) -> bool:

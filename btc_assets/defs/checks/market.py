@@ -44,12 +44,15 @@ RECENT = 400 * DAY
 def raw_klines_checks(_: Context, platform: Platform) -> Results:
     """Check the stored daily candles."""
     candles = platform.tables.read(RAW_KLINES)
-    yield result(CANDLES, "follows_its_contract", contract_violations(RAW_KLINES, candles))
-    yield result(CANDLES, "no_impossible_candle", invalid_candles(candles))
+    rows = candles.height
+    yield result(CANDLES, "follows_its_contract", contract_violations(RAW_KLINES, candles), checked=rows)
+    yield result(CANDLES, "no_impossible_candle", invalid_candles(candles), checked=rows)
     dates = candles["date"].to_list()
     absent = sorted(set(days(dates[0], dates[-1])) - set(dates)) if dates else []
-    yield result(CANDLES, "no_missing_day", [f"no candle for {d}" for d in absent], warn=True)
-    yield result(CANDLES, "no_unusual_bar", unusual_candles(candles), warn=True)
+    lacking = [f"no candle for {d}" for d in absent]
+    yield result(CANDLES, "no_missing_day", lacking, warn=True, checked=len({*dates, *absent}))
+    recent = min(rows, RECENT.days)
+    yield result(CANDLES, "no_unusual_bar", unusual_candles(candles), warn=True, checked=recent)
 
 
 def invalid_candles(candles: pl.DataFrame) -> list[str]:
@@ -109,12 +112,14 @@ def unusual_candles(candles: pl.DataFrame) -> list[str]:
 def raw_klines_4h_checks(_: Context, platform: Platform) -> Results:
     """Check the stored 4-hour candles."""
     bars, candles = platform.tables.read(RAW_KLINES_4H), platform.tables.read(RAW_KLINES)
-    yield result(BARS, "follows_its_contract", contract_violations(RAW_KLINES_4H, bars))
-    yield result(BARS, "no_impossible_candle", invalid_candles(bars))
+    rows, recent = bars.height, min(candles.height, RECENT.days)
+    yield result(BARS, "follows_its_contract", contract_violations(RAW_KLINES_4H, bars), checked=rows)
+    yield result(BARS, "no_impossible_candle", invalid_candles(bars), checked=rows)
     mine = pl.col("symbol") == platform.settings.symbol
     lacking = days_without_bars(candles.filter(mine), bars.filter(mine))
-    yield result(BARS, "every_day_has_its_bars", lacking, warn=True)
-    yield result(BARS, "within_their_day", bars_beyond_their_day(bars, candles), warn=True)
+    yield result(BARS, "every_day_has_its_bars", lacking, warn=True, checked=candles.height)
+    beyond = bars_beyond_their_day(bars, candles)
+    yield result(BARS, "within_their_day", beyond, warn=True, checked=recent)
 
 
 def days_without_bars(candles: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
@@ -162,14 +167,18 @@ def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str
 def engineered_features_checks(_: Context, platform: Platform) -> Results:
     """Check the stored features."""
     features = platform.tables.read(ENGINEERED_FEATURES)
-    yield result(FEATURES, "follows_its_contract", contract_violations(ENGINEERED_FEATURES, features))
+    rows, wrong = features.height, contract_violations(ENGINEERED_FEATURES, features)
+    yield result(FEATURES, "follows_its_contract", wrong, checked=rows)
     bad = features.filter(pl.any_horizontal(~pl.col(name).is_finite() for name in (*NAMES, LOG_REALISED)))
-    yield result(FEATURES, "finite_or_null", [f"{d}: a feature is not finite" for d in bad["date"]])
+    infinite = [f"{d}: a feature is not finite" for d in bad["date"]]
+    yield result(FEATURES, "finite_or_null", infinite, checked=rows)
     candles = platform.tables.read(RAW_KLINES, columns=["symbol", "date"])
     lacking = candles.join(features, on=["symbol", "date"], how="anti")["date"].to_list()
     # A candle that landed a moment ago has its features when its own run gets there.
-    yield result(FEATURES, "as_long_as_the_candles", [f"no features for {d}" for d in lacking], warn=True)
-    yield result(FEATURES, "know_their_bars", days_with_stale_features(platform, features), warn=True)
+    without = [f"no features for {d}" for d in lacking]
+    yield result(FEATURES, "as_long_as_the_candles", without, warn=True, checked=candles.height)
+    stale = days_with_stale_features(platform, features)
+    yield result(FEATURES, "know_their_bars", stale, warn=True, checked=rows)
 
 
 def days_with_stale_features(platform: Platform, features: pl.DataFrame) -> list[str]:

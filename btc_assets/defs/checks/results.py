@@ -1,6 +1,6 @@
 """Results of checks, all built in one way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -8,6 +8,7 @@ import polars as pl
 
 from btc_assets.contracts import TableSpec
 from btc_assets.defs.resources import Platform
+from btc_assets.errors import TableMissing
 
 Context = dg.AssetCheckExecutionContext
 Results = Iterator[dg.AssetCheckResult]
@@ -22,10 +23,17 @@ def multi_check(name: str, specs: Sequence[dg.AssetCheckSpec]) -> Callable[[Chec
         def evaluate(
             context: dg.AssetCheckExecutionContext, platform: Platform
         ) -> Iterator[dg.AssetCheckResult]:
-            chosen = context.selected_asset_check_keys
-            for found in check(context, platform):
-                if dg.AssetCheckKey(found.asset_key or specs[0].asset_key, found.check_name or "") in chosen:
-                    yield found
+            left = set(context.selected_asset_check_keys)
+            try:
+                for found in check(context, platform):
+                    key = dg.AssetCheckKey(found.asset_key or specs[0].asset_key, found.check_name or "")
+                    if key in left:
+                        left.remove(key)
+                        yield found
+            except TableMissing as error:
+                for key in sorted(left):
+                    wrong = [f"{error}; materialize it first"]
+                    yield result(key.asset_key.to_user_string(), key.name, wrong, checked=0)
 
         return evaluate
 
@@ -38,19 +46,23 @@ def result(
     wrong: list[str],
     *,
     warn: bool = False,
-    metadata: dict[str, Any] | None = None,
+    checked: int | None = None,
+    metadata: Mapping[str, Any] | None = None,
     measured: float | None = None,
     bound: float = 0.0,
 ) -> dg.AssetCheckResult:
     """Build a result: passed if nothing is ``wrong``; shows ten findings, what was measured and its bound.
 
-    Unless another ``measured`` is given, that is how many findings there are, of which none is allowed.
+    Unless another ``measured`` is given, that is how many findings there are, of which none is allowed, in
+    ``checked`` rows, days or whatever was looked at.
     """
     count = float(len(wrong)) if measured is None else measured
     shown: dict[str, Any] = {"measured": count, "bound": bound}
+    if checked is not None:
+        shown |= {"checked": checked}
     if wrong:
         shown |= {"findings": len(wrong), "first findings": wrong[:10]}
-    said = "; ".join(wrong[:3]) if wrong else f"holds: measured {count:g}, bound {bound:g}"
+    said = "; ".join(wrong[:3]) if wrong else f"holds: measured {count:g}, bound {bound:g}, checked {checked}"
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey([asset]),
         check_name=name,

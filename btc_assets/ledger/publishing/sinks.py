@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from btc_assets.errors import ConfigurationError, LedgerError, StorageError
@@ -67,17 +67,22 @@ def publish_head(settings: Settings, tables: TableStore, head: Head) -> str:
     return f"published to {sink.location}"
 
 
-def missing(sink: HeadSink, head: Head) -> list[str]:
-    """Return the places of ``sink`` that do not hold ``head``, and why.
+def read_places(sink: HeadSink, symbol: str) -> dict[str, list[Published]]:
+    """Return the heads of ``symbol`` by the place of ``sink`` that holds them; each place is read once.
 
     Raises:
         LedgerError: one cannot be read.
     """
     places = sink.sinks if isinstance(sink, Sinks) else [sink]
+    return {place.location: place.published(symbol) for place in places}
+
+
+def missing(places: Mapping[str, Sequence[Published]], head: Head) -> list[str]:
+    """Return the ``places`` that do not hold ``head``, in words."""
     return [
-        f"record {head.seq} ({head.record_sha256}) is not at {place.location}"
-        for place in places
-        if not is_there(place.published(head.symbol), head)
+        f"record {head.seq} ({head.record_sha256}) is not at {location}"
+        for location, published in places.items()
+        if not is_there(published, head)
     ]
 
 
