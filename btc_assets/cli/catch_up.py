@@ -132,7 +132,7 @@ def load_history(
 
 
 def _kept_up_since(first: dt.date, tables: dict[str, TableDays]) -> dict[str, TableDays]:
-    return {asset: replace(tables[asset], begins=first) for asset in MARKET_ASSETS}
+    return {asset: replace(tables[asset], begins=first, kept_up=True) for asset in MARKET_ASSETS}
 
 
 def _parts(missing: set[dt.date]) -> list[Window]:

@@ -70,15 +70,24 @@ def missing_days(instance: dg.DagsterInstance, tables: Mapping[str, TableDays]) 
     """Return for each asset the days that its table lacks and that may be had.
 
     Decided from the tables, whatever Dagster believes. Its records only tell which days are known to have no
-    row (the exchange had none), and since when an asset was kept up whose table is empty now.
+    row (the exchange had none), and whether a table lost its newest days, all that were written in time: old
+    days that a person filled in are no reason to fill everything since.
     """
     missing = {}
     for asset, each in tables.items():
-        if each.begins is None:
-            each = replace(each, begins=kept_up_since(materialised_days(instance, asset), ()))
+        if each.begins is None or not each.kept_up:
+            each = replace(each, begins=_lost_since(instance, each))
         wanted = set(each.missing)
         missing[asset] = wanted - _known_empty(instance, asset, wanted)
     return missing
+
+
+def _lost_since(instance: dg.DagsterInstance, table: TableDays) -> dt.date | None:
+    """Return since when a table was kept up that lost its newest days; None if it never had later ones."""
+    known = materialised_days(instance, table.name)
+    if max(known, default=dt.date.min) <= (table.newest or dt.date.min):
+        return None
+    return table.begins or kept_up_since(known, ())
 
 
 MOST_LOOKED_UP = 200

@@ -80,7 +80,12 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
     excused = {RAW_KLINES.name: NO_DAYS, RAW_KLINES_4H.name: gaps | known.without_bars}
     return {
         name: TableDays(
-            name, present, begins.get(name, forecasting) if present else None, due, excused.get(name, gaps)
+            name,
+            present,
+            begins.get(name, forecasting) if present else None,
+            due,
+            excused.get(name, gaps),
+            candles.kept_up if name in MARKET_ASSETS else issued.kept_up,
         )
         for name, present in known.by_asset.items()
     }
@@ -91,11 +96,14 @@ def market_days(candles: Written, forecasts: Written, due: dt.date) -> tuple[Tab
     last = max(candles.days, default=None)
     gaps = frozenset(days(min(candles.days), last)) - candles.days if last else NO_DAYS
     return (
-        TableDays(RAW_KLINES.name, candles.days, kept_up_since(candles.days, candles.in_time), due),
-        TableDays(
-            FORECASTS.name, forecasts.days, kept_up_since(forecasts.days, forecasts.in_time), due, gaps
-        ),
+        _table(RAW_KLINES.name, candles, due, NO_DAYS),
+        _table(FORECASTS.name, forecasts, due, gaps),
     )
+
+
+def _table(name: str, written: Written, due: dt.date, excused: Days) -> TableDays:
+    begins = kept_up_since(written.days, written.in_time)
+    return TableDays(name, written.days, begins, due, excused, kept_up=bool(written.in_time))
 
 
 def written_candles(tables: Reads, symbol: str) -> Written:

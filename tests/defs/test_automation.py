@@ -12,7 +12,14 @@ import pytest
 import time_machine
 from table_rows import fill, put, rows_of
 
-from btc_assets.contracts import CHANCE_SCORES, FORECAST_SCORES, FORECASTS, RAW_KLINES, RAW_KLINES_4H
+from btc_assets.contracts import (
+    CHANCE_SCORES,
+    FORECAST_SCORES,
+    FORECASTS,
+    RAW_KLINES,
+    RAW_KLINES_4H,
+    TableSpec,
+)
 from btc_assets.defs.automation.catch_up_sensor import LONGEST_WAIT, catch_up, next_attempt
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.partitions import Window
@@ -132,6 +139,30 @@ def test_one_old_day_run_by_hand_asks_for_nothing_else(
     materialise(instance, "forecasts", [old])
     materialise(instance, "baseline_forecasts", [old - 900 * DAY])
     assert tick(instance) == []
+
+
+@pytest.mark.parametrize("spec", [RAW_KLINES, FORECASTS])
+def test_one_old_day_alone_asks_for_nothing(
+    instance: dg.DagsterInstance, tables: DeltaTables, spec: TableSpec
+) -> None:
+    """In a store that was empty, or whose candles alone are kept up: 3,386 days were asked for."""
+    old, late = YESTERDAY - 90 * DAY, closes_at(YESTERDAY)
+    if spec is FORECASTS:
+        for kept in (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES):
+            put(tables, kept, past(*range(100, -1, -1)))
+    put(tables, spec, [old], **{"ingested_at" if spec is RAW_KLINES else "issued_at": late})
+    materialise(instance, spec.name, [old])
+    assert tick(instance) == []
+
+
+def test_T4_a_table_that_lost_every_day_written_in_time_gets_them_again(
+    instance: dg.DagsterInstance, tables: DeltaTables
+) -> None:
+    everything, late = past(*range(20, -1, -1)), closes_at(YESTERDAY)
+    put(tables, RAW_KLINES, everything[:15], ingested_at=late)
+    materialise(instance, "raw_klines", everything)
+    (request,) = tick(instance)
+    assert window(request).days == everything[15:]
 
 
 def test_T4_what_a_table_lost_is_fetched_again_though_dagster_believes_it_is_there(
