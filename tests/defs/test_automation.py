@@ -253,13 +253,13 @@ def test_C2_a_window_that_failed_for_weeks_is_still_tried(
     """Dagster launches a run key once, so each attempt needs one of its own, however many there were."""
     fill(tables, past(2, 1))
     keys = []
-    # From the small hours on, whatever time it is: six hours later it must still be the same day.
+    # From the small hours on, whatever time it is: seven hours later, twice, it must still be the same day.
     at = dt.datetime.combine(YESTERDAY + DAY, dt.time(1), dt.UTC)
     for failures in (52, 1):
         with time_machine.travel(at, tick=True):
             for _ in range(failures):
                 launch(instance, Window(YESTERDAY, YESTERDAY + DAY), dg.DagsterRunStatus.FAILURE)
-        at += LONGEST_WAIT + dt.timedelta(minutes=1)
+        at += LONGEST_WAIT + dt.timedelta(hours=1)
         with time_machine.travel(at, tick=True):
             requests = tick(instance)
         keys += [request.run_key for request in requests if window(request).start == YESTERDAY]
