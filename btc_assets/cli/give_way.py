@@ -14,25 +14,28 @@ from btc_assets.vocabulary import WORKER_TAG
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
-LOOK_EVERY = 0.25
+LOOK_EVERY = 0.5
 """Seconds between two looks for a reason to give way."""
 
-AGAIN_AFTER = 20
+AGAIN_AFTER = 60
 """Looks after which a run that has not stopped is interrupted again."""
 
 
-def defer_end() -> None:
-    """Let SIGTERM wait until it is looked for (`asked_to_end`), so that a run is cancelled and does not fail.
+END = signal.SIGUSR1
+"""The signal that asks this process to end. Dagster takes SIGTERM and SIGINT of a run for a failure of it."""
 
-    Threads that begin later do likewise. To be called in the main thread.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+_asked = threading.Event()
+
+
+def listen_for_end() -> None:
+    """Note `END` when it comes, for `asked_to_end`; to be called in the main thread."""
+    signal.signal(END, lambda *_: _asked.set())
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def asked_to_end() -> bool:
-    """Return whether SIGTERM has come since `defer_end`."""
-    return signal.SIGTERM in signal.sigpending()
+    """Return whether `END` has come since `listen_for_end`."""
+    return _asked.is_set()
 
 
 def unfinished_runs(instance: DagsterInstance) -> tuple[list[DagsterRun], list[DagsterRun]]:

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btc_assets.cli.give_way import LOOK_EVERY, asked_to_end, defer_end, giving_way, unfinished_runs
+from btc_assets.cli.give_way import LOOK_EVERY, asked_to_end, giving_way, listen_for_end, unfinished_runs
 from btc_assets.errors import BtcError
 from btc_assets.io import progress
 from btc_assets.market.calendar import DAY, days
@@ -127,7 +127,7 @@ def _other_run(settings: Settings, instance: DagsterInstance) -> bool:
     if not unfinished_runs(instance)[1]:
         return False
     progress.report(settings.root, WAITING, 0.0)
-    time.sleep(4 * LOOK_EVERY)
+    time.sleep(2 * LOOK_EVERY)
     return True
 
 
@@ -159,7 +159,7 @@ def lower_priority() -> None:
 
 def main() -> None:
     """Fill the record with the environment's settings; one sentence and exit code 1 where that fails."""
-    defer_end()
+    listen_for_end()
     lower_priority()
     settings = load()
     from btc_assets.launch import open_instance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,7 +189,9 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
         while worker.alive and not is_initialised(settings):
             time.sleep(0.1)
         home = environment["DAGSTER_HOME"]
-        servers.append(supervisor.start("dagster", dagster_command(settings, home), environment, home))
+        servers.append(
+            supervisor.start("dagster", dagster_command(settings, home), environment, home, signal.SIGINT)
+        )
         typer.echo(f"Dagster    {settings.dagster_url}  (a minute on a first start)")
     try:
         show_progress(settings, worker, lambda: supervisor.require_alive(servers))
@@ -201,7 +204,10 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
         return
     supervisor.start("monitor", ["btc_assets.cli.monitor"], environment)
     record = RecordBackfill(
-        settings, lambda: supervisor.start("record_backfill", ["btc_assets.cli.record_backfill"], environment)
+        settings,
+        lambda: supervisor.start(
+            "record_backfill", ["btc_assets.cli.record_backfill"], environment, ends_by=signal.SIGUSR1
+        ),
     )
 
     def check() -> None:

@@ -30,11 +30,12 @@ LONGEST_TMPDIR = 70
 
 @dataclass
 class ManagedProcess:
-    """A running process: its name for messages, and the file its output goes to."""
+    """A running process: its name for messages, the file its output goes to, the signal that ends it."""
 
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
+    ends_by: signal.Signals = signal.SIGTERM
 
     @property
     def alive(self) -> bool:
@@ -73,7 +74,12 @@ class Supervisor:
         return self.folder / "logs"
 
     def start(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: str | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: str | None = None,
+        ends_by: signal.Signals = signal.SIGTERM,
     ) -> ManagedProcess:
         """Start ``python -m command``, without the working folder on the path of imports.
 
@@ -82,6 +88,7 @@ class Supervisor:
             command: module and its arguments.
             environment: variables on top of those of this process.
             folder: its working folder; this process's unless given.
+            ends_by: the signal that asks it to stop.
         """
         self._ensure_warden()
         log = self.log_folder / f"{name}.log"
@@ -95,7 +102,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        process = ManagedProcess(name, popen, log)
+        process = ManagedProcess(name, popen, log, ends_by)
         self.running.append(process)
         return process
 
@@ -111,7 +118,7 @@ class Supervisor:
     def stop(self) -> None:
         """Ask every process group to stop, wait, and kill what is left of all that was started."""
         for process in reversed(self.running):
-            _signal_group(process, signal.SIGINT if process.name == "dagster" else signal.SIGTERM)
+            _signal_group(process, process.ends_by)
         for process in reversed(self.running):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.popen.wait(self.stop_timeout)
