@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from btc_assets.supervision.process_identity import this_process
+from btc_assets.supervision.process_identity import is_running, this_process
 from btc_assets.vocabulary import WORKER_TAG
 
 if TYPE_CHECKING:
@@ -39,14 +39,22 @@ def asked_to_end() -> bool:
 
 
 def unfinished_runs(instance: DagsterInstance) -> tuple[list[DagsterRun], list[DagsterRun]]:
-    """Return the runs that this process executes, and all others that are queued or under way."""
+    """Return the runs that this process executes, and all others that are queued or under way.
+
+    One whose process is gone is neither: the next start marks it as failed.
+    """
     from dagster import RunsFilter
 
     from btc_assets.defs.runs import UNFINISHED
 
-    runs = instance.get_runs(filters=RunsFilter(statuses=UNFINISHED))
-    own = [run for run in runs if run.tags.get(WORKER_TAG) == this_process()]
-    return own, [run for run in runs if run not in own]
+    own, others = [], []
+    for run in instance.get_runs(filters=RunsFilter(statuses=UNFINISHED)):
+        worker = run.tags.get(WORKER_TAG)
+        if worker == this_process():
+            own.append(run)
+        elif worker is None or is_running(worker):
+            others.append(run)
+    return own, others
 
 
 @contextlib.contextmanager
