@@ -110,6 +110,7 @@ GROUPS: dict[str, list[Row]] = {
             "408 after ten seconds; page and /health answer all the same"),
         Row("W9", "Forwarded headers without a proxy, SCRIPT_NAME, files of foreign libraries",
             "Not believed; 404 without a traceback"),
+        Row("W10", "The very first requests of a fresh app, many at once", "All are answered"),
     ],
     "Processes": [
         Row("P1", "`btc up` is killed, its terminal closed, or it began as a background job of a script",
@@ -137,6 +138,8 @@ GROUPS: dict[str, list[Row]] = {
         Row("K2", "A secret in the environment", "In no log, repr, table or image"),
         Row("K3", "An unknown setting or a bad value", "Refused at start, with the nearest known"),
         Row("K4", "A folder that is empty, begins with ~ or is an address", "Refused by name; ~ is expanded"),
+        Row("K5", "A Space is made of a data folder that holds Dagster's databases and logs",
+            "It holds tables and models alone"),
     ],
     "What the operator sees": [
         Row("O1", "The source of candles is down", SEEN),

@@ -76,12 +76,18 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
     follow(Plan(STEPS))
     report(settings.root, ASKING, 0.0, "starting")
     from btc_assets.defs.recorded_days import record_stored_days
+    from btc_assets.factory import open_pair
     from btc_assets.launch import fail_orphaned_runs, open_instance
 
-    first, newest = _ask_source(settings)
-    report(settings.root, "looking for what is missing", 0.0)
+    open_pair(settings)
     with open_instance(settings) as instance:
         fail_orphaned_runs(instance, began_before=alone_since)
+        try:
+            first, newest = _ask_source(settings)
+        except SourceError:
+            record_stored_days(instance, days_of(settings, last_closed_day(dt.datetime.now(dt.UTC))))
+            raise
+        report(settings.root, "looking for what is missing", 0.0)
         tables = days_of(settings, newest)
         record_stored_days(instance, tables)
         load_history(settings, instance, first, newest, tables)
@@ -90,11 +96,9 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
 
 def _ask_source(settings: Settings) -> tuple[dt.date, dt.date]:
     """Return the first and the newest day of which the source has a closed candle."""
-    from btc_assets.factory import open_pair
     from btc_assets.io.progress import report
     from btc_assets.market.sources.factory import open_source
 
-    open_pair(settings)
     source = open_source(settings)
     report(settings.root, ASKING, 0.5, settings.source)
     newest = newest_day(source, settings.symbol)

@@ -23,7 +23,7 @@ ADDRESSES = ("/", "/_dash-layout", "/_dash-dependencies", "/_dash-component-suit
 AT_ONCE = 8
 
 
-def test_requests_that_reach_a_fresh_app_together_are_all_answered(settings: Settings) -> None:
+def test_W10_requests_that_reach_a_fresh_app_together_are_all_answered(settings: Settings) -> None:
     """Dash called itself set up before it was: 90 of 96 such requests got a 500."""
     for _ in range(3):
         app = create_app(context=context_at(settings))
@@ -38,7 +38,7 @@ def test_requests_that_reach_a_fresh_app_together_are_all_answered(settings: Set
             assert set(pool.map(ask, range(4 * AT_ONCE))) == {200}
 
 
-def test_workers_answer_their_first_requests_also_when_they_replace_one_another(filled: Path) -> None:
+def test_W10_workers_answer_their_first_requests_also_when_they_replace_one_another(filled: Path) -> None:
     """Two workers, each replaced after some dozen requests, as ``max_requests`` does in the long run."""
     port = free_port()
     recycling = "--max-requests 12 --max-requests-jitter 4"
@@ -77,7 +77,7 @@ def wait_for_the_port(port: int, timeout: float = 60) -> None:
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 @pytest.mark.browser
-def test_the_first_view_after_each_of_20_starts_has_its_chart(filled: Path) -> None:
+def test_W10_the_first_view_after_each_of_20_starts_has_its_chart(filled: Path) -> None:
     with sync_playwright() as playwright:
         browser = launch(playwright)
         for _ in range(20):

@@ -29,7 +29,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_the_space_holds_app_lock_and_the_data_of_its_source_alone(data: Path, tmp_path: Path) -> None:
+def test_K5_the_space_holds_app_lock_and_the_data_of_its_source_alone(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "space"
     done = make("--data", str(data), "--out", str(out))
     assert done.returncode == 0, done.stderr
@@ -68,7 +68,7 @@ def test_a_folder_that_is_no_space_is_not_touched(data: Path, tmp_path: Path) ->
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_a_data_folder_without_tables_says_what_to_do(tmp_path: Path) -> None:
+def test_K5_a_data_folder_without_tables_says_what_to_do(tmp_path: Path) -> None:
     done = make("--data", str(tmp_path), "--out", str(tmp_path / "space"))
     assert done.returncode == 1
     assert "run `btc up` or `btc backfill` first" in done.stderr
