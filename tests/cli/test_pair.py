@@ -14,6 +14,7 @@ from dash_server import Served
 from exchange import Exchange
 from playwright.sync_api import sync_playwright
 
+from btc_assets.market.pair import ticker
 from btc_assets.settings import load
 from btc_dash.app import create_app
 
@@ -45,9 +46,10 @@ def page_shows(env: dict[str, str], symbol: str, newest: dt.date) -> None:
         with sync_playwright() as playwright, launch(playwright) as browser:
             visit = PageVisit(browser.new_page(), served.url)
             text = visit.open("/?days=14").inner_text("body")
-            assert symbol in text or "Ethereum" in text, text
+            assert f"The chance that {ticker(symbol)} " in text, text
+            assert f"Data to {newest:%-d %b %Y}" in text, text
             assert "Bitcoin" not in text, text
-            assert f"{newest:%-d %B %Y}" in text or newest.isoformat() in text, text
+            assert "BTC" not in text, text
             for path in ("/track-record", "/models", "/volatility", "/about"):
                 assert "Bitcoin price" not in visit.open(path).inner_text("main"), path
             assert visit.complaints == []
