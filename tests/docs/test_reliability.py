@@ -68,7 +68,8 @@ def test_a_row_passes_only_if_all_its_cases_did(tmp_path: Path) -> None:
 def test_marks_say_what_runs_a_test() -> None:
     runs_in = {test.name: test.runs_in for test in writer.tests()}
     assert runs_in["test_T5_no_flipped_bit_is_believed"] == "`make test-faults`"
-    assert runs_in["test_K2_no_layer_holds_a_secret_a_cache_or_a_path_of_the_build_machine"] == "`make test-images`"
+    layers = "test_K2_no_layer_holds_a_secret_a_cache_or_a_path_of_the_build_machine"
+    assert runs_in[layers] == "`make test-images`"
     assert runs_in["test_S4_a_truncated_body_is_retried"] == "`make test`"
 
 

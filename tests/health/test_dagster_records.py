@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import sqlite3
 import subprocess
@@ -12,15 +11,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from candles import candle
 
-from btc_assets.cli.catch_up import catch_up
 from btc_assets.cli.up import check_records
-from btc_assets.contracts import RAW_KLINES
 from btc_assets.defs.recorded_days import record_stored_days
 from btc_assets.defs.runs import materialised_days
-from btc_assets.errors import SourceError, StorageError
-from btc_assets.factory import open_tables
+from btc_assets.errors import StorageError
 from btc_assets.health.context import HealthContext
 from btc_assets.health.dagster_records import examine_records
 from btc_assets.health.days import TableDays
@@ -28,11 +23,9 @@ from btc_assets.health.finding import State
 from btc_assets.launch import open_instance
 from btc_assets.market.calendar import DAY, FIRST_DAY, days
 from btc_assets.settings import Settings, load
-from btc_assets.storage.bitemporal import klines_frame
 
 STORED = frozenset(days(FIRST_DAY, FIRST_DAY + 1200 * DAY))
 TABLES = {"raw_klines": TableDays("raw_klines", STORED, FIRST_DAY, max(STORED))}
-NOW = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
 DATABASES = ("history/index.db", "history/runs.db", "schedules/schedules.db")
 
 
@@ -123,19 +116,6 @@ def test_T12_an_index_that_was_deleted_is_made_again_from_the_tables(settings: S
     for path in (Path(settings.dagster_home) / "history").glob("index.db*"):
         path.unlink()
     assert use(settings) == STORED
-
-
-def test_T12_what_is_stored_is_listed_again_though_the_source_is_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    settings = load({}, data_dir=str(tmp_path), binance_url="http://127.0.0.1:9", source_deadline=0.5)
-    candles = klines_frame([candle(day) for day in days(FIRST_DAY, FIRST_DAY + 3 * DAY)], NOW)
-    open_tables(settings).upsert(RAW_KLINES, candles)
-    with pytest.raises(SourceError):
-        catch_up(settings)
-    with open_instance(settings) as instance:
-        assert len(materialised_days(instance, "raw_klines")) == 3
 
 
 HOLD = """
