@@ -112,6 +112,14 @@ GROUPS: dict[str, list[Row]] = {
             "Not believed; 404 without a traceback"),
         Row("W10", "The very first requests of a fresh app, many at once", "All are answered"),
     ],
+    "Proof": [
+        Row("G1", "Scores, baselines or answers altered, added or removed by hand",
+            "`btc verify` computes them again and names the rows"),
+        Row("G2", "A store or a proof forged by someone who knows the code",
+            "Refused and named, or said in the verdict"),
+        Row("G3", "Any one field of a record, row, candle, manifest, head or proof changed",
+            "A verifier says so, or docs/ledger.md says that it is not covered"),
+    ],
     "Processes": [
         Row("P1", "`btc up` is killed, its terminal closed, or it began as a background job of a script",
             "Nothing that it started outlives it; SIGINT, SIGTERM and SIGHUP end it"),

@@ -21,7 +21,8 @@ class LedgerHead:
     """The newest record: its number, its hash, when it was written, and since when the chain runs.
 
     ``clock`` says by whose clock that is, ``dates`` how many live forecasts others have dated in time; both
-    as the store has it, which `btc verify` proves.
+    as the store has it, which `btc verify` proves. ``late``: forecasts issued after the hours that count as
+    live, but before their first target closed.
     """
 
     seq: int
@@ -30,6 +31,7 @@ class LedgerHead:
     began: dt.date
     clock: str
     dates: Dates
+    late: int
 
 
 def ledger_head(cache: TableCache) -> LedgerHead | None:
@@ -45,6 +47,7 @@ def ledger_head(cache: TableCache) -> LedgerHead | None:
         heads = [head for head in stamps if hashes.get(head.seq) == head.record_sha256]
         newest = [head for head in heads if head.seq == last["seq"]]
         dated = next((head for head in newest if head.dated_by), newest[0] if newest else None)
+        issued = rows.filter(pl.col("kind") != "genesis").group_by("origin_date").last()
         live = rows.filter(pl.col("kind") == "live").select("seq", "origin_date").rows()
         return LedgerHead(
             last["seq"],
@@ -53,6 +56,7 @@ def ledger_head(cache: TableCache) -> LedgerHead | None:
             last["began"],
             dated.in_words() if dated else "by the operator's own word",
             dates_of(heads, live),
+            issued.filter(pl.col("kind") == "late").height,
         )
 
     try:

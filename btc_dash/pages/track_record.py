@@ -12,7 +12,7 @@ from btc_assets.scoring.drift import window
 from btc_dash.charts import track_record as charts
 from btc_dash.data import calibration, chances, market, track_record
 from btc_dash.data.context import Context
-from btc_dash.data.ledger import ledger_head
+from btc_dash.data.ledger import LedgerHead, ledger_head
 from btc_dash.data.query import RecordQuestion
 from btc_dash.pages import states
 from btc_dash.pages.controls import Choice, Entry, Table
@@ -49,7 +49,7 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
                         className="lead",
                     ),
                     html.P(_origin(context), className="lead"),
-                    html.P(f"{ledger.dates.sentence()}.") if ledger else None,
+                    html.P(f"{ledger.dates.sentence()}.{_late(ledger)}") if ledger else None,
                 ],
                 className="intro",
             ),
@@ -60,6 +60,14 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
         ],
         className="track-record",
     )
+
+
+def _late(ledger: LedgerHead) -> str:
+    """Count the late forecasts apart from the live and the back-filled ones."""
+    if not ledger.late:
+        return ""
+    forecasts = "1 forecast was" if ledger.late == 1 else f"{ledger.late:,} forecasts were"
+    return f" {forecasts} late: before the first target closed, but not within the hours that count as live."
 
 
 def _origin(context: Context) -> list[Component | str]:

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from dash_data import SYMBOL
 
@@ -16,6 +17,7 @@ from btc_assets.storage.delta.store import DeltaTables
 from btc_dash.data.cache import TableCache
 from btc_dash.data.ledger import LedgerHead, ledger_head
 from btc_dash.pages.about import _ledger
+from btc_dash.pages.track_record import _late
 
 BEGAN = dt.date(2026, 11, 20)
 
@@ -92,6 +94,16 @@ def test_a_block_is_named_with_its_day_and_what_it_dates_in_time(tables: DeltaTa
     stamp(tables, 3, dated_at=at(24, 6), dated_by="block 912,500")
     assert head(tables).clock == "block 912,500, 24 Nov 2026"
     assert "block 912,500, 24 Nov 2026" in shown(head(tables))
+
+
+def test_late_forecasts_are_counted_apart(tables: DeltaTables) -> None:
+    assert head(tables).late == 0
+    assert _late(head(tables)) == ""
+    rows = tables.read(ISSUE_RECORDS)
+    tables.upsert(ISSUE_RECORDS, rows.filter(seq=2).with_columns(kind=pl.lit("late")))
+    found = head(tables)
+    assert (found.late, found.dates.live) == (1, 2)
+    assert "1 forecast was late: before the first target closed" in _late(found)
 
 
 def test_a_block_two_hours_before_the_deadline_is_too_late(tables: DeltaTables) -> None:

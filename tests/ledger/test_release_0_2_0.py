@@ -11,23 +11,28 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from btc_assets.contracts import FORECASTS
 from btc_assets.defs.partitions import Window
 from btc_assets.factory import open_registry, open_tables
 from btc_assets.launch import open_instance, run_window
+from btc_assets.ledger import rebuild as rebuilding
 from btc_assets.ledger.code_version import code_version
+from btc_assets.ledger.digest import FORECAST_COLUMNS, encode
 from btc_assets.ledger.proof import export_proof
 from btc_assets.ledger.rebuild import rebuild
 from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.modeling.forecast import forecasts
 from btc_assets.settings import Settings, load
-from btc_assets.vocabulary import DAILY_JOB
+from btc_assets.vocabulary import DAILY_JOB, MODELS
 
 ROOT = Path(__file__).parents[2]
 FILLED = Path(__file__).parent / "release_0_2_0.tar.xz"
@@ -58,6 +63,12 @@ def records_of(settings: Settings) -> list[IssueRecord]:
     return [record for record, _ in read_records(open_tables(settings), settings.symbol)]
 
 
+def first_month(rows: pl.DataFrame) -> pl.DataFrame:
+    """What is hashed of the forecasts 1 to 30 days ahead, in order."""
+    near = rows.filter((pl.col("origin_date") == ORIGIN) & (pl.col("horizon") <= 30))
+    return near.select(FORECAST_COLUMNS).sort("model", "horizon")
+
+
 def assert_well(settings: Settings) -> None:
     report = verify(
         open_tables(settings), open_registry(settings), settings.symbol, features=ENGINEERED_FEATURES
@@ -66,7 +77,16 @@ def assert_well(settings: Settings) -> None:
     assert not report.notes
 
 
-def test_it_verifies_can_be_rebuilt_and_proved(settings: Settings, tmp_path: Path) -> None:
+def test_it_verifies_can_be_rebuilt_and_proved(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[pl.DataFrame] = []
+
+    def kept(*arguments: Any) -> pl.DataFrame:
+        computed.append(forecasts(*arguments))
+        return computed[-1]
+
+    monkeypatch.setattr(rebuilding, "forecasts", kept)
     tables, registry = open_tables(settings), open_registry(settings)
     assert_well(settings)
     assert records_of(settings)[-1].sha256() == HEAD, "records keep their bytes"
@@ -74,6 +94,9 @@ def test_it_verifies_can_be_rebuilt_and_proved(settings: Settings, tmp_path: Pat
     # The code is another since: beyond 30 days ranges no longer narrow. The report says both versions.
     assert any(line.startswith("code: 0.2.0+d12865d59e998c1c, here ") for line in rebuilt.lines())
     assert all(rebuilt.series.values())
+    again, stored = (first_month(rows) for rows in (computed[0], tables.read(FORECASTS)))
+    assert again.height == 30 * len(MODELS)
+    assert encode(again).tobytes() == encode(stored).tobytes(), "days 1 to 30 are what they were, to the byte"
     proof = export_proof(tables, registry, settings.symbol, tmp_path / "proof")
     lines = (proof / "records.jsonl").read_bytes().splitlines()
     assert b'"bars_sha256":' in lines[-1]

@@ -64,13 +64,13 @@ def test_an_honest_store_says_how_many_scores_were_computed_again(scored: Scored
     assert "scores not checked" in without.line()
 
 
-def test_every_loss_halved_is_named(scored: ScoredWorld) -> None:
+def test_G1_every_loss_halved_is_named(scored: ScoredWorld) -> None:
     networks = pl.col("model").is_in(["mlp", "lstm", "ensemble"])
     rows = edit(scored, FORECAST_SCORES, networks, pinball=pl.col("pinball") * 0.5)
     assert f"{rows.height:,} rows of forecast_scores do not follow" in told(scored)
 
 
-def test_live_set_on_every_row_is_named(scored: ScoredWorld) -> None:
+def test_G1_live_set_on_every_row_is_named(scored: ScoredWorld) -> None:
     rows = edit(scored, FORECAST_SCORES, ~pl.col("live"), live=True)
     assert f"{rows.height:,} rows of forecast_scores" in told(scored)
     assert "live is true, not false" in told(scored)
@@ -94,7 +94,7 @@ def test_live_set_on_every_row_is_named(scored: ScoredWorld) -> None:
         (CHANCE_SCORES, TOUCH, {"price": pl.col("price") + 1}, "price"),
     ],
 )
-def test_a_score_that_was_altered_is_named(
+def test_G1_a_score_that_was_altered_is_named(
     scored: ScoredWorld, table: TableSpec, which: pl.Expr, values: dict[str, pl.Expr], name: str
 ) -> None:
     edit(scored, table, which, **values)
@@ -105,7 +105,7 @@ def test_a_score_that_was_altered_is_named(
 
 
 @pytest.mark.parametrize("model", ["last_close", "random_walk", "mixture_walk"])
-def test_a_quantile_of_a_baseline_is_named(scored: ScoredWorld, model: str) -> None:
+def test_G1_a_quantile_of_a_baseline_is_named(scored: ScoredWorld, model: str) -> None:
     which = (pl.col("origin_date") == LAST) & (pl.col("model") == model) & (pl.col("horizon") == 1)
     edit(scored, BASELINE_FORECASTS, which, q500=pl.col("q500") * 1.001)
     assert (
@@ -125,7 +125,7 @@ def consistent(chance: pl.Expr) -> dict[str, pl.Expr]:
 
 
 @pytest.mark.parametrize("kind", ["touch", "beyond"])
-def test_a_chance_with_scores_that_fit_it_is_named(scored: ScoredWorld, kind: str) -> None:
+def test_G1_a_chance_with_scores_that_fit_it_is_named(scored: ScoredWorld, kind: str) -> None:
     which = ONE & (pl.col("kind") == kind) & (pl.col("move") == 0.02)
     edit(scored, CHANCE_SCORES, which, **consistent(pl.col("chance") * 0.5 + 0.4))
     assert "1 rows of chance_scores do not follow" in told(scored)
@@ -143,14 +143,14 @@ def test_touches_beyond_the_draw_are_held_against_closes(
     assert "rows of chance_scores do not follow" in told(scored)
 
 
-def test_a_score_without_a_forecast_is_named(scored: ScoredWorld) -> None:
+def test_G1_a_score_without_a_forecast_is_named(scored: ScoredWorld) -> None:
     row = scored.tables.read(FORECAST_SCORES).filter(ONE)
     scored.tables.upsert(FORECAST_SCORES, row.with_columns(model=pl.lit("oracle")))
     assert "there is no forecast that it could be of" in told(scored)
 
 
 @pytest.mark.parametrize("table", [FORECAST_SCORES, CHANCE_SCORES, BASELINE_FORECASTS])
-def test_the_worst_scores_removed_are_named(scored: ScoredWorld, table: TableSpec) -> None:
+def test_G1_the_worst_scores_removed_are_named(scored: ScoredWorld, table: TableSpec) -> None:
     worst = (pl.col("horizon") == 7) & pl.col("model").is_in(["mlp", "last_close"])
     rows = scored.tables.read(table).filter(worst)
     scored.tables.delete_keys(table, rows.filter(origin_date=FIRST).select(table.key))

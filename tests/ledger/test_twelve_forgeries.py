@@ -125,7 +125,7 @@ def test_the_honest_store_and_its_proof_are_well(store: ScoredWorld, bundle: Bun
     assert "All is well: " in well(bundle, bundle.head())
 
 
-def test_1_closes_restated_to_fit_and_vouched_for_by_a_later_record(
+def test_G2_1_closes_restated_to_fit_and_vouched_for_by_a_later_record(
     store: ScoredWorld, bundle: Bundle, tmp_path: Path
 ) -> None:
     """Every known close becomes what the ensemble said; a further record reads the candles so restated."""
@@ -144,7 +144,7 @@ def test_1_closes_restated_to_fit_and_vouched_for_by_a_later_record(
     assert "closes of candles were restated after they had been stored" in "\n".join(check(store).notes)
 
 
-def test_2_back_filled_forecasts_replaced_by_perfect_ones_after_the_known_head(
+def test_G2_2_back_filled_forecasts_replaced_by_perfect_ones_after_the_known_head(
     store: ScoredWorld, bundle: Bundle, tmp_path: Path
 ) -> None:
     known, before = bundle.head(), counts(well(bundle, bundle.head()))
@@ -169,7 +169,7 @@ def counts(text: str) -> dict[tuple[str, str], int]:
     return {(c[0], c[1]): int(c[3]) for c in cells if c[2] == "1"}
 
 
-def test_3_a_forecast_that_is_scored_against_another_day(store: ScoredWorld, tmp_path: Path) -> None:
+def test_G2_3_a_forecast_that_is_scored_against_another_day(store: ScoredWorld, tmp_path: Path) -> None:
     rows = store.tables.read(FORECASTS).filter(pl.col("origin_date") == LAST)
     rewrite_last(store, rows.with_columns(target_date=pl.col("target_date") - 30 * DAY))
     named(check(store), "can be no forecast")
@@ -177,7 +177,7 @@ def test_3_a_forecast_that_is_scored_against_another_day(store: ScoredWorld, tmp
 
 
 @pytest.mark.parametrize("change", [{"q975": 1e999}, {"q025": pl.col("q975") * 2}, {"q025": -1.0}])
-def test_4_quantiles_that_no_price_can_miss(
+def test_G2_4_quantiles_that_no_price_can_miss(
     store: ScoredWorld, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     rows = store.tables.read(FORECASTS).filter(pl.col("origin_date") == LAST)
@@ -186,20 +186,20 @@ def test_4_quantiles_that_no_price_can_miss(
     refused(Bundle(proof_of(store, tmp_path)), "")
 
 
-def test_5_scores_of_days_from_which_nobody_forecast(store: ScoredWorld) -> None:
+def test_G2_5_scores_of_days_from_which_nobody_forecast(store: ScoredWorld) -> None:
     rows = store.tables.read(FORECAST_SCORES).filter(WEEK & (pl.col("model") == "mlp"))
     early = rows.with_columns(pl.col("origin_date", "target_date") - 40 * DAY, pinball=0.0)
     store.tables.upsert(FORECAST_SCORES, early)
     named(check(store), "there is no forecast that it could be of")
 
 
-def test_6_the_worst_day_of_a_model_is_removed_from_the_scores(store: ScoredWorld) -> None:
+def test_G2_6_the_worst_day_of_a_model_is_removed_from_the_scores(store: ScoredWorld) -> None:
     gone = store.tables.read(FORECAST_SCORES).filter(WEEK & (pl.col("model") == "ensemble"))
     store.tables.delete_keys(FORECAST_SCORES, gone.select(FORECAST_SCORES.key))
     named(check(store), "1 rows of forecast_scores are not there, though those around them are")
 
 
-def test_7_a_note_that_draws_a_verdict_of_its_own(store: ScoredWorld, tmp_path: Path) -> None:
+def test_G2_7_a_note_that_draws_a_verdict_of_its_own(store: ScoredWorld, tmp_path: Path) -> None:
     """A restart's note is the operator's; what it holds may not move the cursor or begin a line."""
     record = replace(
         store.records()[0], **dict.fromkeys(("issued_at", "local_clock", "source_clock"), closes_at(FIRST))
@@ -217,7 +217,7 @@ def test_7_a_note_that_draws_a_verdict_of_its_own(store: ScoredWorld, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["../proof/raw_klines", "raw_klines\x1b[2J", "raw_klines/../raw_klines"])
-def test_8_a_bundle_that_names_a_table_elsewhere(bundle: Bundle, name: str) -> None:
+def test_G2_8_a_bundle_that_names_a_table_elsewhere(bundle: Bundle, name: str) -> None:
     said = json.loads((bundle.folder / "bundle.json").read_text())["series"]
     bundle.said(series={(name if key == "raw_klines" else key): value for key, value in said.items()})
     done = bundle.verified()
@@ -226,7 +226,7 @@ def test_8_a_bundle_that_names_a_table_elsewhere(bundle: Bundle, name: str) -> N
     assert "\x1b" not in done.stderr
 
 
-def test_9_a_forecast_of_the_evening_made_live_by_longer_hours(store: ScoredWorld, tmp_path: Path) -> None:
+def test_G2_9_a_forecast_of_the_evening_made_live_by_longer_hours(store: ScoredWorld, tmp_path: Path) -> None:
     at = closes_at(LAST) + dt.timedelta(hours=20)
     rows = store.tables.read(FORECASTS).filter(pl.col("origin_date") == LAST)
     stamped = rows.with_columns(issued_at=pl.lit(at, FORECASTS.schema["issued_at"]))
@@ -238,7 +238,7 @@ def test_9_a_forecast_of_the_evening_made_live_by_longer_hours(store: ScoredWorl
     assert f"what is live differs: within {LIVE_HOURS}, 24 hours" in notes
 
 
-def test_10_the_proof_of_another_head_put_under_a_heads_name(bundle: Bundle) -> None:
+def test_G2_10_the_proof_of_another_head_put_under_a_heads_name(bundle: Bundle) -> None:
     head = {"symbol": "BTCUSDT", "seq": 4, "record_sha256": bundle.head(), "proof": "ots"}
     line = json.dumps(head | {"published_at": "2023-12-02T00:06:00+00:00", "dated_by": "block 1"})
     (bundle.folder / "heads.jsonl").write_text(f"{line}\n")
@@ -253,7 +253,7 @@ def test_10_the_proof_of_another_head_put_under_a_heads_name(bundle: Bundle) -> 
     assert "In a Bitcoin block before their first target closed: 0 of" in told
 
 
-def test_11_the_four_best_days(bundle: Bundle) -> None:
+def test_G2_11_the_four_best_days(bundle: Bundle) -> None:
     header, *rows = bundle.table("forecasts")
     at = header.index("origin_date")
     bundle.write_table("forecasts", [header, *(r for r in rows if r[at] != str(ORIGINS[1]))])
@@ -263,7 +263,7 @@ def test_11_the_four_best_days(bundle: Bundle) -> None:
     assert "All is well in a PART, 3 more origins are recorded: " in well(bundle)
 
 
-def test_12_a_baseline_made_worse_with_scores_that_fit_it(store: ScoredWorld) -> None:
+def test_G2_12_a_baseline_made_worse_with_scores_that_fit_it(store: ScoredWorld) -> None:
     """So that the models look better beside it; no single table contradicts itself."""
     walk = store.tables.read(BASELINE_FORECASTS).filter(model="mixture_walk")
     centre = pl.col("q500")
@@ -273,7 +273,7 @@ def test_12_a_baseline_made_worse_with_scores_that_fit_it(store: ScoredWorld) ->
     named(check(store), f"{walk.height:,} rows of baseline_forecasts do not follow")
 
 
-def test_13_touches_said_to_be_rarer_where_none_happened(store: ScoredWorld) -> None:
+def test_G2_13_touches_said_to_be_rarer_where_none_happened(store: ScoredWorld) -> None:
     rows = store.tables.read(CHANCE_SCORES).filter((pl.col("kind") == "touch") & ~pl.col("happened"))
     lower = rows.with_columns(chance=pl.max_horizontal(pl.col("chance") * 0.8, pl.col("twice_beyond") / 2))
     fit = lower.with_columns(brier=pl.col("chance") ** 2, log_score=-(1 - pl.col("chance")).log())

@@ -29,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 DAY, APART = dt.timedelta(days=1), dt.timedelta(minutes=5)  # the second: how far two clocks may differ
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC
 Record = dict[str, Any]
+UNREADABLE = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 BLOCKS, SCORES = (runpy.run_path(str(HERE / name)) for name in ("block_proof.py", "track_record.py"))
 MARGIN: dt.timedelta = BLOCKS["MARGIN"]
 
@@ -308,8 +309,7 @@ def verify(known: str, headers: bytes) -> None:
         shown = () if late else ("all", "live") if row["origin_date"] in counted else ("all",)
         record.add(row["model"], days(row["origin_date"]), int(row["horizon"]), quantiles, shown)
         rows += 1
-    for line in record.lines():
-        print(line)
+    print(*record.lines(), sep="\n")
     unknown = "" if known else "; without a HASH that you know, whether all of this was written anew"
     print("Not checked: features, code, candles against the exchange, models beyond their hashes" + unknown)
     for r in records[1:]:
@@ -341,7 +341,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         verify(arguments.hash, arguments.headers.read_bytes() if arguments.headers else b"")
-    except (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         sys.exit(f"NOT as recorded: {error} ({type(error).__name__})")
 
 
