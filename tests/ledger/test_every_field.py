@@ -31,7 +31,7 @@ D = dt.date(2024, 1, 12)
 HEIGHT = 912_345
 NOT_COVERED = {"source", "ingested_at", "published_at", "dated_by"}
 """Of candles, who brought them and when; of heads, what the operator says of them."""
-STILL_SAID = {"symbol", "proof"}
+STILL_SAID = {"proof"}
 """Of heads: the verdict is another then."""
 
 fixed = settings(

@@ -24,10 +24,10 @@ def expected(scores: pl.DataFrame, model: str, ahead: int) -> list[float]:
     """The cells of one line, of the project's scores."""
     cells = scores.filter(model=model, horizon=ahead).select(
         pl.len(),
-        100 * pl.col("absolute_percentage_error").mean(),
-        100 * (pl.col("naive_absolute_error") / pl.col("close")).mean(),
+        pl.col("absolute_percentage_error").mean() * 100,
+        (pl.col("naive_absolute_error") / pl.col("close")).mean() * 100,
         pl.col("pinball").mean() / pl.col("pinball_random_walk").mean(),
-        *(100 * pl.col(f"inside_{percent}").mean() for percent in (50, 80, 95)),
+        *(pl.col(f"inside_{percent}").mean() * 100 for percent in (50, 80, 95)),
     )
     return list(cells.row(0))
 

@@ -74,7 +74,7 @@ def block_time(headers: bytes, height: int, root: bytes) -> tuple[dt.datetime, s
     return EPOCH + dt.timedelta(seconds=int.from_bytes(header[68:72], "little")), digest.hex()
 
 
-def times(folder: Path, hashes: list[str], headers: bytes) -> dict[int, dt.datetime]:
+def times(folder: Path, symbol: str, hashes: list[str], headers: bytes) -> dict[int, dt.datetime]:
     """Find every published head in its place; by place, when the earliest block that has it was mined.
 
     Raises:
@@ -85,7 +85,8 @@ def times(folder: Path, hashes: list[str], headers: bytes) -> dict[int, dt.datet
     for line in (folder / "heads.jsonl").read_text().splitlines():
         head = json.loads(line)
         seq, sha = head["seq"], head["record_sha256"]
-        if type(seq) is not int or seq < 0 or sha not in hashes[seq : seq + 1]:
+        here = type(seq) is int and seq >= 0 and sha in hashes[seq : seq + 1]
+        if not here or head["symbol"] != symbol:
             raise ValueError(f"published, but not in its place in the chain: {line!a}")
         if head["proof"] == "tsa":
             unchecked.append(f"record {seq} has a time stamp; docs/ledger.md says how openssl checks it")

@@ -288,7 +288,7 @@ def verify(known: str, headers: bytes) -> None:
     inside = [r for r in issued if first <= r["origin_date"] < end]
     need(inside, f"no forecast of an origin from {first} to {end} is in the chain")
     need(known in ("", *hashes), f"{known} is not in the chain")
-    dated: dict[int, dt.datetime] = BLOCKS["times"](HERE, hashes, headers)
+    dated: dict[int, dt.datetime] = BLOCKS["times"](HERE, bundle["symbol"], hashes, headers)
     limit = hashes.index(known) if known else len(records)
     bounds(records, dated, {limit} if known else set())
     unseen = {f for r in inside for f in r if f.endswith("_sha256") and r[f]}
