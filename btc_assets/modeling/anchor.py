@@ -12,14 +12,15 @@ The expected volatility is a weighted geometric mean of the volatility of 1 to 3
 2009, J. Financial Econometrics 7, 174-196); its weights are constants, from a regression on the candles of
 2018 to 2020 alone, so an anchor needs no fit and is a function of a fixed window of candles. A day's
 volatility comes from its 4-hour candles or, where it has none, from its own range. Both walks
-divide by the weekday's share of variance; the filtered one also by what the weekday of the origin still
-explains of the absolute returns that are left, fully at 1 day ahead and by 1/h of it at h.
+divide by the weekday's share of variance, where a US holiday counts as a Sunday; the filtered one also by
+what the weekday of the origin still explains of the absolute returns that are left, fully at 1 day ahead and
+by 1/h of it at h.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -33,7 +34,6 @@ from btc_assets.modeling.baselines import (
     checked,
     past_returns,
     weekday_factors,
-    weekday_spans,
 )
 from btc_assets.modeling.empirical_quantiles import quantiles_of
 from btc_assets.modeling.history import Floats, History, window_mean
@@ -101,7 +101,7 @@ def anchor(h: History, origin: dt.date, seen: Floats | None = None, weekdays: bo
     t = checked(h, origin)
     daily = _weekday_free(h, t, COMPUTED, seen, weekdays) / root[COMPUTED - 1, None]
     spread = np.stack([np.interp(_LOG_HORIZON, _LOG_COMPUTED, level) for level in daily.T], axis=1)
-    scale = _month(h, h.month_start(t)).spans[:, h.weekday[t]] * root if weekdays else root
+    scale = _month(h, h.month_start(t)).ahead(t) * root if weekdays else root
     return np.asarray(spread * scale[:, None])
 
 
@@ -114,7 +114,7 @@ def seen_volatility(h: History, origin: dt.date) -> Floats:
 def trained_anchor(h: History, origin: dt.date) -> Floats:
     """Compute the rows of ``anchor`` at ``TRAINED_HORIZONS`` alone."""
     t = checked(h, origin)
-    scale = _month(h, h.month_start(t)).spans[TRAINED_HORIZONS - 1, h.weekday[t]]
+    scale = _month(h, h.month_start(t)).ahead(t)[TRAINED_HORIZONS - 1]
     return np.asarray(_weekday_free(h, t, TRAINED_HORIZONS) * scale[:, None])
 
 
@@ -136,7 +136,7 @@ def _weekday_free(
 ) -> Floats:
     """Compute quantiles [horizons, 21] of log returns from position ``t``, before today's weekday counts."""
     month = _month(h, h.month_start(t))
-    past = past_returns(h, t, horizons, FILTERED_DAYS, month.spans[horizons - 1])
+    past = past_returns(h, t, horizons, FILTERED_DAYS) / month.behind(t, horizons, FILTERED_DAYS)
     mixture = np.zeros((len(horizons), len(LEVELS)))
     for days in MIXTURE:
         mixture += _centred(past[:, -days:]) / len(MIXTURE)
@@ -192,10 +192,41 @@ def _expected_volatility(month: _Month, t: int, horizons: NDArray[np.int64], day
 
 @dataclass(frozen=True, eq=False)
 class _Month:
-    """What all origins of a month share: weekday scales, and weekday-free log volatility [CASCADE, days]."""
+    """What all origins of a month share: kinds of days, their factors, and kind-free log volatility.
 
-    spans: Floats
+    Attributes:
+        counts: how many days of each kind there are up to and with each position [days + HORIZONS + 1, 7].
+        factors: relative variance of a kind of day [7].
+        log_volatility: with the kinds of days levelled out [CASCADE, days].
+    """
+
+    counts: NDArray[np.int64]
+    factors: Floats
     log_volatility: Floats
+    spans: dict[int, Floats] = field(default_factory=dict)
+
+    def ahead(self, t: int) -> Floats:
+        """Compute the root of the mean factor over the days after position ``t`` [HORIZONS]."""
+        return self._root_mean(self.counts[t + 2 : t + 2 + HORIZONS] - self.counts[t + 1], _ALL_HORIZONS)
+
+    def behind(self, t: int, horizons: NDArray[np.int64], days: int) -> Floats:
+        """Compute it over the days of each return that ended in the ``days`` up to ``t`` [horizons, days]."""
+        found = np.ones((len(horizons), days))
+        for row, horizon in zip(found, horizons.tolist(), strict=True):
+            known = self._span(horizon)[max(0, t + 1 - days - horizon) : t + 1 - horizon]
+            row[days - len(known) :] = known
+        return found
+
+    def _span(self, horizon: int) -> Floats:
+        if horizon not in self.spans:
+            counts = self.counts[horizon + 1 :] - self.counts[1:-horizon]
+            self.spans[horizon] = self._root_mean(counts, horizon)
+        return self.spans[horizon]
+
+    def _root_mean(self, counts: NDArray[np.int64], days: int | NDArray[np.int64]) -> Floats:
+        """Add kind by kind, so that a result depends on its own days to the last bit."""
+        total = sum(counts[:, kind] * self.factors[kind] for kind in range(7))
+        return np.asarray(np.sqrt(total / days))
 
 
 _months: WeakKeyDictionary[History, dict[int, _Month]] = WeakKeyDictionary()
@@ -205,12 +236,17 @@ def _month(h: History, start: int) -> _Month:
     """Weekday factors as known on the month's first day, and what follows from them; kept with ``h``."""
     known = _months.setdefault(h, {})
     if start not in known:
-        factors = weekday_factors(h, start)
-        log_volatility = 0.5 * (_log_variance(h) - np.log(factors)[h.weekday])
+        factors = weekday_factors(h, start, h.day_kind)
+        log_volatility = 0.5 * (_log_variance(h) - np.log(factors)[h.day_kind[: len(h)]])
         volatility = np.stack([window_mean(log_volatility, days, whole=False) for days in CASCADE])
         volatility[:, :WARM_UP] = np.nan
-        known[start] = _Month(weekday_spans(factors), volatility)
+        known[start] = _Month(_counts(h), factors, volatility)
     return known[start]
+
+
+def _counts(h: History) -> NDArray[np.int64]:
+    kinds = np.eye(7, dtype=np.int64)[h.day_kind]
+    return np.vstack([np.zeros((1, 7), dtype=np.int64), np.cumsum(kinds, axis=0)])
 
 
 def _log_variance(h: History) -> Floats:
@@ -224,6 +260,7 @@ def _log_variance(h: History) -> Floats:
     return np.where(np.isnan(h.log_realised), h.log_variance + RANGE_TO_REALISED, h.log_realised)
 
 
+_ALL_HORIZONS = np.arange(1, HORIZONS + 1)
 _LOG_HORIZON, _LOG_COMPUTED = np.log(np.arange(1, HORIZONS + 1)), np.log(COMPUTED)
 
 

@@ -85,7 +85,7 @@ def months(h: History, origins: Sequence[dt.date]) -> Iterator[list[int]]:
         yield list(month)
 
 
-def weekday_factors(h: History, end: int) -> Floats:
+def weekday_factors(h: History, end: int, kinds: NDArray[np.int64] | None = None) -> Floats:
     """Estimate the relative variance [7] of weekdays (Monday first) from two years up to position ``end``.
 
     The geometric mean of the day's range variance over that of its week; the mean factor is 1.
@@ -94,7 +94,7 @@ def weekday_factors(h: History, end: int) -> Floats:
     start = max(0, first - 6)
     week = window_mean(h.range_variance[start : end + 1], 7)
     ratio = (h.log_variance[start : end + 1] - np.log(week))[first - end - 1 :]
-    weekday = h.weekday[first : end + 1]
+    weekday = (h.weekday if kinds is None else kinds)[first : end + 1]
     known = ~np.isnan(ratio)
     if len(np.unique(weekday[known])) < 7:
         raise NotEnoughHistory(f"weekday factors need two weeks of candles before {h.first + end * DAY}")

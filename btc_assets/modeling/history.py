@@ -8,17 +8,22 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from btc_assets.contracts import HORIZONS
 from btc_assets.errors import BadModel, ModelError, NotEnoughHistory
 from btc_assets.market.calendar import DAY
+from btc_assets.market.us_holidays import us_holidays
 
 Floats = NDArray[np.float64]
 
 EPOCH = dt.date(1970, 1, 1)
+
+SUNDAY = 6
 
 PARKINSON = 1.0 / (4.0 * np.log(2.0))
 """Turns a squared log range into a variance (Parkinson 1980, J. Business 53, 61-65)."""
@@ -81,6 +86,15 @@ class History:
     def weekday(self) -> NDArray[np.int64]:
         """Day of the week, Monday = 0."""
         return (self.first.weekday() + np.arange(len(self))) % 7
+
+    @cached_property
+    def day_kind(self) -> NDArray[np.int64]:
+        """Day of the week, Monday = 0, of each day and the ``HORIZONS`` after; US holidays count as Sundays."""
+        kinds = (self.first.weekday() + np.arange(len(self) + HORIZONS)) % 7
+        end = self.first + len(kinds) * DAY
+        holidays = chain.from_iterable(us_holidays(year) for year in range(self.first.year, end.year + 1))
+        kinds[[(day - self.first).days for day in holidays if self.first <= day < end]] = SUNDAY
+        return np.asarray(kinds)
 
     def index(self, day: dt.date) -> int:
         """Find the position of ``day``.

@@ -30,9 +30,8 @@ def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) 
 
     Each part is the change of the log of the width when one thing more counts, in the order of PARTS: the
     volatility of the last month, week, three days and day as the days' own ranges tell it, what 4-hour
-    candles tell beyond these, the weekdays ahead, each network, and what the range had
-    reached on nearer days. So the parts sum to the
-    log of the width.
+    candles tell beyond these, the weekdays and US holidays ahead, each network, and what the range had
+    reached on nearer days. So the parts sum to the log of the width.
 
     Args:
         state: the market at the origin.

@@ -25,7 +25,7 @@ PART_NAMES = {
     "3 days": "The last three days",
     "day": "The last day",
     "4-hour candles": "What its 4-hour candles add",
-    "weekdays": "The weekdays ahead",
+    "weekdays": "The weekdays and US holidays ahead",
     "nearer days": "What the range had reached on nearer days",
     "mlp": "The MLP",
     "lstm": "The LSTM",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ from synthetic_candles import FIRST, altered_after, bars_of, candles, features_o
 
 from btc_assets.contracts import HORIZONS, MEDIAN
 from btc_assets.errors import ModelError
+from btc_assets.market.us_holidays import us_holidays
 from btc_assets.modeling.anchor import (
     ANCHOR_REACH,
     CASCADE,
@@ -50,6 +52,29 @@ def test_M8_altering_every_later_candle_leaves_the_anchor_unchanged() -> None:
     later = altered_after(KLINES, ORIGIN)
     altered = history(later, features=features_of(later))
     assert anchor(altered, ORIGIN).tobytes() == anchor(H, ORIGIN).tobytes()
+
+
+def test_a_holiday_ahead_counts_as_a_sunday() -> None:
+    quiet = pl.col("date").dt.weekday() == 7
+    middle = (pl.col("high") * pl.col("low")).sqrt()
+    near = [
+        pl.when(quiet).then(middle + 0.1 * (pl.col(c) - middle)).otherwise(c).alias(c)
+        for c in ("high", "low")
+    ]
+    calm = KLINES.with_columns(near)
+    none = pl.lit(None, dtype=pl.Float64).alias("log_realised_variance")
+    h = history(calm, features=FEATURES.with_columns(none))
+    eve = next(day - DAY for day in sorted(us_holidays(2022)) if day.weekday() == 3)
+    week_before = eve - 7 * DAY
+    scale = {day: h.day_kind[h.index(day) + 1] for day in (eve, week_before)}
+    assert scale == {eve: 6, week_before: 3}
+    working = replace(h)
+    working.__dict__["day_kind"] = np.concatenate(
+        [h.weekday, (h.weekday[-1] + np.arange(1, HORIZONS + 1)) % 7]
+    )
+    holiday, ordinary = (anchor(each, eve)[:, -1] for each in (h, working))
+    assert holiday[0] < 0.5 * ordinary[0]
+    assert holiday[60] == pytest.approx(ordinary[60], rel=0.03)
 
 
 def test_it_is_wider_than_the_mixture_walk_after_a_rough_week_and_narrower_after_a_calm_one() -> None:
