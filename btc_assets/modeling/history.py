@@ -89,7 +89,7 @@ class History:
 
     @cached_property
     def day_kind(self) -> NDArray[np.int64]:
-        """Day of the week, Monday = 0, of each day and the ``HORIZONS`` after; US holidays count as Sundays."""
+        """Day of the week, Monday = 0, of each day and the ``HORIZONS`` after; US holidays are Sundays."""
         kinds = (self.first.weekday() + np.arange(len(self) + HORIZONS)) % 7
         end = self.first + len(kinds) * DAY
         holidays = chain.from_iterable(us_holidays(year) for year in range(self.first.year, end.year + 1))
