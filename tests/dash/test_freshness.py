@@ -73,22 +73,22 @@ def test_page_and_doctor_say_the_same_of_what_is_there(
     change(tables)
     context = context_at(settings, now=lambda: now)
     assert context.freshness().age is age
-    assert words(context).startswith(says)
-    assert bool(words(context)) == bool(says)
-    site: Any = Site(settings, tables, now)
-    spoken = {each.name: each.state for each in examine_days(site)}
+    assert shown_notices(context).startswith(says)
+    assert bool(shown_notices(context)) == bool(says)
+    examined: Any = Examined(settings, tables, now)
+    spoken = {each.name: each.state for each in examine_days(examined)}
     late = State.LATE if age is not Age.FRESH else State.OK
     assert max(spoken["days of raw_klines"], spoken["days of forecasts"], key=list(State).index) is late
 
 
-class Site:
+class Examined:
     """What `btc doctor` looks at, with a clock that stands still."""
 
     def __init__(self, settings: Any, tables: DeltaTables, now: dt.datetime) -> None:
         self.settings, self.tables, self.now = settings, tables, lambda: now
 
 
-def words(context: Context) -> str:
+def shown_notices(context: Context) -> str:
     return " ".join(texts(notice.to_plotly_json()) for notice in notices(context))
 
 

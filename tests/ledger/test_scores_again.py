@@ -32,7 +32,7 @@ def check(world: ScoredWorld) -> Report:
     return verify(DeltaTables(str(world.root)), world.registry, world.symbol, scores=True)
 
 
-def told(world: ScoredWorld) -> str:
+def said_of(world: ScoredWorld) -> str:
     report = check(world)
     assert not report.ok, report.line()
     assert {fault.what for fault in report.faults} == {"scores"}
@@ -67,13 +67,13 @@ def test_an_honest_store_says_how_many_scores_were_computed_again(scored: Scored
 def test_G1_every_loss_halved_is_named(scored: ScoredWorld) -> None:
     networks = pl.col("model").is_in(["mlp", "lstm", "ensemble"])
     rows = edit(scored, FORECAST_SCORES, networks, pinball=pl.col("pinball") * 0.5)
-    assert f"{rows.height:,} rows of forecast_scores do not follow" in told(scored)
+    assert f"{rows.height:,} rows of forecast_scores do not follow" in said_of(scored)
 
 
 def test_G1_live_set_on_every_row_is_named(scored: ScoredWorld) -> None:
     rows = edit(scored, FORECAST_SCORES, ~pl.col("live"), live=True)
-    assert f"{rows.height:,} rows of forecast_scores" in told(scored)
-    assert "live is true, not false" in told(scored)
+    assert f"{rows.height:,} rows of forecast_scores" in said_of(scored)
+    assert "live is true, not false" in said_of(scored)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_G1_a_score_that_was_altered_is_named(
     scored: ScoredWorld, table: TableSpec, which: pl.Expr, values: dict[str, pl.Expr], name: str
 ) -> None:
     edit(scored, table, which, **values)
-    found = told(scored)
+    found = said_of(scored)
     assert f"1 rows of {table.name} do not follow" in found
     assert f"mlp {FIRST} +7" in found
     assert f": {name}" in found
@@ -110,7 +110,7 @@ def test_G1_a_quantile_of_a_baseline_is_named(scored: ScoredWorld, model: str) -
     edit(scored, BASELINE_FORECASTS, which, q500=pl.col("q500") * 1.001)
     assert (
         f"1 rows of baseline_forecasts do not follow from forecasts and candles, the first: {model}"
-        in told(scored)
+        in said_of(scored)
     )
 
 
@@ -128,8 +128,8 @@ def consistent(chance: pl.Expr) -> dict[str, pl.Expr]:
 def test_G1_a_chance_with_scores_that_fit_it_is_named(scored: ScoredWorld, kind: str) -> None:
     which = ONE & (pl.col("kind") == kind) & (pl.col("move") == 0.02)
     edit(scored, CHANCE_SCORES, which, **consistent(pl.col("chance") * 0.5 + 0.4))
-    assert "1 rows of chance_scores do not follow" in told(scored)
-    assert "chance is" in told(scored)
+    assert "1 rows of chance_scores do not follow" in said_of(scored)
+    assert "chance is" in said_of(scored)
 
 
 def test_touches_beyond_the_draw_are_held_against_closes(
@@ -140,13 +140,13 @@ def test_touches_beyond_the_draw_are_held_against_closes(
     assert report.ok, report.line()
     assert f"computed again for 1 of {len(ORIGINS)} origins" in "\n".join(report.notes)
     edit(scored, CHANCE_SCORES, pl.col("kind") == "touch", **consistent(pl.col("twice_beyond") * 0.4 + 1e-9))
-    assert "rows of chance_scores do not follow" in told(scored)
+    assert "rows of chance_scores do not follow" in said_of(scored)
 
 
 def test_G1_a_score_without_a_forecast_is_named(scored: ScoredWorld) -> None:
     row = scored.tables.read(FORECAST_SCORES).filter(ONE)
     scored.tables.upsert(FORECAST_SCORES, row.with_columns(model=pl.lit("oracle")))
-    assert "there is no forecast that it could be of" in told(scored)
+    assert "there is no forecast that it could be of" in said_of(scored)
 
 
 @pytest.mark.parametrize("table", [FORECAST_SCORES, CHANCE_SCORES, BASELINE_FORECASTS])
@@ -154,7 +154,7 @@ def test_G1_the_worst_scores_removed_are_named(scored: ScoredWorld, table: Table
     worst = (pl.col("horizon") == 7) & pl.col("model").is_in(["mlp", "last_close"])
     rows = scored.tables.read(table).filter(worst)
     scored.tables.delete_keys(table, rows.filter(origin_date=FIRST).select(table.key))
-    assert f"rows of {table.name} are not there, though those around them are" in told(scored)
+    assert f"rows of {table.name} are not there, though those around them are" in said_of(scored)
 
 
 def test_an_origin_that_is_not_scored_yet_is_counted_in_the_verdict(scored: ScoredWorld) -> None:
@@ -175,4 +175,4 @@ def test_scores_from_before_a_close_was_restated_are_no_fault_but_noted(scored: 
     assert report.ok, report.line()
     assert "as they were before they were restated" in "\n".join(report.notes)
     edit(scored, FORECAST_SCORES, ONE, pinball=pl.col("pinball") * 0.5)
-    assert "1 rows of forecast_scores do not follow" in told(scored)
+    assert "1 rows of forecast_scores do not follow" in said_of(scored)

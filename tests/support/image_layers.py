@@ -46,7 +46,7 @@ def unwanted_files(layers: list[Path]) -> list[str]:
     """Names in ``layers`` that no image needs: settings of the build machine, caches, sources of git."""
     found = []
     for layer in layers:
-        for path in _walk(layer):
+        for path in _paths_below(layer):
             inside = path.relative_to(layer)
             holds = not path.is_symlink() and (path.is_dir() or path.stat().st_size > 0)
             in_cache = holds and not path.is_dir() and any(inside.is_relative_to(cache) for cache in CACHES)
@@ -64,6 +64,6 @@ def files_with(layers: list[Path], *texts: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _paths_below(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         yield from (Path(parent) / name for name in [*folders, *files])
