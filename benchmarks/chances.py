@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="where to draw the reliability of touches")
     parser.add_argument("--peer", action="store_true", help="ask GARCH paths, too")
     arguments = parser.parse_args()
+    false_alarms()
     klines = pl.read_parquet(arguments.klines)
     made = pl.read_parquet(arguments.forecasts).filter(model=arguments.model)
     scored = {}
@@ -65,6 +66,19 @@ def main() -> None:
     averages(pl.concat(scored.values()))
     if arguments.picture:
         draw(scored, arguments.picture)
+
+
+def false_alarms(windows: int = 200, days: int = 730) -> None:
+    """Print how often true chances lie outside the band of a tenth: of a walk that ends higher or lower."""
+    for horizon in AHEAD:
+        walks = np.cumsum(np.random.default_rng(3).standard_normal((windows, days + horizon)), axis=1)
+        asked = {"origin_date": [dt.date(2020, 1, 1) + dt.timedelta(day) for day in range(days)]}
+        outside = 0
+        for walk in walks:
+            happened = walk[horizon:] > walk[:-horizon]
+            scores = pl.DataFrame(asked | {"horizon": horizon, "chance": 0.5, "happened": happened})
+            outside += not next(tenths(scores)).holds
+        print(f"{horizon:3} days: {outside / windows:.1%} of true chances outside the band")
 
 
 def averages(scores: pl.DataFrame) -> None:

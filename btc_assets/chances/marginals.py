@@ -27,8 +27,11 @@ def sorted_closes(quantiles: Floats, count: int) -> Floats:
         count: how many, at least 2.
     """
     below, share = _places(count)
-    low, high = quantiles[:, below], quantiles[:, below + 1]
-    return np.maximum.accumulate(low * (high / low) ** share, axis=1)
+    low, closes = quantiles[:, below], quantiles[:, below + 1]
+    closes /= low
+    np.power(closes, share, out=closes)
+    closes *= low
+    return np.asarray(np.maximum.accumulate(closes, axis=1, out=closes))
 
 
 def share_beyond(quantiles: Floats, price: Floats, above: Booleans, count: int) -> Floats:

@@ -75,20 +75,21 @@ def forecast_paths(klines: pl.DataFrame, origin: dt.date, quantiles: Floats, cou
 
 
 def shuffled(start: float, shapes: Templates, quantiles: Floats) -> Paths:
-    """Reorder ``shapes`` onto the marginals of ``quantiles`` [days, 21], as many days as ``shapes`` have."""
+    """Reorder ``shapes`` onto the marginals of ``quantiles`` [days, 21], as many days as ``shapes`` have.
+
+    Highs and lows are scaled by the ratio of the distances from the 10 to the 90 % quantile.
+    """
     count = shapes.returns.shape[1]
     order = np.argsort(shapes.returns, axis=1, kind="stable")
     marginal = sorted_closes(quantiles, count)
     close = np.empty_like(marginal)
     np.put_along_axis(close, order, marginal, axis=1)
-    scale = _spread(np.log(marginal)) / _spread(np.take_along_axis(shapes.returns, order, axis=1))
+    tenths = [(count - 1) // 10, -1 - (count - 1) // 10]
+    spread = np.diff(np.log(marginal[:, tenths]), axis=1)
+    scale = spread / np.diff(np.take_along_axis(shapes.returns, order[:, tenths], axis=1), axis=1)
     before = np.vstack([np.full(count, start), close[:-1]])
-    high = np.maximum(before, close) * np.exp(shapes.above * scale)
-    low = np.minimum(before, close) * np.exp(-shapes.below * scale)
+    high, low = np.maximum(before, close), np.minimum(before, close)
+    for edge, beyond in ((high, shapes.above), (low, shapes.below)):
+        factor = np.multiply(beyond, scale if edge is high else -scale, out=before)
+        edge *= np.exp(factor, out=factor)
     return Paths(start, close, high, low)
-
-
-def _spread(ordered: Floats) -> Floats:
-    """Return the distance from the 10 % to the 90 % quantile of each row [rows, 1]."""
-    tenth = (ordered.shape[1] - 1) // 10
-    return ordered[:, [-1 - tenth]] - ordered[:, [tenth]]

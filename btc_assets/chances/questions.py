@@ -127,7 +127,7 @@ def question(values: Mapping[str, str], origin: dt.date, start: float) -> Questi
     Args:
         values: ``event`` (one of EVENTS) with its PARTS, and ``days`` (ahead) or ``by`` (YYYY-MM-DD). Prices
             are USDT or per cent of the close (``100000``, ``+10%``), ``fall`` is per cent, ``since`` is here
-            or peak, ``amount`` BTC.
+            or peak, ``amount`` coins.
         origin: the last closed day (UTC), from whose close the forecast is made.
         start: that close, USDT.
 
@@ -138,7 +138,7 @@ def question(values: Mapping[str, str], origin: dt.date, start: float) -> Questi
     event = values.get("event", "").strip().lower()
     if event not in PARTS:
         raise ImpossibleQuestion("event", f"{_shown(event)} is no event; ask for {', '.join(EVENTS)}.")
-    days = _days(values, origin)
+    days = read_days(values, origin)
     if event in ("above", "below"):
         price = _price(values, "price", start)
         return Close(days, low=price) if event == "above" else Close(days, high=price)
@@ -150,10 +150,15 @@ def question(values: Mapping[str, str], origin: dt.date, start: float) -> Questi
         return _fall(days, values)
     if event == "range":
         return Range(days)
-    return Worth(days, _positive(values, "amount", "an amount of BTC such as 0.5"))
+    return Worth(days, _positive(values, "amount", "an amount such as 0.5"))
 
 
-def _days(values: Mapping[str, str], origin: dt.date) -> int:
+def read_days(values: Mapping[str, str], origin: dt.date) -> int:
+    """Read how many days after ``origin`` are asked about, from ``days`` or ``by``.
+
+    Raises:
+        ImpossibleQuestion: both or neither is given, or forecasts do not reach there.
+    """
     by, days = values.get("by", "").strip(), values.get("days", "").strip()
     last = origin + HORIZONS * DAY
     if bool(by) == bool(days):

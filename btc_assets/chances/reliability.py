@@ -11,8 +11,8 @@ import polars as pl
 from btc_assets.modeling.history import Floats
 
 TENTHS = 10
-RESAMPLES = 1000
-SEED = 1
+
+_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Tenth:
         independent: how many of their origins lie a horizon or more apart: overlapping answers tell the same.
         said: mean chance, 0 to 1.
         happened: share that came true.
-        low, high: where the share lies in 95 % of resamples of the origins.
+        low, high: how far what was said may lie from it by chance, in 95 cases of 100.
     """
 
     answers: int
@@ -36,16 +36,17 @@ class Tenth:
 
     @property
     def holds(self) -> bool:
-        """Whether what was said lies in the band of what happened."""
+        """Whether what was said lies in the band around what happened."""
         return self.low <= self.said <= self.high
 
 
 def tenths(scores: pl.DataFrame, chance: str = "chance") -> Iterator[Tenth]:
     """Sum up answers of one horizon by tenths of chance, empty ones left out.
 
-    The band is a circular block bootstrap of the origins with blocks as long as the horizon, because origins
-    next to each other share most of their days (Politis and Romano 1992, in Exploring the Limits of
-    Bootstrap, 263-270).
+    The band allows for what chance does where all that was said is true. Origins next to each other share
+    most of their days, so misses are summed over blocks as long as the horizon before they are squared, over
+    all such blocks around the circle: the variance that their block bootstrap estimates, about nought instead
+    of about the mean miss (Politis and Romano 1992, in Exploring the Limits of Bootstrap, 263-270).
 
     Args:
         scores: rows of CHANCE_SCORES of one horizon.
@@ -62,30 +63,26 @@ def tenths(scores: pl.DataFrame, chance: str = "chance") -> Iterator[Tenth]:
     np.add.at(count, (days, place), 1.0)
     np.add.at(said, (days, place), rows["said"].to_numpy())
     np.add.at(happened, (days, place), rows["happened"].to_numpy().astype(np.float64))
-    resampled = _resample(np.stack([happened, count]), horizon)
+    reach = _NORMAL_95 * np.sqrt(_variance(happened - said, horizon))
     for tenth in np.flatnonzero(count.sum(axis=0)):
-        true, all_ = resampled[:, :, tenth]
-        low, high = np.quantile(true[all_ > 0] / all_[all_ > 0], (0.025, 0.975))
         total = count[:, tenth].sum()
+        share = float(happened[:, tenth].sum() / total)
         yield Tenth(
             answers=int(total),
             independent=_apart(np.flatnonzero(count[:, tenth]), horizon),
             said=float(said[:, tenth].sum() / total),
-            happened=float(happened[:, tenth].sum() / total),
-            low=float(low),
-            high=float(high),
+            happened=share,
+            low=max(0.0, share - float(reach[tenth] / total)),
+            high=min(1.0, share + float(reach[tenth] / total)),
         )
 
 
-def _resample(daily: Floats, block: int) -> Floats:
-    """Sum ``daily`` [quantities, days, tenths] over drawn blocks of days [quantities, RESAMPLES, tenths]."""
-    days = daily.shape[1]
-    block = min(block, days)
-    wrapped = np.concatenate([daily, daily[:, : block - 1]], axis=1)
-    total = np.concatenate([np.zeros_like(wrapped[:, :1]), np.cumsum(wrapped, axis=1)], axis=1)
-    blocks = total[:, block:] - total[:, :-block]
-    starts = np.random.RandomState(SEED).randint(0, days, size=(RESAMPLES, -(-days // block)))
-    return np.asarray(blocks[:, starts].sum(axis=2))
+def _variance(misses: Floats, block: int) -> Floats:
+    """Estimate the variance of the sum of ``misses`` [days, tenths] from blocks of days, if all expect 0."""
+    block = min(block, len(misses))
+    around = np.concatenate([misses, misses[: block - 1]])
+    total = np.concatenate([np.zeros_like(around[:1]), np.cumsum(around, axis=0)])
+    return np.asarray(((total[block:] - total[:-block]) ** 2).sum(axis=0) / block)
 
 
 def _apart(days: np.ndarray[tuple[int, ...], np.dtype[np.int64]], least: int) -> int:

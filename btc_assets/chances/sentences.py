@@ -66,8 +66,9 @@ def sentence(question: Question, answer: ChanceAnswer, origin: dt.date, coin: st
     if isinstance(question, Worth):
         (sure, loss), (surer, more) = answer.at_risk.items()
         return (
-            f"On {day} it is worth between {_span(found['worth'])} USDT, nine times in ten. "
-            f"One time in {round(1 / (1 - sure))} it loses more than {_loss(loss)} "
+            f"{question.amount:g} {coin} {'is' if question.amount == 1 else 'are'} worth between "
+            f"{_span(found['worth'])} USDT on {day}, nine times in ten. "
+            f"One time in {round(1 / (1 - sure))} more than {_loss(loss)} is lost by then "
             f"({_loss(answer.shortfall[sure])} on average then), one time in {round(1 / (1 - surer))} "
             f"more than {_loss(more)} ({_loss(answer.shortfall[surer])})."
         )

@@ -67,8 +67,10 @@ def templates(h: History, origin: int, count: int, days: int = HORIZONS) -> Temp
     blocks = -(-days // BLOCK)
     drawn = starts[np.random.RandomState(SEED).randint(0, len(starts), size=(blocks, half))]
     place = (drawn[:, None, :] + np.arange(BLOCK)[None, :, None]).reshape(-1, half)[:days]
-    steps, above, below = moves[:, place] / np.repeat(unit[drawn], BLOCK, axis=0)[:days]
-    returns = np.cumsum(steps, axis=0)
+    drawn_moves = moves[:, place]
+    drawn_moves /= np.repeat(unit[drawn], BLOCK, axis=0)[:days]
+    returns, above, below = drawn_moves
+    np.cumsum(returns, axis=0, out=returns)
     both = ((returns, -returns), (above, below), (below, above))
     return Templates(*(np.hstack(pair)[:, :count] for pair in both))
 

@@ -42,7 +42,7 @@
           props.kind === "date" ? "‹" : "−"),
         h("input", {
           id: props.id, ref: box, type: props.kind, value: text, min: props.min, max: props.max, step: props.step || 1,
-          inputMode: props.kind === "number" ? "numeric" : undefined, autoComplete: "off",
+          inputMode: props.kind === "number" ? (props.step < 1 ? "decimal" : "numeric") : undefined, autoComplete: "off",
           "aria-invalid": props.error ? "true" : undefined,
           "aria-describedby": props.error ? props.id + "-error" : undefined,
           onChange: typed, onBlur: settled, onKeyDown: settled,
@@ -75,6 +75,20 @@
       h("p", { id: props.id + "-error", className: "error", role: "alert" }, props.error));
   }
 
+  /* The same as a list that opens, for alternatives that do not fit in a row. */
+  function Select(props) {
+    return h("div", { className: "field" },
+      h("label", { htmlFor: props.id }, props.label),
+      h("select", {
+        id: props.id, value: props.value, "aria-invalid": props.error ? "true" : undefined,
+        "aria-describedby": props.error ? props.id + "-error" : undefined,
+        onChange: function (event) { props.setProps({ value: event.target.value }); },
+      }, props.options.map(function (option) {
+        return h("option", { key: option.value, value: option.value }, option.label);
+      })),
+      h("p", { id: props.id + "-error", className: "error", role: "alert" }, props.error));
+  }
+
   /* Rows of plain text; the first cell of each names the row. */
   function Table(props) {
     return h("div", { id: props.id, className: "scroll", tabIndex: 0, role: "region", "aria-label": props.label },
@@ -88,5 +102,5 @@
         }))));
   }
 
-  window.btc_dash = { Entry: Entry, Choice: Choice, Table: Table };
+  window.btc_dash = { Entry: Entry, Choice: Choice, Select: Select, Table: Table };
 })();

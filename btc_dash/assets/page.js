@@ -46,12 +46,17 @@ window.dash_clientside.page = {
     return window.dash_clientside.no_update;
   },
 
-  /* The price where the line of the question was dropped, to the step of its field. */
+  /* The fields of the lines that were dragged, in steps of the field; the first shape is the line at "now". */
   dragged: function (moved) {
     var meta = document.querySelector("#fan .js-plotly-plot").layout.meta;
-    var ends = ["y0", "y1"].map(function (end) { return (moved || {})["shapes[1]." + end]; });
-    ends = ends.filter(function (y) { return y > 0 && Math.abs(y - meta.price) > meta.step / 2; });
-    return ends.length ? String(Math.round(ends[0] / meta.step) * meta.step) : window.dash_clientside.no_update;
+    return ["price", "low", "high", "fall"].map(function (part) {
+      var at = meta.lines.findIndex(function (line) { return line.part === part; }), line = meta.lines[at];
+      var ends = ["y0", "y1"].map(function (end) { return (moved || {})["shapes[" + (at + 1) + "]." + end]; });
+      ends = ends.filter(function (y) { return line && y > 0 && Math.abs(y - line.price) > line.step / 2; });
+      if (!ends.length) return window.dash_clientside.no_update;
+      if (part === "fall") return String(Math.min(99, Math.max(1, Math.round(100 * (1 - ends[0] / meta.start)))));
+      return (Math.round(ends[0] / line.step) * line.step).toFixed(line.digits);
+    });
   },
 
   /* A link that shows the same forecast tomorrow: with its day, which today's address leaves out. */

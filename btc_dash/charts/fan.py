@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 
 from btc_dash.charts.base import (
     ACTUAL,
@@ -23,6 +24,7 @@ from btc_dash.charts.base import (
     plain,
     y_axis,
 )
+from btc_dash.data.asked import Line, digits
 from btc_dash.data.market import DailyCandles, Forecast
 from btc_dash.text.formatting import day, days, model, usd
 
@@ -42,16 +44,15 @@ def fan_figure(
     after: DailyCandles,
     view: str,
     provisional: bool = False,
-    price: float | None = None,
-    step: float = 1,
+    asked: Sequence[Line] = (),
     over: Forecast | None = None,
     name: str = "Bitcoin",
 ) -> Figure:
     """Draw history up to the origin, the fan from it and, where the days have come, what happened.
 
-    ``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target. A line that
-    can be dragged lies at ``price``; it is dropped on a multiple of ``step``. The 80 % range of ``over`` is
-    drawn over the fan. ``name`` is the coin's, for a downloaded picture.
+    ``past`` ends on the origin; ``after`` holds the candles behind it, up to the last target. The lines of
+    what is ``asked`` can be dragged, and are dropped on a multiple of their step. The 80 % range of ``over``
+    is drawn over the fan. ``name`` is the coin's, for a downloaded picture.
     """
     traces = [*_fan(past, forecast), _candles(past) if view == "candles" else _closes(past)]
     if over:
@@ -60,11 +61,11 @@ def fan_figure(
         traces.append(_what_happened(past, after))
     drawn = _layout(past, forecast, "now" if provisional else "last close")
     drawn["meta"] = _meta(past, forecast, name)
-    if price is not None:
-        drawn["shapes"] = [*drawn["shapes"], _price_line(price)]
-        drawn["annotations"] = [*drawn["annotations"], _price_label(price)]
-        drawn["meta"] |= {"price": price, "step": step}
-        drawn["editrevision"] = price
+    drawn["shapes"] += [_price_line(one.price) for one in asked]
+    logarithmic = drawn["yaxis"].get("type") == "log"
+    drawn["annotations"] += [_price_label(one.price, logarithmic) for one in asked]
+    drawn["meta"] |= {"start": past.closes[-1], "lines": [_dragged(one) for one in asked]}
+    drawn["editrevision"] = [one.price for one in asked]
     return finer({"data": traces, "layout": drawn}, past.closes[-1])
 
 
@@ -179,9 +180,16 @@ def _price_line(y: float) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _price_label(y: float) -> dict[str, object]:
+def _dragged(asked: Line) -> dict[str, object]:
+    """Say what the browser needs to know of a line that is dragged: what it sets, and in what steps."""
+    return {"part": asked.part, "price": asked.price, "step": asked.step, "digits": digits(asked.step)}
+
+
+def _price_label(price: float, logarithmic: bool) -> dict[str, object]:
+    """Write the price above its line; on a logarithmic axis plotly wants a label's logarithm."""
     return {
-        "text": usd(y), "xref": "paper", "yref": "y", "x": 0, "y": y, "showarrow": False,
+        "text": usd(price), "xref": "paper", "yref": "y", "x": 0, "showarrow": False,
+        "y": math.log10(price) if logarithmic else price,
         "xanchor": "left", "yanchor": "bottom", "font": {"size": 12},
     }  # fmt: skip
 

@@ -45,7 +45,7 @@ def hindsight_figure(rows: pl.DataFrame, actual: DailyCandles) -> Figure:
     seen = actual.window(days[0], days[-1] + DAY)
     happened = line(seen.dates, seen.closes, "what happened", "actual", ACTUAL, _MONEY)
     middle = line(days, rows["q500"].to_list(), "middle", "median", FORECAST, _MONEY)
-    drawn = layout(xaxis=day_axis(tickformat="%-d %b %Y", nticks=5, tickangle=0))
+    drawn = layout(xaxis=day_axis(tickformat="%-d %b<br>%Y", nticks=5, tickangle=0))
     return finer({"data": [*said, middle, happened], "layout": drawn}, rows["q500"][-1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 from cachetools import LRUCache
@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from btc_assets.chances.answers import ChanceAnswer, answer_question
 from btc_assets.chances.outcomes import AHEAD
 from btc_assets.chances.paths import COUNT, Paths, forecast_paths
-from btc_assets.chances.questions import Close, Question, question
+from btc_assets.chances.questions import Close, Question, Stay, question
 from btc_assets.chances.reliability import Tenth, tenths
 from btc_assets.contracts import CHANCE_SCORES, RAW_KLINES
 from btc_dash.data import market
@@ -22,7 +22,10 @@ from btc_dash.data.market import Forecast
 from btc_dash.server.rate_limit import RateLimiter
 
 KEPT = 3
-"""Forecasts whose paths are kept, one for each network and the ensemble: seven megabytes each."""
+"""Forecasts whose paths are kept, one for each network and the ensemble: four megabytes each."""
+
+_SCORED = ["model", "kind", "horizon", "origin_date", "live", "chance", "past_frequency", "twice_beyond",
+           "happened"]  # fmt: skip
 
 
 class PathMaker:
@@ -37,6 +40,8 @@ class PathMaker:
     def paths(self, forecast: Forecast, client: str, count: int = COUNT) -> Paths:
         """Return ``count`` paths of a whole forecast, made at ``client``'s cost where they are not kept.
 
+        They are kept without what is derived from them: a copy that shares their arrays is returned.
+
         Raises:
             NotEnoughHistory: too few candles before the origin.
             TooManyRequests: ``client`` has asked for too much computing.
@@ -48,18 +53,24 @@ class PathMaker:
                 self._limiter.take(client)
                 candles = market.candles(self._cache)
                 self._kept[key] = forecast_paths(candles, forecast.origin, forecast.quantiles, count)
-            return self._kept[key]
+            return replace(self._kept[key])
 
 
 @dataclass(frozen=True)
 class Chance:
-    """An answered question; ``record`` is how answers of about this chance did, None where none matured."""
+    """An answered question.
+
+    Attributes:
+        record: how standard answers of about this chance did, None where none matured.
+        kind: what those were about, ``beyond`` or ``touch``: the nearest to what was asked.
+    """
 
     question: Question
     answer: ChanceAnswer
     origin: dt.date
     start: float
     record: Tenth | None
+    kind: str
 
 
 def ask(
@@ -74,14 +85,17 @@ def ask(
     paths = maker.paths(forecast, client)
     asked = question(values, forecast.origin, paths.start)
     found = answer_question(paths, asked)
-    record = None if found.chance is None else such_answers(cache, forecast.model, asked, found.chance)
-    return Chance(asked, found, forecast.origin, paths.start, record)
-
-
-def such_answers(cache: TableCache, model: str, asked: Question, chance: float) -> Tenth | None:
-    """Return how past answers in the same tenth of chance did, of the same kind, about as many days ahead."""
     kind = "beyond" if isinstance(asked, Close) else "touch"
-    found = past_answers(cache, model, kind, asked.days).tenths
+    record = None
+    if found.chance is not None:
+        touched = 1.0 - found.chance if isinstance(asked, Stay) else found.chance
+        record = such_answers(cache, forecast.model, kind, asked.days, touched)
+    return Chance(asked, found, forecast.origin, paths.start, record, kind)
+
+
+def such_answers(cache: TableCache, model: str, kind: str, days: int, chance: float) -> Tenth | None:
+    """Return how past answers of a kind in the same tenth of chance did, about as many days ahead."""
+    found = past_answers(cache, model, kind, days).tenths
     return next((t for t in found if int(10 * t.said) == min(int(10 * chance), 9)), None)
 
 
@@ -107,7 +121,7 @@ def past_answers(cache: TableCache, model: str, kind: str, days: int, issued: st
     horizon = min(AHEAD, key=lambda ahead: abs(math.log(ahead / days)))
 
     def load() -> PastAnswers:
-        rows = cache.keep(CHANCE_SCORES, "scores", lambda: cache.read(CHANCE_SCORES))
+        rows = cache.keep(CHANCE_SCORES, "scores", lambda: _scores(cache))
         rows = rows.filter(model=model, kind=kind, horizon=horizon)
         if issued != "all":
             rows = rows.filter(live=issued == "live")
@@ -118,6 +132,11 @@ def past_answers(cache: TableCache, model: str, kind: str, days: int, issued: st
         return PastAnswers(horizon, known, _mean(rows["chance"]), _mean(happened), (said, past, twice))
 
     return cache.keep(CHANCE_SCORES, ("answers", model, kind, horizon, issued), load)
+
+
+def _scores(cache: TableCache) -> pl.DataFrame:
+    """Read what is summed up of the scores, a third of the memory of the table."""
+    return cache.read(CHANCE_SCORES, _SCORED).with_columns(pl.col("model", "kind").cast(pl.Categorical))
 
 
 def _mean(values: pl.Series) -> float | None:

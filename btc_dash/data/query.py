@@ -40,8 +40,9 @@ KINDS = ("all", "live", "backfilled")
 """Which scored forecasts count: all, those issued in time, those made afterwards."""
 
 FORMATS = ("json", "csv")
-PAGE_EVENTS = ("above", "below", "touch")
-"""What the home page asks about; the API and the command line ask more."""
+PRICE_PARTS = {"price", "low", "high"}
+QUESTION_PARTS = ("price", "low", "high", "fall", "since", "amount")
+"""Parts of a question about the price; which of them it has depends on its event."""
 
 PATH_FORMATS = ("csv", "npz", "parquet")
 _LONGEST_SEARCH = 2000
@@ -94,8 +95,13 @@ class Question(ForecastQuery):
     span: Annotated[str, Options("span", tuple(SPANS))] = "50"
     view: Annotated[str, Options("view", VIEWS)] = "line"
     over: Annotated[str, Options("over", OVERS)] = "none"
-    event: Annotated[str, Options("event", PAGE_EVENTS)] = "touch"
+    event: Annotated[str, Options("event", EVENTS)] = "touch"
     price: Text = None
+    low: Text = None
+    high: Text = None
+    fall: Text = None
+    since: Text = None
+    amount: Text = None
 
     @property
     def forecast_search(self) -> str:

@@ -75,6 +75,12 @@ class Choice(_Control):
         super().__init__(id=id, label=label, options=pairs, value=value, error=error)
 
 
+class Select(Choice):
+    """One of several alternatives, from a list that opens; takes what ``Choice`` does."""
+
+    _type = "Select"
+
+
 class Table(_Control):
     """Rows of plain text; the first cell names its row, ``chosen`` is the name of one to stand out."""
 

@@ -35,10 +35,8 @@ def page(context: Context, a: ForecastResult, complaints: dict[str, str], search
             ),
             forecast_options.days(a, complaints),
             forecast_chart.section(a),
-            html.Section(
-                fact_list(context, a), id="facts", className="facts", **{"aria-label": "The record"}
-            ),
             chance.section(context, a, complaints),
+            html.Section(fact_list(context, a), id="facts", className="facts", **{"aria-label": "The record"}),
             forecast_options.others(context, a, complaints),
             _table(a),
         ],

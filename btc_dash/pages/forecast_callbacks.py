@@ -8,10 +8,12 @@ from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 
+from btc_assets.chances.questions import ImpossibleQuestion
 from btc_assets.errors import StorageError
+from btc_dash.data.asked import parts, without_defaults
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for, read_question
-from btc_dash.data.query import arguments
+from btc_dash.data.query import QUESTION_PARTS, arguments
 from btc_dash.pages import chance, forecast, forecast_chart, forecast_options
 from btc_dash.server.middleware import client
 from btc_dash.server.rate_limit import TooManyRequests
@@ -25,7 +27,7 @@ FIELDS = {
     "view": "view",
     "start": "start",
     "event": "event",
-    "price": "price",
+    **{part: part for part in QUESTION_PARTS},
     "over": "over",
 }
 """Name of each part of the question, and the control that holds it."""
@@ -45,7 +47,9 @@ _SAID = {
     "csv": Output("csv", "href"),
     "chance": Output("chance", "children"),
     "came_true": Output("came-true", "children"),
+    "asks": Output("asks", "className"),
     "by": Output("by", "value"),
+    "by_error": Output("by", "error"),
     "by_first": Output("by", "min"),
     "by_last": Output("by", "max"),
     "link": Output("link", "value"),
@@ -70,12 +74,16 @@ def register(app: Dash, context: Context) -> None:
             form["start"] = "close"
         form["vintage"] = arguments(search).get("vintage")
         if ctx.triggered_id == "by":
-            form["days"] = chance.days_until(by, form["as_of"], form["start"])
+            try:
+                form["days"] = chance.days_until(by, form["as_of"], form["start"])
+            except ImpossibleQuestion as refusal:
+                return _unchanged() | {"by_error": str(refusal)}
             return respond(context, form, search, False) | {"form_days": form["days"]}
         return respond(context, arguments(search) if from_address else form, search, from_address)
 
     app.clientside_callback(
-        ClientsideFunction("page", "dragged"), Output("price", "value", allow_duplicate=True),
+        ClientsideFunction("page", "dragged"),
+        [Output(part, "value", allow_duplicate=True) for part in ("price", "low", "high", "fall")],
         Input("fan", "relayoutData"), prevent_initial_call=True,
     )  # fmt: skip
     app.clientside_callback(
@@ -92,7 +100,7 @@ def respond(
     context: Context, values: Mapping[str, object], search: object, from_address: bool
 ) -> dict[str, Any]:
     """Return what changes on the page for ``values``: all of it, or only the messages at the fields."""
-    nothing = dict.fromkeys([*_SAID, *_ERRORS, *_FORM], no_update)
+    nothing = _unchanged()
     try:
         question, complaints = read_question(context, values)
         errors = {f"{name}_error": complaints.get(name) for name in FIELDS}
@@ -102,10 +110,10 @@ def respond(
         found = forecast_for(context, question, client())
         if isinstance(found, NoForecast):
             return nothing | errors | {f"{forecast_options.origin_field(question)}_error": found.text}
-        if question.price == chance.default_price(found.last_close):
-            question = question.model_copy(update={"price": None})
-            found = replace(found, question=question)
-        shown, errors["price_error"] = _shown(context, found)
+        question = without_defaults(question, found.last_close)
+        found = replace(found, question=question)
+        shown, wrong = _shown(context, found)
+        errors |= {f"{name}_error": text for name, text in wrong.items()}
         errors["over_error"] = complaints.get("over") or forecast_options.over_error(found)
     except TooManyRequests as limit:
         return nothing | {"as_of_error": str(limit)}
@@ -118,11 +126,16 @@ def respond(
     return nothing | shown | errors | moved | start
 
 
-def _shown(context: Context, found: ForecastResult) -> tuple[dict[str, Any], str | None]:
-    """Everything that the answer shows, and what is wrong with the price that was asked about."""
+def _unchanged() -> dict[str, Any]:
+    """Leave every output as it is."""
+    return dict.fromkeys([*_SAID, *_ERRORS, *_FORM], no_update)
+
+
+def _shown(context: Context, found: ForecastResult) -> tuple[dict[str, Any], dict[str, str]]:
+    """Everything that the answer shows, and by field what is wrong with what was asked about the price."""
     head, rows = forecast.table(found)
     now = context.now()
-    said, came_true, error = chance.answer_texts(context, found)
+    said, came_true, errors = chance.answer_texts(context, found)
     return {
         "headline": forecast_text.headline(found, now),
         "lead": forecast_text.lead(found, now),
@@ -139,10 +152,12 @@ def _shown(context: Context, found: ForecastResult) -> tuple[dict[str, Any], str
         "link": forecast_chart.permanent_search(found),
         "chance": said,
         "came_true": came_true,
+        "asks": chance.fields(found),
         "by": found.target.isoformat(),
+        "by_error": None,
         "by_first": found.whole.targets[0].isoformat(),
         "by_last": found.whole.targets[-1].isoformat(),
-    }, error
+    }, errors
 
 
 def _form(found: ForecastResult) -> dict[str, str]:
@@ -155,6 +170,5 @@ def _form(found: ForecastResult) -> dict[str, str]:
         "form_span": question.span,
         "form_view": question.view,
         "form_event": question.event,
-        "form_price": chance.asked_price(found),
         "form_over": question.over,
-    }
+    } | {f"form_{name}": text for name, text in parts(question, found.last_close).items()}

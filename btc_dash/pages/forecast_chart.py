@@ -7,15 +7,15 @@ from dash.development.base_component import Component
 
 from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.charts.fan import LEGEND, fan_figure
+from btc_dash.data.asked import lines
 from btc_dash.data.forecasting import ForecastResult
 from btc_dash.data.query import Question
-from btc_dash.pages import chance
 from btc_dash.pages.panel import legend_keys
 from btc_dash.text import forecast_text
 from btc_dash.text import formatting as fmt
 
 _CONFIG = CONFIG | {"edits": {"shapePosition": True}}
-"""The line of the question can be dragged."""
+"""The lines of the question can be dragged."""
 
 
 def section(a: ForecastResult) -> Component:
@@ -52,8 +52,7 @@ def figure(a: ForecastResult) -> Figure:
         a.after,
         a.question.view,
         a.quoted_at is not None,
-        chance.drawn_price(a),
-        chance.price_step(a.last_close),
+        lines(a.question, a.last_close),
         a.over,
         fmt.coin(a.symbol),
     )

@@ -45,7 +45,7 @@ def page(context: Context) -> Component:
     return html.Div(
         [
             html.Section([html.H1("Volatility"), *_lead(context, now)], className="intro"),
-            html.Section([_tile(e) for e in now], className="tiles", **{"aria-label": "In numbers"}),
+            html.Section([_tile(e) for e in now], className="facts four", **{"aria-label": "In numbers"}),
             _chart(context),
             _why(context, now),
         ],
@@ -76,11 +76,11 @@ def _tile(e: Expected) -> Component:
     change = "" if e.before is None else f"{fmt.signed_percent(e.now / e.before - 1)} from the day before; "
     return html.Div(
         [
-            html.Div(f"Next {fmt.days(e.days)}", className="label"),
+            html.Div("Next day" if e.days == 1 else f"Next {fmt.days(e.days)}", className="label"),
             html.Div(fmt.percent(e.now, 1), className="value"),
             html.Div(f"{change}{_place(e)}", className="note"),
         ],
-        className="tile",
+        className="fact",
     )
 
 
@@ -94,7 +94,7 @@ def _chart(context: Context) -> Component:
         legend=(
             ("median", "Expected, next day"),
             ("naive", "Expected, next 30 days"),
-            ("actual", "Realised that day"),
+            ("dot-actual", "Realised that day"),
         ),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from btc_assets.chances.reliability import Tenth
 from btc_assets.chances.sentences import sentence
 from btc_dash.data.chances import Chance, PastAnswers
 from btc_dash.text import formatting as fmt
@@ -12,7 +11,7 @@ FEWEST = 3
 
 
 def said(chance: Chance, coin: str) -> str:
-    """Answer the question about ``coin`` in words."""
+    """Answer the question about the price of ``coin`` in words."""
     return sentence(chance.question, chance.answer, chance.origin, coin)
 
 
@@ -28,12 +27,16 @@ def how_honest(past: PastAnswers) -> str:
     )
 
 
-def came_true(record: Tenth | None) -> str:
-    """Say how often answers of about this chance came true."""
+def came_true(chance: Chance) -> str:
+    """Say how often answers of about this chance came true; nothing where no chance was asked for."""
+    record = chance.record
+    if chance.answer.chance is None:
+        return ""
     if record is None or record.independent < FEWEST:
         return "Too few such answers have come due to say how often they come true."
     said, happened = fmt.percent(record.said), fmt.percent(record.happened)
+    kind = "closing beyond a price" if chance.kind == "beyond" else "touching a price"
     return (
-        f"{record.answers:,} past answers of this kind said {said} on average; {happened} came true. "
+        f"{record.answers:,} past answers about {kind} said {said} on average; {happened} came true. "
         f"They count for {record.independent:,}, for most are about days that overlap."
     )

@@ -58,8 +58,9 @@ def _scores(cache: TableCache, asked: RecordQuestion | None, days: int) -> list[
         return [Fact("How good so far", "No scores yet", text)]
     row = track_record.totals_by_question(cache, "all")[asked.model, asked.days]
     span = f"{fmt.days(asked.days)} ahead"
-    instead = "" if asked.days == days else f"None {fmt.days(days)} ahead has come due in number; these are "
-    return [_inside(cache, asked, row, f"{instead}{span}"), _against(cache, asked, span)]
+    if asked.days != days:
+        span += f" (too few {fmt.days(days)} ahead have come due)"
+    return [_inside(cache, asked, row, span), _against(cache, asked, fmt.days(asked.days) + " ahead")]
 
 
 def _inside(cache: TableCache, asked: RecordQuestion, row: dict[str, float], span: str) -> Fact:

@@ -80,7 +80,7 @@ def test_a_question_is_read_as_people_write_it(asked: Question, meant: Question)
         ("fall", {"fall": "100", "days": "3"}, "fall", "cannot fall by 100 %"),
         ("fall", {"fall": "0", "days": "3"}, "fall", "is not a fall in per cent"),
         ("fall", {"fall": "5", "since": "May", "days": "3"}, "since", "say here or peak"),
-        ("worth", {"amount": "-1", "days": "3"}, "amount", "is not an amount of BTC such as 0.5"),
+        ("worth", {"amount": "-1", "days": "3"}, "amount", "is not an amount such as 0.5"),
     ],
 )
 def test_an_impossible_question_gets_a_sentence(

@@ -42,3 +42,14 @@ def test_overlapping_answers_count_as_few_and_widen_the_band() -> None:
 
 def test_nothing_scored_has_no_tenths() -> None:
     assert list(tenths(scores([], []))) == []
+
+
+def test_true_chances_of_overlapping_days_lie_outside_the_band_about_as_rarely_as_it_says() -> None:
+    """Whether a walk that is a toss-up ends higher a month on, asked every day of two years."""
+    draws = np.random.default_rng(3).standard_normal((200, 730 + 30))
+    walks = np.cumsum(draws, axis=1)
+    outside = sum(
+        not next(tenths(scores([0.5] * 730, (walk[30:] > walk[:-30]).tolist(), horizon=30))).holds
+        for walk in walks
+    )
+    assert 0.02 * 200 <= outside <= 0.09 * 200

@@ -52,11 +52,22 @@ def test_a_chance_is_said_as_a_person_would(chance: float, said: str) -> None:
         (Fall(2, 0.1), "falls by 10 % or more from here by 27 November 2026"),
         (Fall(2, 0.1, from_peak=True), "from its highest price on the way"),
         (Range(2), "By 27 November 2026 the highest price lies between"),
-        (Worth(2, 0.5), "On 27 November 2026 it is worth between 45,450 and 53,550 USDT, nine times in ten."),
+        (
+            Worth(2, 0.5),
+            "0.5 BTC are worth between 45,450 and 53,550 USDT on 27 November 2026, nine",
+        ),
     ],
 )
 def test_every_question_has_an_answer_in_a_sentence(question: Question, said: str) -> None:
     assert said in sentence(question, answer_question(TEN, question), ORIGIN)
+
+
+def test_another_coin_is_called_by_its_name_and_small_prices_keep_their_digits() -> None:
+    cents = Paths(0.7, close=TEN.close * 7e-6, high=TEN.high * 7e-6, low=TEN.low * 7e-6)
+    said = sentence(Stay(2, 0.5, 0.825), answer(cents, Stay(2, 0.5, 0.825)), ORIGIN, "ADA")
+    assert said.startswith("The chance that ADA stays between 0.5 and 0.825 USDT until 27 November 2026 is")
+    worth = sentence(Worth(2, 1.0), answer(cents, Worth(2, 1.0)), ORIGIN, "ADA")
+    assert worth.startswith("1 ADA is worth between 0.6363 and 0.7497 USDT on 27 November 2026")
 
 
 def test_facts_are_plain_values() -> None:

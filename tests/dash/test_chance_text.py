@@ -1,22 +1,36 @@
 from __future__ import annotations
 
+import dash_data
+import numpy as np
 import pytest
 
+from btc_assets.chances.answers import ChanceAnswer
+from btc_assets.chances.questions import Touch
 from btc_assets.chances.reliability import Tenth
 from btc_dash.charts.track_record import reliability_figure
-from btc_dash.data.chances import PastAnswers, past_answers
+from btc_dash.data.chances import Chance, PastAnswers, past_answers
 from btc_dash.data.context import Context
 from btc_dash.text.chance_text import came_true, how_honest
 
 TENTH = Tenth(1200, 9, 0.55, 0.571, 0.44, 0.68)
 
 
+def such(kind: str, record: Tenth | None, by_day: float | None = 0.5) -> Chance:
+    found = ChanceAnswer(np.array([] if by_day is None else [by_day]))
+    return Chance(Touch(1, 100_000.0), found, dash_data.NEWEST, 90_000.0, record, kind)
+
+
 def test_how_such_answers_did_is_said_with_how_many_count() -> None:
-    assert came_true(TENTH).replace("\N{NO-BREAK SPACE}", " ") == (
-        "1,200 past answers of this kind said 55 % on average; 57 % came true. "
+    assert came_true(such("touch", TENTH)).replace("\N{NO-BREAK SPACE}", " ") == (
+        "1,200 past answers about touching a price said 55 % on average; 57 % came true. "
         "They count for 9, for most are about days that overlap."
     )
-    assert came_true(None).startswith("Too few such answers")
+    assert "about closing beyond a price" in came_true(such("beyond", TENTH))
+    assert came_true(such("touch", None)).startswith("Too few such answers")
+
+
+def test_nothing_is_said_of_answers_where_no_chance_was_asked_for() -> None:
+    assert came_true(such("touch", None, None)) == ""
 
 
 def test_answers_are_judged_beside_simple_ones() -> None:

@@ -15,6 +15,7 @@ from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, forecast_for
 from btc_dash.data.query import Question
+from btc_dash.pages import forecast_chart
 
 
 def asked(context: Context, **question: Any) -> ForecastResult:
@@ -98,3 +99,18 @@ def test_every_line_has_an_entry_in_the_legend(context: Context) -> None:
     candles = {uid.removesuffix("low") for uid in by_uid(drawn(asked(context, as_of=past, view="candles")))}
     assert uids == keys - {"candle", "over"}
     assert {uid.removesuffix("s") for uid in candles} == keys - {"price", "over"}
+
+
+@pytest.mark.parametrize(("span", "written"), [("50", 100_000.0), ("all", 5.0)])
+def test_the_label_of_what_is_asked_lies_on_its_line_on_either_axis(
+    context: Context, span: str, written: float
+) -> None:
+    layout = forecast_chart.figure(asked(context, span=span, event="above", price="100000"))["layout"]
+    assert layout["shapes"][1]["y0"] == 100_000.0
+    assert layout["annotations"][1]["y"] == written
+
+
+def test_a_band_has_two_lines_that_know_what_they_set(context: Context) -> None:
+    figure = forecast_chart.figure(asked(context, event="stay", low="80000", high="+20%"))
+    assert [line["part"] for line in figure["layout"]["meta"]["lines"]] == ["low", "high"]
+    assert [line["price"] for line in figure["layout"]["meta"]["lines"]] == [80_000.0, 109_481.0]

@@ -14,7 +14,8 @@ unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(91234.56, "$91,235"), (999.5, "$999.50"), (1000.0, "$1,000"), (0.0, "$0.00")]
+    ("value", "shown"),
+    [(91234.56, "$91,235"), (999.5, "$999.50"), (1000.0, "$1,000"), (0.0, "$0.00"), (0.081234, "$0.08123")],
 )
 def test_prices_are_whole_dollars_from_a_thousand_on(value: float, shown: str) -> None:
     assert fmt.usd(value) == shown

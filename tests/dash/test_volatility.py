@@ -53,4 +53,4 @@ def test_the_page_says_why_in_words(context: Context, client: FlaskClient) -> No
         text = str(page.page(context))
     assert "the last year alone would expect" in text
     for days in AHEAD:
-        assert f"Next {days} day" in text
+        assert ("Next day" if days == 1 else f"Next {days} days") in text
