@@ -36,7 +36,9 @@ def page(context: Context, a: ForecastResult, complaints: dict[str, str], search
             forecast_options.days(a, complaints),
             forecast_chart.section(a),
             chance.section(context, a, complaints),
-            html.Section(fact_list(context, a), id="facts", className="facts", **{"aria-label": "The record"}),
+            html.Section(
+                fact_list(context, a), id="facts", className="facts", **{"aria-label": "The record"}
+            ),
             forecast_options.others(context, a, complaints),
             _table(a),
         ],

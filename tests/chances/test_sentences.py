@@ -64,9 +64,9 @@ def test_every_question_has_an_answer_in_a_sentence(question: Question, said: st
 
 def test_another_coin_is_called_by_its_name_and_small_prices_keep_their_digits() -> None:
     cents = Paths(0.7, close=TEN.close * 7e-6, high=TEN.high * 7e-6, low=TEN.low * 7e-6)
-    said = sentence(Stay(2, 0.5, 0.825), answer(cents, Stay(2, 0.5, 0.825)), ORIGIN, "ADA")
+    said = sentence(Stay(2, 0.5, 0.825), answer_question(cents, Stay(2, 0.5, 0.825)), ORIGIN, "ADA")
     assert said.startswith("The chance that ADA stays between 0.5 and 0.825 USDT until 27 November 2026 is")
-    worth = sentence(Worth(2, 1.0), answer(cents, Worth(2, 1.0)), ORIGIN, "ADA")
+    worth = sentence(Worth(2, 1.0), answer_question(cents, Worth(2, 1.0)), ORIGIN, "ADA")
     assert worth.startswith("1 ADA is worth between 0.6363 and 0.7497 USDT on 27 November 2026")
 
 
