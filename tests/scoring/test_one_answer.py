@@ -7,7 +7,6 @@ import json
 import re
 import tempfile
 
-import dagster as dg
 import dash_data
 import numpy as np
 import polars as pl
@@ -17,8 +16,7 @@ from plotly.utils import PlotlyJSONEncoder
 
 from btc_assets.cli.backtest import score_table
 from btc_assets.contracts import FORECAST_SCORES, MODELS
-from btc_assets.defs.checks.forecasting import forecast_scores_checks
-from btc_assets.defs.resources import Platform
+from btc_assets.defs.checks.forecasting import calibrated
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.settings import load
 from btc_assets.storage.delta.store import DeltaTables
@@ -80,7 +78,7 @@ def test_page_check_command_and_api_say_the_same_word(
         rows = api.get(f"/api/v1/scores?days={horizon}").get_json()["scores"]
         pages = {m: _page(context, m, horizon) for m in MODELS}
         lines = score_table(chosen, FIRST_DAY, dash_data.TODAY).splitlines()
-        checks = _checks(Platform(overrides=place))
+        check = calibrated(tables.read(FORECAST_SCORES))
     answers = {row["model"]: row for row in rows}
     for model, page in pages.items():
         better, drift = answers[model]["against_random_walk"], answers[model]["drift"]
@@ -90,14 +88,7 @@ def test_page_check_command_and_api_say_the_same_word(
         assert re.search(rf"   {drift} +{better}", line) or horizon > 1
         assert better in line
     drifted = any(answers[model]["drift"] == "drifted" for model in MODELS)
-    assert checks["calibrated"].passed is not (drifted and horizon == 1)
-
-
-def _checks(platform: Platform) -> dict[str, dg.AssetCheckResult]:
-    # Dagster keeps an instance that is never closed as the whole process's own.
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_asset_check_context(instance=instance)
-        return {found.check_name or "": found for found in forecast_scores_checks(context, platform)}
+    assert check.passed is not (drifted and horizon == 1)
 
 
 def _page(context: Context, model: str, horizon: int) -> str:

@@ -151,7 +151,6 @@ def crossing_quantiles(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
 def forecast_scores_checks(context: Context, platform: Platform) -> Results:
     """Check the scores, and whether the forecasts drift."""
     from btc_assets.ledger.verification.score_checks import all_faults, target_faults
-    from btc_assets.scoring.drift import measure_drift
 
     scores = platform.tables.read(FORECAST_SCORES)
     wrong = contract_violations(FORECAST_SCORES, scores)
@@ -163,12 +162,18 @@ def forecast_scores_checks(context: Context, platform: Platform) -> Results:
     else:
         faults, rows = all_faults(platform.tables, symbol), scores.height
     yield result(FORECAST_SCORES.name, "follows_from_the_record", faults, checked=rows)
+    yield calibrated(scores)
+
+
+def calibrated(scores: pl.DataFrame) -> dg.AssetCheckResult:
+    """Judge whether recent coverage and loss stay within what chance allows (rows of FORECAST_SCORES)."""
+    from btc_assets.scoring.drift import measure_drift
+
     found = {model: measure_drift(scores.filter(model=model, horizon=1), 1) for model in MODELS}
     reasons = [f"{model}: {reason}" for model, drift in found.items() for reason in drift.reasons]
-    targets = sum(drift.targets for drift in found.values())
-    yield result(
-        FORECAST_SCORES.name, "calibrated", reasons, warn=True, checked=targets, metadata=in_numbers(found)
-    )
+    targets, numbers = sum(drift.targets for drift in found.values()), in_numbers(found)
+    name = FORECAST_SCORES.name
+    return result(name, "calibrated", reasons, warn=True, checked=targets, metadata=numbers)
 
 
 def in_numbers(found: Mapping[str, Drift]) -> dict[str, float]:

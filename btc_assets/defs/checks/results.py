@@ -57,7 +57,7 @@ def result(
     ``checked`` rows, days or whatever was looked at.
     """
     count = float(len(wrong)) if measured is None else measured
-    shown: dict[str, Any] = {"measured": count, "bound": bound}
+    shown: dict[str, Any] = {"measured": float(count), "bound": float(bound)}
     if checked is not None:
         shown |= {"checked": checked}
     if wrong:
