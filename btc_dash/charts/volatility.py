@@ -42,7 +42,7 @@ def parts_figure(changes: Mapping[str, float]) -> Figure:
         "marker": {"color": [FORECAST if changes[name] > 0 else ACTUAL for name in names]},
         "hovertemplate": "%{y}: %{x:+.1f} %<extra></extra>",
     }  # fmt: skip
-    across = x_axis(ticksuffix=" %", nticks=5, tickangle=0, zeroline=True, zerolinecolor=GREY)
+    across = x_axis(ticksuffix=" %", nticks=3, tickangle=0, zeroline=True, zerolinecolor=GREY)
     return {"data": [bar], "layout": layout(xaxis=across, yaxis={"automargin": True, "fixedrange": True})}
 
 
