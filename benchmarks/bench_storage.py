@@ -17,9 +17,10 @@ import polars as pl
 from deltalake import write_deltalake
 
 from btc_assets.contracts import FORECASTS, MODELS, QUANTILES, RAW_KLINES
+from btc_assets.io.files import file_sha256
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.storage.delta.data_files import LocalFolder
-from btc_assets.storage.delta.store import DeltaTables, data_files
+from btc_assets.storage.delta.store import DeltaTables
 
 Row = tuple[str, str, str]
 ORIGINS = 2_780
@@ -82,7 +83,7 @@ def history(root: Path) -> list[Row]:
 def hash_cost(tables: DeltaTables) -> float:
     """Seconds to hash the newest forecasts' file, which is what a day's run opens."""
     newest = max(Path(tables.root, "tables", "forecasts").glob("*.parquet"))
-    return median(lambda _: data_files.file_sha256(newest))
+    return median(lambda _: file_sha256(newest))
 
 
 def growth(root: Path) -> list[Row]:

@@ -59,6 +59,14 @@ def verify(
         newest: look at that many of the newest records alone and believe what came before: for every day.
         scores: compute baselines, scores and answers of these origins again, too.
         now: the time no record may lie after; None: this machine's.
+
+    Examples:
+        >>> from btc_assets.factory import open_registry, open_tables
+        >>> from btc_assets.settings import load
+        >>> settings = load({}, source="simulated")
+        >>> report = verify(open_tables(settings), open_registry(settings), settings.symbol)
+        >>> report.ok, report.records
+        (True, 0)
     """
     begun = time.perf_counter()
     stored, faults = _records(tables, symbol, newest)
