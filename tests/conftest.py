@@ -34,6 +34,18 @@ def pytest_unconfigure() -> None:
     leftovers.pytest_unconfigure()
 
 
+@pytest.fixture(autouse=True)
+def _no_instance_of_another_test() -> None:
+    """Let go of the Dagster instance that an earlier test of this process may have left current.
+
+    Dagster keeps it in a context variable; one whose instance is gone makes loading definitions fail.
+    """
+    if "dagster._core.storage.defs_state.base" in sys.modules:
+        from dagster._core.storage.defs_state.base import _current_storage
+
+        _current_storage.set(None)
+
+
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
     """Binance on loopback; see `tests/support/exchange.py`."""

@@ -66,7 +66,7 @@ def test_recent_days_are_forecast_again_after_an_upgrade_and_only_then(
         put(tables, VINTAGES_IN_FORCE, days[1:], model=kind)
     asked: list[tuple[dt.date, dt.date]] = []
     monkeypatch.setattr(
-        "btc_assets.launch.run_window", lambda _, __, window: asked.append((window.start, window.last))
+        "btc_assets.launch.run_window", lambda _, __, window, *___: asked.append((window.start, window.last))
     )
     catch_up.issue_forecasts(graph.settings, graph.instance, LAST - 2 * DAY, LAST)
     assert asked == ([(LAST - 2 * DAY, LAST)] if again else [])
@@ -80,7 +80,7 @@ def test_an_asset_that_a_release_brings_is_loaded_with_its_whole_history(
     asked: list[tuple[dt.date, dt.date]] = []
     monkeypatch.setattr(
         "btc_assets.launch.run_window",
-        lambda _, __, window, **___: asked.append((window.start, window.last)),
+        lambda _, __, window, *___, **____: asked.append((window.start, window.last)),
     )
     catch_up.load_history(graph.settings, graph.instance, FIRST_DAY, LAST)
     assert asked == [(FIRST_DAY, LAST)]
