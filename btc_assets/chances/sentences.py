@@ -75,7 +75,7 @@ def sentence(question: Question, answer: ChanceAnswer, origin: dt.date, coin: st
     assert answer.chance is not None
     said = f"The chance that {coin} {phrase(question, origin, coin)} is {odds(answer.chance)}."
     if isinstance(question, Touch) and (first := first_day(answer)) is not None:
-        said += f" If it does, half of the time by {_day(origin + first * DAY)}."
+        said += f" If it does, in half of the cases it is there by {_day(origin + first * DAY)}."
     if isinstance(question, Fall):
         typical = found["fall"][LEVELS_SHOWN.index(0.5)]
         said += f" Half of the time the largest fall is under {100 * typical:.1f} %."

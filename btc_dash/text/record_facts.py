@@ -66,10 +66,10 @@ def _scores(cache: TableCache, asked: RecordQuestion | None, days: int) -> list[
 def _inside(cache: TableCache, asked: RecordQuestion, row: dict[str, float], span: str) -> Fact:
     count = int(row["n"])
     apart = max(count // asked.days, 1)
-    overlap = f", {apart:,} of them without overlap" if asked.days > 1 else ""
+    overlap = f", {apart:,} of them about days of their own (without overlap)" if asked.days > 1 else ""
     return Fact(
         f"Ended inside the {fmt.percent(0.8)} range",
-        f"{fmt.percent(row['in80'])}, {fmt.percent(0.8)} meant",
+        f"{fmt.percent(row['in80'])}; {fmt.percent(0.8)} should",
         f"{count:,} forecasts {span}{overlap}; {_origin(cache, asked, count)}.",
     )
 
@@ -87,7 +87,10 @@ def _against(cache: TableCache, asked: RecordQuestion, span: str) -> Fact:
     found = track_record.compare_with_rivals(cache, asked.model, asked.days, "all").get("mixture_walk")
     if found is None:
         return Fact(label, "Not compared", "No random walk was scored on the same days.")
-    note = f"CRPS, which rewards ranges that are narrow and right, {span}, same days."
+    note = (
+        f"A random walk knows how far prices moved before, no more. The score (CRPS) rewards ranges that are "
+        f"narrow and right; {span}, same days."
+    )
     size = fmt.percent(abs(found.change), 1)
     values = {
         "better": f"{size} better",
