@@ -6,6 +6,7 @@ import datetime as dt
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from btc_assets.chances.answers import answer_question
 from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, outcomes, past_frequencies
@@ -82,26 +83,42 @@ def _of_origin(
     return parts
 
 
+def scored(
+    touch: NDArray[np.bool_], said: Floats, beyond: Floats, happened: Floats, frequency: Floats
+) -> dict[str, pl.Series]:
+    """Score answers: the columns of CHANCE_SCORES that follow from what was said and what happened.
+
+    Args:
+        touch: which questions are about touching a price; the others are about a close beyond it.
+        said: the chances.
+        beyond: the chance of a close beyond the same price on the same day.
+        happened: 1, 0, or NaN where it is not known.
+        frequency: past frequencies, NaN where there are none.
+    """
+    of_event = np.clip(np.where(happened == 1.0, said, 1.0 - said), LEAST, 1.0)
+    return {
+        "chance": pl.Series(said),
+        "twice_beyond": pl.Series(np.where(touch, np.minimum(2.0 * beyond, 1.0), np.nan)).fill_nan(None),
+        "past_frequency": pl.Series(frequency).fill_nan(None),
+        "happened": pl.Series(happened).fill_nan(None).cast(pl.Boolean),
+        "brier": pl.Series((said - happened) ** 2),
+        "log_score": pl.Series(-np.log(of_event)),
+    }
+
+
 def _rows(
     issued: pl.DataFrame, start: float, days: list[int], chance: Floats, happened: Floats, frequency: Floats
 ) -> pl.DataFrame:
     """Return one forecast's scores; arrays are [KINDS, days, MOVES]."""
     kind, ahead, move = (grid.ravel() for grid in np.meshgrid(KINDS, days, MOVES, indexing="ij"))
-    said, true = chance.ravel(), happened.ravel()
-    of_event = np.clip(np.where(true == 1.0, said, 1.0 - said), LEAST, 1.0)
-    twice = np.stack([np.full_like(chance[0], np.nan), np.minimum(2.0 * chance[0], 1.0)]).ravel()
+    beyond = np.broadcast_to(chance[0], chance.shape).ravel()
     first = issued.row(0, named=True)
     columns = {
         "kind": pl.Series(kind, dtype=pl.String),
         "horizon": pl.Series(ahead.astype(np.int16)),
         "move": pl.Series(move),
         "price": pl.Series(start * (1.0 + move)),
-        "chance": pl.Series(said),
-        "twice_beyond": pl.Series(twice).fill_nan(None),
-        "past_frequency": pl.Series(frequency.ravel()).fill_nan(None),
-        "happened": pl.Series(true).fill_nan(None).cast(pl.Boolean),
-        "brier": pl.Series((said - true) ** 2),
-        "log_score": pl.Series(-np.log(of_event)),
+        **scored(kind == "touch", chance.ravel(), beyond, happened.ravel(), frequency.ravel()),
     }
     day: dt.date = first["origin_date"]
     return pl.DataFrame(columns).with_columns(

@@ -38,7 +38,7 @@ STEPS = {
     "scoring": 2.0,
     "scoring chances": 3.0,
 }
-"""What a first start does, in order, and the seconds that each step took on two idle cores."""
+"""What a first start does, in order, and about how many seconds each step takes: for the estimate."""
 
 ORIGINS = 30
 """How many recent origins get a forecast on the first start: enough for a first track record."""

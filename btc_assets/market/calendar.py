@@ -11,6 +11,9 @@ FIRST_DAY = dt.date(2017, 8, 17)
 
 DAY = dt.timedelta(days=1)
 
+SUNDAY = 6
+"""By ``date.weekday``, where Monday is 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

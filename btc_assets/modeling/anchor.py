@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from btc_assets.contracts import HORIZONS, LEVELS, MEDIAN
 from btc_assets.errors import ModelError
 from btc_assets.modeling.baselines import (
+    ALL_HORIZONS,
     MIN_HISTORY,
     MIXTURE,
     checked,
@@ -97,7 +98,7 @@ def anchor(h: History, origin: dt.date, seen: Floats | None = None, weekdays: bo
     Raises:
         NotEnoughHistory: no candle of the day, or fewer than ``ANCHOR_MIN_HISTORY`` before it.
     """
-    root = np.sqrt(np.arange(1.0, HORIZONS + 1.0))
+    root = np.sqrt(ALL_HORIZONS)
     t = checked(h, origin)
     daily = _weekday_free(h, t, COMPUTED, seen, weekdays) / root[COMPUTED - 1, None]
     spread = np.stack([np.interp(_LOG_HORIZON, _LOG_COMPUTED, level) for level in daily.T], axis=1)
@@ -207,7 +208,7 @@ class _Month:
 
     def ahead(self, t: int) -> Floats:
         """Compute the root of the mean factor over the days after position ``t`` [HORIZONS]."""
-        return self._root_mean(self.counts[t + 2 : t + 2 + HORIZONS] - self.counts[t + 1], _ALL_HORIZONS)
+        return self._root_mean(self.counts[t + 2 : t + 2 + HORIZONS] - self.counts[t + 1], ALL_HORIZONS)
 
     def behind(self, t: int, horizons: NDArray[np.int64], days: int) -> Floats:
         """Compute it over the days of each return that ended in the ``days`` up to ``t`` [horizons, days]."""
@@ -260,8 +261,7 @@ def _log_variance(h: History) -> Floats:
     return np.where(np.isnan(h.log_realised), h.log_variance + RANGE_TO_REALISED, h.log_realised)
 
 
-_ALL_HORIZONS = np.arange(1, HORIZONS + 1)
-_LOG_HORIZON, _LOG_COMPUTED = np.log(np.arange(1, HORIZONS + 1)), np.log(COMPUTED)
+_LOG_HORIZON, _LOG_COMPUTED = np.log(ALL_HORIZONS), np.log(COMPUTED)
 
 
 class Anchors:

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from btc_assets.contracts import HORIZONS
 from btc_assets.errors import BadModel, ModelError, NotEnoughHistory
-from btc_assets.market.calendar import DAY
+from btc_assets.market.calendar import DAY, SUNDAY
 from btc_assets.market.us_holidays import us_holidays
 
 Floats = NDArray[np.float64]
 
 EPOCH = dt.date(1970, 1, 1)
-
-SUNDAY = 6
 
 PARKINSON = 1.0 / (4.0 * np.log(2.0))
 """Turns a squared log range into a variance (Parkinson 1980, J. Business 53, 61-65)."""

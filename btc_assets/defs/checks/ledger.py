@@ -12,13 +12,12 @@ from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
 from btc_assets.ledger.continuity import known_heads, lost
 from btc_assets.ledger.verification.verify import verify
+from btc_assets.market.calendar import SUNDAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 
 ISSUED = FORECASTS.name
 NEWEST = 30
 """Records that every day's run verifies; the chain as a whole on Sundays, and after a run over a range."""
-
-SUNDAY = 6
 
 
 @multi_check(

@@ -8,7 +8,7 @@ import polars as pl
 from btc_assets.chances.marginals import share_beyond
 from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, outcomes, past_frequencies
 from btc_assets.chances.paths import COUNT
-from btc_assets.chances.scores import LEAST
+from btc_assets.chances.scores import scored
 from btc_assets.contracts import CHANCE_SCORES, QUANTILES
 from btc_assets.market.issuance import live_column
 from btc_assets.modeling.history import EPOCH, day_numbers, history
@@ -40,17 +40,9 @@ def answers_due(forecasts: pl.DataFrame, klines: pl.DataFrame, stored: pl.DataFr
     touch = asked["kind"].to_numpy() == "touch"
     said = asked["chance"].fill_null(np.nan).to_numpy()
     said = np.where(touch, np.clip(said, beyond, 1.0), said)
-    of_event = np.clip(np.where(happened == 1.0, said, 1.0 - said), LEAST, 1.0)
-    due = asked.with_columns(
-        live_column(),
-        price=pl.Series(price),
-        chance=pl.Series(np.where(touch, said, beyond)),
-        twice_beyond=pl.Series(np.where(touch, np.minimum(2.0 * beyond, 1.0), np.nan)).fill_nan(None),
-        past_frequency=pl.Series(frequency).fill_nan(None),
-        happened=pl.Series(happened).fill_nan(None).cast(pl.Boolean),
-        brier=pl.Series((said - happened) ** 2),
-        log_score=pl.Series(-np.log(of_event)),
-    )
+    scores = scored(touch, said, beyond, happened, frequency)
+    chance = pl.Series(np.where(touch, said, beyond))
+    due = asked.with_columns(live_column(), price=pl.Series(price), **scores | {"chance": chance})
     return due.filter(pl.col("happened").is_not_null()).select(CHANCE_SCORES.schema.names())
 
 

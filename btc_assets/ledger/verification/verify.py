@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BtcError
@@ -68,11 +69,10 @@ def verify(
         >>> report.ok, report.records
         (True, 0)
     """
-    begun = time.perf_counter()
+    begun, whole = time.perf_counter(), newest is None
     stored, faults = _records(tables, symbol, newest)
     inside = [r for r, _ in stored if r.kind != "genesis" and _is_between(r.origin_date, start, end)]
     span = {o: r for o, r in current(stored).items() if _is_between(o, start, end)}
-    whole = newest is None
     collect = _Collector(faults)
     collect("chain", lambda: check_chain(stored, whole=whole))
     collect("clock", lambda: _from_the_future(stored, now or dt.datetime.now(dt.UTC)))
@@ -86,26 +86,29 @@ def verify(
     published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
     return Report(
         symbol=symbol,
-        head=_head(stored),
-        records=len(stored),
-        **_kinds(stored),
+        **_chain_facts(stored),
         rows=rows,
         models=models,
         scored=scored,
         missing=missing,
         published=published,
-        since=stored[0][0].began if stored else None,
         faults=in_order(faults),
         notes=[*_notes(stored), *collect.notes],
         seconds=time.perf_counter() - begun,
     )
 
 
-def _kinds(stored: Stored) -> dict[str, int]:
-    """Count origins by the kind of their newest record; a restart takes back what is later than it."""
+def _chain_facts(stored: Stored) -> dict[str, Any]:
+    """Say of the chain its head, size and beginning, and how many origins are of which kind.
+
+    The kind of an origin is that of its newest record; a restart takes back what is later than it.
+    """
     back = taken_back(stored)
     kinds = [record.kind for record in current(stored).values() if record.seq not in back]
     return {
+        "head": _head(stored),
+        "records": len(stored),
+        "since": stored[0][0].began if stored else None,
         "live": kinds.count("live"),
         "late": kinds.count("late"),
         "back_filled": kinds.count("back-filled"),
