@@ -16,6 +16,7 @@ from btc_assets.cli import (
     doctor,
     export,
     forecast,
+    forecaster,
     ledger,
     migrate,
     monitor,
@@ -75,6 +76,7 @@ def _options(
 app.command("up", cls=Command)(up.up)
 app.command("backfill", cls=Command)(backfill.backfill)
 app.command("forecast", cls=Command)(forecast.forecast)
+app.add_typer(forecaster.forecaster, name="forecaster")
 app.command("chance", cls=Command, context_settings=chance.CONTEXT)(chance.chance)
 app.command("backtest", cls=Command)(backtest.backtest)
 app.command("tune", cls=Command)(tune.tune)

@@ -79,6 +79,11 @@ class Settings(BaseModel):
     live_hours: int = Field(
         6, ge=1, le=24, description="hours after the close within which a forecast counts as issued live"
     )
+    forecasters: str = Field(
+        "",
+        description="forecasters that compete beside the networks, names separated by commas, or all; "
+        "`btc forecaster list` shows them; empty: none",
+    )
     ledger_tsa_roots: File = Field(
         "", description="PEM file with the root certificates that a time-stamping authority must lead to"
     )

@@ -1,0 +1,1 @@
+"""Forecasters: whatever turns candles into quantiles of the close, ours or anybody's, run on equal terms."""
