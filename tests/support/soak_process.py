@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from btc_assets.defs.automation.schedules import daily_at_0005_utc
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import missing_days, windows
+from btc_assets.errors import BtcError
 from btc_assets.health.table_days import table_days
 from btc_assets.launch import RunFailed, fail_orphaned_runs, open_instance, run_window
 from btc_assets.market.calendar import days, last_closed_day
@@ -55,11 +57,22 @@ for module in (
 
 
 def serve(steps: Connection, environment: dict[str, str], log: Path, first: dt.datetime) -> None:
-    """Do every step that comes, and answer each with what failed and what is missing, until they end."""
+    """Do every step that comes, and answer each with what failed and what is missing, until they end.
+
+    What a person can act on ends this process as it ends ``btc``: in one sentence.
+    """
     redirect_output(log)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
+    try:
+        answer(steps, first)
+    except BtcError as error:
+        sys.exit(f"btc: {error}")
+
+
+def answer(steps: Connection, first: dt.datetime) -> None:
+    """Answer steps at the time of each; the clock begins at ``first``."""
     with time_machine.travel(first, tick=True) as clock, open_instance(load()) as instance:
         fail_orphaned_runs(instance)
         steps.send("ready")

@@ -85,7 +85,7 @@ def unexplained(
         near: as of ``differing``.
     """
     left = wrong
-    for klines in earlier:
+    for klines in earlier if wrong.height else ():
         if left.is_empty():
             break
         again = differing(spec, left.select(spec.schema.names()), compute(klines, left), near)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, groupby
 
 import polars as pl
 
@@ -26,6 +28,9 @@ from btc_assets.vocabulary import HORIZONS
 
 CHUNK = 366 * DAY
 """Origins are looked at a year at a time, so that memory does not grow with history."""
+
+THREADS = 2
+"""Years that are compared at once; polars and numpy leave Python's lock while they compute."""
 
 DRAWN = 8
 """Origins whose paths are made again, for the answers to touches: that takes some 50 ms an origin."""
@@ -68,14 +73,17 @@ class ScoreChecks:
         symbol: trading pair.
         places: of each origin that is looked at, the ``seq`` of its newest record, if it is known.
 
-    Attributes:
-        missing: scores that are due but not there, as far as ``run`` has come.
     """
 
     def __init__(self, tables: TableReader, symbol: str, places: Mapping[dt.date, int | None]) -> None:
-        self.missing = 0
+        self._missing: list[int] = []
         self._tables, self._symbol, self._places = tables, symbol, places
         self._hours: Mapping[dt.date, int] = {}
+
+    @property
+    def missing(self) -> int:
+        """Count the scores that are due but not there, as far as ``run`` has come."""
+        return sum(self._missing)
 
     def run(self, head: str, span: Span | None = None) -> Iterator[Fault | int | str]:
         """Compare everything; yields faults, counts of rows that were compared, and notes.
@@ -92,12 +100,13 @@ class ScoreChecks:
             }
         self._hours = live_hours(self._tables, self._symbol)
         klines = newest(self._tables, self._symbol)
-        first = min(self._places, default=None)
-        while first is not None:
-            days = [day for day in self._places if first <= day < first + CHUNK]
-            for claim in self._claims(days, (first, max(days) + HORIZONS * DAY), drawn):
-                yield from self._check(claim, klines)
-            first = min((day for day in self._places if day >= first + CHUNK), default=None)
+
+        def compared(days: list[dt.date]) -> list[Fault | int | str]:
+            claims = self._claims(days, (min(days), max(days) + HORIZONS * DAY), drawn)
+            return [found for claim in claims for found in self._check(claim, klines)]
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            yield from chain.from_iterable(pool.map(compared, self._chunks()))
         if self.missing:
             yield (
                 f"{self.missing:,} scores that are due are not there: a run was cut short, or they were "
@@ -108,6 +117,11 @@ class ScoreChecks:
                 f"answers to touches were computed again for {len(drawn)} of {len(self._places):,} origins, "
                 "which the head drew; of the others, what follows without making paths"
             )
+
+    def _chunks(self) -> list[list[dt.date]]:
+        first = min(self._places, default=dt.date.min)
+        numbered = groupby(sorted(self._places), lambda day: (day - first) // CHUNK)
+        return [list(days) for _, days in numbered]
 
     def run_target(self, target: dt.date) -> Iterator[Fault | int | str]:
         """Compare the scores of one day alone, and the baselines of that origin."""
@@ -181,7 +195,7 @@ class ScoreChecks:
             )
         if claim.complete:
             lacking, due_yet = left_out(claim.table, claim.rows, due)
-            self.missing += due_yet
+            self._missing.append(due_yet)
             if lacking.height:
                 yield self._fault(claim.table, lacking, "are not there, though those around them are")
             yield claim.rows.height
@@ -201,9 +215,10 @@ class ScoreChecks:
 
 def all_faults(tables: TableReader, symbol: str) -> list[str]:
     """Say which baselines, scores and answers do not follow from forecasts and candles."""
-    chain = read_chain(tables, symbol)
-    recorded = {origin: entry.seq for origin, entry in chain.newest.items()} if chain else {}
-    found = ScoreChecks(tables, symbol, recorded).run(chain.head.record_sha256 if chain else "", (None, None))
+    records = read_chain(tables, symbol)
+    recorded = {origin: entry.seq for origin, entry in records.newest.items()} if records else {}
+    head = records.head.record_sha256 if records else ""
+    found = ScoreChecks(tables, symbol, recorded).run(head, (None, None))
     return [str(each) for each in found if isinstance(each, Fault)]
 
 
