@@ -77,8 +77,8 @@ def graph() -> list[Row]:
                     "<= 1.5 x",
                 )
             )
-            asked = exchange.asked_for_candles()
-            rows.append(("requests to the exchange for it", f"{asked}", f"{-(-days // 1000) - (-days // 166)}"))
+            asked, pages = exchange.asked_for_candles(), -(-days // 1000) - (-days // 166)
+            rows.append(("requests to the exchange for it", f"{asked}", f"{pages}"))
             graph_.register(newest - 2 * DAY, newest)
             graph_.run("walk_forward", newest - 2 * DAY, newest)
             day = Window(newest, newest + DAY)
