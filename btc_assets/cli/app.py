@@ -17,6 +17,7 @@ from btc_assets.cli import (
     export,
     forecast,
     forecaster,
+    leaderboard,
     ledger,
     migrate,
     monitor,
@@ -79,6 +80,7 @@ app.command("forecast", cls=Command)(forecast.forecast)
 app.add_typer(forecaster.forecaster, name="forecaster")
 app.command("chance", cls=Command, context_settings=chance.CONTEXT)(chance.chance)
 app.command("backtest", cls=Command)(backtest.backtest)
+app.command("leaderboard", cls=Command)(leaderboard.leaderboard)
 app.command("tune", cls=Command)(tune.tune)
 app.command("export", cls=Command)(export.export)
 app.command("verify", cls=Command)(ledger.verify)

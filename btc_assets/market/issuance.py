@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -13,6 +13,8 @@ LIVE_HOURS = 24
 """Of records that do not say: all that was issued before the first target closed is live."""
 
 IssueKind = Literal["live", "late", "back-filled"]
+
+ISSUE_KINDS: tuple[IssueKind, ...] = get_args(IssueKind)
 
 
 def deadline(origin: dt.date) -> dt.datetime:
@@ -42,3 +44,9 @@ def live_column(hours: str = "live_hours") -> pl.Expr:
     """Return ``is_live`` as a column ``live`` over ``origin_date``, ``issued_at`` and ``hours``."""
     closed = (pl.col("origin_date") + pl.duration(days=1)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return (pl.col("issued_at") < closed + pl.duration(hours=pl.col(hours))).alias("live")
+
+
+def before_deadline() -> pl.Expr:
+    """Return whether the first target was still open, over ``origin_date`` and ``issued_at``."""
+    first_target = pl.col("origin_date") + pl.duration(days=2)
+    return pl.col("issued_at") < first_target.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

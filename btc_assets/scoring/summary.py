@@ -76,14 +76,14 @@ def against_overall(scores: pl.DataFrame, model: str, reference: str, most: int 
         return compare_losses(np.empty(0), np.empty(0), most)
     count, longest = pairs["horizon"].n_unique(), int(pairs.select(pl.col("horizon").max()).item())
     whole = pairs.filter(pl.len().over("origin_date") == count)
-    scale = pl.col("pinball_random_walk").mean().over("horizon")
-    means = (
-        whole.with_columns(pl.col("pinball", "pinball_reference") / scale)
-        .group_by("origin_date")
-        .agg(pl.col("pinball", "pinball_reference").mean())
-        .sort("origin_date")
-    )
+    means = over_horizons(whole, ["pinball", "pinball_reference"], ["origin_date"]).sort("origin_date")
     return compare_losses(means["pinball"].to_numpy(), means["pinball_reference"].to_numpy(), longest)
+
+
+def over_horizons(rows: pl.DataFrame, losses: list[str], by: list[str]) -> pl.DataFrame:
+    """Average ``losses`` over the horizons of each group, each horizon in units of the random walk's mean."""
+    scale = pl.col("pinball_random_walk").mean().over("horizon")
+    return rows.with_columns(pl.col(losses) / scale).group_by(by).agg(pl.col(losses).mean())
 
 
 def render(scores: pl.DataFrame, reference: str = "mixture_walk", shown: Sequence[int] = SHOWN) -> str:

@@ -60,9 +60,20 @@ def diebold_mariano(
     return DieboldMariano(statistic, 2 * half, half if statistic > 0 else 1 - half, n)
 
 
-def student_t_tail(t: float, dof: int) -> float:
+def student_t_tail(t: float, dof: float) -> float:
     """Compute P(T > t) of Student's t, t >= 0: half the incomplete beta function at dof/(dof+t^2)."""
     return 0.5 * _incomplete_beta(dof / 2.0, 0.5, dof / (dof + t * t))
+
+
+def student_t_quantile(tail: float, dof: float) -> float:
+    """Find the t, at least 0, that Student's t exceeds with probability ``tail`` (at most 0.5)."""
+    low, high = 0.0, 1.0
+    while student_t_tail(high, dof) > tail:
+        high *= 2.0
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if student_t_tail(middle, dof) > tail else (low, middle)
+    return high
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

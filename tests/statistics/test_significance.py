@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import statsmodels.api as sm
 
-from btc_assets.statistics.significance import diebold_mariano, student_t_tail
+from btc_assets.statistics.significance import diebold_mariano, student_t_quantile, student_t_tail
 
 RNG = np.random.default_rng(5)
 
@@ -62,3 +62,9 @@ def test_equally_good_forecasts_are_rarely_told_apart() -> None:
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.7, 4.0, 12.0])
 def test_student_t_tail_agrees_with_scipy(dof: int, t: float) -> None:
     assert student_t_tail(t, dof) == pytest.approx(scipy.stats.t.sf(t, dof), rel=1e-9, abs=1e-15)
+
+
+@pytest.mark.parametrize("dof", [1.0, 2.3, 9.0, 400.0])
+def test_quantiles_of_student_s_t_are_scipy_s(dof: float) -> None:
+    for tail in (0.4, 0.025, 0.001):
+        assert student_t_quantile(tail, dof) == pytest.approx(scipy.stats.t.isf(tail, dof), rel=1e-9)
