@@ -189,14 +189,52 @@ BASELINE_FORECASTS = TableSpec(
     columns=FORECASTS.columns,
 )
 
+_VERSION = Column("version", pl.String, "version of the forecaster; empty where it could not be loaded")
+
+ARENA_FORECASTS = TableSpec(
+    "arena_forecasts",
+    "The same quantiles from the forecasters that compete. What is stored stays: rows of a new version stand "
+    "beside it, and what was issued after its first target had closed is back-filled.",
+    key=("symbol", "model", "version", "origin_date", "horizon"),
+    day=FORECASTS.day,
+    columns=(
+        _SYMBOL,
+        Column("model", pl.String, "name of the forecaster"),
+        _VERSION,
+        *FORECASTS.columns[2:],
+    ),
+)
+
+ARENA_ATTEMPTS = TableSpec(
+    "arena_attempts",
+    "What came of asking each forecaster from each day, the newest attempt: its cost, and why it gave none.",
+    key=("symbol", "model", "version", "origin_date"),
+    day="origin_date",
+    columns=(
+        _SYMBOL,
+        Column("model", pl.String, "name of the forecaster"),
+        _VERSION,
+        _ORIGIN,
+        Column(
+            "outcome",
+            pl.String,
+            "ok, not_loaded, too_early, crashed, timed_out, out_of_memory, nonsense or looked_ahead",
+        ),
+        Column("reason", pl.String, "why there is no forecast, in words; empty: there is one"),
+        Column("seconds", pl.Float64, "how long the forecast took"),
+        Column("peak_mb", pl.Float64, "the most memory its process had held by then, MiB"),
+        Column("tried_at", UTC_US, "when it was asked (UTC)"),
+    ),
+)
+
 FORECAST_SCORES = TableSpec(
     "forecast_scores",
-    "How each forecast did once its target day closed; networks, ensemble and baselines alike.",
+    "How each forecast did once its target day closed; networks, ensemble, baselines and forecasters alike.",
     key=FORECASTS.key,
     day="target_date",
     columns=(
         _SYMBOL,
-        Column("model", pl.String, "mlp, lstm, ensemble or a baseline"),
+        Column("model", pl.String, "mlp, lstm, ensemble, a baseline or a forecaster"),
         _ORIGIN,
         Column("horizon", pl.Int16, "days ahead"),
         Column("target_date", pl.Date, "the day that was forecast"),

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from btc_assets.defs.assets.arena_forecasts import arena_forecasts
 from btc_assets.defs.assets.baseline_forecasts import baseline_forecasts
 from btc_assets.defs.assets.chance_scores import chance_scores
 from btc_assets.defs.assets.engineered_features import engineered_features
@@ -18,6 +19,7 @@ from btc_assets.defs.automation.lambda_op import lambda_jobs
 from btc_assets.defs.automation.landing_sensor import landed_candles
 from btc_assets.defs.automation.notification_sensors import failed_runs, health
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
+from btc_assets.defs.checks.arena import arena_forecasts_checks
 from btc_assets.defs.checks.chances import chance_scores_checks
 from btc_assets.defs.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
 from btc_assets.defs.checks.health import health_checks
@@ -42,6 +44,7 @@ defs = dg.Definitions(
         mlp_model,
         lstm_model,
         baseline_forecasts,
+        arena_forecasts,
         forecasts,
         forecast_scores,
         chance_scores,
@@ -51,6 +54,7 @@ defs = dg.Definitions(
         raw_klines_4h_checks,
         engineered_features_checks,
         *NETWORK_CHECKS,
+        arena_forecasts_checks,
         forecasts_checks,
         *LEDGER_CHECKS,
         forecast_scores_checks,

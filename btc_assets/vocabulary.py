@@ -35,6 +35,12 @@ FORECAST_ASSETS = (
 DAILY_ASSETS = MARKET_ASSETS + FORECAST_ASSETS
 """The assets that one day goes through, in order."""
 
+BASELINE_ASSET = "baseline_forecasts"
+"""The asset of the baselines."""
+
+ARENA_ASSET = "arena_forecasts"
+"""The asset of the forecasters that compete: runs with the daily assets, but no day of it is ever missing."""
+
 ISSUING_ASSET = "forecasts"
 """The asset that issues; a day whose partition of it is materialised is taken care of."""
 

@@ -13,7 +13,7 @@ import typer
 from btc_assets.cli.options import closed_day, day_range, many_of
 from btc_assets.io import progress
 from btc_assets.settings import Settings, load
-from btc_assets.vocabulary import DAILY_ASSETS, DAILY_JOB
+from btc_assets.vocabulary import ARENA_ASSET, DAILY_ASSETS, DAILY_JOB
 
 
 def backfill(
@@ -33,7 +33,8 @@ def backfill(
 ) -> None:
     """Materialise the days from --from to --to in one run; days that are there already change nothing."""
     first, after = day_range(start, end)
-    chosen = many_of(",".join(assets), DAILY_ASSETS, "asset") if assets else DAILY_ASSETS
+    known = (*DAILY_ASSETS, ARENA_ASSET)
+    chosen = many_of(",".join(assets), known, "asset") if assets else known
     released = [str(closed_day(day, "--release")) for day in release or []]
     spared = [str(closed_day(day, "--without")) for day in without or []]
     config = {"raw_klines": {"released_days": released}, "raw_klines_4h": {"days_without": spared}}

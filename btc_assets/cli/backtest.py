@@ -12,7 +12,7 @@ from btc_assets.cli.backfill import run_with_progress
 from btc_assets.cli.options import day_range
 from btc_assets.market.calendar import DAY
 from btc_assets.settings import Settings, load
-from btc_assets.vocabulary import BACKTEST_JOB, FORECAST_ASSETS
+from btc_assets.vocabulary import ARENA_ASSET, BACKTEST_JOB, FORECAST_ASSETS
 
 
 def backtest(
@@ -30,7 +30,7 @@ def backtest(
     first, after = day_range(start, end)
     settings = load(refit_every=refit_every)
     os.environ["BTC_REFIT_EVERY"] = str(settings.refit_every)  # where the assets of the run read it
-    run_with_progress(settings, BACKTEST_JOB, first, after, FORECAST_ASSETS)
+    run_with_progress(settings, BACKTEST_JOB, first, after, (*FORECAST_ASSETS, ARENA_ASSET))
     typer.echo(score_table(settings, first, after))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from btc_assets.contracts import FORECAST_SCORES, QUANTILES
+from btc_assets.contracts import FORECAST_SCORES, FORECASTS, QUANTILES
 from btc_assets.market.calendar import DAY
 from btc_assets.market.issuance import LIVE_HOURS, live_column
 from btc_assets.modeling.baselines import REACH, months, random_walk
@@ -57,6 +57,19 @@ def score(
         pl.Series("pit", pit(log_prices, log_close)),
         live_column(),
     ).select(FORECAST_SCORES.schema.names())
+
+
+def first_issued(arena: pl.DataFrame) -> pl.DataFrame:
+    """Return of rows of ARENA_FORECASTS those that count, as rows of FORECASTS.
+
+    Of several versions of a forecaster the one that was issued first from an origin counts: a later version
+    never gets another past.
+    """
+    issued = ["symbol", "model", "origin_date"]
+    versions = arena.select(*issued, "issued_at", "version").unique().sort("issued_at", "version")
+    first = versions.unique(issued, keep="first", maintain_order=True)
+    counts = arena.join(first, on=[*issued, "issued_at", "version"], how="semi", maintain_order="left")
+    return counts.select(FORECASTS.schema.names())
 
 
 def with_live_hours(rows: pl.DataFrame, live_hours: Mapping[dt.date, int]) -> pl.DataFrame:

@@ -28,7 +28,7 @@ from btc_assets.defs.runs import days_under_way, run_tags, windows
 from btc_assets.market.calendar import DAY, closes_at, last_closed_day
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.storage.delta.store import DeltaTables
-from btc_assets.vocabulary import DAILY_ASSETS, FORECAST_ASSETS
+from btc_assets.vocabulary import ARENA_ASSET, DAILY_ASSETS, FORECAST_ASSETS
 
 YESTERDAY = last_closed_day(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=20))
 
@@ -96,7 +96,7 @@ def test_C2_a_host_that_was_down_three_days_catches_up_in_one_run(
     fill(tables, past(4, 3))
     (request,) = tick(instance)
     assert window(request) == Window(YESTERDAY - 2 * DAY, YESTERDAY + DAY)
-    assert assets(request) == set(DAILY_ASSETS)
+    assert assets(request) == {*DAILY_ASSETS, ARENA_ASSET}
 
 
 def test_two_gaps_are_two_runs(instance: dg.DagsterInstance, tables: DeltaTables) -> None:
@@ -124,7 +124,7 @@ def test_only_the_assets_that_lack_the_day_are_asked_for(
     for spec in (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES):
         put(tables, spec, past(0))
     (request,) = tick(instance)
-    assert assets(request) == set(FORECAST_ASSETS)
+    assert assets(request) == {*FORECAST_ASSETS, ARENA_ASSET}
 
 
 def test_one_old_day_run_by_hand_asks_for_nothing_else(

@@ -17,7 +17,15 @@ from btc_assets.definitions import defs
 from btc_assets.defs.assets.column_lineage import column_lineage, columns_of
 from btc_assets.health.stores import all_tables
 from btc_assets.market.calendar import FIRST_DAY
-from btc_assets.vocabulary import BACKTEST_JOB, DAILY_ASSETS, DAILY_JOB, HISTORY_JOB, NETWORKS, TUNING_JOB
+from btc_assets.vocabulary import (
+    ARENA_ASSET,
+    BACKTEST_JOB,
+    DAILY_ASSETS,
+    DAILY_JOB,
+    HISTORY_JOB,
+    NETWORKS,
+    TUNING_JOB,
+)
 
 ROOT = Path(__file__).parents[2]
 JOBS = (DAILY_JOB, HISTORY_JOB, BACKTEST_JOB, TUNING_JOB)
@@ -54,7 +62,7 @@ def test_the_catalog_has_room_for_every_kind() -> None:
 def test_every_asset_that_is_computed_has_a_version_of_its_code() -> None:
     graph = defs.resolve_asset_graph()
     versions = {key.to_user_string(): graph.get(key).code_version for key in graph.executable_asset_keys}
-    assert set(versions) == {*DAILY_ASSETS, "hyperparameters"}
+    assert set(versions) == {*DAILY_ASSETS, ARENA_ASSET, "hyperparameters"}
     assert all(re.fullmatch(rf"{__version__}\+[0-9a-f]{{12}}", str(each)) for each in versions.values()), (
         versions
     )
@@ -77,7 +85,7 @@ OURS = {"source", "ingested_at", "issued_at"}
 """Columns that say who wrote a row and when."""
 CHOSEN = {
     "raw_klines": {"symbol"}, "baseline_forecasts": {"model"}, "hyperparameters": {"model"},
-    "chance_scores": {"kind", "move"},
+    "arena_forecasts": {"model", "version"}, "chance_scores": {"kind", "move"},
 }  # fmt: skip
 """Columns that a setting or the code says."""
 

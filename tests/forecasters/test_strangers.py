@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from cli_fixture import RunBtc, btc
+from stranger_package import write_package
 
 from btc_assets.forecasters.discovery import chosen, entrants
 
@@ -31,13 +32,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--no-deps", "--no-index", "--no-build-isolation", "--python", sys.executable]
     subprocess.run([uv, "pip", "install", "-q", *options, "--target", target, source], check=True, timeout=60)
     return target
-
-
-def write_package(folder: Path, name: str, entry_points: str) -> None:
-    info = folder / f"{name}-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[btc_assets.forecasters]\n{entry_points}\n")
 
 
 def test_the_example_is_short_and_keeps_every_rule(installed: Path, btc: RunBtc) -> None:
@@ -68,12 +62,12 @@ def test_one_that_breaks_a_rule_is_said_in_json_with_exit_code_1(btc: RunBtc) ->
 def test_broken_packages_are_named_and_cost_only_themselves(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_package(tmp_path, "gone", "lost_module = lost_module:Forecaster")
-    write_package(tmp_path, "half", "half = sixty_day_normal")
-    write_package(tmp_path, "thief", "random_walk = sixty_day_normal:SixtyDayNormal")
-    write_package(tmp_path, "twin-a", "twin = sixty_day_normal:SixtyDayNormal")
-    write_package(tmp_path, "twin-b", "twin = sixty_day_normal:Other")
-    write_package(tmp_path, "torn", "no equals sign")
+    write_package(tmp_path, "gone", {"lost_module": "lost_module:Forecaster"})
+    write_package(tmp_path, "half", {"half": "sixty_day_normal"})
+    write_package(tmp_path, "thief", {"random_walk": "sixty_day_normal:SixtyDayNormal"})
+    write_package(tmp_path, "twin-a", {"twin": "sixty_day_normal:SixtyDayNormal"})
+    write_package(tmp_path, "twin-b", {"twin": "sixty_day_normal:Other"})
+    write_package(tmp_path, "torn", {"no equals sign": ""})
     for folder in (installed, tmp_path):
         monkeypatch.syspath_prepend(folder)
     problems = {(each.name, each.package): each.problem for each in entrants()}

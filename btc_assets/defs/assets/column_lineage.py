@@ -22,7 +22,7 @@ OFFERED = (
 """What a source says of a candle, by the names that our tables give it."""
 
 _NETWORKS = ("mlp_model", "lstm_model")
-_ISSUED = ("forecasts", "baseline_forecasts")
+_ISSUED = ("forecasts", "baseline_forecasts", "arena_forecasts")
 _SYMBOL: Sources = [("raw_klines", "symbol")]
 _DAY: Sources = [("raw_klines", "date")]
 _CLOSE: Sources = [("raw_klines", "close")]
@@ -109,6 +109,9 @@ def columns_of(asset: str) -> Mapping[str, Sources]:
         "hyperparameters": _tuned(),
         **{name: _network() for name in _NETWORKS},
         "baseline_forecasts": _forecast(_DAY, []),
+        "arena_forecasts": _forecast(
+            _DAY, [*_of(("raw_klines",), "open", "high", "low", "volume"), *_FEATURES]
+        ),
         "forecasts": _forecast(_of(_NETWORKS, "vintage"), [*realised, *_FEATURES, *models])
         | {"model": _of(_NETWORKS, "model")},
         "forecast_scores": _scores(),

@@ -1,9 +1,10 @@
-"""Partition D: the scores of every forecast of day D, of networks and baselines."""
+"""Partition D: the scores of every forecast of day D, of networks, baselines and forecasters."""
 
 import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import (
+    ARENA_FORECASTS,
     BASELINE_FORECASTS,
     FORECAST_SCORES,
     FORECASTS,
@@ -18,7 +19,7 @@ from btc_assets.io.progress import report
 from btc_assets.ledger.records import live_hours
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.baselines import REACH
-from btc_assets.scoring.scores import score
+from btc_assets.scoring.scores import first_issued, score
 from btc_assets.vocabulary import ENSEMBLE
 
 CHUNK_DAYS = 31
@@ -32,7 +33,7 @@ CHUNK_DAYS = 31
     code=("scoring", "statistics"),
     causes="scores the stored forecasts of these days, and those made on them whose target has closed; "
     "issues nothing.",
-    deps=[RAW_KLINES.name, FORECASTS.name, BASELINE_FORECASTS.name],
+    deps=[RAW_KLINES.name, FORECASTS.name, BASELINE_FORECASTS.name, ARENA_FORECASTS.name],
     tags={"domain": "forecasting"},
 )
 def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
@@ -62,6 +63,8 @@ def score_targets(platform: Platform, targets: Window, origins: Window | None = 
     origins = origins or Window(targets.start - HORIZONS * DAY, targets.end)
     klines = platform.tables.read(RAW_KLINES, start=origins.start - REACH * DAY, end=targets.end)
     issued = [read_forecasts(platform, spec, origins, targets) for spec in (FORECASTS, BASELINE_FORECASTS)]
+    if platform.tables.exists(ARENA_FORECASTS):
+        issued.append(first_issued(read_forecasts(platform, ARENA_FORECASTS, origins, targets)))
     hours = live_hours(platform.tables, platform.settings.symbol)
     return score(pl.concat(issued), klines, hours)
 

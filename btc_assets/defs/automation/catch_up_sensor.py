@@ -15,7 +15,7 @@ from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import attempts, days_under_way, missing_days, run_tags, windows
 from btc_assets.health.table_days import table_days
 from btc_assets.market.calendar import closes_at, last_closed_day
-from btc_assets.vocabulary import LAUNCHED_BY_TAG, MARKET_ASSETS
+from btc_assets.vocabulary import ARENA_ASSET, BASELINE_ASSET, LAUNCHED_BY_TAG, MARKET_ASSETS
 
 GRACE = dt.timedelta(minutes=20)
 """How long after midnight the schedule (or the Lambda) has the new day to itself."""
@@ -79,6 +79,8 @@ def request(
     if lacking & set(MARKET_ASSETS):
         lacking.add(MARKET_ASSETS[-1])  # features are derived again from whatever is loaded
     assets = [asset for asset in missing if asset in lacking]
+    if BASELINE_ASSET in lacking:
+        assets.append(ARENA_ASSET)  # whoever competes has not been asked from these days, either
     return dg.RunRequest(
         run_key=f"{window.start}..{window.last}#{earlier[0].dagster_run.run_id if earlier else 'first'}",
         asset_selection=[dg.AssetKey([a]) for a in assets],

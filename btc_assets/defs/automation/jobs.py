@@ -8,6 +8,7 @@ import dagster as dg
 
 from btc_assets.defs.findings import CHECKS
 from btc_assets.vocabulary import (
+    ARENA_ASSET,
     BACKTEST_JOB,
     DAILY_ASSETS,
     DAILY_JOB,
@@ -27,7 +28,7 @@ def selection(assets: Sequence[str]) -> dg.AssetSelection:
 
 daily_partition = dg.define_asset_job(
     DAILY_JOB,
-    selection=selection(DAILY_ASSETS),
+    selection=selection((*DAILY_ASSETS, ARENA_ASSET)),
     description="A day (or a range) through the whole graph: candle, features, models, forecasts, "
     "scores.\n\n**What a click causes**: candles of the days are asked for, a vintage of each network is "
     "fitted for every seventh day that has none, and forecasts are **issued**: a record a day is added to "
@@ -46,7 +47,7 @@ market_history = dg.define_asset_job(
 
 walk_forward = dg.define_asset_job(
     BACKTEST_JOB,
-    selection=selection(FORECAST_ASSETS),
+    selection=selection((*FORECAST_ASSETS, ARENA_ASSET)),
     description="Models, forecasts and scores of past days: a walk-forward backtest is a backfill of "
     "this.\n\n**What a click causes**: a vintage of each network is fitted for every seventh day that has "
     "none, minutes for a month, and forecasts are **issued** as back-filled: a record a day is added to "

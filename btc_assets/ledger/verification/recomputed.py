@@ -10,7 +10,7 @@ import polars as pl
 from btc_assets.contracts import TableSpec
 from btc_assets.storage.bitemporal import known, versions
 from btc_assets.storage.tables import TableReader
-from btc_assets.vocabulary import BASELINES
+from btc_assets.vocabulary import BASELINES, MODELS
 
 RELATIVE = 1e-9
 """How far a number may be from what is computed again: other machines round otherwise."""
@@ -105,10 +105,17 @@ def left_out(spec: TableSpec, stored: pl.DataFrame, due: pl.DataFrame) -> tuple[
     lacking = due.join(stored, on=spec.key, how="anti").select(list(dict.fromkeys([*spec.key, spec.day])))
     if lacking.is_empty() or spec.day == "origin_date":
         return lacking, 0
-    is_baseline = pl.col("model").is_in(BASELINES).alias("is_baseline")
+    group = _scored_together().alias("group")
     begun = lacking.filter(pl.col(spec.day).is_in(stored[spec.day].unique().implode()))
-    least = stored.group_by("origin_date", is_baseline).agg(least=pl.col("horizon").min())
-    beside = begun.with_columns(is_baseline).join(least, on=["origin_date", "is_baseline"])
-    reach = pl.col("horizon").max().over("origin_date", "is_baseline")
+    least = stored.group_by("origin_date", group).agg(least=pl.col("horizon").min())
+    beside = begun.with_columns(group).join(least, on=["origin_date", "group"])
+    reach = pl.col("horizon").max().over("origin_date", "group")
     gone = beside.filter(pl.col("least") <= reach)
     return gone, lacking.height - gone.height
+
+
+def _scored_together() -> pl.Expr:
+    """Group models by what writes their forecasts at once: the networks, the baselines, each forecaster."""
+    model = pl.col("model")
+    ours = pl.when(model.is_in(MODELS)).then(pl.lit(MODELS[0])).otherwise(model)
+    return pl.when(model.is_in(BASELINES)).then(pl.lit(BASELINES[0])).otherwise(ours)

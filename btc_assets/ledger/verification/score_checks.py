@@ -14,14 +14,21 @@ import polars as pl
 from btc_assets.chances.outcomes import AHEAD
 from btc_assets.chances.paths import COUNT
 from btc_assets.chances.scores import score_chances
-from btc_assets.contracts import BASELINE_FORECASTS, CHANCE_SCORES, FORECAST_SCORES, FORECASTS, TableSpec
+from btc_assets.contracts import (
+    ARENA_FORECASTS,
+    BASELINE_FORECASTS,
+    CHANCE_SCORES,
+    FORECAST_SCORES,
+    FORECASTS,
+    TableSpec,
+)
 from btc_assets.ledger.records import live_hours, read_chain
 from btc_assets.ledger.verification.answers_due import answers_due
 from btc_assets.ledger.verification.recomputed import differing, earlier_candles, left_out, unexplained
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.baselines import baseline_forecasts
-from btc_assets.scoring.scores import score, with_live_hours
+from btc_assets.scoring.scores import first_issued, score, with_live_hours
 from btc_assets.storage.bitemporal import newest
 from btc_assets.storage.tables import TableReader
 from btc_assets.vocabulary import HORIZONS
@@ -144,7 +151,8 @@ class ScoreChecks:
         closed = pl.col("target_date").is_between(first, last)
         networks = with_live_hours(self._read(FORECASTS, min(days), max(days), days), self._hours)
         baselines = self._read(BASELINE_FORECASTS, min(days), max(days), days)
-        issued = pl.concat([networks.drop("live_hours"), baselines]).filter(closed)
+        arena = first_issued(self._read(ARENA_FORECASTS, min(days), max(days), days))
+        issued = pl.concat([networks.drop("live_hours"), baselines, arena]).filter(closed)
         asked = networks.filter(closed & pl.col("horizon").is_in(AHEAD))
 
         def due_scores(klines: pl.DataFrame, origins: Sequence[dt.date]) -> pl.DataFrame:

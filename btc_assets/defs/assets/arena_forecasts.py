@@ -1,0 +1,116 @@
+"""Partition D: the forecasts of whoever competes, from the close of day D; each costs only itself."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+import polars as pl
+
+from btc_assets.contracts import (
+    ARENA_ATTEMPTS,
+    ARENA_FORECASTS,
+    HORIZONS,
+    RAW_KLINES,
+    RAW_KLINES_4H,
+    TableSpec,
+)
+from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
+from btc_assets.defs.partitions import Window, window_of
+from btc_assets.defs.resources import Platform
+from btc_assets.forecasters.arena import Arena, Attempt, Key, attempts_frame, forecasts_frame
+from btc_assets.forecasters.discovery import Entrant, chosen
+from btc_assets.forecasters.market_data import MarketData
+from btc_assets.forecasters.protocol import FEATURES
+from btc_assets.io.progress import report
+from btc_assets.market.calendar import DAY
+from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.series import CANDLES, SERIES
+from btc_assets.storage.tables import Receipt
+
+CHUNK_DAYS = 120
+"""Origins between two writes; of each chunk one origin is asked again in an altered world."""
+
+
+@table_asset(
+    ARENA_FORECASTS,
+    group="forecasts",
+    kinds={"polars"},
+    code=("forecasters", "modeling"),
+    causes="asks the forecasters that `BTC_FORECASTERS` names for what is not there yet, each in a process "
+    "of its own; none by default. What is stored is never written again.",
+    deps=[RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name],
+    tags={"domain": "forecasting"},
+    op_tags={"dagster/priority": "-1"},  # nobody who is slow shall delay what is issued
+)
+def arena_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Let every forecaster that is chosen forecast from every origin of the window."""
+    window = window_of(context)
+    entrants = chosen(platform.settings.forecasters)
+    receipt, attempts = Receipt(0, 0, 0, -1), list[Attempt]()
+    if entrants:
+        data = read_data(platform, window)
+        for part in window.chunks(CHUNK_DAYS):
+            report(platform.settings.root, "asking forecasters", part_done(window, part), f"origins {part}")
+            attempts += ask(platform, data, entrants, part)
+        there = sum(attempt.ok for attempt in attempts) * HORIZONS
+        receipt = Receipt(there, 0, 0, platform.tables.version(ARENA_FORECASTS))
+    tried = attempts_frame(platform.settings.symbol, attempts, platform.now())
+    stands = pl.col("outcome") == "ok"
+    failed = tried.filter(~stands).select("model", "version", "origin_date", "outcome", "reason")
+    figures = {
+        "forecasters": ", ".join(each.name for each in entrants) or "none: BTC_FORECASTERS is empty",
+        "asked in vain": failed.height,
+    }
+    if failed.height:
+        add_newest_metadata(context, window, {"why there is no forecast": table_preview(failed, rows=20)})
+    rows = tried.filter(stands).select("origin_date", horizon=pl.int_ranges(HORIZONS)).explode("horizon")
+    return written(context, platform, ARENA_FORECASTS, receipt, rows, figures)
+
+
+def part_done(window: Window, part: Window) -> float:
+    """Return how much of ``window`` lies before ``part``, 0 to 1."""
+    return (part.start - window.start) / (window.end - window.start)
+
+
+def read_data(platform: Platform, window: Window) -> MarketData:
+    """Read every series up to the window, and the candles behind it, which a spot check alters."""
+    tables, symbol, end = platform.tables, platform.settings.symbol, window.end + HORIZONS * DAY
+    candles = tables.read(RAW_KLINES, end=end).filter(symbol=symbol)
+    specs: dict[str, TableSpec] = {s.name: s.newest for s in SERIES if s is not CANDLES}
+    specs[FEATURES] = ENGINEERED_FEATURES
+    series = {
+        name: (tables.read(spec, end=end) if tables.exists(spec) else spec.empty()).filter(symbol=symbol)
+        for name, spec in specs.items()
+    }
+    return MarketData(candles, series)
+
+
+def ask(platform: Platform, data: MarketData, entrants: Sequence[Entrant], window: Window) -> list[Attempt]:
+    """Ask for what is not stored, and store what comes of it."""
+    tables, symbol = platform.tables, platform.settings.symbol
+    for spec in (ARENA_FORECASTS, ARENA_ATTEMPTS):
+        tables.ensure_table(spec)
+    known = set(data.candles["date"])
+    origins = [day for day in window.days if day in known]
+    arena = Arena(data, store_variables(platform), stored_keys(platform, window))
+    attempts = arena.compete(entrants, origins)
+    now = platform.now()
+    tables.insert(ARENA_FORECASTS, forecasts_frame(symbol, attempts, now))
+    tables.upsert(ARENA_ATTEMPTS, attempts_frame(symbol, attempts, now))
+    return attempts
+
+
+def stored_keys(platform: Platform, window: Window) -> set[Key]:
+    """Return what there are forecasts of."""
+    columns = ["symbol", "model", "version", "origin_date"]
+    rows = platform.tables.read(ARENA_FORECASTS, columns, start=window.start, end=window.end)
+    found: set[tuple[str, str, dt.date]] = set(
+        rows.filter(symbol=platform.settings.symbol).select(columns[1:]).unique().iter_rows()
+    )
+    return found
+
+
+def store_variables(platform: Platform) -> dict[str, str]:
+    """Return the settings that lead to the tables, and no secret."""
+    names = ("BTC_DATA_DIR", "BTC_SOURCE", "BTC_SYMBOL")
+    return {name: value for name, value in platform.settings.environment().items() if name in names}

@@ -1,0 +1,45 @@
+"""Checks of the forecasters that compete."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from btc_assets.contracts import ARENA_ATTEMPTS, ARENA_FORECASTS, TableSpec
+from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
+from btc_assets.defs.partitions import Window
+from btc_assets.defs.resources import Platform
+from btc_assets.defs.runs import window_of_run
+from btc_assets.forecasters.discovery import chosen
+from btc_assets.ledger.possible import impossible
+
+ARENA = ARENA_FORECASTS.name
+
+
+@multi_check(
+    name="arena_forecasts_checks",
+    specs=[
+        spec(
+            ARENA, "follows_its_contract", "Columns, types and keys are those of the contract, prices can be."
+        ),
+        spec(ARENA, "every_forecaster_answered", "Whoever competes forecast from the days of the run."),
+    ],
+)
+def arena_forecasts_checks(context: Context, platform: Platform) -> Results:
+    """Check the rows of the run's days, and say who did not answer, and why."""
+    window = window_of_run(context.run)
+    rows, tried = (_rows(platform, table, window) for table in (ARENA_FORECASTS, ARENA_ATTEMPTS))
+    wrong = contract_violations(ARENA_FORECASTS, rows)
+    wrong += [f"{r['model']} {r['origin_date']} +{r['horizon']}" for r in impossible(rows).to_dicts()]
+    yield result(ARENA, "follows_its_contract", wrong, checked=rows.height)
+    now = {each.name for each in chosen(platform.settings.forecasters)}
+    failed = tried.filter((pl.col("outcome") != "ok") & pl.col("model").is_in(list(now)))
+    said = [f"{r['model']} {r['origin_date']}: {r['outcome']}, {r['reason']}" for r in failed.to_dicts()]
+    yield result(ARENA, "every_forecaster_answered", said, warn=True, checked=tried.height)
+
+
+def _rows(platform: Platform, table: TableSpec, window: Window | None) -> pl.DataFrame:
+    """Read the rows of the days in ``window``, or all; none where nobody ever competed."""
+    if not platform.tables.exists(table):
+        return table.empty()
+    start, end = (window.start, window.end) if window else (None, None)
+    return platform.tables.read(table, start=start, end=end)
