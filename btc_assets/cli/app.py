@@ -15,6 +15,7 @@ from btc_assets.cli import (
     chance,
     doctor,
     export,
+    follow,
     forecast,
     forecaster,
     leaderboard,
@@ -87,6 +88,7 @@ app.command("verify", cls=Command)(ledger.verify)
 app.command("rebuild", cls=Command)(ledger.rebuild)
 app.add_typer(ledger.ledger, name="ledger")
 app.command("backup", cls=Command)(backup.backup)
+app.command("follow", cls=Command)(follow.follow)
 app.command("restore", cls=Command)(backup.restore)
 app.command("migrate", cls=Command)(migrate.migrate_stores)
 app.command("doctor", cls=Command)(doctor.doctor)

@@ -76,6 +76,12 @@ class Settings(BaseModel):
         le=3650,
         description="days that `btc up` fills the track record backwards, in the background; 0: not at all",
     )
+    follow: HttpAddressOrEmpty = Field(
+        "", description="address of an archive that `btc backup` wrote, whose store `btc follow` shows"
+    )
+    follow_minutes: int = Field(
+        15, ge=1, le=1440, description="minutes between two looks of `btc follow` at that address"
+    )
     live_hours: int = Field(
         6, ge=1, le=24, description="hours after the close within which a forecast counts as issued live"
     )

@@ -58,11 +58,13 @@ class Up:
         self.log = folder / "up.log"
         self.start()
 
+    def arguments(self) -> list[str]:
+        return ["up", "--web-port", str(self.web), "--dagster-port", str(self.dagster)]
+
     def start(self) -> None:
-        ports = ["--web-port", str(self.web), "--dagster-port", str(self.dagster)]
         with self.log.open("wb") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "btc_assets.cli", "up", *ports],
+                [sys.executable, "-m", "btc_assets.cli", *self.arguments()],
                 env=self.environment,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
