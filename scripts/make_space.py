@@ -1,11 +1,12 @@
 """Assemble a Hugging Face Docker Space: the web app, its lock, and a bundle of tables and models.
 
-python scripts/make_space.py [--data DIR] [--source NAME] [--out DIR]
+python scripts/make_space.py [--data DIR | --follow URL] [--source NAME] [--out DIR]
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -27,11 +28,14 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="data folder to bundle (BTC_DATA_DIR); without it: S3 or Hopsworks"
     )
+    parser.add_argument(
+        "--follow", default="", help="address of an archive of `btc backup`: the Space shows it as it changes"
+    )
     parser.add_argument("--source", default="binance", help="BTC_SOURCE of that data; simulated is labelled")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "space", help="folder to write")
     given = parser.parse_args()
     try:
-        assemble(given.out, given.data, given.source)
+        assemble(given.out, given.data, given.source, given.follow)
     except (OSError, ValueError) as error:
         sys.exit(f"make_space: {error}")
     print(
@@ -39,12 +43,15 @@ def main() -> None:
     )
 
 
-def assemble(out: Path, data: Path | None, source: str) -> None:
+def assemble(out: Path, data: Path | None, source: str, follow: str = "") -> None:
     """Write the Space's repository to ``out``, which is replaced.
 
     Raises:
-        ValueError: ``data`` holds no tables, or is too large; or ``out`` is no folder of ours to replace.
+        ValueError: ``data`` holds no tables, or is too large; ``follow`` is no web address, or both are
+            given; or ``out`` is no folder of ours to replace.
     """
+    if follow and (data is not None or not re.fullmatch(r"https?://[\w.:/?=&%~+@-]+", follow, re.ASCII)):
+        raise ValueError(f"--follow {follow!r}: a plain http(s) address is needed, and no --data beside it")
     folder = None if data is None else bundled(data, source)
     if out.exists():
         if any(out.iterdir()) and not (out / "requirements.txt").is_file():
@@ -58,6 +65,9 @@ def assemble(out: Path, data: Path | None, source: str) -> None:
         shutil.copytree(ROOT / package, out / package, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     with (out / "Dockerfile").open("a") as file:
         file.write(f"ENV BTC_SOURCE={source}\n")
+        if follow:
+            file.write(f"ENV BTC_FOLLOW={follow} BTC_DATA_DIR=/tmp/data BTC_WEB_PORT=7860\n")
+            file.write('CMD ["python", "-m", "btc_assets.cli", "follow"]\n')
     (out / ".gitattributes").write_text("data/** filter=lfs diff=lfs merge=lfs -text\n")
     if folder is not None:
         for name in PUBLISHED:

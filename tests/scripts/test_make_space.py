@@ -73,3 +73,21 @@ def test_K5_a_data_folder_without_tables_says_what_to_do(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "run `btc up` or `btc backfill` first" in done.stderr
     assert not (tmp_path / "space").exists()
+
+
+def test_a_space_that_follows_holds_no_data_and_asks_its_address(tmp_path: Path) -> None:
+    out = tmp_path / "space"
+    done = make("--follow", "https://example.org/btc.tar.gz", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    said = (out / "Dockerfile").read_text()
+    assert "ENV BTC_FOLLOW=https://example.org/btc.tar.gz BTC_DATA_DIR=/tmp/data" in said
+    assert said.splitlines()[-1] == 'CMD ["python", "-m", "btc_assets.cli", "follow"]'
+    assert not (out / "data").exists()
+
+
+@pytest.mark.parametrize("address", ["ftp://example.org/a", "https://example.org/a\nUSER root", "btc.tar.gz"])
+def test_a_space_follows_web_addresses_alone(address: str, tmp_path: Path) -> None:
+    done = make("--follow", address, "--out", str(tmp_path / "space"))
+    assert done.returncode == 1
+    assert "a plain http(s) address is needed" in done.stderr
+    assert not (tmp_path / "space").exists()
