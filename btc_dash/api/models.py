@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PlainSerializer, WithJsonSchema, create_model
 
 from btc_assets.chances.questions import EVENTS
-from btc_assets.contracts import BASELINES, HORIZONS, LEVELS, MODELS, QUANTILES
+from btc_assets.contracts import HORIZONS, LEVELS, QUANTILES
 from btc_assets.health.days import Age
 from btc_assets.scoring.drift import Verdict as DriftVerdict
 from btc_assets.statistics.comparison import Verdict
@@ -103,7 +103,7 @@ class Chance(Body):
 class Score(Body):
     """How a model's past forecasts did at one horizon; the last four only where ``days`` is asked for."""
 
-    model: Annotated[str, Options("model", (*MODELS, *BASELINES))]
+    model: str
     horizon: Horizon
     forecasts: Count
     mean_absolute_percentage_error: FiniteFloat
@@ -125,6 +125,48 @@ class Scores(Body):
     simulated: bool
     kind: Annotated[str, Options("kind", KINDS)]
     scores: list[Score]
+
+
+class RankedModel(Body):
+    """How one model did on the days that all ranked models have; best first."""
+
+    model: str
+    crps_ratio: FiniteFloat = Field(description="CRPS over the random walk's; below 1 is better")
+    crps_ratio_low: FiniteFloat | None = Field(description="of its 95 % interval; null with too few outcomes")
+    crps_ratio_high: FiniteFloat | None
+    inside_80: Share
+    inside_95: Share
+    independent_forecasts: Count = Field(description="how many do not overlap")
+    against_best: Verdict | None = Field(description="Diebold-Mariano against the first; null: the first")
+    p_value: FiniteFloat | None = Field(description="of that comparison, two-sided")
+    confidence_set_p: Share | None = Field(
+        description="up to which level it stays in the model confidence set; null with too few outcomes"
+    )
+    maybe_best: bool | None = Field(description="whether it may be the best, at 95 % confidence")
+
+
+class UnrankedModel(Body):
+    """A model with too few of these days to be ranked."""
+
+    model: str
+    first: dt.date = Field(description="the first day that it has")
+    days: Count = Field(description="how many of the days it has")
+    of: Count
+
+
+class Leaderboard(Body):
+    """All scored models on the same days, and which of them cannot be told apart."""
+
+    symbol: str
+    simulated: bool
+    kind: Annotated[str, Options("kind", KINDS[1:])]
+    horizon: Horizon | None = Field(description="days ahead; null: the mean over 1 to 30")
+    since: dt.date | None
+    until: dt.date | None
+    days: Count
+    verdict: str
+    models: list[RankedModel]
+    not_ranked: list[UnrankedModel]
 
 
 class Health(Body):

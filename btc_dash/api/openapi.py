@@ -8,8 +8,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from btc_dash.api.models import Chance, Forecast, Health, Problem, Scores
-from btc_dash.data.query import ChanceRequest, ForecastRequest, PathsRequest, RecordQuestion
+from btc_dash.api.models import Chance, Forecast, Health, Leaderboard, Problem, Scores
+from btc_dash.data.query import (
+    ChanceRequest,
+    ForecastRequest,
+    LeaderboardRequest,
+    PathsRequest,
+    RecordQuestion,
+)
 
 Schema = dict[str, Any]
 
@@ -20,7 +26,7 @@ _REF = "#/components/schemas/{model}"
 _FAILURES = {
     400: "A parameter is wrong",
     404: "There is no such forecast",
-    429: "Too many forecasts computed for you",
+    429: "Too much computed for you",
     503: "The store does not answer",
 }
 
@@ -28,12 +34,13 @@ _FAILURES = {
 @cache
 def openapi_document() -> Schema:
     """Return the whole document, OpenAPI 3.1."""
-    bodies: list[type[BaseModel]] = [Forecast, Chance, Scores, Health, Problem]
+    bodies: list[type[BaseModel]] = [Forecast, Chance, Scores, Leaderboard, Health, Problem]
     _, schemas = models_json_schema([(body, "serialization") for body in bodies], ref_template=_REF)
     forecast = {"200": _body_response(Forecast, csv=True), **_failures(400, 404, 429, 503)}
     chance = {"200": _body_response(Chance), **_failures(400, 404, 429, 503)}
     paths = {"200": _file_response(), **_failures(400, 404, 429, 503)}
     scores = {"200": _body_response(Scores), **_failures(400, 503)}
+    board = {"200": _body_response(Leaderboard, csv=True), **_failures(400, 404, 429, 503)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -48,6 +55,7 @@ def openapi_document() -> Schema:
             "/api/v1/chance": _get("chance", Chance, _parameters(ChanceRequest), chance),
             "/api/v1/paths": _get("paths", PathsRequest, _parameters(PathsRequest), paths),
             "/api/v1/scores": _get("scores", Scores, _parameters(RecordQuestion), scores),
+            "/api/v1/leaderboard": _get("leaderboard", Leaderboard, _parameters(LeaderboardRequest), board),
             "/api/v1/health": _get(
                 "health", Health, [], {"200": _body_response(Health), "503": _body_response(Health)}
             ),

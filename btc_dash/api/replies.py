@@ -59,8 +59,9 @@ def read_request(kind: type[Q], last: dt.date | None = None) -> Q:
     """
     asked = given()
     question, errors = parse_strictly(kind, asked, last)
-    if list(errors) == ["as_of"] and as_day(asked["as_of"]):
-        raise Refused(problem(404, "No forecast from that day", errors["as_of"]))
+    for name in ("as_of", "since"):
+        if list(errors) == [name] and as_day(asked[name]):
+            raise Refused(problem(404, "No forecast from that day", errors[name]))
     if errors:
         raise Refused(bad(errors))
     return question

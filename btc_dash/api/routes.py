@@ -15,6 +15,7 @@ from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
 from btc_assets.health.days import Age
 from btc_dash.api.chances import chance_answer, paths_answer
+from btc_dash.api.leaderboard import leaderboard_answer
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
 from btc_dash.api.openapi import openapi_document
 from btc_dash.api.replies import as_json, cached, found_forecast, given, read_request, replying
@@ -30,6 +31,7 @@ ADDRESSES = (
     "/api/v1/chance",
     "/api/v1/paths",
     "/api/v1/scores",
+    "/api/v1/leaderboard",
     "/api/v1/health",
     "/api/v1/openapi.json",
 )
@@ -42,6 +44,7 @@ def register(server: Flask, context: Context) -> None:
         lambda: chance_answer(context),
         lambda: paths_answer(context),
         lambda: _scores(context),
+        lambda: leaderboard_answer(context),
         lambda: _health(context),
         lambda: cached(json.dumps(openapi_document(), separators=(",", ":")), "application/json", 3600, {}),
     )

@@ -16,9 +16,11 @@ from btc_assets.chances.paths import COUNT, Paths, forecast_paths
 from btc_assets.chances.questions import Close, Question, Stay, question
 from btc_assets.chances.reliability import Tenth, tenths
 from btc_assets.contracts import CHANCE_SCORES, RAW_KLINES
+from btc_assets.scoring.issue_kinds import with_kind
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache
 from btc_dash.data.market import Forecast
+from btc_dash.data.score_rows import in_time, of_kind
 from btc_dash.server.rate_limit import RateLimiter
 
 KEPT = 3
@@ -117,14 +119,15 @@ class PastAnswers:
 
 
 def past_answers(cache: TableCache, model: str, kind: str, days: int, issued: str = "all") -> PastAnswers:
-    """Sum up the answers of the standard horizon nearest to ``days``; all, live or backfilled ones."""
+    """Sum up the answers of the standard horizon nearest to ``days``, of a kind (``issued``) of forecasts."""
     horizon = min(AHEAD, key=lambda ahead: abs(math.log(ahead / days)))
 
     def load() -> PastAnswers:
         rows = cache.keep(CHANCE_SCORES, "scores", lambda: _scores(cache))
         rows = rows.filter(model=model, kind=kind, horizon=horizon)
         if issued != "all":
-            rows = rows.filter(live=issued == "live")
+            marked = with_kind(rows.drop("kind"), in_time(cache).cast({"model": pl.Categorical}))
+            rows = of_kind(marked, issued)
         happened = rows["happened"].cast(pl.Float64)
         columns = ("chance", "past_frequency", "twice_beyond")
         said, past, twice = (_mean((rows[name] - happened) ** 2) for name in columns)

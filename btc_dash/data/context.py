@@ -34,6 +34,7 @@ class Context:
     path_maker: PathMaker
     cards: ModelCards
     running: RunningDay
+    limiter: RateLimiter
     now: Callable[[], dt.datetime] = field(default=_utc_now)
 
     def freshness(self) -> Freshness:
@@ -55,4 +56,4 @@ def open_context(settings: Settings) -> Context:
     registry = lru_cache(maxsize=1)(lambda: open_registry(settings))
     limiter, cards = RateLimiter(), ModelCards(cache, registry)
     forecaster, path_maker = Forecaster(cache, registry, limiter), PathMaker(cache, limiter)
-    return Context(settings, cache, forecaster, path_maker, cards, running_day(settings))
+    return Context(settings, cache, forecaster, path_maker, cards, running_day(settings), limiter)

@@ -20,6 +20,7 @@ from btc_dash.data.values import (
     parse_count,
     parse_day,
     parse_days,
+    parse_days_or_mean,
     parse_text,
     parse_vintage,
     quote,
@@ -36,8 +37,8 @@ OVERS = ("none", *MODELS, "random_walk")
 SPANS = {"50": 50, "180": 180, "365": 365, "all": None}
 """Days of history a chart can show; None is all of it."""
 
-KINDS = ("all", "live", "backfilled")
-"""Which scored forecasts count: all, those issued in time, those made afterwards."""
+KINDS = ("all", "live", "late", "backfilled")
+"""Which scored forecasts count: all, those issued within hours, later that day, and afterwards."""
 
 FORMATS = ("json", "csv")
 PRICE_PARTS = {"price", "low", "high"}
@@ -50,6 +51,18 @@ _LONGEST_SEARCH = 2000
 Q = TypeVar("Q", bound=BaseModel)
 
 Days = Annotated[int, Field(ge=1, le=HORIZONS), BeforeValidator(parse_days)]
+DaysOrMean = Annotated[
+    int | None,
+    BeforeValidator(parse_days_or_mean),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": HORIZONS},
+                {"type": "string", "enum": ["mean"]},
+            ]
+        }
+    ),
+]
 Day = Annotated[
     dt.date | None, BeforeValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})
 ]
@@ -69,7 +82,7 @@ class _Query(BaseModel):
     def search(self) -> str:
         """The query string that asks this again: days, model, and what is not at its default."""
         always = {"days", "model"} & set(type(self).model_fields)
-        parts = self.model_dump(include=always) | self.model_dump(exclude_defaults=True)
+        parts = self.model_dump(include=always, exclude_none=True) | self.model_dump(exclude_defaults=True)
         return "?" + urlencode(parts)
 
 
@@ -163,8 +176,33 @@ class RecordQuestion(_Query):
     days: Days = Field(default=DEFAULT_DAYS, description="only this many days ahead")
     model: Model = Field(default=DEFAULT_MODEL, description="only this model")
     kind: Annotated[str, Options("kind", KINDS)] = Field(
-        default="all", description="live, back-filled or all forecasts"
+        default="all", description="live, late, back-filled or all forecasts"
     )
+
+
+class LeaderboardQuery(_Query):
+    """One question to the leaderboard."""
+
+    days: DaysOrMean = Field(
+        default=None, description="only this many days ahead; without it (or mean), the mean over 1 to 30"
+    )
+    kind: Annotated[str, Options("kind", KINDS[1:])] = Field(
+        default="live", description="live, late or back-filled forecasts; they are never mixed"
+    )
+    since: Day = Field(
+        default=None,
+        description="the first day to forecast from that counts; without it, the first that all models have",
+    )
+
+
+class LeaderboardRequest(LeaderboardQuery):
+    """The parameters of ``/api/v1/leaderboard``."""
+
+    format: Annotated[str, Options("format", FORMATS)] = Field(default="json", description="json or csv")
+
+    def on_the_page(self) -> LeaderboardQuery:
+        """Return the same question as the page asks it."""
+        return LeaderboardQuery.model_construct(**self.model_dump(exclude={"format"}))
 
 
 class ModelQuestion(_Query):

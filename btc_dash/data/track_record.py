@@ -6,26 +6,25 @@ Sums are taken a year of targets at a time, so that memory does not grow with th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES, FORECASTS
-from btc_assets.market.calendar import DAY, FIRST_DAY
+from btc_assets.market.calendar import DAY
 from btc_assets.statistics.comparison import Comparison, compare_losses
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache
 from btc_dash.data.query import KINDS, RecordQuestion
+from btc_dash.data.score_rows import chunks, of_kind
 
 COVERAGES = (50, 80, 95)
 BINS = 10
 
 _HORIZONS_KEPT = 4
-_CHUNK = 365 * DAY
 _SHOWN = 365 * DAY
-_GROUP = ["model", "horizon", "live"]
+_GROUP = ["model", "horizon", "kind"]
 _SUMS = {
     "n": pl.len(),
     "ape": pl.col("absolute_percentage_error").sum(),
@@ -38,13 +37,13 @@ _SUMS = {
 _COLUMNS = [
     "model", "origin_date", "horizon", "target_date", "close",
     "absolute_percentage_error", "naive_absolute_error", "pinball", "pinball_random_walk",
-    "inside_50", "inside_80", "inside_95", "pit", "live",
+    "inside_50", "inside_80", "inside_95", "pit",
 ]  # fmt: skip
 
 
 def totals(cache: TableCache, kind: str) -> pl.DataFrame:
     """Return a row a model and horizon: n; means ape, naive_ape, crps_ratio, in50..in95, pit0..pit9."""
-    return cache.keep(FORECAST_SCORES, ("means", kind), lambda: _means(_of_kind(_sums(cache), kind)))
+    return cache.keep(FORECAST_SCORES, ("means", kind), lambda: _means(of_kind(_sums(cache), kind)))
 
 
 def totals_by_question(cache: TableCache, kind: str) -> dict[tuple[str, int], dict[str, float]]:
@@ -65,19 +64,19 @@ def _means(chosen: pl.DataFrame) -> pl.DataFrame:
 
 
 def counts(cache: TableCache) -> dict[str, int]:
-    """Return how many scored forecasts there are, live and back-filled, over all networks' horizons."""
-    return {kind: int(_of_kind(_sums(cache), kind)["n"].sum()) for kind in KINDS}
+    """Return how many scored forecasts there are of each kind, over all models' horizons."""
+    return {kind: int(of_kind(_sums(cache), kind)["n"].sum()) for kind in KINDS}
 
 
 def origins(cache: TableCache) -> tuple[dt.date, dt.date, int] | None:
     """Return the first and last origin that was scored, and how many were live; None without scores."""
 
     def load() -> tuple[dt.date, dt.date, int] | None:
-        rows = at_horizon(cache, 1).select("origin_date", "live").unique("origin_date").sort("origin_date")
+        rows = at_horizon(cache, 1)
         if rows.is_empty():
             return None
-        days = rows["origin_date"].to_list()
-        return days[0], days[-1], int(rows["live"].sum())
+        days = rows["origin_date"].unique().sort().to_list()
+        return days[0], days[-1], of_kind(rows, "live")["origin_date"].n_unique()
 
     return cache.keep(FORECAST_SCORES, "origins", load)
 
@@ -86,7 +85,7 @@ def at_horizon(cache: TableCache, horizon: int) -> pl.DataFrame:
     """Return every score at one horizon, by model and origin; of the last few horizons asked for, kept."""
 
     def read(horizon: int) -> pl.DataFrame:
-        parts = [chunk.filter(pl.col("horizon") == horizon) for chunk in _chunks(cache)]
+        parts = [chunk.filter(pl.col("horizon") == horizon) for chunk in chunks(cache, _COLUMNS)]
         return pl.concat(parts).sort("model", "origin_date")
 
     recent = cache.keep(FORECAST_SCORES, "horizons", lambda: lru_cache(_HORIZONS_KEPT)(read))
@@ -100,7 +99,7 @@ def compare_with_rivals(cache: TableCache, model: str, horizon: int, kind: str) 
 
 
 def _comparisons(cache: TableCache, model: str, horizon: int, kind: str) -> dict[str, Comparison]:
-    rows = _of_kind(at_horizon(cache, horizon), kind)
+    rows = of_kind(at_horizon(cache, horizon), kind)
     mine = rows.filter(pl.col("model") == model)
     if mine.is_empty():
         return {}
@@ -160,33 +159,17 @@ def latest_outcome(cache: TableCache, model: str) -> Outcome | None:
 
 
 def _sums(cache: TableCache) -> pl.DataFrame:
-    """Return one row a model, horizon and whether live: n and the sums of everything."""
+    """Return one row a model, horizon and kind: n and the sums of everything."""
     return cache.keep(FORECAST_SCORES, "sums", lambda: _sum_up(cache))
 
 
 def _sum_up(cache: TableCache) -> pl.DataFrame:
-    parts = [chunk.group_by(_GROUP).agg(**_SUMS) for chunk in _chunks(cache)]
+    parts = [chunk.group_by(_GROUP).agg(**_SUMS) for chunk in chunks(cache, _COLUMNS)]
     return pl.concat(parts).group_by(_GROUP).agg(pl.exclude(_GROUP).sum())
-
-
-def _chunks(cache: TableCache) -> Iterator[pl.DataFrame]:
-    """Return the scores a year of targets at a time, up to the newest candle."""
-    end = (market.history(cache).newest or FIRST_DAY) + DAY
-    start = FIRST_DAY
-    while True:
-        stop = min(start + _CHUNK, end)
-        yield cache.read(FORECAST_SCORES, _COLUMNS, start, stop)
-        if stop >= end:
-            return
-        start = stop
-
-
-def _of_kind(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
-    return frame if kind == "all" else frame.filter(pl.col("live") == (kind == "live"))
 
 
 def since(cache: TableCache, question: RecordQuestion) -> tuple[dt.date, dt.date] | None:
     """First and last origin of the scored forecasts that the question is about."""
-    rows = _of_kind(at_horizon(cache, question.days), question.kind)
+    rows = of_kind(at_horizon(cache, question.days), question.kind)
     days = rows.filter(pl.col("model") == question.model)["origin_date"]
     return (days[0], days[-1]) if len(days) else None

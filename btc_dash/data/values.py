@@ -69,6 +69,15 @@ def parse_days(value: object) -> int:
     return days
 
 
+def parse_days_or_mean(value: object) -> int | None:
+    """Read a number of days, or ``mean`` (None): the mean over many.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return None if value is None or value == "mean" else parse_days(value)
+
+
 def parse_count(value: object) -> int:
     """Read a whole number of paths.
 

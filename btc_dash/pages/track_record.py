@@ -23,7 +23,7 @@ from btc_dash.text.record_text import drift_sentence, record_sentences
 
 _PRESETS = {n: fmt.days(n) for n in (1, 7, 14, 30, 90)}
 _MODEL_NAMES = {name: fmt.model(name) for name in ("ensemble", *NETWORKS)}
-_KIND_NAMES = {"all": "All", "live": "Live", "backfilled": "Later or back-filled"}
+_KIND_NAMES = {"all": "All", "live": "Live", "late": "Late", "backfilled": "Back-filled"}
 _HEAD = (
     "Model", "Forecasts", "Independent", "Average miss", "No change", "Score",
     "In 50 %", "In 80 %", "In 95 %",
@@ -44,8 +44,8 @@ def page(context: Context, question: RecordQuestion, complaints: dict[str, str],
                     html.H1("Track record"),
                     html.P(
                         "Live forecasts were issued within hours after the close that they start from (their "
-                        "record says how many); the others later that day, or back-filled: made afterwards "
-                        "by a model that had not seen that day.",
+                        "record says how many), late ones later that day. Back-filled ones were made "
+                        "afterwards by a model that had not seen that day.",
                         className="lead",
                     ),
                     html.P(_origin(context), className="lead"),
@@ -168,7 +168,7 @@ def _calibration(context: Context, question: RecordQuestion) -> Component | None
     return panel(
         "Do the ranges still hold?",
         f"Of the last {window(question.days)} prices up to each day, the share that ended inside the 80 % "
-        "range, live and back-filled. Outside the band it is more than chance.",
+        "range, of all kinds. Outside the band it is more than chance.",
         graph("track-drift", charts.drift_figure(path), _LOW),
         legend=(("median", "Inside the 80 % range"), ("chance", "What chance allows, 99 times in 100")),
     )

@@ -11,6 +11,7 @@ from btc_dash.data import track_record
 from btc_dash.data.cache import TableCache
 from btc_dash.data.query import RecordQuestion
 from btc_dash.text import formatting as fmt
+from btc_dash.text.record_text import KIND_WORDS
 
 FEWEST = 10
 """Scored forecasts below which a shorter horizon is spoken of."""
@@ -75,11 +76,17 @@ def _inside(cache: TableCache, asked: RecordQuestion, row: dict[str, float], spa
 
 
 def _origin(cache: TableCache, asked: RecordQuestion, count: int) -> str:
-    live = track_record.totals_by_question(cache, "live").get((asked.model, asked.days))
-    issued = int(live["n"]) if live else 0
-    if issued == 0:
+    found = {
+        kind: int(row["n"])
+        for kind in ("live", "late", "backfilled")
+        if (row := track_record.totals_by_question(cache, kind).get((asked.model, asked.days)))
+    }
+    if found == {"backfilled": count}:
         return "all back-filled: made later, without knowing what followed"
-    return "all live" if issued == count else f"{issued:,} live, {count - issued:,} back-filled"
+    words = {kind: KIND_WORDS[kind].strip() for kind in found}
+    if len(found) == 1:
+        return f"all {words[next(iter(found))]}"
+    return ", ".join(f"{n:,} {words[kind]}" for kind, n in found.items())
 
 
 def _against(cache: TableCache, asked: RecordQuestion, span: str) -> Fact:

@@ -9,7 +9,7 @@ from btc_dash.data.cache import TableCache
 from btc_dash.data.query import RecordQuestion
 from btc_dash.text import formatting as fmt
 
-KIND_WORDS = {"all": "", "live": "live ", "backfilled": "back-filled "}
+KIND_WORDS = {"all": "", "live": "live ", "late": "late ", "backfilled": "back-filled "}
 
 
 def record_sentences(cache: TableCache, question: RecordQuestion) -> list[str]:

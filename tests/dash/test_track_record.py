@@ -10,6 +10,7 @@ from btc_dash.charts.track_record import error_figure
 from btc_dash.data import track_record
 from btc_dash.data.context import Context
 from btc_dash.data.query import RecordQuestion
+from btc_dash.data.score_rows import chunks
 from btc_dash.text.formatting import SPACE
 from btc_dash.text.record_text import comparison_text, record_sentences
 
@@ -35,12 +36,13 @@ def test_totals_are_the_means_of_the_table(context: Context, scores: pl.DataFram
 def test_live_and_backfilled_add_up_to_all(context: Context, scores: pl.DataFrame) -> None:
     counts = track_record.counts(context.cache)
     assert counts["all"] == counts["live"] + counts["backfilled"] == scores.height
+    assert counts["late"] == 0
     assert counts["live"] > 0
     assert counts["backfilled"] > 0
 
 
 def test_years_are_read_one_at_a_time(context: Context) -> None:
-    parts = list(track_record._chunks(context.cache))
+    parts = list(chunks(context.cache, ["target_date"]))
     assert len(parts) > 5
     assert sum(part.height for part in parts) == track_record.counts(context.cache)["all"]
 
