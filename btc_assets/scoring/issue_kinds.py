@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from btc_assets.contracts import BASELINE_FORECASTS, FORECASTS
+from btc_assets.contracts import ARENA_FORECASTS, BASELINE_FORECASTS, FORECASTS
 from btc_assets.market.issuance import before_deadline
 from btc_assets.storage.tables import TableReader
 
-ISSUED = (FORECASTS, BASELINE_FORECASTS)
+ISSUED = (FORECASTS, BASELINE_FORECASTS, ARENA_FORECASTS)
 """The tables whose forecasts are scored."""
 
 ISSUE_COLUMNS = ["model", "origin_date", "horizon", "issued_at"]
