@@ -1,1 +1,1 @@
-"""The ingestion Lambda: lands the closed candle, then starts the day in Dagster. A small image of its own."""
+"""The Lambdas: one lands the closed candle and starts the day in Dagster, ``partition`` runs it itself."""

@@ -14,6 +14,17 @@ _SYMBOL = re.compile(r"[A-Z0-9]{5,20}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class DagsterAccess:
+    """Where the Dagster of this deployment is, and how to get in."""
+
+    url: str = ""
+    """``DAGSTER_URL``: address of the webserver or Dagster+ deployment; empty: there is none."""
+    token: str = field(default="", repr=False)
+    token_secret: str = ""
+    """``DAGSTER_TOKEN_SECRET``: ARN or name of the token in Secrets Manager; wins over ``DAGSTER_TOKEN``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The variables, under the names that the template gives them."""
 
@@ -22,11 +33,8 @@ class Config:
     symbol: str = "BTCUSDT"
     binance_url: str = PUBLIC_URL
     s3_endpoint: str = ""
-    dagster_url: str = ""
-    """``DAGSTER_URL``: address of the webserver or Dagster+ deployment; empty: land only."""
-    dagster_token: str = field(default="", repr=False)
-    dagster_token_secret: str = ""
-    """``DAGSTER_TOKEN_SECRET``: ARN or name of the token in Secrets Manager; wins over ``DAGSTER_TOKEN``."""
+    dagster: DagsterAccess = DagsterAccess()
+    """Without one, candles are landed and nothing is started."""
 
 
 def config_from(environ: Mapping[str, str]) -> Config:
@@ -40,9 +48,7 @@ def config_from(environ: Mapping[str, str]) -> Config:
         symbol=environ.get("BTC_SYMBOL", "BTCUSDT"),
         binance_url=environ.get("BTC_BINANCE_URL") or PUBLIC_URL,
         s3_endpoint=environ.get("BTC_S3_ENDPOINT", ""),
-        dagster_url=environ.get("DAGSTER_URL", "").rstrip("/"),
-        dagster_token=environ.get("DAGSTER_TOKEN", ""),
-        dagster_token_secret=environ.get("DAGSTER_TOKEN_SECRET", ""),
+        dagster=dagster_access(environ),
     )
     if not config.landing:
         raise ConfigurationError(
@@ -50,9 +56,27 @@ def config_from(environ: Mapping[str, str]) -> Config:
         )
     if not _SYMBOL.fullmatch(config.symbol):
         raise ConfigurationError(f"BTC_SYMBOL = {config.symbol!r:.50} is no trading pair")
-    for name, url in (("BTC_BINANCE_URL", config.binance_url), ("DAGSTER_URL", config.dagster_url)):
-        if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
-            raise ConfigurationError(f"{name} = {url!r:.100} is no http(s) address")
-    if config.dagster_token and not (config.dagster_token.isascii() and config.dagster_token.isprintable()):
-        raise ConfigurationError("DAGSTER_TOKEN holds a line break or a character no header can carry")
+    _require_address("BTC_BINANCE_URL", config.binance_url)
     return config
+
+
+def dagster_access(environ: Mapping[str, str]) -> DagsterAccess:
+    """Return how to reach Dagster by ``environ``.
+
+    Raises:
+        ConfigurationError: the address or the token can be none; never shows the token.
+    """
+    access = DagsterAccess(
+        url=environ.get("DAGSTER_URL", "").rstrip("/"),
+        token=environ.get("DAGSTER_TOKEN", ""),
+        token_secret=environ.get("DAGSTER_TOKEN_SECRET", ""),
+    )
+    _require_address("DAGSTER_URL", access.url)
+    if access.token and not (access.token.isascii() and access.token.isprintable()):
+        raise ConfigurationError("DAGSTER_TOKEN holds a line break or a character no header can carry")
+    return access
+
+
+def _require_address(name: str, url: str) -> None:
+    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+        raise ConfigurationError(f"{name} = {url!r:.100} is no http(s) address")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from btc_assets.errors import BtcError
 from btc_assets.vocabulary import DAILY_JOB, ISSUING_ASSET, LAUNCHED_BY_TAG
+from lambda_image.config import DagsterAccess
+
+if TYPE_CHECKING:
+    from requests import Response
 
 _CLOUD_HOSTS = (".dagster.cloud", ".dagster.plus")
 _PARTITION, _RANGE = "dagster/partition", "dagster/asset_partition_range_"
@@ -72,7 +77,7 @@ class DayState:
 
 
 class Dagster:
-    """One deployment's GraphQL API."""
+    """One deployment's API."""
 
     def __init__(self, url: str, token: str = "", timeout: float = 20.0) -> None:
         """Open nothing yet.
@@ -82,7 +87,7 @@ class Dagster:
             token: Dagster+ user token, or a bearer token for the proxy in front of a webserver.
             timeout: seconds a call may take to connect and between bytes.
         """
-        self._url = f"{url.rstrip('/')}/graphql"
+        self._url = url.rstrip("/")
         self._timeout = timeout
         cloud = (urlsplit(url).hostname or "").endswith(_CLOUD_HOSTS)
         name = "Dagster-Cloud-Api-Token" if cloud else "Authorization"
@@ -144,31 +149,37 @@ class Dagster:
         launched = self._expect(self._ask(_LAUNCH, {"params": params}), "launchRun", "LaunchRunSuccess")
         return str(launched["run"]["runId"])
 
-    def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """Return the ``data`` of the answer to ``query``."""
+    def post(self, path: str, body: dict[str, Any]) -> Response:
+        """Send ``body`` as JSON to ``path``; returns an answer of status 200.
+
+        Raises:
+            DagsterError: Dagster cannot be reached, refuses the token, or answers otherwise.
+        """
         import requests
 
+        url = f"{self._url}/{path}"
         try:
             response = requests.post(
-                self._url,
-                json={"query": query, "variables": variables},
-                headers=self._headers,
-                timeout=self._timeout,
-                allow_redirects=False,
+                url, json=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
             )
         except requests.RequestException as error:
-            raise DagsterError(f"{self._url}: cannot be reached ({error})") from error
+            raise DagsterError(f"{url}: cannot be reached ({error})") from error
         if response.status_code in (401, 403):
-            raise DagsterError(f"{self._url}: the token was refused ({response.status_code})")
+            raise DagsterError(f"{url}: the token was refused ({response.status_code})")
         if response.status_code != 200:
-            raise DagsterError(f"{self._url}: answered {response.status_code}: {response.text[:200]}")
+            raise DagsterError(f"{url}: answered {response.status_code}: {response.text[:200]}")
+        return response
+
+    def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Return the ``data`` of the answer to ``query``."""
+        response = self.post("graphql", {"query": query, "variables": variables})
         try:
             body = response.json()
         except ValueError:
-            raise DagsterError(f"{self._url}: is no GraphQL API: {response.text[:200]!r}") from None
+            raise DagsterError(f"{response.url}: is no GraphQL API: {response.text[:200]!r}") from None
         data = body.get("data") if isinstance(body, dict) else None
         if not isinstance(data, dict) or body.get("errors"):
-            raise DagsterError(f"{self._url}: {body!r:.300}")
+            raise DagsterError(f"{response.url}: {body!r:.300}")
         return data
 
     def _expect(self, data: dict[str, Any], field: str, kind: str) -> dict[str, Any]:
@@ -178,6 +189,19 @@ class Dagster:
             said = part.get("message", part) if isinstance(part, dict) else part
             raise DagsterError(f"{self._url}: {field}: {said!r:.300}")
         return part
+
+
+def connect(access: DagsterAccess) -> Dagster:
+    """Return the deployment's API, with the token from Secrets Manager where a secret is named."""
+    token = _secret(access.token_secret) if access.token_secret else access.token
+    return Dagster(access.url, token)
+
+
+@cache
+def _secret(name: str) -> str:
+    import boto3
+
+    return str(boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]).strip()
 
 
 def _day(key: str) -> dt.date:

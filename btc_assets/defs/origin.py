@@ -20,7 +20,7 @@ REPOSITORY = "__repository__"
 
 def repository_origin(instance: dg.DagsterInstance) -> RemoteRepositoryOrigin:
     """Return the repository that serves this instance's sensors; before there is one, that of `btc up`."""
-    for state in instance.all_instigator_state():
+    for state in instance.all_instigator_state() if instance.schedule_storage else ():  # ephemeral: none
         found = state.origin.repository_origin
         if found.repository_name == REPOSITORY:
             return found

@@ -12,7 +12,7 @@ GOOD = {"BTC_LANDING": "s3://bucket/landing/", "DAGSTER_URL": "https://acme.dags
 
 def test_addresses_lose_their_trailing_slash() -> None:
     config = config_from(GOOD)
-    assert (config.landing, config.dagster_url) == ("s3://bucket/landing", "https://acme.dagster.cloud/prod")
+    assert (config.landing, config.dagster.url) == ("s3://bucket/landing", "https://acme.dagster.cloud/prod")
     assert config.binance_url == "https://data-api.binance.vision"
 
 

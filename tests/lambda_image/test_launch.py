@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster_webserver import ask, dagster_webserver
 from fake_dagster import LAUNCHED, GraphQL, state
-from processes import end_session
 
 from lambda_image.launch import Dagster, DagsterError
 
@@ -138,47 +130,8 @@ class TestRealWebserver:
 
     @pytest.fixture(scope="class")
     def webserver(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-        folder = tmp_path_factory.mktemp("dagster")
-        (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        given = {"DAGSTER_HOME": str(folder), "BTC_SOURCE": "simulated", "BTC_DATA_DIR": str(folder / "data")}
-        command = [
-            "-m",
-            "dagster_webserver",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-            "-m",
-            "btc_assets.definitions",
-        ]
-        with Path(folder / "log").open("w") as log:
-            server = subprocess.Popen(
-                [sys.executable, *command],
-                env=os.environ | given,
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                start_new_session=True,
-            )
-        url = f"http://127.0.0.1:{port}"
-        try:
-            self.wait(url, server)
+        with dagster_webserver(tmp_path_factory.mktemp("dagster")) as url:
             yield url
-        finally:
-            end_session(server)
-
-    def wait(self, url: str, server: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and server.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{url}/server_info", timeout=5):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        pytest.fail("the webserver did not start")
 
     def test_L1_twice_ordered_is_once_launched_and_the_run_is_the_day_s(self, webserver: str) -> None:
         dagster = Dagster(webserver, timeout=60)
@@ -188,10 +141,7 @@ class TestRealWebserver:
         assert dagster.start([day]) is None
         assert dagster.start([day - DAY, day]) is not None
         query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { jobName tags { key value } } } }"
-        body = json.dumps({"query": query, "variables": {"id": run}}).encode()
-        request = urllib.request.Request(f"{webserver}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as response:
-            found = json.load(response)["data"]["runOrError"]
+        found = ask(webserver, query, id=run)["runOrError"]
         tags = {tag["key"]: tag["value"] for tag in found["tags"]}
         assert found["jobName"] == "daily_partition"
         assert tags["dagster/partition"] == "2018-02-28"
