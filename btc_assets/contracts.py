@@ -218,7 +218,8 @@ ARENA_ATTEMPTS = TableSpec(
         Column(
             "outcome",
             pl.String,
-            "ok, not_loaded, too_early, crashed, timed_out, out_of_memory, nonsense or looked_ahead",
+            "ok, not_loaded, too_early, crashed, timed_out, out_of_memory, nonsense, looked_ahead or "
+            "unlike_issued",
         ),
         Column("reason", pl.String, "why there is no forecast, in words; empty: there is one"),
         Column("seconds", pl.Float64, "how long the forecast took"),

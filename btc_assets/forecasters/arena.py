@@ -39,6 +39,11 @@ class Attempt:
         """Whether there is a forecast that can stand."""
         return self.result.outcome == "ok"
 
+    def refused(self) -> Attempt:
+        """Return the attempt where a record says that something else was issued before."""
+        said = "other numbers were issued from this day, as a record says, and stay; their rows are gone"
+        return replace(self, result=replace(self.result, outcome="unlike_issued", reason=said))
+
 
 @dataclass(frozen=True, eq=False)
 class Arena:
@@ -125,17 +130,17 @@ class Arena:
         )
 
 
-def forecasts_frame(symbol: str, attempts: Sequence[Attempt], issued_at: dt.datetime) -> pl.DataFrame:
-    """Build rows of ARENA_FORECASTS of the attempts that can stand."""
-    parts = [ARENA_FORECASTS.empty()]
+def forecasts_frame(symbol: str, attempts: Sequence[Attempt]) -> pl.DataFrame:
+    """Build rows of ARENA_FORECASTS, without ``issued_at``, of the attempts that can stand."""
+    names = [name for name in ARENA_FORECASTS.schema if name != "issued_at"]
+    parts = [ARENA_FORECASTS.empty().select(names)]
     for a in attempts:
         if a.ok and a.result.quantiles is not None:
             rows = forecast_rows(
                 symbol, [a.origin], {a.model: a.result.quantiles[None]}, {a.model: [a.origin]}
             )
-            said = {"version": pl.lit(a.version), "issued_at": pl.lit(issued_at)}
-            parts.append(rows.with_columns(**said).select(ARENA_FORECASTS.schema.names()))
-    return pl.concat([part.cast(ARENA_FORECASTS.schema) for part in parts])
+            parts.append(rows.with_columns(version=pl.lit(a.version)).select(names))
+    return pl.concat(parts)
 
 
 def attempts_frame(symbol: str, attempts: Sequence[Attempt], tried_at: dt.datetime) -> pl.DataFrame:

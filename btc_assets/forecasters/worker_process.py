@@ -26,7 +26,15 @@ from btc_assets.forecasters.protocol import Floats, Needs, Observed
 from btc_assets.forecasters.quantile_rules import broken_rules
 
 Outcome = Literal[
-    "ok", "not_loaded", "too_early", "crashed", "timed_out", "out_of_memory", "nonsense", "looked_ahead"
+    "ok",
+    "not_loaded",
+    "too_early",
+    "crashed",
+    "timed_out",
+    "out_of_memory",
+    "nonsense",
+    "looked_ahead",
+    "unlike_issued",
 ]
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "COVERAGE_")

@@ -54,6 +54,11 @@ def forecast_digests(forecasts: pl.DataFrame) -> dict[dt.date, str]:
     }
 
 
+def hash_rows(name: str, rows: pl.DataFrame) -> str:
+    """Hash (SHA-256) ``rows`` of the table ``name``, in the order in which they are."""
+    return hashlib.sha256(_header(name, rows) + encode(rows).tobytes()).hexdigest()
+
+
 def series_digests(series: Series, rows: pl.DataFrame, origins: Iterable[dt.date]) -> dict[dt.date, str]:
     """Hash, for each origin, all rows of one symbol up to and including it: what the market said.
 

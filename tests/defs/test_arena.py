@@ -17,8 +17,9 @@ from btc_assets.contracts import (
     HORIZONS,
     QUANTILES,
 )
-from btc_assets.factory import open_tables
+from btc_assets.factory import open_registry, open_tables
 from btc_assets.ledger.verification.score_checks import all_faults
+from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
 from btc_assets.scoring.scores import first_issued
 
@@ -67,6 +68,8 @@ def test_who_answers_is_scored_and_who_does_not_says_why(
     assert "KeyError: 'BTCUSDT'" in str(shown["why there is no forecast"])
     assert graph.metadata("arena_forecasts", FIRST)["dagster/partition_row_count"] == HORIZONS
     assert faults(graph) == []
+    report = verify(open_tables(graph.settings), open_registry(graph.settings), "BTCUSDT")
+    assert (report.ok, report.arena) == (True, 5 * HORIZONS)
 
 
 def test_a_new_version_stands_beside_the_old_one_and_changes_no_score(

@@ -61,7 +61,8 @@ def test_what_is_stored_is_not_asked_for_again_and_too_little_history_is_said() 
 def test_the_version_that_was_issued_first_counts() -> None:
     (attempt,) = Arena(DATA, SETTINGS).compete([entrant("honest", "Honest")], [ORIGIN])
     now = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    rows = forecasts_frame("BTCUSDT", [attempt], now)
+    stamp = pl.lit(now).cast(UTC_US)
+    rows = forecasts_frame("BTCUSDT", [attempt]).with_columns(issued_at=stamp)
     assert rows.schema == ARENA_FORECASTS.schema
     later = rows.with_columns(version=pl.lit("0"), issued_at=pl.lit(now + DAY).cast(UTC_US), q500=1.0)
     counts = first_issued(pl.concat([later, rows]))

@@ -17,11 +17,15 @@ from btc_assets.contracts import (
 from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
+from btc_assets.errors import LedgerError
 from btc_assets.forecasters.arena import Arena, Attempt, Key, attempts_frame, forecasts_frame
 from btc_assets.forecasters.discovery import Entrant, chosen
 from btc_assets.forecasters.market_data import MarketData
 from btc_assets.forecasters.protocol import FEATURES
 from btc_assets.io.progress import report
+from btc_assets.ledger.arena_issue import issue_arena
+from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.publishing.sinks import publish_head
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.series import CANDLES, SERIES
@@ -37,7 +41,7 @@ CHUNK_DAYS = 120
     kinds={"polars"},
     code=("forecasters", "modeling"),
     causes="asks the forecasters that `BTC_FORECASTERS` names for what is not there yet, each in a process "
-    "of its own; none by default. What is stored is never written again.",
+    "of its own; none by default. What they say is **recorded** for good, and never written again.",
     deps=[RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name],
     tags={"domain": "forecasting"},
     op_tags={"dagster/priority": "-1"},  # nobody who is slow shall delay what is issued
@@ -93,11 +97,33 @@ def ask(platform: Platform, data: MarketData, entrants: Sequence[Entrant], windo
     known = set(data.candles["date"])
     origins = [day for day in window.days if day in known]
     arena = Arena(data, store_variables(platform), stored_keys(platform, window))
-    attempts = arena.compete(entrants, origins)
-    now = platform.now()
-    tables.insert(ARENA_FORECASTS, forecasts_frame(symbol, attempts, now))
-    tables.upsert(ARENA_ATTEMPTS, attempts_frame(symbol, attempts, now))
+    attempts = issued(platform, data, arena.compete(entrants, origins))
+    tables.upsert(ARENA_ATTEMPTS, attempts_frame(symbol, attempts, platform.now()))
     return attempts
+
+
+def issued(platform: Platform, data: MarketData, attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Record and store the forecasts among ``attempts``, publish the head, and return what came of each.
+
+    Raises:
+        dagster.Failure: the clocks disagree, or candles changed meanwhile; nothing was stored.
+    """
+    settings = platform.settings
+    rows = forecasts_frame(settings.symbol, [attempt for attempt in attempts if attempt.ok])
+    if rows.is_empty():
+        return list(attempts)
+    series = {CANDLES.name: data.candles, **data.series}
+    try:
+        clock = Clock.read(platform.source)
+        found = issue_arena(platform.tables, rows, series, clock, settings.live_hours)
+    except LedgerError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    if found.head is not None:
+        publish_head(settings, platform.tables, found.head)
+    return [
+        attempt.refused() if (attempt.origin, attempt.model, attempt.version) in found.refused else attempt
+        for attempt in attempts
+    ]
 
 
 def stored_keys(platform: Platform, window: Window) -> set[Key]:

@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import polars as pl
 
 from btc_assets.contracts import TableSpec
 from btc_assets.ledger.digest import feature_digests, series_digests
-from btc_assets.ledger.records import IssueRecord
+from btc_assets.ledger.records import IssueRecord, Snapshot
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.modeling.features import FROM_SERIES
 from btc_assets.series import SERIES, Series
@@ -19,21 +20,40 @@ from btc_assets.storage.bitemporal import known, newest, versions
 from btc_assets.storage.tables import TableReader
 
 
+class Vouching(Protocol):
+    """What a record of either chain says of the series that were read."""
+
+    @property
+    def seq(self) -> int:
+        """Place in the chain."""
+
+    @property
+    def origin_date(self) -> dt.date:
+        """The last day that was read."""
+
+    @property
+    def issued_at(self) -> dt.datetime:
+        """When it was issued."""
+
+    def snapshot(self, series: Series) -> Snapshot:
+        """Return what it says of ``series``."""
+
+
 def check_series(
-    tables: TableReader, symbol: str, series: Series, records: Sequence[IssueRecord]
+    tables: TableReader, symbol: str, series: Series, records: Sequence[Vouching]
 ) -> Iterator[Fault | str]:
     """Check the rows that ``records`` say were read of ``series``, and that its table was not rolled back."""
     yield from _check_version(tables, series, records)
     yield from _check_content(tables, symbol, series, records)
 
 
-def _check_version(tables: TableReader, series: Series, records: Sequence[IssueRecord]) -> Iterator[str]:
+def _check_version(tables: TableReader, series: Series, records: Sequence[Vouching]) -> Iterator[str]:
     """Return a note if the table's version, which only grows, is older than one that was read.
 
     It is no fault by itself, since a store that was moved elsewhere counts anew; whether anything is lost,
     the hashes tell.
     """
-    read: dict[int, IssueRecord] = {}
+    read: dict[int, Vouching] = {}
     for record in records:
         read.setdefault(record.snapshot(series).version, record)
     if max(read, default=-1) < 0:
@@ -49,7 +69,7 @@ def _check_version(tables: TableReader, series: Series, records: Sequence[IssueR
 
 
 def _check_content(
-    tables: TableReader, symbol: str, series: Series, records: Sequence[IssueRecord]
+    tables: TableReader, symbol: str, series: Series, records: Sequence[Vouching]
 ) -> Iterator[Fault | str]:
     """Check that rows as known when each of ``records`` was issued hash to what it says."""
     everything = versions(tables, symbol, series)
@@ -137,10 +157,10 @@ class Epoch:
     """Records between two changes of rows that were read before; ``until`` is the time of the last."""
 
     until: dt.datetime
-    records: list[IssueRecord]
+    records: list[Vouching]
 
 
-def epochs(everything: pl.DataFrame, records: Sequence[IssueRecord]) -> list[Epoch]:
+def epochs(everything: pl.DataFrame, records: Sequence[Vouching]) -> list[Epoch]:
     """Group ``records`` so that what came in within a group lies after the origins of those issued before.
 
     What was known at a record's time is then, up to its origin, what was known at the group's end: one pass
@@ -148,7 +168,7 @@ def epochs(everything: pl.DataFrame, records: Sequence[IssueRecord]) -> list[Epo
     """
     batches = everything.group_by("ingested_at").agg(pl.col("date").min()).sort("ingested_at").iter_rows()
     batch = next(batches, None)
-    groups: list[list[IssueRecord]] = []
+    groups: list[list[Vouching]] = []
     reach = dt.date.min
     for record in sorted(records, key=lambda r: r.issued_at):
         changed = not groups

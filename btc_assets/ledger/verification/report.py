@@ -16,7 +16,7 @@ class Fault:
     Attributes:
         seq: the first record concerned, or None where the chain as a whole is.
         origin: the origin concerned, if it is one.
-        what: one word: clock, chain, record, rows, candles, features, model, scores or published.
+        what: one word: clock, chain, record, rows, candles, features, model, scores, published or arena.
         message: what differs, where, and what it can mean.
     """
 
@@ -48,6 +48,7 @@ class Report:
         faults: in order of the records concerned; empty: all is well.
         notes: what is no fault but should be known.
         seconds: how long it took.
+        arena: rows of forecasters that compete that were hashed.
     """
 
     symbol: str
@@ -65,6 +66,7 @@ class Report:
     faults: Sequence[Fault]
     notes: Sequence[str]
     seconds: float
+    arena: int = 0
 
     @property
     def ok(self) -> bool:
@@ -82,11 +84,12 @@ class Report:
             "1 published head agrees" if self.published == 1 else f"{self.published:,} published heads agree"
         )
         late = f", {self.late:,} late" if self.late else ""
+        arena = f"{self.arena:,} rows of the arena, " if self.arena else ""
         outside = heads if self.published else "no head was published"
         return (
             f"All is well: {self.records:,} records of {self.symbol} since {self.since}, "
             f"{self.live:,} live{late} and {self.back_filled:,} back-filled forecasts ({self.rows:,} rows), "
-            f"{self.models:,} vintages, {self._scores()}{outside}; head {self.head.record_sha256} "
+            f"{self.models:,} vintages, {self._scores()}{arena}{outside}; head {self.head.record_sha256} "
             f"(record {self.head.seq}); {self.seconds:.1f} s"
         )
 

@@ -13,6 +13,7 @@ from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.publishing.dates import dates_of
 from btc_assets.ledger.publishing.published import HeadSink
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, live_hours_of, read_records
+from btc_assets.ledger.verification.arena_checks import check_arena
 from btc_assets.ledger.verification.chain_checks import (
     Stored,
     check_chain,
@@ -83,6 +84,7 @@ def verify(
     models = collect("model", lambda: check_models(registry, inside))
     reach = (start, end) if whole else None
     scored, missing = _scores(collect, tables, stored, span, reach) if scores else (None, 0)
+    arena = collect("arena", lambda: check_arena(tables, symbol, sink, start, end, now)) if whole else 0
     published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
     return Report(
         symbol=symbol,
@@ -92,6 +94,7 @@ def verify(
         scored=scored,
         missing=missing,
         published=published,
+        arena=arena,
         faults=in_order(faults),
         notes=[*_notes(stored), *collect.notes],
         seconds=time.perf_counter() - begun,
