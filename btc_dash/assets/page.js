@@ -2,7 +2,7 @@
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.page = {
   here: function (pathname) {
-    var names = { "/": "Forecast", "/volatility": "Volatility", "/track-record": "Track record", "/models": "Models", "/about": "About" };
+    var names = { "/": "Forecast", "/volatility": "Volatility", "/track-record": "Track record", "/leaderboard": "Leaderboard", "/models": "Models", "/about": "About" };
     document.title = (names[pathname] || "Not found") + " · " + document.querySelector(".brand").textContent;
     document.querySelectorAll("#tabs a").forEach(function (link) {
       if (link.getAttribute("href") === pathname) link.setAttribute("aria-current", "page");

@@ -83,7 +83,7 @@ class _Query(BaseModel):
         """The query string that asks this again: days, model, and what is not at its default."""
         always = {"days", "model"} & set(type(self).model_fields)
         parts = self.model_dump(include=always, exclude_none=True) | self.model_dump(exclude_defaults=True)
-        return "?" + urlencode(parts)
+        return f"?{urlencode(parts)}" if parts else ""
 
 
 class ForecastQuery(_Query):

@@ -12,7 +12,7 @@ from btc_dash.data import market
 from btc_dash.data.context import Context
 from btc_dash.data.first_forecast import first_forecast as computed_first
 from btc_dash.data.forecasting import NoForecast, forecast_for, read_question
-from btc_dash.data.query import ModelQuestion, RecordQuestion, arguments, parse
+from btc_dash.data.query import LeaderboardQuery, ModelQuestion, RecordQuestion, arguments, parse
 from btc_dash.pages import (
     about,
     first_forecast,
@@ -20,6 +20,8 @@ from btc_dash.pages import (
     forecast_callbacks,
     forecast_options,
     frame,
+    leaderboard,
+    leaderboard_callbacks,
     models,
     states,
     track_callbacks,
@@ -62,6 +64,11 @@ def _track_record(context: Context, search: str) -> Component:
     return track_record.page(context, question, complaints, search)
 
 
+def _leaderboard(context: Context, search: str) -> Component:
+    asked, complaints = parse(LeaderboardQuery, arguments(search), market.last_day(context.cache))
+    return leaderboard.page(context, asked, complaints, search)
+
+
 def _volatility(context: Context, _search: str) -> Component:
     return volatility.page(context)
 
@@ -79,11 +86,12 @@ PAGES: dict[str, Callable[[Context, str], Component]] = {
     "/": _forecast,
     "/volatility": _volatility,
     "/track-record": _track_record,
+    "/leaderboard": _leaderboard,
     "/models": _models,
     "/about": _about,
 }
 
-ASK_THEMSELVES = ("/", "/track-record")
+ASK_THEMSELVES = ("/", "/track-record", "/leaderboard")
 """Pages that follow changes of the query string without being drawn anew."""
 
 
@@ -130,6 +138,7 @@ def register(app: Dash, context: Context) -> None:
 
     forecast_callbacks.register(app, context)
     track_callbacks.register(app, context)
+    leaderboard_callbacks.register(app, context)
     app.clientside_callback(
         ClientsideFunction("page", "here"), Output("tabs", "data-at"), Input("url", "pathname")
     )

@@ -21,7 +21,8 @@ def flawless(there: PageVisit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize(
-    "path", ["/?days=30", "/volatility", "/track-record", "/models?model=lstm", "/about"]
+    "path",
+    ["/?days=30", "/volatility", "/track-record", "/leaderboard?days=1", "/models?model=lstm", "/about"],
 )
 def test_every_page_is_flawless(
     windows: BrowserWindows, served: str, path: str, window: str, scheme: str

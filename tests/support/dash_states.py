@@ -37,6 +37,7 @@ STATES = {
     "no forecasts": State("the strongest forecast that needs no fitting"),
     "loading": State("Loading history (40 %)"),
     "no scores": State("No scores yet", "/track-record"),
+    "nothing to rank": State("Nothing to rank yet", "/leaderboard"),
     "no models": State("has not been fitted", "/models"),
     "bad input": State("“9999” is not a whole number", "/?days=9999", chart=True),
     "not found": State("Page not found", "/nowhere"),
@@ -93,7 +94,7 @@ class States:
             return self._broken(filled, warm=state == "outage")
         if state in ("filled", "bad input", "not found"):
             return filled
-        if state in ("no forecasts", "no scores", "no models"):
+        if state in ("no forecasts", "no scores", "nothing to rank", "no models"):
             dash_data.fill(folder / "real", origins=0)
         context = context_at(load({}, data_dir=str(folder)))
         if state in ("loading", "no forecasts"):
