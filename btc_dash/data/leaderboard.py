@@ -20,10 +20,10 @@ def board(context: Context, asked: LeaderboardQuery, client: str) -> Leaderboard
         StorageError: the store fails and nothing was read before.
     """
 
-    def compute() -> Leaderboard:
+    def rank() -> Leaderboard:
         context.limiter.take(client)
         near = pl.col("horizon") <= MOST if asked.days is None else pl.col("horizon") == asked.days
         parts = [of_kind(rows.filter(near), asked.kind) for rows in chunks(context.cache, COLUMNS)]
         return leaderboard(pl.concat(parts), asked.days, asked.since)
 
-    return context.cache.keep(FORECAST_SCORES, ("leaderboard", asked), compute)
+    return context.cache.keep(FORECAST_SCORES, ("leaderboard", asked), rank)
