@@ -15,7 +15,6 @@ from btc_assets.defs.assets.raw_klines import raw_klines
 from btc_assets.defs.assets.raw_klines_4h import raw_klines_4h
 from btc_assets.defs.automation.catch_up_sensor import catch_up
 from btc_assets.defs.automation.jobs import JOBS
-from btc_assets.defs.automation.lambda_op import lambda_jobs
 from btc_assets.defs.automation.landing_sensor import landed_candles
 from btc_assets.defs.automation.notification_sensors import failed_runs, health
 from btc_assets.defs.automation.schedules import daily_at_0005_utc
@@ -32,7 +31,7 @@ from btc_assets.defs.checks.market import (
 from btc_assets.defs.resources import Platform
 from btc_assets.settings import load
 
-settings = load()  # a wrong setting stops the code location from loading, with one sentence that says why
+load()  # a wrong setting stops the code location from loading, with one sentence that says why
 
 defs = dg.Definitions(
     assets=[
@@ -61,7 +60,7 @@ defs = dg.Definitions(
         chance_scores_checks,
         health_checks,
     ],
-    jobs=[*JOBS, *lambda_jobs(settings)],
+    jobs=JOBS,
     schedules=[daily_at_0005_utc],
     sensors=[catch_up, landed_candles, failed_runs, health],
     resources={"platform": Platform()},

@@ -63,6 +63,11 @@ class Settings(BaseModel):
     landing: FolderOrBucket = Field(
         "", description="s3:// prefix or folder that the Lambda writes candles to, for source=landing"
     )
+    landing_function: Annotated[str, Field(pattern=r"^[A-Za-z0-9:$_-]{0,170}$")] = Field(
+        "",
+        description="name or ARN of the Lambda that lands candles, which raw_klines has land a day that is "
+        "missing, for source=landing; empty: no function is asked",
+    )
     binance_url: HttpAddress = Field(
         "https://data-api.binance.vision", description="base URL of the exchange's REST API"
     )

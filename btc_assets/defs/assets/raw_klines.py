@@ -15,6 +15,7 @@ from btc_assets.defs.assets.metadata import (
     table_preview,
     written,
 )
+from btc_assets.defs.landing_function import land_missing
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import (
@@ -57,7 +58,8 @@ class ReleasedDays(dg.Config):
     kinds={"binance"},
     code=("market",),
     causes="asks the source for these days and for the week before them, one request a thousand days, and "
-    "stores what is new; a restated candle becomes a new version beside the old.",
+    "stores what is new; a restated candle becomes a new version beside the old. With `BTC_LANDING_FUNCTION` "
+    "that Lambda first lands the days that are not landed.",
     deps=["exchange_klines"],
     tags={"domain": "market"},
     retry_policy=SOURCE_RETRIES,
@@ -68,6 +70,7 @@ def raw_klines(
     """Fetch the window's candles, keep what is new, record what the exchange restated."""
     window = window_of(context)
     with source_failures(context):
+        landed = land_missing(context, platform, window)
         fetched = fetch_candles(platform, window, [dt.date.fromisoformat(d) for d in config.released_days])
         stored = store_candles(platform.tables, fetched, platform.now())
     rows = fetched.filter(pl.col("date") >= window.start)
@@ -83,6 +86,7 @@ def raw_klines(
     figures = {
         "days without a candle": [d.isoformat() for d in absent],
         "restated candles": [d.isoformat() for d in sorted(stored.restated["date"])],
+        **landed,
     }
     daily = {"close (USDT)": pl.col("close").first(), "volume (BTC)": pl.col("volume").first()}
     return written(context, platform, RAW_KLINES, stored.receipt, rows, figures, **daily)

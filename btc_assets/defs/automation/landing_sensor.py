@@ -68,9 +68,12 @@ def landed_candles(
 
 
 def newest_available_day(until: dt.date) -> dt.date | None:
-    """Return ``until``, or the newest landed day before it if days begin with landing; None: none landed."""
+    """Return ``until``, or the newest landed day before it if days begin with landing; None: none landed.
+
+    Where a run may have a day landed (``BTC_LANDING_FUNCTION``) it need not be there before.
+    """
     settings = load()
-    if settings.source != "landing":
+    if settings.source != "landing" or settings.landing_function:
         return until
     newest = LandingZone(settings.landing, settings.symbol, s3_endpoint=settings.s3_endpoint).last_day(
         settings.symbol
