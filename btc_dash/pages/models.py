@@ -10,13 +10,15 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.contracts import NETWORKS
+from btc_assets.errors import ModelError
 from btc_dash.charts.vintages import staircase
-from btc_dash.data import market
+from btc_dash.data import anchor_gain, market
 from btc_dash.data.context import Context
 from btc_dash.data.model_cards import ModelCard, VintagePeriod
 from btc_dash.data.query import ModelQuestion, Question
 from btc_dash.pages.panel import graph, panel
 from btc_dash.text import formatting as fmt
+from btc_dash.text.anchor_text import WHAT, gain_sentences
 
 _ABOUT = {
     "mlp": "Looks at a handful of volatility ratios of the last weeks, all at once.",
@@ -81,6 +83,7 @@ def _body(context: Context, chosen: VintagePeriod, periods: list[VintagePeriod])
     rows = market.vintages(context.cache).filter(pl.col("model") == chosen.model)
     return [
         _card_panel(context, chosen),
+        _gain_panel(context, chosen.model),
         panel(
             "In force over time",
             "Up a step: a refit was promoted.",
@@ -114,6 +117,16 @@ def _card_panel(context: Context, period: VintagePeriod) -> Component:
         ],
         className="panel",
     )
+
+
+def _gain_panel(context: Context, network: str) -> Component:
+    """Say what the network adds to its anchor, measured at this moment."""
+    try:
+        found = (anchor_gain.gain(context.cache, network, kind) for kind in ("live", "backfilled"))
+        said = gain_sentences(network, *found)
+    except ModelError as error:
+        said = [f"This cannot be measured now: {str(error).rstrip('.')}."]
+    return panel("What does it add?", WHAT, *(html.P(text) for text in said))
 
 
 def _forecast_address(period: VintagePeriod) -> str:
