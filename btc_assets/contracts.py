@@ -121,6 +121,30 @@ SUPERSEDED_KLINES_4H = TableSpec(
     columns=(*_CANDLE, _SUPERSEDED),
 )
 
+_IMPLIED = (
+    _SYMBOL,
+    Column("date", pl.Date, "the UTC day at whose close it was known"),
+    Column("volatility", pl.Float64, "standard deviation of the next 30 days' log return, per cent a year"),
+    Column("source", pl.String, "where it came from: deribit or simulated"),
+    Column("ingested_at", UTC_US, "when this version of the value was stored (UTC)"),
+)
+
+RAW_IMPLIED_VOLATILITY = TableSpec(
+    "raw_implied_volatility",
+    "The volatility that prices of options imply at the close of a day, in its newest version; none if off.",
+    key=("symbol", "date"),
+    day="date",
+    columns=_IMPLIED,
+)
+
+SUPERSEDED_IMPLIED_VOLATILITY = TableSpec(
+    "superseded_implied_volatility",
+    "Earlier versions of restated values of implied volatility.",
+    key=("symbol", "date", "ingested_at"),
+    day="date",
+    columns=(*_IMPLIED, _SUPERSEDED),
+)
+
 VINTAGES_IN_FORCE = TableSpec(
     "vintages_in_force",
     "Which vintage of each network is in force for each origin, and why.",

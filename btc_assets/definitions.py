@@ -6,11 +6,12 @@ from btc_assets.defs.assets.arena_forecasts import arena_forecasts
 from btc_assets.defs.assets.baseline_forecasts import baseline_forecasts
 from btc_assets.defs.assets.chance_scores import chance_scores
 from btc_assets.defs.assets.engineered_features import engineered_features
-from btc_assets.defs.assets.exchange_klines import exchange_klines
+from btc_assets.defs.assets.exchange_klines import exchange_klines, offered_volatility
 from btc_assets.defs.assets.forecast_scores import forecast_scores
 from btc_assets.defs.assets.forecasts import forecasts
 from btc_assets.defs.assets.hyperparameters import hyperparameters
 from btc_assets.defs.assets.networks import lstm_model, mlp_model
+from btc_assets.defs.assets.raw_implied_volatility import raw_implied_volatility
 from btc_assets.defs.assets.raw_klines import raw_klines
 from btc_assets.defs.assets.raw_klines_4h import raw_klines_4h
 from btc_assets.defs.automation.catch_up_sensor import catch_up
@@ -25,6 +26,7 @@ from btc_assets.defs.checks.health import health_checks
 from btc_assets.defs.checks.ledger import LEDGER_CHECKS
 from btc_assets.defs.checks.market import (
     engineered_features_checks,
+    raw_implied_volatility_checks,
     raw_klines_4h_checks,
     raw_klines_checks,
 )
@@ -38,6 +40,8 @@ defs = dg.Definitions(
         exchange_klines,
         raw_klines,
         raw_klines_4h,
+        offered_volatility,
+        raw_implied_volatility,
         engineered_features,
         hyperparameters,
         mlp_model,
@@ -51,6 +55,7 @@ defs = dg.Definitions(
     asset_checks=[
         raw_klines_checks,
         raw_klines_4h_checks,
+        raw_implied_volatility_checks,
         engineered_features_checks,
         *NETWORK_CHECKS,
         arena_forecasts_checks,

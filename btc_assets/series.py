@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H, SUPERSEDED_KLINES, SUPERSEDED_KLINES_4H, TableSpec
+from btc_assets.contracts import (
+    RAW_IMPLIED_VOLATILITY,
+    RAW_KLINES,
+    RAW_KLINES_4H,
+    SUPERSEDED_IMPLIED_VOLATILITY,
+    SUPERSEDED_KLINES,
+    SUPERSEDED_KLINES_4H,
+    TableSpec,
+)
 
 FIRST_RELEASE = "0.1.0"
 """The release that wrote the first records; what it knew is in every record."""
@@ -80,6 +88,15 @@ CANDLES = Series(
 BARS = Series(
     RAW_KLINES_4H, SUPERSEDED_KLINES_4H, "4-hour candles", "bars", "4h", optional=True, since="0.2.0"
 )
+IMPLIED = Series(
+    RAW_IMPLIED_VOLATILITY,
+    SUPERSEDED_IMPLIED_VOLATILITY,
+    "values of implied volatility",
+    "implied",
+    None,
+    optional=True,
+    since="0.3.0",
+)
 
-SERIES: tuple[Series, ...] = (CANDLES, BARS)
+SERIES: tuple[Series, ...] = (CANDLES, BARS, IMPLIED)
 """All series, the daily candles first."""

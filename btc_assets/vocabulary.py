@@ -3,6 +3,9 @@
 SOURCES = ("binance", "archive", "landing", "simulated")
 """Where candles can come from: the values of ``BTC_SOURCE``."""
 
+VOLATILITY_SOURCES = ("off", "deribit", "simulated")
+"""Where implied volatility can come from: the values of ``BTC_IMPLIED_VOLATILITY``."""
+
 STORES = ("local", "hopsworks")
 """Where tables and models can be kept: the values of ``BTC_STORE`` and ``BTC_REGISTRY``."""
 
@@ -24,8 +27,8 @@ BASELINES = ("last_close", "random_walk", "mixture_walk")
 HORIZONS = 90
 """How many days ahead a forecast reaches."""
 
-MARKET_ASSETS = ("raw_klines", "raw_klines_4h", "engineered_features")
-"""The assets that load candles and derive features, in order."""
+MARKET_ASSETS = ("raw_klines", "raw_klines_4h", "raw_implied_volatility", "engineered_features")
+"""The assets that load market data and derive features, in order."""
 
 FORECAST_ASSETS = (
     "mlp_model", "lstm_model", "baseline_forecasts", "forecasts", "forecast_scores", "chance_scores",

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from btc_assets.market.implied_volatility import VolatilitySource
 from btc_assets.market.sources.protocol import KlineSource
 from btc_assets.settings import Settings, load
 from btc_assets.storage.registry.protocol import ModelRegistry
@@ -48,6 +49,13 @@ class Platform(dg.ConfigurableResource[Any]):
         from btc_assets.market.sources.factory import open_source
 
         return open_source(self.settings)
+
+    @cached_property
+    def volatility_source(self) -> VolatilitySource | None:
+        """Where implied volatility comes from; None if it is off."""
+        from btc_assets.market.sources.factory import open_volatility_source
+
+        return open_volatility_source(self.settings)
 
     def now(self) -> dt.datetime:
         """Return the wall clock (UTC)."""

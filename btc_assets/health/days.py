@@ -40,6 +40,8 @@ class TableDays:
     due: dt.date
     excused: frozenset[dt.date] = frozenset()
     """Days that need no row: the day has no candle, or nothing can be derived from it."""
+    optional: bool = False
+    """Whether the table may do without any row: what fills it is switched off."""
     kept_up: bool = True
     """Whether a day was written in time. If none: a person filled in old days, or the newest were lost."""
 

@@ -116,6 +116,8 @@ def table_finding(each: TableDays) -> Finding:
     facts: dict[str, str | float] = {
         "newest": str(each.newest), "due": str(each.due), "kept up since": str(each.begins)
     }  # fmt: skip
+    if each.newest is None and each.optional:
+        return Finding(name, State.OK, "no row, and none is needed", 0, 0, facts)
     if each.newest is None:
         return Finding(name, State.BROKEN, "no row at all", facts=facts)
     missing = each.missing

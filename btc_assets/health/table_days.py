@@ -17,6 +17,7 @@ from btc_assets.contracts import (
     CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
+    RAW_IMPLIED_VOLATILITY,
     RAW_KLINES,
     RAW_KLINES_4H,
     VINTAGES_IN_FORCE,
@@ -26,7 +27,7 @@ from btc_assets.errors import TableMissing
 from btc_assets.health.days import IN_TIME, TableDays, kept_up_since
 from btc_assets.market.calendar import DAY, days
 from btc_assets.modeling.features import ENGINEERED_FEATURES
-from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.modeling.history import LOG_IMPLIED, LOG_REALISED
 from btc_assets.storage.tables import TableStore
 from btc_assets.vocabulary import MARKET_ASSETS, NETWORKS
 
@@ -58,8 +59,8 @@ class _Known:
     by_asset: Mapping[str, Days]
     candles: Written
     forecasts: Written
-    without_bars: Days
-    """Days whose features say that they were derived without 4-hour candles."""
+    without: Mapping[str, Days]
+    """By asset that a day may do without, the days whose features say that they were derived without it."""
 
 
 def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, TableDays]:
@@ -67,7 +68,8 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
 
     A network's days are those of ``vintages_in_force``. Candles and features are kept up from where candles
     are, models and everything after them from where forecasts are. A day before the newest candle that has
-    none excuses what is derived from it; a day that did without 4-hour candles needs none.
+    none excuses what is derived from it; a day that did without 4-hour candles or implied volatility, which
+    may be switched off, needs none.
 
     Raises:
         StorageError: a table cannot be read.
@@ -77,7 +79,7 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
     market, forecasting, gaps = candles.begins, issued.begins, issued.excused
     begins: dict[str, dt.date | None] = dict.fromkeys(MARKET_ASSETS, market)
     begins |= dict.fromkeys(SCORES, forecasting and forecasting + DAY)
-    excused = {RAW_KLINES.name: NO_DAYS, RAW_KLINES_4H.name: gaps | known.without_bars}
+    excused = {RAW_KLINES.name: NO_DAYS} | {name: gaps | days for name, days in known.without.items()}
     return {
         name: TableDays(
             name,
@@ -85,7 +87,8 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
             begins.get(name, forecasting) if present else None,
             due,
             excused.get(name, gaps),
-            candles.kept_up if name in MARKET_ASSETS else issued.kept_up,
+            optional=name == RAW_IMPLIED_VOLATILITY.name,
+            kept_up=candles.kept_up if name in MARKET_ASSETS else issued.kept_up,
         )
         for name, present in known.by_asset.items()
     }
@@ -131,12 +134,14 @@ def missing_days(found: Mapping[str, TableDays]) -> list[dt.date]:
 
 def _read(tables: TableStore, symbol: str) -> _Known:
     candles, issued = written_candles(tables, symbol), written_forecasts(tables, symbol)
-    features = _rows(tables, ENGINEERED_FEATURES, symbol, LOG_REALISED)
+    features = _rows(tables, ENGINEERED_FEATURES, symbol, LOG_REALISED, LOG_IMPLIED)
     bars = _days(_rows(tables, RAW_KLINES_4H, symbol))
+    implied = _days(_rows(tables, RAW_IMPLIED_VOLATILITY, symbol))
     vintages = _rows(tables, VINTAGES_IN_FORCE, symbol, "model")
     by_asset = {
         RAW_KLINES.name: candles.days,
         RAW_KLINES_4H.name: bars,
+        RAW_IMPLIED_VOLATILITY.name: implied,
         ENGINEERED_FEATURES.name: _days(features),
         **{f"{kind}_model": _days(vintages.filter(pl.col("model") == kind)) for kind in NETWORKS},
         BASELINE_FORECASTS.name: _days(_rows(tables, BASELINE_FORECASTS, symbol)),
@@ -144,8 +149,11 @@ def _read(tables: TableStore, symbol: str) -> _Known:
         FORECAST_SCORES.name: _days(_rows(tables, FORECAST_SCORES, symbol)),
         CHANCE_SCORES.name: _days(_rows(tables, CHANCE_SCORES, symbol)),
     }
-    without_bars = _days(features.filter(pl.col(LOG_REALISED).is_null())) - bars
-    return _Known(by_asset, candles, issued, without_bars)
+    without = {
+        RAW_KLINES_4H.name: _days(features.filter(pl.col(LOG_REALISED).is_null())) - bars,
+        RAW_IMPLIED_VOLATILITY.name: _days(features.filter(pl.col(LOG_IMPLIED).is_null())) - implied,
+    }
+    return _Known(by_asset, candles, issued, without)
 
 
 def _written(tables: Reads, spec: TableSpec, symbol: str, column: str) -> Written:

@@ -15,10 +15,13 @@ from btc_assets.ledger.digest import feature_digests, series_digests
 from btc_assets.ledger.records import Snapshot
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import stale_days
-from btc_assets.series import BARS, CANDLES, SERIES, Series
+from btc_assets.series import BARS, CANDLES, IMPLIED, SERIES, Series
 from btc_assets.storage.bitemporal import newest
 from btc_assets.storage.registry.protocol import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableStore
+
+WITHOUT_IMPLIED = "without the day's implied volatility"
+"""The note of a record whose day had none, though days before it had."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,11 @@ class Inputs:
     def symbol(self) -> str:
         """The trading pair that all of it is about."""
         return str(self.candles["symbol"][0])
+
+    def note(self, origin: dt.date) -> str:
+        """Return a remark for the record of ``origin`` if it went without a value that earlier days had."""
+        days = self.series[IMPLIED.name].rows.filter(pl.col("date") <= origin)["date"]
+        return WITHOUT_IMPLIED if len(days) and origin not in days else ""
 
     @property
     def candles(self) -> pl.DataFrame:
@@ -196,14 +204,14 @@ def _check_unchanged(
 
 
 def _check_derived(inputs: Inputs, newest: dt.date) -> None:
-    """Check that the features were derived from the 4-hour candles that the record will name beside them."""
+    """Check that the features were derived from the series that the record will name beside them."""
     series = {name: read.rows for name, read in inputs.series.items()}
     days = [day for day in stale_days(inputs.features, series) if day <= newest]
     if days:
         raise LedgerError(
             f"the features of {days[0]} and {len(days) - 1} more days are not what the stored 4-hour candles "
-            f"give; materialise engineered_features from {days[0]} to {days[-1]}, then the forecasts. "
-            "Nothing was issued"
+            "and implied volatility give; materialise engineered_features from "
+            f"{days[0]} to {days[-1]}, then the forecasts. Nothing was issued"
         )
 
 

@@ -149,7 +149,7 @@ def _make_record(
         code_version=inputs.code_version,
         settings=inputs.settings,
         supersedes=before.seq if before else -1,
-        note=clock.note(),
+        note="; ".join(note for note in (clock.note(), inputs.note(origin)) if note),
         previous_sha256=previous,
     )
 

@@ -31,6 +31,12 @@ WRONG_ADDRESS = (
 )
 
 
+ELSEWHERE = (
+    "set BTC_BINANCE_URL to https://data-api.binance.vision (market data only), or use BTC_SOURCE=archive"
+)
+"""What helps where Binance is blocked."""
+
+
 class RateLimited(SourceUnavailable):
     """HTTP 429 or 418: stay away. ``retry_after`` is the header's text, empty when there was none."""
 
@@ -56,6 +62,9 @@ class Session(requests.Session):
         SourceRefused: redirects, 403, 451 and every other status; a body without end.
     """
 
+    advice = ELSEWHERE
+    """What a person can do where the address is blocked."""
+
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send ``request`` and read the whole answer; see the class for what is raised."""
         kwargs |= {"stream": True, "allow_redirects": False}
@@ -69,7 +78,7 @@ class Session(requests.Session):
             raise SourceRefused(f"{address}: the answer is longer than {LARGEST_BODY >> 20} MiB")
         response.raw = io.BytesIO(body)
         if response.status_code != 200:
-            raise refusal(response, address)
+            raise refusal(response, address, self.advice)
         return response
 
 
@@ -95,8 +104,8 @@ def _failure(error: Exception, address: str) -> BtcError:
     return SourceUnavailable(f"{address}: {cause}")
 
 
-def refusal(response: requests.Response, address: str) -> BtcError:
-    """Return the error that ``response``, which is not a 200, stands for."""
+def refusal(response: requests.Response, address: str, advice: str = ELSEWHERE) -> BtcError:
+    """Return the error that ``response``, which is not a 200, stands for; ``advice`` if it is blocked."""
     status = response.status_code
     code, said = _said(response)
     if status in (418, 429):
@@ -115,25 +124,22 @@ def refusal(response: requests.Response, address: str) -> BtcError:
     if status == 404:
         return NotThere(f"{address}: not found (404){said}")
     if status == 451:
-        return SourceRefused(
-            f"{address}: not served to this country (451); set BTC_BINANCE_URL to "
-            "https://data-api.binance.vision (market data only), or use BTC_SOURCE=archive"
-        )
+        return SourceRefused(f"{address}: not served to this country (451); {advice}")
     if status == 403:
-        return SourceRefused(
-            f"{address}: blocked by a firewall (403){said}; check the proxy, or use BTC_SOURCE=archive"
-        )
+        return SourceRefused(f"{address}: blocked by a firewall (403){said}; check the proxy, or {advice}")
     return SourceRefused(f"{address}: refused ({status}){said}")
 
 
 def _said(response: requests.Response) -> tuple[int | None, str]:
-    """Error code and message of Binance's JSON error, if the body is one."""
+    """Error code and message of a JSON error, Binance's or one of JSON-RPC, if the body is one."""
     try:
         body = response.json()
     except ValueError:
         return None, ""
     if not isinstance(body, dict):
         return None, ""
+    if isinstance(body.get("error"), dict):  # JSON-RPC, as Deribit speaks it
+        body = {"code": body["error"].get("code"), "msg": body["error"].get("message")}
     code, message = body.get("code"), body.get("msg")
     text = f": {str(message)[:200]}" if message else ""
     return (code, f"{text} [{code}]") if isinstance(code, int) else (None, text)

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from btc_assets.contracts import Column, TableSpec
 from btc_assets.errors import BadModel
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.history import LOG_REALISED, Floats, History, history, window_mean
+from btc_assets.modeling.history import LOG_IMPLIED, LOG_REALISED, Floats, History, history, window_mean
+from btc_assets.modeling.implied_volatility import log_implied
 from btc_assets.modeling.realised_volatility import log_realised
-from btc_assets.series import BARS, CANDLES
+from btc_assets.series import BARS, CANDLES, IMPLIED, Series
 
 YEAR = 365
 
@@ -113,11 +115,17 @@ ENGINEERED_FEATURES = TableSpec(
             "log of the day's variance from its 4-hour candles, which no network reads but the anchor that "
             "they depart from: ln 6 + mean(ln v), v = ln(high / low)^2 / (4 ln 2) of each bar",
         ),
+        Column(
+            LOG_IMPLIED,
+            pl.Float64,
+            "log of the volatility a day that options imply at the close, which the anchor alone reads, null "
+            "where it is not known: ln(volatility / 100 / sqrt 365)",
+        ),
     ),
 )
 
 
-FROM_SERIES: Mapping[str, tuple[str, ...]] = {BARS.name: (LOG_REALISED,)}
+FROM_SERIES: Mapping[str, tuple[str, ...]] = {BARS.name: (LOG_REALISED,), IMPLIED.name: (LOG_IMPLIED,)}
 """By series, the columns that follow from it and not from daily candles: one that was forecast without it
 goes without them."""
 
@@ -134,14 +142,19 @@ def require_columns(features: pl.DataFrame) -> None:
 
 
 def stale_days(features: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> list[dt.date]:
-    """Find the days whose ``LOG_REALISED`` in ``features`` is not what ``series`` (as of `engineer`) give."""
+    """Find the days whose columns of ``FROM_SERIES`` are not what ``series`` (as of `engineer`) give."""
     if series[CANDLES.name].height == 0:
         return []
     h = history(series[CANDLES.name], features=features)
     assert h.log_realised is not None
-    due = log_realised(_bars(series), h)
-    same = (due == h.log_realised) | (np.isnan(due) & np.isnan(h.log_realised)) | np.isnan(h.close)
-    return [h.first + int(place) * DAY for place in np.flatnonzero(~same)]
+    assert h.log_implied is not None
+    same = _same(log_realised(_rows(series, BARS), h), h.log_realised)
+    same &= _same(log_implied(_rows(series, IMPLIED), h), h.log_implied)
+    return [h.first + int(place) * DAY for place in np.flatnonzero(~(same | np.isnan(h.close)))]
+
+
+def _same(one: Floats, other: Floats) -> NDArray[np.bool_]:
+    return np.asarray((one == other) | (np.isnan(one) & np.isnan(other)))
 
 
 def engineer(series: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -170,12 +183,13 @@ def engineer(series: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
             "symbol": pl.Series([h.symbol] * len(h), dtype=pl.String),
             "date": pl.date_range(h.first, h.last, "1d", eager=True),
             **{f.name: pl.Series(f.compute(h)).fill_nan(None) for f in FEATURES},
-            LOG_REALISED: pl.Series(log_realised(_bars(series), h)).fill_nan(None),
+            LOG_REALISED: pl.Series(log_realised(_rows(series, BARS), h)).fill_nan(None),
+            LOG_IMPLIED: pl.Series(log_implied(_rows(series, IMPLIED), h)).fill_nan(None),
         },
         schema=ENGINEERED_FEATURES.schema,
     )
     return frame.filter(pl.Series(~np.isnan(h.close)))
 
 
-def _bars(series: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    return series[BARS.name] if BARS.name in series else BARS.newest.empty()
+def _rows(series: Mapping[str, pl.DataFrame], one: Series) -> pl.DataFrame:
+    return series[one.name] if one.name in series else one.newest.empty()

@@ -35,6 +35,9 @@ VARIANCE_FLOOR = 1e-7
 LOG_REALISED = "log_realised_variance"
 """The feature that says how much the price moved within the day."""
 
+LOG_IMPLIED = "log_implied_volatility"
+"""The feature that says how much options expect the price to move."""
+
 
 @dataclass(frozen=True, eq=False)
 class History:
@@ -50,6 +53,9 @@ class History:
     log_realised: Floats | None = None
     """Natural log of the day's variance from its 4-hour ranges (the feature ``log_realised_variance``), NaN
     where there are no bars; None where nobody gave it, for what needs no volatility from within the day."""
+    log_implied: Floats | None = None
+    """Natural log of a day's volatility as options imply it at its close (the feature
+    ``log_implied_volatility``), NaN where it was not known; None where nobody gave it."""
 
     def __len__(self) -> int:
         return len(self.close)
@@ -153,18 +159,19 @@ def history(
         low=column("low"),
         close=column("close"),
         quote_volume=column("quote_volume"),
-        log_realised=None if features is None else _log_realised(features, int(days.min()), length),
+        log_realised=None if features is None else _feature(features, LOG_REALISED, int(days.min()), length),
+        log_implied=None if features is None else _feature(features, LOG_IMPLIED, int(days.min()), length),
     )
 
 
-def _log_realised(features: pl.DataFrame, first: int, length: int) -> Floats:
+def _feature(features: pl.DataFrame, name: str, first: int, length: int) -> Floats:
     """Return the feature's values from day ``first`` (since ``EPOCH``) on; NaN where there are none."""
-    if LOG_REALISED not in features.columns:
-        raise BadModel(f"features lack the column {LOG_REALISED}; materialise engineered_features again")
+    if name not in features.columns:
+        raise BadModel(f"features lack the column {name}; materialise engineered_features again")
     place = day_numbers(features) - first
     inside = (place >= 0) & (place < length)
     values = np.full(length, np.nan)
-    values[place[inside]] = features[LOG_REALISED].to_numpy()[inside]
+    values[place[inside]] = features[name].to_numpy()[inside]
     return values
 
 

@@ -23,6 +23,7 @@ from btc_assets.settings.values import (
     SecretAddress,
     Source,
     Store,
+    VolatilitySource,
     absolute,
     calendars_of,
     check_known,
@@ -32,11 +33,14 @@ from btc_assets.settings.values import (
     private_address,
     split,
 )
-from btc_assets.vocabulary import CHANNELS, SOURCES, STORES
+from btc_assets.vocabulary import CHANNELS, SOURCES, STORES, VOLATILITY_SOURCES
 
 PREFIX = "BTC_"
 OUTSIDE = ("s3://", "git+file://", "git+ssh://", "git+https://")
 """How the address of a sink that keeps heads can begin, if it is no file."""
+
+INDEXED = ("BTC", "ETH")
+"""Coins that Deribit has a volatility index of."""
 
 PATHS = ("data_dir", "cache_dir", "archive", "landing", "ledger_tsa_roots", "ledger_headers", "ledger_sink")
 """Settings that may name files or folders."""
@@ -73,6 +77,14 @@ class Settings(BaseModel):
     )
     source_deadline: float = Field(
         120.0, gt=0, description="seconds a request to the source may take, retries included"
+    )
+    implied_volatility: VolatilitySource = Field(
+        "off",
+        description=f"where implied volatility comes from: {', '.join(VOLATILITY_SOURCES)}; deribit: you "
+        "fetch it yourself, under Deribit's terms, for personal use; simulated: with source=simulated alone",
+    )
+    deribit_url: HttpAddress = Field(
+        "https://www.deribit.com", description="base URL of Deribit's API, for implied_volatility=deribit"
     )
     refit_every: int = Field(7, ge=1, le=365, description="days between refits of the networks")
     record_days: int = Field(
@@ -160,6 +172,19 @@ class Settings(BaseModel):
         "", description="S3, GCS or ADLS data source of the feature groups; empty: the project's own storage"
     )
     hopsworks_api_key: SecretStr = Field(SecretStr(""), description="API key; HOPSWORKS_API_KEY works too")
+
+    @field_validator("implied_volatility", mode="after")
+    @classmethod
+    def _of_this_market(cls, value: str, info: ValidationInfo) -> str:
+        """Check that it belongs to the market and the pair, said by fields that come before this one."""
+        simulated, symbol = info.data.get("source") == "simulated", str(info.data.get("symbol"))
+        if value == "deribit" and simulated:
+            raise ValueError(f"is of the real market; with {PREFIX}SOURCE=simulated use simulated or off")
+        if value == "simulated" and not simulated:
+            raise ValueError(f"is made up; it needs {PREFIX}SOURCE=simulated")
+        if value == "deribit" and not symbol.startswith(INDEXED):
+            raise ValueError(f"has an index of {' and '.join(INDEXED)} alone, not of {symbol}; use off")
+        return value
 
     @field_validator("ledger_sink", mode="after")
     @classmethod

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from btc_assets.vocabulary import SOURCES, STORES
+from btc_assets.vocabulary import SOURCES, STORES, VOLATILITY_SOURCES
 
 
 def check_known(value: str, known: Sequence[str]) -> str:
@@ -140,6 +140,7 @@ def _web_address(value: SecretStr) -> SecretStr:
 
 
 Source = Annotated[str, AfterValidator(lambda value: check_known(value, SOURCES))]
+VolatilitySource = Annotated[str, AfterValidator(lambda value: check_known(value, VOLATILITY_SOURCES))]
 Store = Annotated[str, AfterValidator(lambda value: check_known(value, STORES))]
 File = Annotated[str, BeforeValidator(_at_home)]
 Folder = Annotated[Path, BeforeValidator(_named), BeforeValidator(_at_home)]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES, UTC_US, TableSpec
+from btc_assets.contracts import RAW_IMPLIED_VOLATILITY, RAW_KLINES, UTC_US, TableSpec
 from btc_assets.errors import LedgerError
 from btc_assets.market.calendar import DAY
+from btc_assets.market.implied_volatility import ImpliedVolatility
 from btc_assets.market.kline import Kline
 from btc_assets.series import CANDLES, Series
 from btc_assets.storage.tables import Receipt, TableReader, TableStore, conform
@@ -27,6 +28,12 @@ def klines_frame(
     values = {name: [getattr(kline, name) for kline in klines] for name in Kline.__slots__}
     values["ingested_at"] = [ingested_at] * len(klines)
     return pl.DataFrame({name: values[name] for name in spec.schema}, schema=spec.schema)
+
+
+def volatility_frame(values: Sequence[ImpliedVolatility], ingested_at: dt.datetime) -> pl.DataFrame:
+    """Build rows of ``raw_implied_volatility``, stored at ``ingested_at`` (UTC)."""
+    rows = [(v.symbol, v.date, v.volatility, v.source, ingested_at) for v in values]
+    return pl.DataFrame(rows, schema=RAW_IMPLIED_VOLATILITY.schema, orient="row")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from btc_assets.contracts import (
     CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
+    RAW_IMPLIED_VOLATILITY,
     RAW_KLINES,
     RAW_KLINES_4H,
     TableSpec,
@@ -121,7 +122,7 @@ def test_only_the_assets_that_lack_the_day_are_asked_for(
     instance: dg.DagsterInstance, tables: DeltaTables
 ) -> None:
     fill(tables, past(2, 1))
-    for spec in (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES):
+    for spec in (RAW_KLINES, RAW_KLINES_4H, RAW_IMPLIED_VOLATILITY, ENGINEERED_FEATURES):
         put(tables, spec, past(0))
     (request,) = tick(instance)
     assert assets(request) == {*FORECAST_ASSETS, ARENA_ASSET}

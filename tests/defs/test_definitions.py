@@ -84,8 +84,8 @@ TABLES = {
 OURS = {"source", "ingested_at", "issued_at"}
 """Columns that say who wrote a row and when."""
 CHOSEN = {
-    "raw_klines": {"symbol"}, "baseline_forecasts": {"model"}, "hyperparameters": {"model"},
-    "arena_forecasts": {"model", "version"}, "chance_scores": {"kind", "move"},
+    "raw_klines": {"symbol"}, "raw_implied_volatility": {"symbol"}, "baseline_forecasts": {"model"},
+    "hyperparameters": {"model"}, "arena_forecasts": {"model", "version"}, "chance_scores": {"kind", "move"},
 }  # fmt: skip
 """Columns that a setting or the code says."""
 

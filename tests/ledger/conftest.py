@@ -28,7 +28,7 @@ from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.series import CANDLES, SERIES, Series
-from btc_assets.storage.bitemporal import store_candles
+from btc_assets.storage.bitemporal import newest, store_candles
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.manifest import write_manifest
@@ -75,7 +75,7 @@ class LedgerStore:
 
     def _derive(self) -> None:
         self.tables.ensure_table(RAW_KLINES_4H)
-        features = engineer({one.name: self.tables.read(one.newest) for one in SERIES})
+        features = engineer({one.name: newest(self.tables, self.symbol, one) for one in SERIES})
         self.tables.ensure_table(ENGINEERED_FEATURES)
         self.tables.upsert(ENGINEERED_FEATURES, features)
 

@@ -154,13 +154,14 @@ class Counted:
         return noted
 
 
-def test_a_day_is_issued_in_six_entries_into_the_store_reads_before_writes(store) -> None:
+def test_a_day_is_issued_in_seven_entries_into_the_store_reads_before_writes(store) -> None:
     store.issue([D - DAY])
     inputs, rows, counted = store.inputs([D]), store.rows([D]), Counted(store.tables)
     issue(counted, store.registry, rows, inputs, store.in_time(D))
     assert counted.entries == [
         "version raw_klines",
         "version raw_klines_4h",
+        "version raw_implied_volatility",
         "read issue_records",
         "read forecasts",
         "insert issue_records",

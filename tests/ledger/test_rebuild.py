@@ -25,8 +25,8 @@ from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.training import fit
-from btc_assets.series import BARS, CANDLES, SERIES, Series
-from btc_assets.storage.bitemporal import klines_frame, store_candles
+from btc_assets.series import BARS, CANDLES, IMPLIED, SERIES, Series
+from btc_assets.storage.bitemporal import klines_frame, newest, store_candles
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
@@ -54,7 +54,7 @@ class Platform:
 
     def derive(self) -> pl.DataFrame:
         """Derive the features from what is stored now, and store them."""
-        features = engineer({one.name: self.tables.read(one.newest) for one in SERIES})
+        features = engineer({one.name: newest(self.tables, "BTCUSDT", one) for one in SERIES})
         self.tables.upsert(ENGINEERED_FEATURES, features)
         return features
 
@@ -99,10 +99,13 @@ def issued_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def platform(issued_once: Path, tmp_path: Path) -> Platform:
     """A copy of the pipeline's store in which D was issued live."""
-    shutil.copytree(issued_once, tmp_path / "store")
+    return copied(issued_once, tmp_path / "store")
+
+
+def copied(root: Path, to: Path) -> Platform:
+    shutil.copytree(root, to)
     platform = Platform.__new__(Platform)
-    platform.tables = DeltaTables(str(tmp_path / "store"))
-    platform.registry = FolderRegistry(tmp_path / "store")
+    platform.tables, platform.registry = DeltaTables(str(to)), FolderRegistry(to)
     platform.refs = {n: platform.registry.versions(n)[0] for n in NETWORKS}
     return platform
 
@@ -143,7 +146,7 @@ def test_an_altered_4_hour_candle_shows_when_features_are_derived_again(platform
     bar = platform.tables.read(RAW_KLINES_4H, start=D, end=D + DAY).head(1)
     platform.tables.upsert(RAW_KLINES_4H, bar.with_columns(pl.col("high") * 1.5))
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
-    assert rebuilt.series == {CANDLES.name: True, BARS.name: False}
+    assert rebuilt.series == {CANDLES.name: True, BARS.name: False, IMPLIED.name: True}
     assert (rebuilt.features, rebuilt.rows) == (False, False)
     assert "4-hour candles known then: NOT as recorded" in "\n".join(rebuilt.lines())
 

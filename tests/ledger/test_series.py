@@ -18,21 +18,21 @@ from btc_assets.series import PROVENANCE, SERIES, Series
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
-def test_a_third_series_is_read_recorded_verified_and_proved_by_one_entry(store, tmp_path: Path) -> None:
+def test_a_further_series_is_read_recorded_verified_and_proved_by_one_entry(store, tmp_path: Path) -> None:
     store.issue([dt.date(2024, 1, 10)])
     proof, path = tmp_path / "proof", f"{SUPPORT}{os.pathsep}{Path(__file__).parent}"
-    run = [sys.executable, str(SUPPORT / "third_series.py"), str(store.root), str(proof)]
+    run = [sys.executable, str(SUPPORT / "further_series.py"), str(store.root), str(proof)]
     done = subprocess.run(
         run, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     check = [sys.executable, str(proof / "verify_proof.py")]
     assert "All is well" in subprocess.run(check, capture_output=True, text=True, check=False).stdout
-    table = proof / "implied_volatility.csv.gz"
+    table = proof / "funding_rate.csv.gz"
     text = gzip.decompress(table.read_bytes()).decode()
     table.write_bytes(gzip.compress(text.replace("2024-01-05,0.5", "2024-01-05,0.4").encode()))
     told = subprocess.run(check, capture_output=True, text=True, check=False).stderr
-    assert "implied_volatility known then" in told
+    assert "funding_rate known then" in told
 
 
 @pytest.mark.parametrize("series", SERIES, ids=lambda series: series.name)

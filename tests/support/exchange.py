@@ -61,15 +61,14 @@ class Exchange:
         """Listen on a free port; candles default to the simulated market through the clock's day."""
         if not self.rows:
             self.list_market(dt.date(2017, 8, 17), self.clock.date())
-        exchange = self
-
-        class Bound(Handler):
-            pass
-
-        Bound.exchange = exchange
-        self._server = Server(("127.0.0.1", 0), Bound)
+        bound = type("Bound", (self.handler(),), {"exchange": self})
+        self._server = Server(("127.0.0.1", 0), bound)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
+
+    def handler(self) -> type[Handler]:
+        """What answers a connection."""
+        return Handler
 
     def stop(self) -> None:
         """Stop listening; requests that hang are let go."""

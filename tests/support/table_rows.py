@@ -13,6 +13,7 @@ from btc_assets.contracts import (
     CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
+    RAW_IMPLIED_VOLATILITY,
     RAW_KLINES,
     RAW_KLINES_4H,
     VINTAGES_IN_FORCE,
@@ -58,7 +59,14 @@ def put(tables: TableStore, spec: TableSpec, wanted: Iterable[dt.date], **more: 
 
 def fill(tables: TableStore, wanted: Sequence[dt.date], **more: Any) -> None:
     """Every table of the daily graph over the days ``wanted``."""
-    for spec in (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES, FORECASTS, BASELINE_FORECASTS):
+    for spec in (
+        RAW_KLINES,
+        RAW_KLINES_4H,
+        RAW_IMPLIED_VOLATILITY,
+        ENGINEERED_FEATURES,
+        FORECASTS,
+        BASELINE_FORECASTS,
+    ):
         put(tables, spec, wanted, **more)
     for spec in (FORECAST_SCORES, CHANCE_SCORES):
         put(tables, spec, [day + DAY for day in wanted[:-1]], **more)

@@ -8,7 +8,7 @@ import dagster as dg
 
 from btc_assets.contracts import QUANTILES
 from btc_assets.modeling.features import FEATURES
-from btc_assets.modeling.history import LOG_REALISED
+from btc_assets.modeling.history import LOG_IMPLIED, LOG_REALISED
 
 Sources = list[tuple[str, str]]
 """Upstream asset and column, each."""
@@ -20,6 +20,9 @@ OFFERED = (
     "open_time", "close_time",
 )  # fmt: skip
 """What a source says of a candle, by the names that our tables give it."""
+
+OFFERED_VOLATILITY = ("date", "volatility")
+"""What a source says of implied volatility."""
 
 _NETWORKS = ("mlp_model", "lstm_model")
 _ISSUED = ("forecasts", "baseline_forecasts", "arena_forecasts")
@@ -43,7 +46,12 @@ def _candles() -> Columns:
 
 def _features() -> Columns:
     known: Columns = {f.name: [("raw_klines", c.strip()) for c in f.source.split(",")] for f in FEATURES}
-    return known | {"symbol": _SYMBOL, "date": _DAY, LOG_REALISED: _of(("raw_klines_4h",), "high", "low")}
+    return known | {
+        "symbol": _SYMBOL,
+        "date": _DAY,
+        LOG_REALISED: _of(("raw_klines_4h",), "high", "low"),
+        LOG_IMPLIED: [("raw_implied_volatility", "volatility")],
+    }
 
 
 def _tuned() -> Columns:
@@ -105,6 +113,7 @@ def columns_of(asset: str) -> Mapping[str, Sources]:
     known: dict[str, Columns] = {
         "raw_klines": _candles() | {"date": [("exchange_klines", "open_time")]},
         "raw_klines_4h": _candles() | {"date": _DAY, "symbol": _SYMBOL},
+        "raw_implied_volatility": {name: [("offered_volatility", name)] for name in OFFERED_VOLATILITY},
         "engineered_features": _features(),
         "hyperparameters": _tuned(),
         **{name: _network() for name in _NETWORKS},

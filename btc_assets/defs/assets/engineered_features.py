@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
+from btc_assets.contracts import RAW_IMPLIED_VOLATILITY, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.defs.assets.metadata import (
     add_newest_metadata,
     table_asset,
@@ -15,8 +15,9 @@ from btc_assets.defs.partitions import window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES, FEATURES, LOOKBACK, engineer
-from btc_assets.modeling.history import LOG_REALISED
-from btc_assets.series import BARS, CANDLES
+from btc_assets.modeling.history import LOG_IMPLIED, LOG_REALISED
+from btc_assets.series import BARS, CANDLES, IMPLIED
+from btc_assets.storage.bitemporal import newest
 
 
 @table_asset(
@@ -26,7 +27,7 @@ from btc_assets.series import BARS, CANDLES
     code=("modeling",),
     causes="derives these days from stored candles, and again the year after them where a candle was "
     "restated; asks no source.",
-    deps=[RAW_KLINES.name, RAW_KLINES_4H.name],
+    deps=[RAW_KLINES.name, RAW_KLINES_4H.name, RAW_IMPLIED_VOLATILITY.name],
     tags={"domain": "features"},
 )
 def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
@@ -41,7 +42,8 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     klines = platform.tables.read(RAW_KLINES, start=start - LOOKBACK * DAY, end=end)
     platform.tables.ensure_table(RAW_KLINES_4H)
     bars = platform.tables.read(RAW_KLINES_4H, start=start, end=end)
-    series = {CANDLES.name: klines, BARS.name: bars}
+    implied = newest(platform.tables, platform.settings.symbol, IMPLIED, end=end)
+    series = {CANDLES.name: klines, BARS.name: bars, IMPLIED.name: implied}
     derived = engineer(series).filter(pl.col("date") >= start)
     platform.tables.ensure_table(ENGINEERED_FEATURES)
     receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
@@ -51,6 +53,7 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     figures = {
         "days with a null (too little history)": lacking.height,
         "days without 4-hour candles": rows[LOG_REALISED].null_count(),
+        "days without implied volatility": rows[LOG_IMPLIED].null_count(),
     }
     variance = {"log of the day's variance": pl.col(LOG_REALISED).first()}
     return written(context, platform, ENGINEERED_FEATURES, receipt, rows, figures, **variance)

@@ -3,18 +3,21 @@
 import numpy as np
 import polars as pl
 
-from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
+from btc_assets.contracts import RAW_IMPLIED_VOLATILITY, RAW_KLINES, RAW_KLINES_4H
 from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
 from btc_assets.defs.resources import Platform
 from btc_assets.market.anomalies import flags
 from btc_assets.market.calendar import DAY, days
+from btc_assets.market.implied_volatility import LARGEST
 from btc_assets.market.kline import Kline
 from btc_assets.modeling.features import ENGINEERED_FEATURES, NAMES, stale_days
-from btc_assets.modeling.history import LOG_REALISED, history
+from btc_assets.modeling.history import LOG_IMPLIED, LOG_REALISED, history
 from btc_assets.modeling.realised_volatility import log_realised
 from btc_assets.series import SERIES
+from btc_assets.storage.bitemporal import newest
 
 CANDLES, BARS, FEATURES = RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name
+IMPLIED = RAW_IMPLIED_VOLATILITY.name
 RECENT = 400 * DAY
 
 
@@ -146,6 +149,48 @@ def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str
 
 
 @multi_check(
+    name="raw_implied_volatility_checks",
+    specs=[
+        spec(
+            IMPLIED,
+            "follows_its_contract",
+            "Columns, types and keys are those of the contract.",
+            blocking=True,
+        ),
+        spec(
+            IMPLIED, "no_impossible_value", f"Every value is above 0 and below {LARGEST:g} %.", blocking=True
+        ),
+        spec(
+            IMPLIED,
+            "every_day_has_its_value",
+            "Every candle since the first value has one, if it is on; a forecast does without else.",
+        ),
+    ],
+)
+def raw_implied_volatility_checks(_: Context, platform: Platform) -> Results:
+    """Check the stored values of implied volatility; nothing is wrong where it is off."""
+    values = platform.tables.read(RAW_IMPLIED_VOLATILITY)
+    rows, violations = values.height, contract_violations(RAW_IMPLIED_VOLATILITY, values)
+    yield result(IMPLIED, "follows_its_contract", violations, checked=rows)
+    possible = pl.col("volatility").is_between(0, LARGEST, "none")
+    wrong = [f"{d}: {v} %" for d, v in values.filter(~possible).select("date", "volatility").iter_rows()]
+    yield result(IMPLIED, "no_impossible_value", wrong, checked=rows)
+    lacking = days_without_value(platform, values)
+    yield result(IMPLIED, "every_day_has_its_value", lacking, warn=True, checked=rows)
+
+
+def days_without_value(platform: Platform, values: pl.DataFrame) -> list[str]:
+    """List the candles since the first value that have none, newest first; nothing while it is off."""
+    if platform.volatility_source is None:
+        return []
+    candles = platform.tables.read(RAW_KLINES, columns=["symbol", "date"])
+    mine = candles.filter(pl.col("symbol") == platform.settings.symbol)
+    since = mine.filter(pl.col("date") >= values["date"].min()) if values.height else mine.tail(1)
+    lacking = since.join(values, on=["symbol", "date"], how="anti")["date"].sort(descending=True)
+    return [f"no value for {day}" for day in lacking]
+
+
+@multi_check(
     name="engineered_features_checks",
     specs=[
         spec(
@@ -161,7 +206,11 @@ def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str
             blocking=True,
         ),
         spec(FEATURES, "as_long_as_the_candles", "Every candle has its features."),
-        spec(FEATURES, "know_their_bars", "Features were derived with the 4-hour candles that are there."),
+        spec(
+            FEATURES,
+            "know_their_bars",
+            "Features were derived with the 4-hour candles and the implied volatility that are there.",
+        ),
     ],
 )
 def engineered_features_checks(_: Context, platform: Platform) -> Results:
@@ -169,7 +218,9 @@ def engineered_features_checks(_: Context, platform: Platform) -> Results:
     features = platform.tables.read(ENGINEERED_FEATURES)
     rows, wrong = features.height, contract_violations(ENGINEERED_FEATURES, features)
     yield result(FEATURES, "follows_its_contract", wrong, checked=rows)
-    bad = features.filter(pl.any_horizontal(~pl.col(name).is_finite() for name in (*NAMES, LOG_REALISED)))
+    bad = features.filter(
+        pl.any_horizontal(~pl.col(name).is_finite() for name in (*NAMES, LOG_REALISED, LOG_IMPLIED))
+    )
     infinite = [f"{d}: a feature is not finite" for d in bad["date"]]
     yield result(FEATURES, "finite_or_null", infinite, checked=rows)
     candles = platform.tables.read(RAW_KLINES, columns=["symbol", "date"])
@@ -182,9 +233,10 @@ def engineered_features_checks(_: Context, platform: Platform) -> Results:
 
 
 def days_with_stale_features(platform: Platform, features: pl.DataFrame) -> list[str]:
-    """List the days whose 4-hour candles came or changed after the features were derived, newest first."""
+    """List the days whose market data came or changed after the features were derived, newest first."""
     platform.tables.ensure_table(RAW_KLINES_4H)
-    mine = pl.col("symbol") == platform.settings.symbol
-    series = {one.name: platform.tables.read(one.newest).filter(mine) for one in SERIES}
+    symbol = platform.settings.symbol
+    mine = pl.col("symbol") == symbol
+    series = {one.name: newest(platform.tables, symbol, one) for one in SERIES}
     stale = stale_days(features.filter(mine), series)
     return [f"{day}: materialise engineered_features again" for day in reversed(stale)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from btc_assets.errors import ConfigurationError
+from btc_assets.market.implied_volatility import VolatilitySource
 from btc_assets.market.retry import RetryPolicy
 from btc_assets.market.sources.protocol import KlineSource
 
@@ -53,3 +54,31 @@ def open_source(settings: Settings, retry: RetryPolicy | None = None) -> KlineSo
     from btc_assets.market.sources.simulated import Simulated
 
     return Simulated()
+
+
+VOLATILITY_DEADLINE = 30.0
+"""Seconds at most that a run waits for implied volatility, without which its forecasts are made."""
+
+
+def open_volatility_source(settings: Settings) -> VolatilitySource | None:
+    """Open the source of ``settings.implied_volatility``; None if it is off. It makes no call yet.
+
+    Examples:
+        >>> import datetime as dt
+        >>> from btc_assets.settings import load
+        >>> open_volatility_source(load({})) is None
+        True
+        >>> source = open_volatility_source(load({}, source="simulated", implied_volatility="simulated"))
+        >>> len(source.implied_volatility("BTCUSDT", dt.date(2024, 2, 28), dt.date(2024, 3, 1)))
+        2
+    """
+    if settings.implied_volatility == "deribit":
+        from btc_assets.market.sources.deribit import Deribit
+
+        deadline = min(settings.source_deadline, VOLATILITY_DEADLINE)
+        return Deribit(settings.deribit_url, retry=RetryPolicy(deadline=deadline))
+    if settings.implied_volatility == "simulated":
+        from btc_assets.market.sources.simulated_volatility import SimulatedVolatility
+
+        return SimulatedVolatility()
+    return None
