@@ -3,9 +3,10 @@
     python benchmarks/walk_forward.py --klines raw_klines.parquet --bars raw_klines_4h.parquet \\
         --from 2023-01-01 --to 2025-05-31 --refit-every 30 --models models/ --out forecasts.parquet
 
-``--klines`` and ``--bars`` are what ``btc export raw_klines`` and ``raw_klines_4h`` write. Vintages are
-kept in ``--models``; a run that was interrupted need not fit again. The forecasts are what the assets
-would issue for the same origins.
+``--klines`` and ``--bars`` are what ``btc export raw_klines`` and ``raw_klines_4h`` write, ``--implied``
+(which may be left out) what ``btc export raw_implied_volatility`` does. Vintages are kept in ``--models``; a
+run that was interrupted need not fit again. The forecasts are what the assets would issue for the same
+origins.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from btc_assets.modeling.forecast import forecasts
 from btc_assets.modeling.vintages import VintageBook
 from btc_assets.scoring.scores import score
 from btc_assets.scoring.summary import render
-from btc_assets.series import BARS, CANDLES
+from btc_assets.series import BARS, CANDLES, IMPLIED
 from btc_assets.storage.registry.folder import FolderRegistry
 
 
@@ -39,6 +40,7 @@ def main() -> None:
     )
     parser.add_argument("--klines", type=Path, required=True)
     parser.add_argument("--bars", type=Path, required=True)
+    parser.add_argument("--implied", type=Path)
     parser.add_argument("--from", dest="start", type=dt.date.fromisoformat, required=True)
     parser.add_argument("--to", dest="end", type=dt.date.fromisoformat, required=True)
     parser.add_argument("--refit-every", type=int, default=30)
@@ -47,7 +49,10 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for reliability.png and pit.png")
     arguments = parser.parse_args()
     klines = pl.read_parquet(arguments.klines)
-    features = engineer({CANDLES.name: klines, BARS.name: pl.read_parquet(arguments.bars)})
+    series = {CANDLES.name: klines, BARS.name: pl.read_parquet(arguments.bars)}
+    if arguments.implied:
+        series[IMPLIED.name] = pl.read_parquet(arguments.implied)
+    features = engineer(series)
     book = VintageBook(FolderRegistry(arguments.models), klines, features, arguments.refit_every)
     origins = list(days(arguments.start, arguments.end + DAY))
     began = time.perf_counter()

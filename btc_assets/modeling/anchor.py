@@ -14,7 +14,8 @@ The expected volatility is a weighted geometric mean of the volatility of 1 to 3
 volatility comes from its 4-hour candles or, where it has none, from its own range. Both walks
 divide by the weekday's share of variance, where a US holiday counts as a Sunday; the filtered one also by
 what the weekday of the origin still explains of the absolute returns that are left, fully at 1 day ahead and
-by 1/h of it at h.
+by 1/h of it at h. Where implied volatility is known, which is off by default, it corrects the width of both
+(``implied_correction``).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from btc_assets.modeling.baselines import (
 )
 from btc_assets.modeling.empirical_quantiles import quantiles_of
 from btc_assets.modeling.history import Floats, History, window_mean
+from btc_assets.modeling.implied_correction import Correction, fit_correction
 
 CASCADE = (1, 3, 7, 30, 365)
 """Days over which volatility is measured."""
@@ -86,7 +88,9 @@ TRAINED_HORIZONS = np.array([1, 2, 3, 4, 5, 7, 10, 14, 21, 30, 45, 60, 90])
 """Horizons that enter the training loss; the networks' outputs at the others follow from their knots."""
 
 
-def anchor(h: History, origin: dt.date, seen: Floats | None = None, weekdays: bool = True) -> Floats:
+def anchor(
+    h: History, origin: dt.date, seen: Floats | None = None, weekdays: bool = True, options: bool = True
+) -> Floats:
     """Compute quantiles [HORIZONS, 21] of the log return from ``origin``; reads candles up to it only.
 
     Args:
@@ -94,13 +98,14 @@ def anchor(h: History, origin: dt.date, seen: Floats | None = None, weekdays: bo
         origin: the day from whose close it starts.
         seen: what to take for ``seen_volatility`` of the origin, to ask what would be; None: what was seen.
         weekdays: whether the weekdays ahead count; without them every day is like any other.
+        options: whether implied volatility counts, where it is known.
 
     Raises:
         NotEnoughHistory: no candle of the day, or fewer than ``ANCHOR_MIN_HISTORY`` before it.
     """
     root = np.sqrt(ALL_HORIZONS)
     t = checked(h, origin)
-    daily = _weekday_free(h, t, COMPUTED, seen, weekdays) / root[COMPUTED - 1, None]
+    daily = _weekday_free(h, t, COMPUTED, seen, weekdays, options) / root[COMPUTED - 1, None]
     spread = np.stack([np.interp(_LOG_HORIZON, _LOG_COMPUTED, level) for level in daily.T], axis=1)
     scale = _month(h, h.month_start(t)).ahead(t) * root if weekdays else root
     return np.asarray(spread * scale[:, None])
@@ -133,7 +138,12 @@ def filtered_share(horizons: NDArray[np.int64]) -> Floats:
 
 
 def _weekday_free(
-    h: History, t: int, horizons: NDArray[np.int64], seen: Floats | None = None, weekdays: bool = True
+    h: History,
+    t: int,
+    horizons: NDArray[np.int64],
+    seen: Floats | None = None,
+    weekdays: bool = True,
+    options: bool = True,
 ) -> Floats:
     """Compute quantiles [horizons, 21] of log returns from position ``t``, before today's weekday counts."""
     month = _month(h, h.month_start(t))
@@ -146,7 +156,10 @@ def _weekday_free(
     now = expected[:, -1] if seen is None else np.exp(cascade_weights(horizons) @ seen)
     filtered = _centred(levelled) * ((today if weekdays else 1.0) * now)[:, None]
     share = filtered_share(horizons)[:, None]
-    return np.asarray(share * filtered + (1.0 - share) * mixture)
+    quantiles = share * filtered + (1.0 - share) * mixture
+    if options and month.correction is not None:
+        quantiles *= np.exp(month.correction.log_factors(t, horizons))[:, None]
+    return np.asarray(quantiles)
 
 
 def _level_weekdays(past: Floats, horizons: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -199,11 +212,13 @@ class _Month:
         counts: how many days of each kind there are up to and with each position [days + HORIZONS + 1, 7].
         factors: relative variance of a kind of day [7].
         log_volatility: with the kinds of days levelled out [CASCADE, days].
+        correction: what implied volatility adds; None where no value is known.
     """
 
     counts: NDArray[np.int64]
     factors: Floats
     log_volatility: Floats
+    correction: Correction | None = None
     spans: dict[int, Floats] = field(default_factory=dict)
 
     def ahead(self, t: int) -> Floats:
@@ -241,8 +256,17 @@ def _month(h: History, start: int) -> _Month:
         log_volatility = 0.5 * (_log_variance(h) - np.log(factors)[h.day_kind[: len(h)]])
         volatility = np.stack([window_mean(log_volatility, days, whole=False) for days in CASCADE])
         volatility[:, :WARM_UP] = np.nan
-        known[start] = _Month(_counts(h), factors, volatility)
+        known[start] = _Month(_counts(h), factors, volatility, _correction(h, volatility, start))
     return known[start]
+
+
+def _correction(h: History, log_volatility: Floats, start: int) -> Correction | None:
+    """Fit what implied volatility adds from the month's first day on; None where no value is known."""
+    if h.log_implied is None or np.isnan(h.log_implied).all():
+        return None
+    daily, monthly = log_volatility[CASCADE.index(1)], log_volatility[CASCADE.index(30)]
+    expected = cascade_weights(COMPUTED) @ log_volatility
+    return fit_correction(h.log_implied, daily, monthly, expected, COMPUTED, start)
 
 
 def _counts(h: History) -> NDArray[np.int64]:

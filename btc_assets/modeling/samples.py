@@ -106,10 +106,12 @@ def read_days(table: Floats, t: int, window: int) -> NDArray[np.int64] | None:
 
 
 def data_digest(h: History, cutoff: dt.date) -> str:
-    """Hash (SHA-256) what daily and 4-hour candles say up to ``cutoff``: the data of a vintage."""
+    """Hash (SHA-256) what candles and, where known, options say up to ``cutoff``: the data of a vintage."""
     count = h.index(cutoff) + 1
     digest = hashlib.sha256(f"{h.symbol} {h.first} {count}".encode())
     for values in (h.open, h.high, h.low, h.close, h.quote_volume, h.log_realised):
         if values is not None:
             digest.update(values[:count].astype("<f8").tobytes())
+    if h.log_implied is not None and np.isfinite(h.log_implied[:count]).any():
+        digest.update(h.log_implied[:count].astype("<f8").tobytes())
     return digest.hexdigest()

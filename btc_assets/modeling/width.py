@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,10 @@ from btc_assets.vocabulary import ENSEMBLE
 
 LOW, HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
 
-PARTS = ("year", "month", "week", "3 days", "day", "4-hour candles", "weekdays", *NETWORKS, "nearer days")
+PARTS = (
+    "year", "month", "week", "3 days", "day", "4-hour candles", "weekdays", "options", *NETWORKS,
+    "nearer days",
+)  # fmt: skip
 """What each part adds, in this order; the first is the width that the year alone would give."""
 
 
@@ -30,8 +34,8 @@ def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) 
 
     Each part is the change of the log of the width when one thing more counts, in the order of PARTS: the
     volatility of the last month, week, three days and day as the days' own ranges tell it, what 4-hour
-    candles tell beyond these, the weekdays and US holidays ahead, each network, and what the range had
-    reached on nearer days. So the parts sum to the log of the width.
+    candles tell beyond these, the weekdays and US holidays ahead, implied volatility where it is known, each
+    network, and what the range had reached on nearer days. So the parts sum to the log of the width.
 
     Args:
         state: the market at the origin.
@@ -41,18 +45,21 @@ def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) 
     h, day = state.history, state.day
     by_range = seen_volatility(replace(h, log_realised=np.full(len(h), np.nan)), day)
     seen = np.full(len(CASCADE), by_range[-1])
-    widths = [log_width(anchor(h, day, seen, weekdays=False))]
+    plain = partial(anchor, h, day, options=False)
+    widths = [log_width(plain(seen, weekdays=False))]
     for place in reversed(range(len(CASCADE) - 1)):
         seen[place] = by_range[place]
-        widths.append(log_width(anchor(h, day, seen, weekdays=False)))
-    widths.append(log_width(anchor(h, day, seen_volatility(h, day), weekdays=False)))
+        widths.append(log_width(plain(seen, weekdays=False)))
+    widths.append(log_width(plain(seen_volatility(h, day), weekdays=False)))
+    widths.append(log_width(plain()))
     widths.append(log_width(state.anchor))
+    with_options = widths[-1]
     members = NETWORKS if model == ENSEMBLE else (model,)
     factors = np.ones((len(members), len(state.anchor)))
     for kind in NETWORKS:
         if kind in members:
             factors[members.index(kind)] = np.exp(predictors[kind].log_factors(state.features, day))
-        widths.append(widths[len(CASCADE) + 1] + np.log(factors.mean(axis=0)))
+        widths.append(with_options + np.log(factors.mean(axis=0)))
     widths.append(log_width(combine([widening(state.anchor * factor[:, None]) for factor in factors])))
     changes = [widths[0], *np.diff(widths, axis=0)]
     return dict(zip(PARTS, changes, strict=True))

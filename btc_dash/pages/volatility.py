@@ -26,6 +26,7 @@ PART_NAMES = {
     "day": "The last day",
     "4-hour candles": "What its 4-hour candles add",
     "weekdays": "The weekdays and US holidays ahead",
+    "options": "What options expect beyond these",
     "nearer days": "What the range had reached on nearer days",
     "mlp": "The MLP",
     "lstm": "The LSTM",

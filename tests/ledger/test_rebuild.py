@@ -13,12 +13,14 @@ from tiny_vintage import METRICS, write_vintage
 from btc_assets.contracts import FORECASTS, NETWORKS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, LedgerError
 from btc_assets.ledger.clock import Clock
-from btc_assets.ledger.inputs import read_inputs
+from btc_assets.ledger.inputs import WITHOUT_IMPLIED, read_inputs
 from btc_assets.ledger.issue import Issued, issue
 from btc_assets.ledger.rebuild import rebuild
+from btc_assets.ledger.records import ISSUE_RECORDS, read_records
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, closes_at
 from btc_assets.market.sources.simulated import Simulated
+from btc_assets.market.sources.simulated_volatility import SimulatedVolatility
 from btc_assets.modeling.compatibility import CODE_VERSION
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.modeling.forecast import forecasts
@@ -26,7 +28,7 @@ from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.inference import Predictor
 from btc_assets.modeling.training import fit
 from btc_assets.series import BARS, CANDLES, IMPLIED, SERIES, Series
-from btc_assets.storage.bitemporal import klines_frame, newest, store_candles
+from btc_assets.storage.bitemporal import klines_frame, newest, store_candles, volatility_frame
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
@@ -127,6 +129,39 @@ def test_D11_restated_candles_change_nothing_about_what_was_known(platform: Plat
     rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
     assert rebuilt.ok
     assert verify(platform.tables, platform.registry, "BTCUSDT", features=ENGINEERED_FEATURES).ok
+
+
+def options_until(last: dt.date) -> pl.DataFrame:
+    """Made-up implied volatility of the two years up to ``last``: rows of RAW_IMPLIED_VOLATILITY."""
+    values = SimulatedVolatility().implied_volatility("BTCUSDT", last - 730 * DAY, last + DAY)
+    return volatility_frame(values, closes_at(last))
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
+def test_what_was_known_of_implied_volatility_when_it_was_issued_decides(
+    issued_once: Path, tmp_path: Path, late: bool
+) -> None:
+    """The value of the day comes in time or an hour late, and is restated afterwards."""
+    platform = copied(issued_once, tmp_path / "store")
+    bare = platform.stored()
+    platform.tables.delete_keys(FORECASTS, bare.select(FORECASTS.key))
+    platform.tables.delete_keys(ISSUE_RECORDS, platform.tables.read(ISSUE_RECORDS).select(ISSUE_RECORDS.key))
+    store_candles(platform.tables, options_until(D - DAY if late else D), closes_at(D), IMPLIED)
+    platform.derive()
+    platform.issue(at(D))
+    assert platform.stored().drop("issued_at").equals(bare.drop("issued_at")) == late
+    store_candles(platform.tables, options_until(D), at(D, HOUR).now, IMPLIED)
+    store_candles(
+        platform.tables, options_until(D).with_columns(volatility=55.5), at(D, 2 * HOUR).now, IMPLIED
+    )
+    platform.derive()
+    assert platform.issue(at(D, 3 * HOUR)).outcomes == {D: "kept"}
+    rebuilt = rebuild(platform.tables, platform.registry, "BTCUSDT", D, check=True)
+    assert (rebuilt.ok, rebuilt.farthest, set(rebuilt.series.values())) == (True, 0.0, {True})
+    assert verify(platform.tables, platform.registry, "BTCUSDT", features=ENGINEERED_FEATURES).ok
+    (record,) = [r for r, _ in read_records(platform.tables, "BTCUSDT") if r.kind == "live"]
+    assert record.note == (WITHOUT_IMPLIED if late else "")
+    assert record.snapshot(IMPLIED).sha256
 
 
 def test_M8_candles_after_the_origin_change_nothing(platform: Platform) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from synthetic_candles import FIRST, bars_of, candles, features_of
 from tiny_vintage import write_vintage
@@ -13,7 +14,7 @@ from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import quantiles
 from btc_assets.modeling.inference import Origin, Predictor, at_origin
 from btc_assets.modeling.width import PARTS, log_width, width_parts
-from btc_assets.series import BARS, CANDLES
+from btc_assets.series import BARS, CANDLES, IMPLIED
 
 KLINES = candles(1300)
 ORIGIN = FIRST + dt.timedelta(days=1200)
@@ -45,13 +46,24 @@ def test_without_4_hour_candles_these_add_nothing(predictors: dict[str, Predicto
     assert np.abs(width_parts(STATE, predictors, "ensemble")["4-hour candles"]).max() > 1e-3
 
 
+def test_implied_volatility_is_a_part_and_the_parts_still_sum(predictors: dict[str, Predictor]) -> None:
+    days = KLINES.filter(pl.col("date") > ORIGIN - dt.timedelta(days=600))
+    width = (days["high"] / days["low"]).log() * 1000
+    values = days.with_columns(volatility=width).select(IMPLIED.newest.schema.names())
+    series = {CANDLES.name: KLINES, BARS.name: bars_of(KLINES), IMPLIED.name: values}
+    told = at_origin(KLINES, engineer(series), ORIGIN)
+    parts = width_parts(told, predictors, "ensemble")
+    assert np.abs(parts["options"][0]) > 1e-3
+    assert not width_parts(STATE, predictors, "ensemble")["options"].any()
+    prices = quantiles(told, predictors)["ensemble"]
+    assert np.sum(list(parts.values()), axis=0) == pytest.approx(log_width(np.log(prices)), abs=1e-9)
+
+
 def test_a_network_that_is_no_member_adds_nothing(predictors: dict[str, Predictor]) -> None:
     assert not width_parts(STATE, predictors, "mlp")["lstm"].any()
 
 
 def test_a_wild_day_widens_the_next_day_most(predictors: dict[str, Predictor]) -> None:
-    import polars as pl
-
     wild = KLINES.with_columns(
         high=pl.when(pl.col("date") == ORIGIN).then(pl.col("high") * 1.3).otherwise(pl.col("high"))
     )
