@@ -12,6 +12,7 @@ EXTRAS: Final = {
     "train": ("tensorflow", "keras", "onnx", "optuna"),
     "web": ("dash", "flask", "flask_compress", "gunicorn", "brotli", "plotly"),
     "aws": ("boto3", "botocore", "dagster_aws", "dagster_postgres"),
+    "arena": ("arch", "scipy", "statsforecast"),
     "hopsworks": ("hopsworks", "hopsworks_common", "pyarrow", "confluent_kafka", "fastavro"),
 }
 """Modules that each extra of pyproject.toml installs and that our code imports."""

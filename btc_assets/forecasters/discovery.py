@@ -18,8 +18,23 @@ GROUP = "btc_assets.forecasters"
 
 OURS = "btc-assets"
 
-SHIPPED: Mapping[str, str] = {name: f"btc_assets.forecasters.baselines:{name}" for name in BASELINES}
+_ROOM = "btc_assets.forecasters"
+
+SHIPPED: Mapping[str, str] = {
+    **{name: f"{_ROOM}.baselines:{name}" for name in BASELINES},
+    "conformal_walk": f"{_ROOM}.shipped.conformal:ConformalWalk",
+    "har_weekdays": f"{_ROOM}.shipped.har:Har",
+    "ewma_t": f"{_ROOM}.shipped.ewma:EwmaT",
+    "garch": f"{_ROOM}.shipped.garch:garch",
+    "gjr_garch": f"{_ROOM}.shipped.garch:gjr_garch",
+    "auto_ets": f"{_ROOM}.shipped.statistical:auto_ets",
+    "auto_theta": f"{_ROOM}.shipped.statistical:auto_theta",
+    "auto_arima": f"{_ROOM}.shipped.statistical:auto_arima",
+}
 """Those that come with the project, by name: ``module:attribute``."""
+
+LIBRARIES = {"ewma": "scipy", "garch": "arch", "statistical": "statsforecast"}
+"""By module of ``shipped``, the library of the extra ``arena`` that it cannot do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +64,15 @@ def entrants() -> list[Entrant]:
 def chosen(text: str) -> list[Entrant]:
     """Return the entrants that the setting ``BTC_FORECASTERS`` names: names with commas, or ``all``.
 
-    ``all`` leaves out the baselines, which the graph has already, and what cannot be asked stays in with
-    its problem; so does a name that nobody has.
+    ``all`` leaves out the baselines, which the graph has already, and what needs the extra ``arena`` where
+    that is not installed. Whatever else cannot be asked stays in with its problem.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         return []
     known = [each for each in entrants() if each.name not in BASELINES]
     if "all" in names:
-        return known
+        return [each for each in known if not (each.package == OURS and each.problem)]
     by_name = {each.name: each for each in known}
     return [by_name.get(name) or _unknown(name, by_name) for name in dict.fromkeys(names)]
 
@@ -104,6 +119,10 @@ def _problem(entrant: Entrant, others: Sequence[Entrant]) -> str:
     rivals = sorted({each.package for each in others if each.name == entrant.name})
     if len({each.target for each in others if each.name == entrant.name}) > 1:
         return f"the name is registered more than once, by {' and '.join(rivals)}; remove one"
+    if entrant.package == OURS:
+        library = LIBRARIES.get(module.rpartition(".")[2])
+        lacking = library is not None and find_spec(library) is None
+        return f"it needs {library}; install btc-assets[arena]" if lacking else ""
     top = module.split(".")[0]
     try:
         there = find_spec(top) is not None
