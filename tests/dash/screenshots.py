@@ -24,6 +24,7 @@ SHOTS = {
     "hindsight": ("/?days=14&as_of=2026-11-01", "desktop", "light"),
     "track-record": ("/track-record?days=7", "desktop", "light"),
     "track-record-phone": ("/track-record?days=7", "phone", "light"),
+    "leaderboard": ("/leaderboard?days=1", "desktop", "light"),
     "models": ("/models?model=lstm", "desktop", "dark"),
     "about": ("/about", "desktop", "light"),
 }
