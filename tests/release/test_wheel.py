@@ -57,7 +57,8 @@ def test_the_wheel_says_its_version_python_and_extras(wheel: Path) -> None:
         said = Parser().parsestr(archive.read(name).decode())
     assert said["Version"] == btc_assets.__version__
     assert said["Requires-Python"] == "<3.14,>=3.11"
-    assert set(said.get_all("Provides-Extra")) == {"graph", "train", "web", "aws", "arena", "hopsworks", "all"}
+    extras = {"graph", "train", "web", "aws", "arena", "hopsworks", "all"}
+    assert set(said.get_all("Provides-Extra")) == extras
 
 
 @pytest.mark.parametrize("program", ["btc", "btc-assets"])
