@@ -13,6 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
 POLICIES = sorted((ROOT / "deploy" / "iam").glob("*.json"))
+TEMPLATES = (ROOT / "lambda_image" / "template.yaml", ROOT / "lambda_image" / "partition" / "template.yaml")
 
 NO_RESOURCE = {
     "ecs:DescribeTaskDefinition",
@@ -30,10 +31,12 @@ def listed(value: Any) -> list[Any]:
 def documents() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in POLICIES:
         yield path.name, json.loads(path.read_text())
-    template = yaml_parse((ROOT / "lambda_image" / "template.yaml").read_text())
-    for name, resource in template["Resources"].items():
-        for policy in resource.get("Properties", {}).get("Policies", []):
-            yield name, policy["PolicyDocument"]
+    for path in TEMPLATES:
+        for name, resource in yaml_parse(path.read_text())["Resources"].items():
+            properties = resource.get("Properties", {})
+            alone = [properties] if resource["Type"] == "AWS::IAM::RolePolicy" else []
+            for policy in [*properties.get("Policies", []), *alone]:
+                yield f"{path.parent.name}-{name}", policy["PolicyDocument"]
 
 
 def grants() -> list[Any]:
@@ -74,7 +77,11 @@ def test_the_page_may_only_read_and_nobody_may_delete_data() -> None:
                 assert all("dagster-logs/" in str(resource) for resource in listed(statement["Resource"]))
 
 
-def test_the_bucket_takes_no_request_without_tls() -> None:
-    template = yaml_parse((ROOT / "lambda_image" / "template.yaml").read_text())
-    (deny,) = template["Resources"]["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)
+def test_no_bucket_takes_a_request_without_tls(path: Path) -> None:
+    resources = yaml_parse(path.read_text())["Resources"].values()
+    policies = [each for each in resources if each["Type"] == "AWS::S3::BucketPolicy"]
+    assert len(policies) == len([each for each in resources if each["Type"] == "AWS::S3::Bucket"])
+    for policy in policies:
+        (deny,) = policy["Properties"]["PolicyDocument"]["Statement"]
+        assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
