@@ -179,7 +179,7 @@ def test_with_dagster_down_the_day_is_there_and_the_next_call_reports_it(stage: 
     assert (told[-1]["asset_key"], "check_name" in told[-1]) == ("forecasts", False)
 
 
-MAY_BE_EMPTY = ("chance_scores", "arena_forecasts")
+MAY_BE_EMPTY = ("chance_scores", "arena_forecasts", "raw_implied_volatility")
 
 DAY_IN_DAGSTER = """
 query Day($key: AssetKeyInput!, $day: String!) {
