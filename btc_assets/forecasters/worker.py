@@ -1,14 +1,12 @@
 """The process that asks one forecaster: ``python -m btc_assets.forecasters.worker``, see ``worker_process``.
 
-It reads pickles that its parent writes, and answers each with a line of JSON and the forecast's bytes.
+It answers each message of its parent with one, see ``messages``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import pickle
 import resource
 import sys
 import threading
@@ -19,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from btc_assets.forecasters.messages import read_message, read_observed, write_message
 from btc_assets.forecasters.protocol import Forecaster, Observed, problems
 
 MIB = 1024 * 1024
@@ -28,21 +27,21 @@ def main() -> None:
     """Load the forecaster that the first message names, then forecast once a message until there is none."""
     requests, replies = _private_pipes()
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    first = pickle.load(requests)  # noqa: S301, our parent wrote it
+    first, _ = read_message(requests)
     _limit_memory(first["memory_mb"])
     try:
         forecaster = load(first["target"], first["name"])
     except BaseException as error:
-        _reply(replies, {"outcome": "not_loaded", "reason": _in_one_line(error)})
+        write_message(replies, {"outcome": "not_loaded", "reason": _in_one_line(error)})
         return
     needs = forecaster.needs
-    _reply(replies, {
+    write_message(replies, {
         "outcome": "loaded", "name": forecaster.name, "version": forecaster.version,
         "needs": {"days": needs.days, "fewest": needs.fewest, "series": needs.series, "every": needs.every},
     })  # fmt: skip
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(ValueError):  # there is no further question
         while True:
-            _reply(replies, *_forecast(forecaster, pickle.load(requests)))  # noqa: S301
+            write_message(replies, *_forecast(forecaster, read_observed(requests)))
 
 
 def load(target: str, name: str = "") -> Forecaster:
@@ -83,11 +82,6 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     return requests, replies
-
-
-def _reply(replies: BinaryIO, said: dict[str, Any], content: bytes = b"") -> None:
-    replies.write(json.dumps(said | {"bytes": len(content)}).encode() + b"\n" + content)
-    replies.flush()
 
 
 def _limit_memory(megabytes: int) -> None:

@@ -7,21 +7,20 @@ secret of the settings, and only the candles up to the origin.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 
 from btc_assets.forecasters.discovery import Entrant
+from btc_assets.forecasters.messages import read_message, write_message, write_observed
 from btc_assets.forecasters.protocol import Floats, Needs, Observed
 from btc_assets.forecasters.quantile_rules import broken_rules
 
@@ -47,8 +46,6 @@ ONE_THREAD = {
     "POLARS_MAX_THREADS": "1",
 }
 """Sums in another order give other bytes, and processes are run side by side anyway."""
-
-_LARGEST = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +107,9 @@ class WorkerProcess:
         self._kill()
         if self._process is not None:
             self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
+            for pipe in self._pipes():
                 with contextlib.suppress(BrokenPipeError):
-                    pipe.close()  # type: ignore[union-attr]
+                    pipe.close()
         self._log.close()
         self._folder.cleanup()
 
@@ -130,12 +127,12 @@ class WorkerProcess:
         """Ask for one forecast, and judge it by the rules of its numbers."""
         if self.failure is not None:
             return self.failure
-        self._send(observed)
-        said, content = self._receive(self._limits.seconds)
+        self._send(lambda pipe: write_observed(pipe, observed))
+        said, parts = self._receive(self._limits.seconds)
         seconds, peak = float(said.get("seconds", 0.0)), float(said.get("peak_mb", 0.0))
         if said["outcome"] != "ok":
             return ForecastResult(said["outcome"], said["reason"], None, seconds, peak)
-        values = np.frombuffer(content, np.float64).reshape(said["shape"])
+        values = np.frombuffer(parts[0], np.float64).reshape(said["shape"])
         broken = broken_rules(values)
         outcome: Outcome = "nonsense" if broken else "ok"
         return ForecastResult(outcome, next(iter(broken.values()), ""), values, seconds, peak)
@@ -151,7 +148,7 @@ class WorkerProcess:
             start_new_session=True,
         )
         first = {"target": entrant.target, "name": entrant.name, "memory_mb": self._limits.memory_mb}
-        self._send(first)
+        self._send(lambda pipe: write_message(pipe, first))
         said, _ = self._receive(self._limits.load_seconds)
         if said["outcome"] != "loaded":
             self.failure = ForecastResult("not_loaded", said["reason"])
@@ -160,26 +157,26 @@ class WorkerProcess:
         self.name, self.version = str(said["name"]), str(said["version"])
         self.needs = Needs(given["days"], given["fewest"], tuple(given["series"]), given["every"])
 
-    def _send(self, message: object) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
+    def _send(self, write: Callable[[BinaryIO], None]) -> None:
         with contextlib.suppress(BrokenPipeError):  # it ended; ``_receive`` says why
-            pickle.dump(message, self._process.stdin, protocol=5)
-            self._process.stdin.flush()
+            write(self._pipes()[0])
 
-    def _receive(self, seconds: float) -> tuple[dict[str, Any], bytes]:
+    def _receive(self, seconds: float) -> tuple[dict[str, Any], list[bytes]]:
         """Wait for an answer; a process that gives none in ``seconds``, or ends, is gone afterwards."""
-        assert self._process is not None
-        assert self._process.stdout is not None
         timer = threading.Timer(seconds, self._expire)
         timer.start()
         try:
-            said = json.loads(self._process.stdout.readline(_LARGEST))
-            return said, self._process.stdout.read(min(int(said["bytes"]), _LARGEST))
-        except (ValueError, KeyError, TypeError):
-            return self._why_silent(seconds), b""
+            return read_message(self._pipes()[1])
+        except ValueError:
+            return self._why_silent(seconds), []
         finally:
             timer.cancel()
+
+    def _pipes(self) -> tuple[BinaryIO, BinaryIO]:
+        """Return the pipe to the process and the one from it."""
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None  # noqa: PT018
+        return process.stdin, process.stdout  # type: ignore[return-value]
 
     def _expire(self) -> None:
         self._expired = True
