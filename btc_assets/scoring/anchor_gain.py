@@ -14,7 +14,6 @@ import polars as pl
 
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import anchor
-from btc_assets.modeling.forecast import widening
 from btc_assets.modeling.history import history
 from btc_assets.scoring.summary import MOST, over_horizons
 from btc_assets.statistics.comparison import Comparison, compare_losses
@@ -75,7 +74,7 @@ def with_anchor(scores: pl.DataFrame, klines: pl.DataFrame, features: pl.DataFra
     parts = []
     for (origin,), rows in pairs.group_by("origin_date", maintain_order=True):
         assert isinstance(origin, dt.date)
-        quantiles = widening(anchor(h, origin))[rows["horizon"].to_numpy() - 1]
+        quantiles = anchor(h, origin)[rows["horizon"].to_numpy() - 1]
         realised = np.log(rows["close"].to_numpy() / h.close[h.index(origin)])
         parts.append(rows.with_columns(pl.Series("pinball_anchor", pinball(quantiles, realised))))
     key = ["origin_date", "horizon"]
