@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from btc_assets.errors import StorageError
+from btc_assets.errors import ConfigurationError, StorageError
 from btc_assets.health import dagster_records
 from btc_assets.io import disk
 from btc_assets.io.files import write_atomically
@@ -85,9 +85,15 @@ def prepare_home(settings: Settings) -> Path:
     """Return the instance folder of this data folder (absolute); write sound defaults on first use.
 
     Raises:
+        ConfigurationError: Dagster would read its path as a pattern.
         StorageError: it cannot be written.
     """
     home = Path(settings.dagster_home).resolve()
+    if "[" in str(home):
+        raise ConfigurationError(
+            f"Dagster looks for its settings in {home} as if that were a pattern, and passes over them; set "
+            "DAGSTER_HOME to a folder without brackets"
+        )
     config = home / "dagster.yaml"
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ import pytest
 from btc_assets.defs.instance import is_initialised
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import run_tags
+from btc_assets.errors import ConfigurationError
 from btc_assets.launch import fail_orphaned_runs, open_instance
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.settings import Settings, load
@@ -73,3 +74,23 @@ def test_a_run_that_sets_up_logging_closes_no_stream_of_ours(capsys: pytest.Capt
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     assert stream is sys.__stderr__, "not that of pytest, which would be closed now"
     assert not stream.closed
+
+
+@pytest.mark.parametrize("name", ["a*b", "q?x", "a]b", "données", "a b"])
+def test_dagster_reads_its_settings_in_a_folder_of_any_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with open_instance(load({}, data_dir=str(tmp_path / name))) as instance:
+        assert not instance.telemetry_enabled, "dagster.yaml was passed over"
+
+
+def test_a_folder_that_dagster_takes_for_a_pattern_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with (
+        pytest.raises(ConfigurationError, match=r"a\[b\].*set DAGSTER_HOME to a folder without brackets"),
+        open_instance(load({}, data_dir=str(tmp_path / "a[b]"))),
+    ):
+        pass
