@@ -54,6 +54,9 @@ retention:
 """
 
 
+NOT_IN_A_HOME = frozenset("[?")
+"""Dagster takes the path of its settings for a pattern, and that of its databases for an address."""
+
 DAMAGED = "damaged"
 """The folder in the home to which databases go that cannot be read."""
 
@@ -85,14 +88,14 @@ def prepare_home(settings: Settings) -> Path:
     """Return the instance folder of this data folder (absolute); write sound defaults on first use.
 
     Raises:
-        ConfigurationError: Dagster would read its path as a pattern.
+        ConfigurationError: its path holds what Dagster does not take for a letter.
         StorageError: it cannot be written.
     """
     home = Path(settings.dagster_home).resolve()
-    if "[" in str(home):
+    if strange := set(str(home)) & NOT_IN_A_HOME:
         raise ConfigurationError(
-            f"Dagster looks for its settings in {home} as if that were a pattern, and passes over them; set "
-            "DAGSTER_HOME to a folder without brackets"
+            f"Dagster cannot keep its records in {home}: a {min(strange)!r} in a path is no plain letter to it; "
+            "set DAGSTER_HOME to another folder, or BTC_DATA_DIR"
         )
     config = home / "dagster.yaml"
     try:
