@@ -94,8 +94,8 @@ def prepare_home(settings: Settings) -> Path:
     home = Path(settings.dagster_home).resolve()
     if strange := set(str(home)) & NOT_IN_A_HOME:
         raise ConfigurationError(
-            f"Dagster cannot keep its records in {home}: a {min(strange)!r} in a path is no plain letter to it; "
-            "set DAGSTER_HOME to another folder, or BTC_DATA_DIR"
+            f"Dagster cannot keep its records in {home}: a {min(strange)!r} in a path is no plain letter to "
+            "it; set DAGSTER_HOME to another folder, or BTC_DATA_DIR"
         )
     config = home / "dagster.yaml"
     try:
