@@ -8,9 +8,9 @@ from typing import Final
 from btc_assets.errors import ConfigurationError
 
 EXTRAS: Final = {
-    "graph": ("dagster", "dagster_webserver", "matplotlib", "psutil", "rfc3161_client"),
+    "graph": ("dagster", "dagster_webserver", "matplotlib", "psutil", "rfc3161_client", "yaml"),
     "train": ("tensorflow", "keras", "onnx", "optuna"),
-    "web": ("dash", "flask", "flask_compress", "gunicorn", "brotli", "plotly", "psutil"),
+    "web": ("dash", "flask", "flask_compress", "gunicorn", "brotli", "plotly", "psutil", "yaml"),
     "aws": ("boto3", "botocore", "dagster_aws", "dagster_postgres"),
     "arena": ("arch", "scipy", "statsforecast"),
     "hopsworks": ("hopsworks", "hopsworks_common", "pyarrow", "confluent_kafka", "fastavro"),

@@ -272,7 +272,7 @@ def _reading(archive: Path) -> Iterator[tuple[tarfile.TarFile, _Metered]]:
                 yield tar, packed
     except FileNotFoundError:
         raise BackupError(f"{archive}: there is no such archive") from None
-    except BtcError:
+    except (BtcError, ModuleNotFoundError):
         raise
     except Exception as error:  # whatever was done to it, it is refused in the same way
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
