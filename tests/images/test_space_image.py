@@ -77,4 +77,4 @@ def test_a_space_that_follows_shows_the_forecast_of_the_archive(published: str, 
     with images.started(image) as container:
         said = json.loads(container.wait_for("http://127.0.0.1:7860/api/v1/forecast?days=7"))
         assert said["origin_date"] == LAST.isoformat()
-        assert "All is well: 1 records of BTCUSDT" in container.logs()
+        assert "All is well: 2 records of BTCUSDT" in container.logs()
