@@ -11,17 +11,23 @@ import exchange as faults
 import polars as pl
 import pytest
 from deribit_server import METHOD, DeribitServer, last_hour, value_of
-from graph_environment import GraphEnvironment
+from graph_environment import LAST, GraphEnvironment
 
 from btc_assets.contracts import RAW_IMPLIED_VOLATILITY, SUPERSEDED_IMPLIED_VOLATILITY
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import ConfigurationError
+from btc_assets.factory import open_tables
 from btc_assets.health.stores import examine_days
 from btc_assets.health.table_days import table_days
+from btc_assets.ledger.inputs import WITHOUT_IMPLIED
+from btc_assets.ledger.records import read_records
 from btc_assets.market.calendar import DAY, closes_at
+from btc_assets.market.implied_volatility import ImpliedVolatility
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.history import LOG_IMPLIED
+from btc_assets.series import IMPLIED
 from btc_assets.settings import load
+from btc_assets.storage.bitemporal import store_candles, volatility_frame
 
 FIRST = dt.date(2024, 1, 1)
 DUE = dt.date(2024, 1, 20)
@@ -182,3 +188,18 @@ def test_the_simulated_market_has_options_too_whose_values_do_not_depend_on_the_
 def test_values_of_another_market_or_coin_are_refused(given: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigurationError, match=f"BTC_IMPLIED_VOLATILITY.*{said}"):
         load({}, **given)
+
+
+def test_the_forecast_says_which_days_had_their_value(graph: GraphEnvironment) -> None:
+    """Both days are forecast; of the second, the value was not known."""
+    days = [LAST - n * DAY for n in range(400, -1, -1)]
+    values = [ImpliedVolatility("BTCUSDT", day, value_of(day), "deribit") for day in days[:-1]]
+    tables = open_tables(graph.settings)
+    store_candles(tables, volatility_frame(values, Platform().now()), Platform().now(), IMPLIED)
+    graph.register(LAST - DAY, LAST)
+    graph.run("market_history", days[0], LAST, ["engineered_features"])
+    graph.run("daily_partition", LAST - DAY, LAST, ["mlp_model", "lstm_model", "forecasts"])
+    assert graph.metadata("forecasts", LAST)["origins"] == 2
+    assert graph.metadata("forecasts", LAST)["origins with implied volatility"] == 1
+    notes = {r.origin_date: r.note for r, _ in read_records(tables, "BTCUSDT") if r.kind != "genesis"}
+    assert notes == {LAST - DAY: "", LAST: WITHOUT_IMPLIED}

@@ -27,6 +27,7 @@ from btc_assets.ledger.publishing.sinks import publish_head
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.forecast import PredictorOf
 from btc_assets.modeling.forecast import forecasts as forecast
+from btc_assets.modeling.history import LOG_IMPLIED
 from btc_assets.modeling.inference import Predictor
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
 from btc_assets.vocabulary import ENSEMBLE
@@ -76,6 +77,9 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
         add_newest_metadata(context, window, charts)
     figures = {
         "origins": len(origins),
+        "origins with implied volatility": len(
+            set(origins) & set(inputs.features.drop_nulls(LOG_IMPLIED)["date"])
+        ),
         "ledger": issued.in_words(),
         "heads not compared": problems,
         "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
