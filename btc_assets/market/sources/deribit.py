@@ -31,6 +31,9 @@ HOUR = 3_600_000
 SETTLE = dt.timedelta(seconds=30)
 """How long after its end a candle may still move."""
 
+HIGHEST = 1e6
+"""Per cent a year that no candle reaches within its hour, and that a double can hold."""
+
 REFILL = 1.0
 """Seconds after which a limited client may ask again where the answer does not say: its credits refill."""
 
@@ -86,17 +89,12 @@ class Deribit:
                 end_timestamp=until,
                 resolution=3600,
             )
-            if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
-                raise BadCandle(f"{where}: expected a page of candles, got {answer!r:.200}")
-            for candle in answer["data"]:
-                at, close = _parsed(candle, first, until, where)
+            page, before = read_page(answer, first, until, where)
+            for at, close in page:
                 if found.setdefault(at, close) != close:
                     raise BadCandle(f"{where}: two different candles for {from_milliseconds(at)}")
-            before = answer.get("continuation")
             if before is None:
                 break
-            if type(before) is not int or before >= until:
-                raise BadCandle(f"{where}: the page up to {until} continues at {before!r:.50}, not before it")
             until = before
         return found
 
@@ -123,7 +121,7 @@ class Deribit:
                 raise RetryAfter(str(error), _wait(error)) from error
         try:
             body = json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadCandle(f"{address}: expected JSON, got {response.content[:80]!r}") from None
         if not isinstance(body, dict) or "result" not in body:
             raise _rpc_error(address, body)
@@ -144,6 +142,27 @@ def _wait(error: RateLimited) -> float:
     return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else REFILL
 
 
+def read_page(
+    answer: object, first: int, until: int, where: str
+) -> tuple[list[tuple[int, float]], int | None]:
+    """Return each candle of a page as first instant and close, and up to where to ask next, if at all.
+
+    Args:
+        answer: the result that the server gave.
+        first, until: what was asked for, milliseconds.
+        where: the address, for errors.
+
+    Raises:
+        BadCandle: it is no page of candles that were asked for.
+    """
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        raise BadCandle(f"{where}: expected a page of candles, got {answer!r:.200}")
+    before = answer.get("continuation")
+    if before is not None and (type(before) is not int or before >= until):
+        raise BadCandle(f"{where}: the page up to {until} continues at {before!r:.50}, not before it")
+    return [_parsed(candle, first, until, where) for candle in answer["data"]], before
+
+
 def _parsed(candle: object, first: int, until: int, where: str) -> tuple[int, float]:
     """Return the first instant (milliseconds) and the close of ``candle``, one of those asked for.
 
@@ -155,7 +174,7 @@ def _parsed(candle: object, first: int, until: int, where: str) -> tuple[int, fl
     at, opened, high, low, close = candle
     if type(at) is not int or at % HOUR or not first <= at <= until:
         raise BadCandle(f"{where}: {candle!r:.200} does not begin on an hour that was asked for")
-    if not 0 < low <= min(opened, close) <= max(opened, close) <= high < float("inf"):
+    if not 0 < low <= min(opened, close) <= max(opened, close) <= high < HIGHEST:
         raise BadCandle(f"{where}: {candle!r:.200} cannot be: its low and high do not hold open and close")
     return at, float(close)
 
