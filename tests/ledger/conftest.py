@@ -10,6 +10,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from forgery import proof_of
+from scored_world import ScoredWorld
 from synthetic_candles import bars_of, steady_candles
 
 from btc_assets.contracts import (
@@ -142,3 +144,15 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> LedgerStore:
 def store(empty: LedgerStore, tmp_path: Path) -> LedgerStore:
     """A store in which nothing was issued yet."""
     return empty.copy(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def honest_world(tmp_path_factory: pytest.TempPathFactory) -> ScoredWorld:
+    """An honest store with scores, for a forger to copy."""
+    return ScoredWorld(tmp_path_factory.mktemp("honest") / "store")
+
+
+@pytest.fixture(scope="session")
+def honest_proof(honest_world: ScoredWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its proof."""
+    return proof_of(honest_world, tmp_path_factory.mktemp("exported"))
