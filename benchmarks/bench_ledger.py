@@ -21,7 +21,6 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from btc_assets.chances.outcomes import AHEAD
 from btc_assets.chances.scores import score_chances
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
@@ -42,9 +41,6 @@ from btc_assets.ledger import issue as issuing
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import read_inputs
 from btc_assets.ledger.proof import export_proof
-from btc_assets.ledger.records import head
-from btc_assets.ledger.verification.answers_due import answers_due
-from btc_assets.ledger.verification.score_checks import draw
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY, FIRST_DAY, FOUR_HOURS, days, last_closed_day
 from btc_assets.market.sources.simulated import Simulated
@@ -112,26 +108,15 @@ def fill(platform: Platform, origins: list[dt.date]) -> float:
 
 
 def fill_scores(platform: Platform, origins: list[dt.date]) -> None:
-    """Baselines, scores and answers; touches from paths where `btc verify` will make them, else a bound."""
+    """Baselines, scores and answers."""
     tables, klines = platform.tables, platform.tables.read(RAW_KLINES)
     issued_at = pl.lit(platform.now()).cast(UTC_US)
     tables.upsert(BASELINE_FORECASTS, baseline_forecasts(klines, origins).with_columns(issued_at=issued_at))
     networks = tables.read(FORECASTS)
     everything = pl.concat([networks, tables.read(BASELINE_FORECASTS)])
     tables.upsert(FORECAST_SCORES, score(everything, klines))
-    newest = head(tables, SYMBOL)
-    assert newest is not None
-    asked = with_live_hours(networks.filter(pl.col("horizon").is_in(AHEAD)), {})
-    answers = answers_due(asked, klines, CHANCE_SCORES.empty().with_columns(chance=0.0))
-    drawn = with_live_hours(networks, {}).filter(
-        pl.col("origin_date").is_in(draw(origins, newest.record_sha256))
-    )
-    bound = answers.with_columns(
-        chance=pl.when(kind="touch").then(pl.col("twice_beyond") / 2).otherwise("chance")
-    )
-    scored = answers_due(asked, klines, bound)
-    tables.upsert(CHANCE_SCORES, scored)
-    tables.upsert(CHANCE_SCORES, score_chances(with_live_hours(drawn, {}), klines))
+    for _, year in with_live_hours(networks, {}).group_by(pl.col("origin_date").dt.year()):
+        tables.upsert(CHANCE_SCORES, score_chances(year, klines))
 
 
 def lengthened(candles: pl.DataFrame, first: dt.date) -> pl.DataFrame:

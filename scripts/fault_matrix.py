@@ -119,6 +119,8 @@ GROUPS: dict[str, list[Row]] = {
             "Refused and named, or said in the verdict"),
         Row("G3", "Any one field of a record, row, candle, manifest, head or proof changed",
             "A verifier says so, or docs/ledger.md says that it is not covered"),
+        Row("G4", "The same by a second attacker, who knows the first and both verifiers",
+            "Refused and named, or said in the verdict"),
     ],
     "Processes": [
         Row("P1", "`btc up` is killed, its terminal closed, or it began as a background job of a script",

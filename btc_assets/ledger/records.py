@@ -234,12 +234,17 @@ def live_hours(tables: TableReader, symbol: str) -> dict[dt.date, int]:
     return {origin: hours[text] for origin, text in mine.select("origin_date", "settings").iter_rows()}
 
 
+def issue_times(tables: TableReader, symbol: str) -> list[dt.datetime]:
+    """Return when each record of ``symbol`` was issued (UTC)."""
+    if not tables.exists(ISSUE_RECORDS):
+        return []
+    rows = tables.read(ISSUE_RECORDS, ["symbol", "issued_at"]).filter(pl.col("symbol") == symbol)
+    return rows["issued_at"].to_list()
+
+
 def _object(text: str) -> Mapping[str, Any]:
     """Return the JSON object in ``text``; nothing where it is none, which ``verify`` says."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
+    value = _decoded(text)
     return value if isinstance(value, dict) else {}
 
 
@@ -284,12 +289,18 @@ def _from_row(row: dict[str, Any]) -> tuple[IssueRecord, str]:
         found, version = (row.pop(name) for name in series.fields)
         inputs[series.name] = Snapshot(found or "", -1 if version is None else version)
     for name, kind in (("vintages", list), ("settings", dict)):
-        try:
-            value = json.loads(row[name])
-        except ValueError:
-            value = None
+        value = _decoded(row[name])
         row[name] = value if isinstance(value, kind) else {"unreadable": row[name]}
     return IssueRecord(**row, inputs=inputs), sha
+
+
+def _decoded(text: str) -> object:
+    """Return what ``text`` says; None if it is not the one form of that, which all readers read alike."""
+    try:
+        value = json.loads(text)
+        return value if _json(value) == text else None
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _json(value: object) -> str:

@@ -87,7 +87,7 @@ def said(folder: Path, known: str) -> str:
         patch.setitem(verify_proof.BLOCKS["times"].__globals__, "LEAST_WORK", 1)
         try:
             verify_proof.verify(known, (folder / "block_headers.txt").read_bytes())
-        except (SystemExit, *verify_proof.UNREADABLE):
+        except (SystemExit, Exception):
             return ""
     return out.getvalue()
 

@@ -59,6 +59,14 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
+NOTES = {
+    "no published head was looked at: when the 1 live forecasts were issued is the operator's own word",
+    "live is within 24 hours after the close",
+    "not checked: whether the operator keeps other chains, of which this is the best",
+}
+"""What is said of a store whose heads nobody looked at."""
+
+
 def records_of(settings: Settings) -> list[IssueRecord]:
     return [record for record, _ in read_records(open_tables(settings), settings.symbol)]
 
@@ -74,7 +82,7 @@ def assert_well(settings: Settings) -> None:
         open_tables(settings), open_registry(settings), settings.symbol, features=ENGINEERED_FEATURES
     )
     assert report.ok, report.line()
-    assert not report.notes
+    assert set(report.notes) == NOTES
 
 
 def test_it_verifies_can_be_rebuilt_and_proved(

@@ -170,6 +170,7 @@ def test_an_origin_that_is_not_scored_yet_is_counted_in_the_verdict(scored: Scor
 def test_scores_from_before_a_close_was_restated_are_no_fault_but_noted(scored: ScoredWorld) -> None:
     candle = scored.tables.read(RAW_KLINES).filter(pl.col("date") == LAST + 2 * DAY)
     at = scored.now + 60 * DAY
+    scored.issue([LAST + DAY], at - DAY)  # a record that read it as it was
     scored.store_candles(candle.with_columns(close=pl.col("close") * 1.001, high=pl.col("high") * 1.01), at)
     report = check(scored)
     assert report.ok, report.line()

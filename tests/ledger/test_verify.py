@@ -305,7 +305,7 @@ def test_a_chain_of_the_first_release_goes_on_and_stays_provable(store) -> None:
     assert upgraded.ok, upgraded.line()
     assert not any("derived from other" in note for note in upgraded.notes), "its features are compared too"
     store.tables = DeltaTables(str(store.root))
-    store.store_candles(bars_of(store.make(12, D - 11 * DAY)), later(store, D - DAY).now, BARS)
+    store.store_candles(bars_of(store.make(11, D - 11 * DAY)), later(store, D - DAY).now, BARS)
     store.issue([D])
     report = check(store)
     assert report.ok, report.line()

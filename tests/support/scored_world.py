@@ -26,7 +26,7 @@ from btc_assets.contracts import (
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.inputs import read_inputs
 from btc_assets.ledger.issue import issue
-from btc_assets.ledger.records import IssueRecord, read_records
+from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.modeling.baselines import baseline_forecasts
 from btc_assets.modeling.features import ENGINEERED_FEATURES
@@ -72,16 +72,26 @@ class ScoredWorld:
         for table in (RAW_KLINES_4H, ENGINEERED_FEATURES):
             self.tables.ensure_table(table)
         self._publish()
+        self.forecast()
+
+    def forecast(self, hours: int = LIVE_HOURS) -> None:
+        """Issue the forecasts of all origins, live within ``hours``, and score them."""
         first, *between, last = ORIGINS
         minutes = dt.timedelta(minutes=5)
-        self.issue([first], closes_at(first) + minutes)
-        self.issue(between, closes_at(last) + minutes)
-        self.issue([last], closes_at(last) + minutes)
+        self.issue([first], closes_at(first) + minutes, hours)
+        self.issue(between, closes_at(last) + minutes, hours)
+        self.issue([last], closes_at(last) + minutes, hours)
         klines, networks = self.tables.read(RAW_KLINES), self.tables.read(FORECASTS)
         baselines = baseline_forecasts(klines, ORIGINS).with_columns(issued_at=pl.lit(self.now).cast(UTC_US))
         self.tables.upsert(BASELINE_FORECASTS, baselines)
-        self.tables.upsert(FORECAST_SCORES, score(pl.concat([networks, baselines]), klines, self.hours))
-        self.tables.upsert(CHANCE_SCORES, score_chances(with_live_hours(networks, self.hours), klines))
+        live = dict.fromkeys(ORIGINS, hours)
+        self.tables.upsert(FORECAST_SCORES, score(pl.concat([networks, baselines]), klines, live))
+        self.tables.upsert(CHANCE_SCORES, score_chances(with_live_hours(networks, live), klines))
+
+    def forget(self) -> None:
+        """Remove all that was forecast, and the chain."""
+        for table in (FORECASTS, BASELINE_FORECASTS, FORECAST_SCORES, CHANCE_SCORES, ISSUE_RECORDS):
+            self.tables.delete_keys(table, self.tables.read(table).select(table.key))
 
     @property
     def hours(self) -> dict[dt.date, int]:
@@ -92,9 +102,9 @@ class ScoredWorld:
         """The chain."""
         return [record for record, _ in read_records(self.tables, self.symbol)]
 
-    def issue(self, origins: list[dt.date], at: dt.datetime) -> None:
+    def issue(self, origins: list[dt.date], at: dt.datetime, hours: int = LIVE_HOURS) -> None:
         """Issue forecasts by both clocks at ``at``."""
-        settings = {"live_hours": LIVE_HOURS}
+        settings = {"live_hours": hours}
         inputs = read_inputs(self.tables, ENGINEERED_FEATURES, self.symbol, origins, "1.2.3", settings)
         issue(self.tables, self.registry, self._rows(origins), inputs, Clock(at, at))
 

@@ -93,13 +93,25 @@ def parse_lines(content: bytes, symbol: str, where: str) -> list[Published]:
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             item = json.loads(line)
-            at = dt.datetime.fromisoformat(item["published_at"])
+            at = _instant(item["published_at"])
             head = Published(str(item["symbol"]), int(item["seq"]), str(item["record_sha256"]), at)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise LedgerError(f"{where}, line {number} is no published head") from error
         if head.symbol == symbol:
             found.append(head)
     return found
+
+
+def _instant(text: str) -> dt.datetime:
+    """Read a time with its zone.
+
+    Raises:
+        ValueError: it is none, or of no year in which a head can have been published.
+    """
+    at = dt.datetime.fromisoformat(text)
+    if at.tzinfo is None or not 2000 < at.year < 9000:
+        raise ValueError(f"{at} is no time at which a head can have been published")
+    return at
 
 
 def is_there(published: Iterable[Published], head: Head) -> bool:

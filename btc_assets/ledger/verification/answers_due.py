@@ -38,7 +38,7 @@ def answers_due(forecasts: pl.DataFrame, klines: pl.DataFrame, stored: pl.DataFr
     price = h.close[at] * (1.0 + move)
     beyond = share_beyond(asked.select(QUANTILES).to_numpy(), price, move > 0, COUNT)
     touch = asked["kind"].to_numpy() == "touch"
-    said = asked["chance"].fill_null(np.nan).to_numpy()
+    said = asked["chance"].fill_nan(0.0).fill_null(np.nan).to_numpy()
     said = np.where(touch, np.clip(said, beyond, 1.0), said)
     scores = scored(touch, said, beyond, happened, frequency)
     chance = pl.Series(np.where(touch, said, beyond))

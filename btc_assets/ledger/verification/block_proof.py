@@ -6,6 +6,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC
 OTS = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08"
@@ -112,3 +113,20 @@ def times(folder: Path, symbol: str, hashes: list[str], headers: bytes) -> dict[
 def in_time(seq: int, deadline: dt.datetime, dated: dict[int, dt.datetime]) -> bool:
     """Tell whether a record lies before a head that was in a block before ``deadline``."""
     return any(at >= seq and time < deadline - MARGIN for at, time in dated.items())
+
+
+def bounds(records: list[dict[str, Any]], dated: dict[int, dt.datetime], known: set[int]) -> None:
+    """Check that no restart goes back before a head that was known, or more than a day before a block.
+
+    Raises:
+        ValueError: one does, or a record is later than its block.
+    """
+    issued = [dt.datetime.fromisoformat(r["issued_at"].replace("Z", "")) for r in records]
+    for seq in known | dated.keys():
+        if seq in dated and issued[seq] > dated[seq] + MARGIN:
+            raise ValueError(f"record {seq} is later than its block")
+        until = issued[seq] if seq in known else dated[seq] - dt.timedelta(days=1)
+        if any(
+            r["kind"] == "genesis" and at < until for r, at in zip(records[seq:], issued[seq:], strict=True)
+        ):
+            raise ValueError(f"a restart goes back before record {seq}, which was published")

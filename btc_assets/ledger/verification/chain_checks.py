@@ -45,7 +45,9 @@ def check_chain(stored: Stored, *, whole: bool = True) -> Iterator[Fault]:
                 "that one was altered, or records were removed, inserted or put in another order",
             )
         yield from _times(record, before)
-        yield from (_fault(record, "record", message) for message in problems(record, known, limited=limited))
+        adoptable = bool(first) or record.issued_at == stored[0][0].issued_at
+        told = problems(record, known, limited=limited, may_be_adopted=adoptable)
+        yield from (_fault(record, "record", message) for message in told)
         if not first or record.supersedes >= first or record.origin_date in newest:
             yield from _succession(record, newest)
         if record.kind != "genesis":

@@ -11,9 +11,11 @@ from typing import Protocol
 import polars as pl
 
 from btc_assets.contracts import TableSpec
+from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.digest import feature_digests, series_digests
 from btc_assets.ledger.records import IssueRecord, Snapshot
 from btc_assets.ledger.verification.report import Fault
+from btc_assets.market.calendar import DAY, days
 from btc_assets.modeling.features import FROM_SERIES
 from btc_assets.series import SERIES, Series
 from btc_assets.storage.bitemporal import known, newest, versions
@@ -74,6 +76,8 @@ def _check_content(
     """Check that rows as known when each of ``records`` was issued hash to what it says."""
     everything = versions(tables, symbol, series)
     yield from _restated_closes(series, everything)
+    yield from _impossible(tables, symbol, series, everything)
+    yield from _gaps(series, everything, min(r.origin_date for r in records))
     for epoch in epochs(everything, [r for r in records if r.snapshot(series).sha256]):
         seen = known(everything, epoch.until, series)
         arrived = dict(seen.select("date", "ingested_at").iter_rows())
@@ -108,6 +112,32 @@ def _restated_closes(series: Series, everything: pl.DataFrame) -> Iterator[str]:
             f"{moved.height:,} closes of {series.title} were restated after they had been stored, the last "
             f"of {moved.item(-1, 'date')}: compare them with the exchange"
         )
+
+
+def _impossible(
+    tables: TableReader, symbol: str, series: Series, everything: pl.DataFrame
+) -> Iterator[Fault]:
+    """Find rows that are there twice, and rows from before their day was over."""
+    keys = newest(tables, symbol, series).select(series.key)
+    twice = keys.filter(keys.is_duplicated()).sort(series.key)
+    if not twice.is_empty():
+        message = f"{series.title} of {twice.item(0, 'date')} are there more than once in {series.name}"
+        yield Fault(None, None, series.noun, message)
+    over = pl.col("date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + DAY - TOLERANCE
+    early = everything.filter(pl.col("ingested_at") < over)
+    if not early.is_empty():
+        message = f"a row of {series.name} of {early.item(0, 'date')} was stored before its day was over"
+        yield Fault(None, None, series.noun, message)
+
+
+def _gaps(series: Series, everything: pl.DataFrame, first: dt.date) -> Iterator[str]:
+    """Return a note if days since the first origin have no candle: what is about them is scored nowhere."""
+    if series.optional or everything.is_empty():
+        return
+    there = set(everything["date"])
+    gaps = [day for day in days(first, max(there)) if day not in there]
+    if gaps:
+        yield f"{len(gaps):,} days have no candle, the last {gaps[-1]}: no forecast about them counts"
 
 
 def check_features(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from btc_assets.contracts import TableSpec
+from btc_assets.contracts import UTC_US, TableSpec
 from btc_assets.storage.bitemporal import known, versions
 from btc_assets.storage.tables import TableReader
 from btc_assets.vocabulary import BASELINES, MODELS
@@ -22,14 +22,32 @@ _TINY = 1e-12
 _PRICES = ("high", "low", "close")
 
 
-def earlier_candles(tables: TableReader, symbol: str) -> Iterator[pl.DataFrame]:
-    """Yield the candles of ``symbol`` as they were before each restated price, newest first."""
-    everything = versions(tables, symbol)
+def earlier_candles(
+    tables: TableReader, symbol: str, issued: Sequence[dt.datetime]
+) -> Iterator[pl.DataFrame]:
+    """Yield the candles of ``symbol`` as they were before each restated price, newest first.
+
+    Args:
+        tables: the store.
+        symbol: trading pair.
+        issued: when each record was issued: a version that was replaced before any record read it may never
+            have been, and explains nothing.
+    """
+    everything = _read_by_a_record(versions(tables, symbol), issued)
     same_day = pl.col("date") == pl.col("date").shift(1)
     moved = pl.any_horizontal(pl.col(c) != pl.col(c).shift(1) for c in _PRICES)
     times = everything.filter(same_day & moved)["ingested_at"].unique().sort(descending=True)
     for t in times.head(MOST_STATES):
         yield known(everything, t - dt.timedelta(microseconds=1))
+
+
+def _read_by_a_record(everything: pl.DataFrame, issued: Sequence[dt.datetime]) -> pl.DataFrame:
+    """Keep the newest version of each candle, and those in force when a record was issued."""
+    times = pl.Series(sorted(issued), dtype=UTC_US)
+    begun = times.search_sorted(everything["ingested_at"], side="left")
+    replaced = everything.select(pl.col("ingested_at").shift(-1).over("date")).to_series()
+    ended = times.search_sorted(replaced, side="left")
+    return everything.filter(replaced.is_null() | (begun < ended))
 
 
 def differing(
@@ -61,7 +79,8 @@ def _alike(column: str, dtype: pl.DataType, near: float) -> pl.Expr:
     if not dtype.is_float():
         return stored.eq_missing(due)
     close = (stored - due).abs() <= RELATIVE * due.abs() + near
-    return pl.when(stored.is_null() | due.is_null()).then(stored.is_null() & due.is_null()).otherwise(close)
+    number = stored.is_finite() & due.is_finite()  # what is none compares as if it were near to everything
+    return pl.when(number.fill_null(value=False)).then(close).otherwise(stored.eq_missing(due))
 
 
 def _text(column: str) -> pl.Expr:
@@ -97,14 +116,17 @@ def left_out(spec: TableSpec, stored: pl.DataFrame, due: pl.DataFrame) -> tuple[
     """Find rows of ``due`` that are not in ``stored``, though a run that was cut short cannot be why.
 
     A day is scored for every forecast of it at once, and a forecast for every day that is over. So what was
-    not scored yet are whole days, or the first days of an origin.
+    not scored yet are whole days, or the first days of an origin; of baselines whole origins.
 
     Returns:
         The keys of rows that are left out; and how many rows are not there yet.
     """
     lacking = due.join(stored, on=spec.key, how="anti").select(list(dict.fromkeys([*spec.key, spec.day])))
-    if lacking.is_empty() or spec.day == "origin_date":
+    if lacking.is_empty():
         return lacking, 0
+    if spec.day == "origin_date":
+        gone = lacking.filter(pl.col(spec.day).is_in(stored[spec.day].unique().implode()))
+        return gone, lacking.height - gone.height
     group = _scored_together().alias("group")
     begun = lacking.filter(pl.col(spec.day).is_in(stored[spec.day].unique().implode()))
     least = stored.group_by("origin_date", group).agg(least=pl.col("horizon").min())

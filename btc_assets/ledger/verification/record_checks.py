@@ -18,13 +18,16 @@ _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _VINTAGE = {"model", "vintage", "revision", "manifest_sha256"}
 
 
-def problems(record: IssueRecord, known: Collection[str], *, limited: bool) -> Iterator[str]:
+def problems(
+    record: IssueRecord, known: Collection[str], *, limited: bool, may_be_adopted: bool
+) -> Iterator[str]:
     """Say what of ``record`` is not as a record must be.
 
     Args:
         record: any.
         known: the series that the record of a forecast before it knows: none may know less.
         limited: whether one before it says within how many hours after the close it is live.
+        may_be_adopted: whether it is of the time when the chain began.
     """
     latest = max(record.local_clock, record.source_clock)
     if not latest <= record.issued_at <= latest + TOLERANCE:
@@ -44,8 +47,9 @@ def problems(record: IssueRecord, known: Collection[str], *, limited: bool) -> I
         ):
             yield "a genesis record vouches for no forecast, but this one names one"
         return
-    yield from _inputs(record, known)
-    yield from _live_hours(record, limited=limited)
+    adopted = may_be_adopted and record.note == ADOPTED
+    yield from _inputs(record, known, adopted=adopted)
+    yield from _live_hours(record, limited=limited and not adopted)
     if record.rows < 1 or not _SHA256.fullmatch(record.rows_sha256):
         yield f"it vouches for {record.rows} rows that hash to {record.rows_sha256!r}"
     early, late = sorted((record.local_clock, record.source_clock))
@@ -53,7 +57,7 @@ def problems(record: IssueRecord, known: Collection[str], *, limited: bool) -> I
         yield "its two clocks do not agree, so that nobody can tell whether it is live"
 
 
-def _inputs(record: IssueRecord, known: Collection[str]) -> Iterator[str]:
+def _inputs(record: IssueRecord, known: Collection[str], *, adopted: bool) -> Iterator[str]:
     """Only what was there before the chain began has no inputs and no models."""
     models = [entry["model"] for entry in record.vintages]
     if models != sorted(set(models)):
@@ -62,8 +66,10 @@ def _inputs(record: IssueRecord, known: Collection[str]) -> Iterator[str]:
         record.features_sha256,
         *(record.inputs[name].sha256 for name in known if name in record.inputs),
     ]
-    if record.note == ADOPTED and not models and not any(hashes):
+    if adopted and not models and not any(hashes):
         return
+    if record.note == ADOPTED and not adopted:
+        yield "only what was there when the chain began may be without inputs and models"
     if not models:
         yield "it names no model"
     if not all(_SHA256.fullmatch(sha256) for sha256 in hashes) or not set(known) <= record.inputs.keys():
@@ -72,7 +78,7 @@ def _inputs(record: IssueRecord, known: Collection[str]) -> Iterator[str]:
 
 def _live_hours(record: IssueRecord, *, limited: bool) -> Iterator[str]:
     hours = record.settings.get("live_hours")
-    if hours is None and limited and record.note != ADOPTED:
+    if hours is None and limited:
         yield "it does not say within how many hours after the close it is live, as one before it does"
     if hours is not None and (type(hours) is not int or not 1 <= hours <= 24):
         yield f"it is live within {hours!r} hours after the close, which is not 1 to 24"

@@ -28,7 +28,7 @@ class Fault:
     def __str__(self) -> str:
         where = f"record {self.seq}, " if self.seq is not None else ""
         origin = f"origin {self.origin}, " if self.origin else ""
-        return f"{where}{origin}{self.what}: {self.message}"
+        return printable(f"{where}{origin}{self.what}: {self.message}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Report:
         head: the newest record, or None if there is no chain.
         records: records in the chain, genesis included.
         live: origins whose newest record is live; ``late`` and ``back_filled`` likewise.
+        outside: origins that are recorded, but were not to be looked at.
         rows: forecast rows that were hashed.
         models: vintages whose files were hashed.
         scored: baselines, scores and answers that were compared with what is computed again; None: none was.
@@ -57,6 +58,7 @@ class Report:
     live: int
     late: int
     back_filled: int
+    outside: int
     rows: int
     models: int
     scored: int | None
@@ -86,8 +88,9 @@ class Report:
         late = f", {self.late:,} late" if self.late else ""
         arena = f"{self.arena:,} rows of the arena, " if self.arena else ""
         outside = heads if self.published else "no head was published"
+        part = f" in a PART, {self.outside:,} more origins are recorded" if self.outside else ""
         return (
-            f"All is well: {self.records:,} records of {self.symbol} since {self.since}, "
+            f"All is well{part}: {self.records:,} records of {self.symbol} since {self.since}, "
             f"{self.live:,} live{late} and {self.back_filled:,} back-filled forecasts ({self.rows:,} rows), "
             f"{self.models:,} vintages, {self._scores()}{arena}{outside}; head {self.head.record_sha256} "
             f"(record {self.head.seq}); {self.seconds:.1f} s"
@@ -98,6 +101,11 @@ class Report:
             return "scores not checked, "
         lacking = f" ({self.missing:,} more are due and not there)" if self.missing else ""
         return f"{self.scored:,} scores computed again{lacking}, "
+
+
+def printable(text: str) -> str:
+    """Return ``text``, which may hold names that others chose, so that no terminal takes it for a command."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def in_order(faults: Sequence[Fault]) -> list[Fault]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, groupby
@@ -22,12 +23,14 @@ from btc_assets.contracts import (
     FORECASTS,
     TableSpec,
 )
-from btc_assets.ledger.records import live_hours, read_chain
+from btc_assets.errors import NotEnoughHistory
+from btc_assets.ledger.records import issue_times, live_hours, read_chain
 from btc_assets.ledger.verification.answers_due import answers_due
 from btc_assets.ledger.verification.recomputed import differing, earlier_candles, left_out, unexplained
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.baselines import baseline_forecasts
+from btc_assets.modeling.baselines import REACH, baseline_forecasts, checked
+from btc_assets.modeling.history import history
 from btc_assets.scoring.scores import first_issued, score, with_live_hours
 from btc_assets.storage.bitemporal import newest
 from btc_assets.storage.tables import TableReader
@@ -57,19 +60,16 @@ class Claim:
         table: whose rows.
         rows: as they are stored.
         compute: from candles and origins, the rows that are due; some or all columns.
+        origins: of which rows are due.
         complete: whether all that is due must be there.
     """
 
     table: TableSpec
     rows: pl.DataFrame
     compute: Callable[[pl.DataFrame, Sequence[dt.date]], pl.DataFrame]
+    origins: Sequence[dt.date]
     complete: bool = True
     near: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def origins(self) -> list[dt.date]:
-        """The origins that rows are stored of."""
-        return self.rows["origin_date"].unique().to_list()
 
 
 class ScoreChecks:
@@ -86,20 +86,20 @@ class ScoreChecks:
         self._missing: list[int] = []
         self._tables, self._symbol, self._places = tables, symbol, places
         self._hours: Mapping[dt.date, int] = {}
+        self._issued = issue_times(tables, symbol)
 
     @property
     def missing(self) -> int:
         """Count the scores that are due but not there, as far as ``run`` has come."""
         return sum(self._missing)
 
-    def run(self, head: str, span: Span | None = None) -> Iterator[Fault | int | str]:
+    def run(self, span: Span | None = None) -> Iterator[Fault | int | str]:
         """Compare everything; yields faults, counts of rows that were compared, and notes.
 
         Args:
-            head: the hash of the newest record, which draws the origins whose paths are made again.
             span: also look at whatever is stored of the origins in it, though no record knows them.
         """
-        drawn = draw(self._places, head)
+        drawn = draw(self._places)
         if span:
             self._places = {
                 **dict.fromkeys(scored_origins(self._tables, self._symbol, *span)),
@@ -109,7 +109,7 @@ class ScoreChecks:
         klines = newest(self._tables, self._symbol)
 
         def compared(days: list[dt.date]) -> list[Fault | int | str]:
-            claims = self._claims(days, (min(days), max(days) + HORIZONS * DAY), drawn)
+            claims = self._claims(days, (min(days), max(days) + HORIZONS * DAY), drawn, klines)
             return [found for claim in claims for found in self._check(claim, klines)]
 
         with ThreadPoolExecutor(THREADS) as pool:
@@ -122,7 +122,7 @@ class ScoreChecks:
         if len(drawn) < len(self._places) and self._tables.exists(CHANCE_SCORES):
             yield (
                 f"answers to touches were computed again for {len(drawn)} of {len(self._places):,} origins, "
-                "which the head drew; of the others, what follows without making paths"
+                "drawn just now; of the others, what follows without making paths"
             )
 
     def _chunks(self) -> list[list[dt.date]]:
@@ -136,11 +136,16 @@ class ScoreChecks:
         self._hours = live_hours(self._tables, self._symbol)
         klines = newest(self._tables, self._symbol)
         if days:
-            for claim in self._claims(days, (target, target), {target - n * DAY for n in AHEAD}):
+            drawn = {target - n * DAY for n in AHEAD}
+            for claim in self._claims(days, (target, target), drawn, klines):
                 yield from self._check(claim, klines)
 
     def _claims(
-        self, days: Sequence[dt.date], targets: tuple[dt.date, dt.date], drawn: Collection[dt.date]
+        self,
+        days: Sequence[dt.date],
+        targets: tuple[dt.date, dt.date],
+        drawn: Collection[dt.date],
+        klines: pl.DataFrame,
     ) -> Iterator[Claim]:
         """Read what is stored of the origins ``days`` and the target days from the first to the second.
 
@@ -165,12 +170,17 @@ class ScoreChecks:
             return score_chances(_of(networks, origins), klines).select(*CHANCE_SCORES.key, "chance")
 
         own = baselines if whole else baselines.filter(pl.col("origin_date") == first)
-        yield Claim(BASELINE_FORECASTS, own, baseline_forecasts)
+        if own.height or (whole and self._tables.exists(BASELINE_FORECASTS)):
+            forecast = _with_history(klines, days) if whole else [first]
+            yield Claim(BASELINE_FORECASTS, own, baseline_forecasts, forecast)
         if scores.height:
-            yield Claim(FORECAST_SCORES, scores, due_scores, whole)
+            yield Claim(FORECAST_SCORES, scores, due_scores, days, whole)
         if answers.height:
-            yield Claim(CHANCE_SCORES, answers, due_answers, whole, NEAR)
-            yield Claim(CHANCE_SCORES, _of(answers, drawn), due_paths, complete=False, near=NEAR)
+            yield Claim(CHANCE_SCORES, answers, due_answers, days, whole, NEAR)
+        some = _of(answers, drawn)
+        if some.height:
+            origins = some["origin_date"].unique().to_list()
+            yield Claim(CHANCE_SCORES, some, due_paths, origins, complete=False, near=NEAR)
 
     def _read(
         self, table: TableSpec, first: dt.date, last: dt.date, origins: Sequence[dt.date]
@@ -182,15 +192,12 @@ class ScoreChecks:
 
     def _check(self, claim: Claim, klines: pl.DataFrame) -> Iterator[Fault | int | str]:
         """Compare the rows of one claim; those of restated candles may follow from what they were."""
-        if claim.rows.is_empty():
-            return
-        everything = claim.table is not BASELINE_FORECASTS and claim.complete
-        due = claim.compute(klines, list(self._places) if everything else claim.origins)
+        due = claim.compute(klines, claim.origins)
         wrong = differing(claim.table, claim.rows, due, claim.near)
         left = unexplained(
             claim.table,
             wrong,
-            earlier_candles(self._tables, self._symbol),
+            earlier_candles(self._tables, self._symbol, self._issued),
             lambda candles, rows: claim.compute(candles, _origins_known(rows, candles)),
             claim.near,
         )
@@ -202,11 +209,18 @@ class ScoreChecks:
                 "were restated; `btc backfill` of their days computes them again"
             )
         if claim.complete:
-            lacking, due_yet = left_out(claim.table, claim.rows, due)
-            self._missing.append(due_yet)
-            if lacking.height:
-                yield self._fault(claim.table, lacking, "are not there, though those around them are")
-            yield claim.rows.height
+            yield from self._count(claim, due, claim.rows.height - wrong["is_due"].null_count())
+
+    def _count(self, claim: Claim, due: pl.DataFrame, known: int) -> Iterator[Fault | int]:
+        """Find what is left out or there twice; ``known``: of how many rows there is a row that is due."""
+        lacking, due_yet = left_out(claim.table, claim.rows, due)
+        self._missing.append(due_yet)
+        if known > due.height - lacking.height - due_yet:
+            twice = claim.rows.filter(claim.rows.select(claim.table.key).is_duplicated())
+            yield self._fault(claim.table, twice, "are there more than once")
+        if lacking.height:
+            yield self._fault(claim.table, lacking, "are not there, though those around them are")
+        yield claim.rows.height
 
     def _fault(self, table: TableSpec, rows: pl.DataFrame, problem: str) -> Fault:
         row = rows.sort("origin_date", "model", "horizon").row(0, named=True)
@@ -225,8 +239,7 @@ def all_faults(tables: TableReader, symbol: str) -> list[str]:
     """Say which baselines, scores and answers do not follow from forecasts and candles."""
     records = read_chain(tables, symbol)
     recorded = {origin: entry.seq for origin, entry in records.newest.items()} if records else {}
-    head = records.head.record_sha256 if records else ""
-    found = ScoreChecks(tables, symbol, recorded).run(head, (None, None))
+    found = ScoreChecks(tables, symbol, recorded).run((None, None))
     return [str(each) for each in found if isinstance(each, Fault)]
 
 
@@ -237,9 +250,9 @@ def target_faults(tables: TableReader, symbol: str, target: dt.date) -> list[str
     return [str(each) for each in found if isinstance(each, Fault)]
 
 
-def draw(origins: Iterable[dt.date], head: str) -> list[dt.date]:
-    """Choose ``DRAWN`` of the origins by the hash of ``head`` and each: nobody knows them before the head."""
-    return sorted(origins, key=lambda day: hashlib.sha256(f"{head} {day}".encode()).digest())[:DRAWN]
+def draw(origins: Collection[dt.date]) -> list[dt.date]:
+    """Choose ``DRAWN`` of the origins at random: whoever alters others cannot know which they are."""
+    return random.SystemRandom().sample(sorted(origins), min(DRAWN, len(origins)))
 
 
 def scored_origins(
@@ -252,6 +265,17 @@ def scored_origins(
             rows = tables.read(table, ["symbol", "origin_date"]).filter(pl.col("symbol") == symbol)
             found |= set(rows["origin_date"].unique())
     return sorted(day for day in found if (start is None or day >= start) and (end is None or day < end))
+
+
+def _with_history(klines: pl.DataFrame, origins: Sequence[dt.date]) -> list[dt.date]:
+    """Choose the ``origins`` that baselines can forecast from."""
+    h = history(klines, start=min(origins) - REACH * DAY, end=max(origins) + DAY)
+    found = []
+    for origin in origins:
+        with contextlib.suppress(NotEnoughHistory):
+            checked(h, origin)
+            found.append(origin)
+    return found
 
 
 def _origins_known(rows: pl.DataFrame, klines: pl.DataFrame) -> list[dt.date]:

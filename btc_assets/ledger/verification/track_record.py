@@ -1,6 +1,11 @@
-"""Compute the track record of a proof again, from rows and closes that ``verify_proof.py`` has verified."""
+"""Compute the track record of a proof again, and say what could be in it and is not.
 
+``verify_proof.py`` uses it, on records, rows and closes that it has verified.
+"""
+
+import datetime as dt
 import math
+from typing import Any
 
 LEVELS = (0.025, *(n / 20 for n in range(1, 20)), 0.975)
 SHOWN = (1, 7, 30, 90)
@@ -64,3 +69,51 @@ def pinball(quantiles: list[float], x: float) -> float:
     """Return the mean loss over the levels: half the continuous ranked probability score."""
     losses = (max(p * (x - q), (p - 1) * (x - q)) for p, q in zip(LEVELS, quantiles, strict=True))
     return sum(losses) / len(LEVELS)
+
+
+def caveats(
+    records: list[dict[str, Any]],
+    newest: dict[str, dict[str, Any]],
+    closes: dict[int, float],
+    known: str,
+    limit: int,
+) -> list[str]:
+    """Say what no check can tell, and what has been taken out of the table or was never in it.
+
+    Args:
+        records: the chain.
+        newest: by origin that is looked at, its newest record.
+        closes: by days since 1970-01-01, the closes that forecasts were scored by.
+        known: the head that the reader knows, "" if none.
+        limit: its place in the chain.
+    """
+    unknown = "" if known else "; without a HASH that you know, whether all of this was written anew"
+    told = [
+        "Not checked: features, code, candles against the exchange, models beyond their hashes, and "
+        f"whether the operator keeps other chains, of which this is the best{unknown}"
+    ]
+    for r in records[1:]:
+        if r["kind"] == "genesis":
+            later = [b for b in records[: r["seq"]] if b["issued_at"] > r["issued_at"]]
+            live = [b["kind"] for b in later].count("live")
+            told.append(
+                f"Record {r['seq']} begins the chain anew and takes back {live} live forecasts and "
+                f"{len(later) - live} other records that are later: {r['note']!a}"
+            )
+    vouched = {r["origin_date"] for r in records[: limit + 1] if r["kind"] != "genesis"}
+    replaced = sum(newest[origin]["seq"] > limit for origin in vouched & newest.keys())
+    if replaced:
+        told.append(f"{replaced:,} forecasts that {known} vouches for were replaced after it: not counted")
+    epoch = dt.date(1970, 1, 1)
+    first, last = ((dt.date.fromisoformat(text) - epoch).days for text in (min(newest), max(newest)))
+    span = last - first + 1
+    if span > len(newest):
+        without = f"{span - len(newest):,} of the {span:,} days from {min(newest)} to {max(newest)}"
+        told.append(f"There is no forecast of {without}")
+    gaps = [day for day in range(first, max(closes, default=first)) if day not in closes]
+    if gaps:
+        newest_gap = epoch + dt.timedelta(days=gaps[-1])
+        told.append(
+            f"{len(gaps):,} days have no candle, the last {newest_gap}: no forecast about them counts"
+        )
+    return told

@@ -10,7 +10,7 @@ from typing import Any
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BtcError
 from btc_assets.ledger.clock import TOLERANCE
-from btc_assets.ledger.publishing.dates import dates_of
+from btc_assets.ledger.publishing.dates import Dates, dates_of
 from btc_assets.ledger.publishing.published import HeadSink
 from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, live_hours_of, read_records
 from btc_assets.ledger.verification.arena_checks import check_arena
@@ -23,7 +23,7 @@ from btc_assets.ledger.verification.chain_checks import (
 )
 from btc_assets.ledger.verification.input_checks import check_features, check_series
 from btc_assets.ledger.verification.output_checks import check_models, check_rows
-from btc_assets.ledger.verification.report import Fault, Report, in_order
+from btc_assets.ledger.verification.report import Fault, Report, in_order, printable
 from btc_assets.ledger.verification.score_checks import ScoreChecks, Span
 from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.registry.protocol import ModelRegistry
@@ -86,9 +86,11 @@ def verify(
     scored, missing = _scores(collect, tables, stored, span, reach) if scores else (None, 0)
     arena = collect("arena", lambda: check_arena(tables, symbol, sink, start, end, now)) if whole else 0
     published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
+    collect("restarts", lambda: _notes(stored, whole=whole))
     return Report(
         symbol=symbol,
         **_chain_facts(stored),
+        outside=len(current(stored)) - len(span),
         rows=rows,
         models=models,
         scored=scored,
@@ -96,7 +98,7 @@ def verify(
         published=published,
         arena=arena,
         faults=in_order(faults),
-        notes=[*_notes(stored), *collect.notes],
+        notes=[printable(note) for note in collect.notes],
         seconds=time.perf_counter() - begun,
     )
 
@@ -131,7 +133,7 @@ def _scores(
         return 0, 0
     places = {origin: record.seq for origin, record in current.items()}
     checks = ScoreChecks(tables, head.symbol, places)
-    return collect("scores", lambda: checks.run(head.record_sha256, reach)), checks.missing
+    return collect("scores", lambda: checks.run(reach)), checks.missing
 
 
 class _Collector:
@@ -154,6 +156,9 @@ class _Collector:
                     count += found
         except BtcError as error:
             self.faults.append(Fault(None, None, what, str(error)))
+        except Exception as error:  # what a check breaks off at was not verified, whatever it is
+            message = f"it cannot be checked: {error} ({type(error).__name__})"
+            self.faults.append(Fault(None, None, what, message))
         return count
 
 
@@ -193,29 +198,41 @@ def _inputs(tables: TableReader, symbol: str, records: Sequence[IssueRecord]) ->
 
 def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: bool) -> Iterator[Found]:
     """Check that every published head is in the chain, in its place; and what it dates."""
-    if sink is None:
-        return
     first = stored[0][0].seq if stored and not whole else 0
-    published = [head for head in sink.published(symbol) if head.seq >= first]
-    hashes = {record.seq: record.sha256() for record, _ in stored}
+    published = [head for head in (sink.published(symbol) if sink else []) if head.seq >= first]
+    records = {record.seq: record for record, _ in stored}
+    hashes = {seq: record.sha256() for seq, record in records.items()}
+    yield len({head.seq for head in published if hashes.get(head.seq) == head.record_sha256})
     for head in published:
-        if hashes.get(head.seq) == head.record_sha256:
-            yield 1
-        else:
+        if hashes.get(head.seq) != head.record_sha256:
             message = (
                 f"the head published at {head.at:%Y-%m-%d %H:%M:%S} is {head.record_sha256}, but that record "
                 f"is {hashes.get(head.seq, 'missing')}: the chain was rolled back or written anew"
             )
             yield Fault(head.seq, None, "published", message)
+        elif head.dated_by and records[head.seq].issued_at > head.certainly_at + TOLERANCE:
+            said = f"{records[head.seq].issued_at:%Y-%m-%d %H:%M:%S}"
+            message = f"it says {said}, but {head.dated_by} of {head.at:%Y-%m-%d %H:%M:%S} holds its hash"
+            yield Fault(head.seq, None, "clock", message)
     yield from check_restarts(stored, published)
     back = taken_back(stored)
     live = [(r.seq, r.origin_date) for r, _ in stored if r.kind == "live" and r.seq not in back]
-    dates = dates_of((p for p in published if hashes.get(p.seq) == p.record_sha256), live)
+    if sink:
+        dates = dates_of((p for p in published if hashes.get(p.seq) == p.record_sha256), live)
+        yield from _by_whose_clock(dates, sink.location)
+    elif live:
+        yield (
+            f"no published head was looked at: when the {len(live):,} live forecasts were issued is the "
+            "operator's own word"
+        )
+
+
+def _by_whose_clock(dates: Dates, location: str) -> Iterator[str]:
     yield dates.sentence()
     if dates.by_operator > dates.by_others:
         yield (
             f"by the operator's own word, {dates.by_operator:,} of {dates.live:,} live forecasts were at "
-            f"{sink.location} before their first target closed"
+            f"{location} before their first target closed"
         )
 
 
@@ -226,15 +243,28 @@ def _head(stored: Stored) -> Head | None:
     return Head(record.symbol, record.seq, record.sha256(), record.issued_at)
 
 
-def _notes(stored: Stored) -> Iterator[str]:
+def _notes(stored: Stored, *, whole: bool) -> Iterator[str]:
+    """Say what no check can tell, and what has been taken back, never forecast, or is live by which rule."""
     for record, _ in stored:
         if record.kind == "genesis" and record.seq > 0:
-            yield f"record {record.seq} begins the chain anew and takes back what is later: {record.note!r}"
-    hours = sorted(
-        {live_hours_of(r.settings) for r, _ in stored if r.kind == "live" and "live_hours" in r.settings}
-    )
+            back = [r for r, _ in stored if r.seq < record.seq and r.issued_at > record.issued_at]
+            live = [r.kind for r in back].count("live")
+            yield (
+                f"record {record.seq} begins the chain anew and takes back {live} live forecasts and "
+                f"{len(back) - live} other records that are later: {record.note!r}"
+            )
+    hours = sorted({live_hours_of(r.settings) for r, _ in stored if r.kind == "live"})
     if len(hours) > 1:
         yield f"what is live differs: within {', '.join(map(str, hours))} hours after the close"
+    elif hours:
+        yield f"live is within {hours[0]} hours after the close"
     unknown = sum(1 for r, _ in stored if r.kind != "genesis" and not r.snapshot(CANDLES).sha256)
     if unknown:
         yield f"{unknown:,} forecasts are older than the chain: dated to its beginning, from unknown inputs"
+    origins = current(stored).keys()
+    span = (max(origins) - min(origins)).days + 1 if origins and whole else 0
+    if span > len(origins):
+        days = f"{span - len(origins):,} of the {span:,} days from {min(origins)} to {max(origins)}"
+        yield f"there is no forecast of {days}"
+    if stored:
+        yield "not checked: whether the operator keeps other chains, of which this is the best"

@@ -10,6 +10,11 @@ Read it before you trust it, and the two short files it uses, block_proof.py and
 docs/ledger.md says what each check proves, and what none of them can.
 """
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # Python would look for modules in this folder first: a forger could add some
+
 import argparse
 import datetime as dt
 import functools
@@ -20,7 +25,6 @@ import json
 import re
 import runpy
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +33,6 @@ HERE = Path(__file__).resolve().parent
 DAY, APART = dt.timedelta(days=1), dt.timedelta(minutes=5)  # the second: how far two clocks may differ
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC
 Record = dict[str, Any]
-UNREADABLE = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 BLOCKS, SCORES = (runpy.run_path(str(HERE / name)) for name in ("block_proof.py", "track_record.py"))
 MARGIN: dt.timedelta = BLOCKS["MARGIN"]
 
@@ -79,9 +82,9 @@ RECORD = {"seq", "rows", "rows_sha256", "candles_sha256", "candles_version", "fe
 
 
 def need(fine: object, what: str) -> None:
-    """Stop at the first thing that is not what was recorded."""
+    """Stop at the first thing that is not what was recorded; its text cannot move the cursor."""
     if not fine:
-        sys.exit(f"NOT as recorded: {what}")
+        sys.exit("NOT as recorded: " + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in what))
 
 
 def regular(name: str, value: Any) -> bool:
@@ -126,9 +129,10 @@ def chain(symbol: str) -> tuple[list[Record], list[str], set[int]]:
     hashes: list[str] = ["0" * 64]
     taken: set[int] = set()
     newest: dict[str, Record] = {}
+    write = functools.partial(json.dumps, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     for line in (HERE / "records.jsonl").read_bytes().splitlines(keepends=True):
         r = json.loads(line)
-        same = json.dumps(r, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        same = write(r, allow_nan=False).encode() + b"\n"
         fine = same == line and type(r) is dict and set(r) >= RECORD and all(map(regular, r, r.values()))
         more = {f.rpartition("_")[0] for f in r if f not in RECORD} if fine else set()
         fine = fine and set(r) == RECORD | {f"{m}_{end}" for m in more for end in ("sha256", "version")}
@@ -164,6 +168,7 @@ def faults(r: Record, records: list[Record], newest: dict[str, Record]) -> Itera
     yield "the beginning of the chain was removed", records
     yield "issued before the record before it", r["issued_at"] >= last["issued_at"]
     yield "issued before its origin was over", at >= origin + DAY
+    yield "it vouches for no rows", r["rows"] > 0
     hours, before = r["settings"].get("live_hours", 24), newest.get("", r)
     stated = "live_hours" in r["settings"] or "live_hours" not in before["settings"]
     yield "how many hours after the close count as live", type(hours) is int and 0 < hours <= 24 and stated
@@ -184,19 +189,21 @@ def inputs(records: list[Record], name: str, field: str, order: list[str], limit
     """Replay what was known when: the rows up to each origin, as they were then, are those it read.
 
     ``order`` names the columns that tell rows apart, the date first. Returns the closes, by days since 1970,
-    that the record of the newest origin vouches for, but as records up to ``limit`` do where these reach.
+    that the record of the newest origin up to ``limit`` vouches for.
     """
     need(re.fullmatch(NAME, name) and order[:1] == ["date"], "bundle.json: the name or order of a series")
     (_, start), *rows = table(name, ["source", "ingested_at"])
     places = [(*(r[c] for c in order), r["ingested_at"]) for r, _ in rows]
     need(all(a < b for a, b in itertools.pairwise(places)), f"the order of {name}")
     need({r["symbol"] for r, _ in rows} <= {records[0]["symbol"]}, f"the symbol in {name}")
+    early = [r["date"] for r, _ in rows if instant(r["ingested_at"]) < instant(r["date"]) + DAY - APART]
+    need(not early, f"{name}: a row of {early[:1]} was stored before its day was over")
     arrivals = sorted(rows, key=lambda row: row[0]["ingested_at"], reverse=True)
     known: dict[tuple[str, ...], tuple[Record, bytes]] = {}
     origins = [(r["origin_date"], r["seq"]) for r in records]
-    (last, newest), restated = max(origins), 0
+    last, restated = max(origins)[0], 0
     _, sure = max((origin for origin in origins if origin[1] <= limit), default=("", -1))
-    closes: dict[int, dict[int, float]] = {}
+    closes: dict[int, float] = {}
     for record in sorted(records, key=lambda r: str(r["issued_at"])):
         while arrivals and arrivals[-1][0]["ingested_at"] <= record["issued_at"]:
             row, cells = arrivals.pop()
@@ -207,14 +214,14 @@ def inputs(records: list[Record], name: str, field: str, order: list[str], limit
             seen = [known[at] for at in sorted(known) if at[0] <= record["origin_date"]]
             found = hashlib.sha256(start + b"".join(cells for _, cells in seen)).hexdigest()
             need(found == record[field], f"record {record['seq']}: {name} known then hash to {found}")
-            if record["seq"] in (newest, sure):
-                closes[record["seq"]] = {days(r["date"]): float(r["close"]) for r, _ in seen if "close" in r}
+            if record["seq"] == sure:
+                closes = {days(r["date"]): float(r["close"]) for r, _ in seen if "close" in r}
     later = sum(row["date"] <= last for row, _ in arrivals)
     if later:
         print(f"Not checked: {later} rows of {name} that no record here vouches for; they count for nothing")
     if restated:
         print(f"{name}: {restated} closes were restated after a day was stored; compare with the exchange")
-    return closes.get(newest, {}) | closes.get(sure, {})
+    return closes
 
 
 def forecasts(newest: dict[str, Record]) -> Iterator[tuple[Record, list[float]]]:
@@ -268,16 +275,6 @@ def models(records: list[Record]) -> int:
     return len(used)
 
 
-def bounds(records: list[Record], dated: dict[int, dt.datetime], known: set[int]) -> None:
-    """Check that no restart goes back before a head that was known, or more than a day before a block."""
-    for seq in known | dated.keys():
-        issued = instant(records[seq]["issued_at"])
-        need(seq not in dated or issued <= dated[seq] + MARGIN, f"record {seq} is later than its block")
-        until = issued if seq in known else dated[seq] - DAY
-        early = [r for r in records[seq:] if r["kind"] == "genesis" and instant(r["issued_at"]) < until]
-        need(not early, f"a restart goes back before record {seq}, which was published")
-
-
 def verify(known: str, headers: bytes) -> None:
     """Check everything, the chain first; the verdict comes last."""
     bundle = json.loads((HERE / "bundle.json").read_text())
@@ -290,15 +287,8 @@ def verify(known: str, headers: bytes) -> None:
     need(known in ("", *hashes), f"{known} is not in the chain")
     dated: dict[int, dt.datetime] = BLOCKS["times"](HERE, bundle["symbol"], hashes, headers)
     limit = hashes.index(known) if known else len(records)
-    bounds(records, dated, {limit} if known else set())
-    unseen = {f for r in inside for f in r if f.endswith("_sha256") and r[f]}
-    unseen -= {"rows_sha256", "features_sha256", "previous_sha256"}
-    closes: dict[int, float] = {}
-    for name, said in bundle["series"].items():
-        found = inputs(inside, name, said["field"], said["order"], limit)
-        closes = found if said["field"] == "candles_sha256" else closes
-        unseen.discard(said["field"])
-    need(not unseen, f"records have {sorted(unseen)}, but the bundle names no table for it")
+    BLOCKS["bounds"](records, dated, {limit} if known else set())
+    closes = series(bundle["series"], inside, limit)
     newest = {r["origin_date"]: r for r in inside}
     live = [r for r in newest.values() if r["kind"] == "live" and r["seq"] not in taken]
     counted = {r["origin_date"] for r in live if r["seq"] <= limit}
@@ -309,19 +299,16 @@ def verify(known: str, headers: bytes) -> None:
         shown = () if late else ("all", "live") if row["origin_date"] in counted else ("all",)
         record.add(row["model"], days(row["origin_date"]), int(row["horizon"]), quantiles, shown)
         rows += 1
+    vintages = models(inside)
     print(*record.lines(), sep="\n")
-    unknown = "" if known else "; without a HASH that you know, whether all of this was written anew"
-    print("Not checked: features, code, candles against the exchange, models beyond their hashes" + unknown)
-    for r in records[1:]:
-        if r["kind"] == "genesis":
-            print(f"Record {r['seq']} begins the chain anew and takes back what is later: {r['note']!a}")
+    print(*SCORES["caveats"](records, newest, closes, known, limit), sep="\n")
     kinds = [r["kind"] for r in newest.values()]
     of, hours = len({r["origin_date"] for r in issued}), {r["settings"].get("live_hours", 24) for r in live}
     part = f" in a PART, {of - len(newest):,} more origins are recorded" if of > len(newest) else ""
     verdict = (
         f"All is well{part}: {len(records):,} records of {bundle['symbol']} since {records[0]['began']}; "
         f"origins {min(newest)} to {max(newest)} ({len(newest):,} of {of:,}), {len(live):,} of "
-        f"{len(newest):,} live, {kinds.count('late'):,} late, {rows:,} rows, {models(inside):,} vintages; "
+        f"{len(newest):,} live, {kinds.count('late'):,} late, {rows:,} rows, {vintages:,} vintages; "
         f"head {hashes[-1]} of {records[-1]['issued_at']}"
     )
     print(verdict, f"Live is within {max(hours, default=24)} hours after the close, or fewer", sep="\n")
@@ -333,6 +320,19 @@ def verify(known: str, headers: bytes) -> None:
     print(f"{len(live):,} live forecasts; when the others were issued is the operator's own word")
 
 
+def series(said: dict[str, Any], inside: list[Record], limit: int) -> dict[int, float]:
+    """Check every series that records have a hash of; returns the closes of the daily candles."""
+    unseen = {f for r in inside for f in r if f.endswith("_sha256") and r[f]}
+    unseen -= {"rows_sha256", "features_sha256", "previous_sha256"}
+    closes: dict[int, float] = {}
+    for name, one in said.items():
+        found = inputs(inside, name, one["field"], one["order"], limit)
+        closes = found if one["field"] == "candles_sha256" else closes
+        unseen.discard(one["field"])
+    need(not unseen, f"records have {sorted(unseen)}, but the bundle names no table for it")
+    return closes
+
+
 def main() -> None:
     """Read the command line; whatever cannot be read is not as recorded."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -341,8 +341,8 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         verify(arguments.hash, arguments.headers.read_bytes() if arguments.headers else b"")
-    except UNREADABLE as error:
-        sys.exit(f"NOT as recorded: {error} ({type(error).__name__})")
+    except Exception as error:  # whatever it is: nothing has been verified then
+        need(None, f"{error} ({type(error).__name__})")
 
 
 if __name__ == "__main__":

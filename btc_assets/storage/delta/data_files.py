@@ -110,15 +110,15 @@ class LocalFolder:
 
     Args:
         path: the folder.
-        schema: the contract's; a column that a file lacks, for an older release wrote it, is null.
+        spec: the contract; a column that a file lacks, for an older release wrote it, is null.
     """
 
     _verified: ClassVar[dict[Path, tuple[int, int, int]]] = {}
-    """Files whose hash this process has seen to be right, by size, time of change and inode."""
+    """Files that this process has seen to be what their names say, by size, time of change and inode."""
 
-    def __init__(self, path: Path, schema: pl.Schema) -> None:
+    def __init__(self, path: Path, spec: TableSpec) -> None:
         self.path = path
-        self.schema = schema
+        self.spec = spec
 
     def write(self, name: str, content: bytes) -> None:
         """Store ``content``; a full or read-only disk leaves nothing behind."""
@@ -132,7 +132,9 @@ class LocalFolder:
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
         """Return the rows of ``files``; a file is hashed again only after it was touched."""
         paths = [self._verify(file) for file in files]
-        return pl.scan_parquet(paths, glob=False, schema=self.schema, missing_columns="insert")
+        return pl.scan_parquet(
+            paths, glob=False, schema=self.spec.schema, missing_columns="insert", use_statistics=False
+        )
 
     def _verify(self, file: DataFile) -> Path:
         path = self.path / file.name
@@ -145,5 +147,13 @@ class LocalFolder:
             raise CorruptData(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
         if sha != file.sha256:
             raise CorruptData(f"{path} is damaged: its bytes hash to {sha}; {REMEDY}")
+        self._compare_with_name(path, file)
         self._verified[path] = seen
         return path
+
+    def _compare_with_name(self, path: Path, file: DataFile) -> None:
+        """Refuse a file whose rows are not of the days that its name says: some reads would leave it out."""
+        scan = pl.scan_parquet(path, glob=False, use_statistics=False)
+        days = scan.select(self.spec.day).collect().to_series()
+        if len(days) != file.rows or days.null_count() or first_and_last(days) != (file.first, file.last):
+            raise CorruptData(f"{path} holds other days than its name says, or more or fewer rows; {REMEDY}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData
 from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta.data_files import REMEDY, DataFile, LocalFolder
@@ -33,10 +34,10 @@ def delta_options(endpoint: str) -> dict[str, str]:
 class S3Folder:
     """The files below a bucket's prefix. They never change, so a copy in ``cache`` is good for ever."""
 
-    def __init__(self, bucket: Bucket, cache: Path, schema: pl.Schema) -> None:
+    def __init__(self, bucket: Bucket, cache: Path, spec: TableSpec) -> None:
         self.bucket = bucket
         self.cache = cache
-        self.local = LocalFolder(cache, schema)
+        self.local = LocalFolder(cache, spec)
 
     def write(self, name: str, content: bytes) -> None:
         """Store ``content`` in the bucket."""

@@ -197,9 +197,9 @@ class DeltaTables:
 
             if spec not in self._remote:
                 bucket = Bucket(where, self.options.get("aws_endpoint_url", ""))
-                self._remote[spec] = S3Folder(bucket, self.cache / "tables", spec.schema)
+                self._remote[spec] = S3Folder(bucket, self.cache / "tables", spec)
             return self._remote[spec]
-        return LocalFolder(Path(where), spec.schema)
+        return LocalFolder(Path(where), spec)
 
     def _write(self, spec: TableSpec, frame: pl.DataFrame, *, replace: bool) -> Receipt:
         frame = conform(spec, frame)
