@@ -72,7 +72,7 @@ def run() -> list[Row]:
         origins = list(days(newest - 3399 * DAY, newest + DAY))
         rows = [("issue 3,400 origins at once, with their records", f"{fill(platform, origins):.1f} s", "")]
         rows += daily(platform, newest)
-        fill_scores(platform, origins)  # last: the newest head draws the origins whose paths are made
+        fill_scores(platform, origins)
         rows += whole(platform, Path(scratch))
     return rows
 
