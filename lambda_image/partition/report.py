@@ -2,7 +2,7 @@
 
 A materialisation or a check that is reported has no run. Its metadata keeps what JSON can carry: numbers,
 text, lists; a point of time becomes text, and pictures and column lineage are left out.
-See https://docs.dagster.io/api/rest-apis/external-assets-rest-api.
+See https://docs.dagster.io/apidocs/external-assets-rest.
 """
 
 from __future__ import annotations
