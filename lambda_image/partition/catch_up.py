@@ -95,7 +95,7 @@ def catch_up(store: Store, day: dt.date, reports: Reports) -> DayReport:
     done, tables = DayReport(), store.tables(day)
     lacking = _lacking(store, tables, day) | (reports.unknown() & tables[ISSUING_ASSET].present)
     if day in lacking:
-        _load_candles_before(store, tables, day)
+        load_candles_before(store, tables, day)
         _run_day(store, day)
         done.run.append(day)
         reports.report(store.instance)
@@ -127,7 +127,7 @@ def _never_scored(tables: dict[str, TableDays], day: dt.date) -> bool:
     )
 
 
-def _load_candles_before(store: Store, tables: dict[str, TableDays], day: dt.date) -> None:
+def load_candles_before(store: Store, tables: dict[str, TableDays], day: dt.date) -> None:
     """Load the candles and features that are missing before ``day``: all of them where there are none."""
     settings = store.settings
     source = open_source(settings)

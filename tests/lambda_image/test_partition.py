@@ -28,12 +28,12 @@ from btc_assets.contracts import TableSpec
 from btc_assets.factory import open_tables
 from btc_assets.launch import open_instance
 from btc_assets.ledger.records import ISSUE_RECORDS
-from btc_assets.market.calendar import DAY
+from btc_assets.market.calendar import DAY, days
 from btc_assets.settings import load
 from btc_assets.vocabulary import DAILY_ASSETS
 from lambda_image.config import DagsterAccess
 from lambda_image.launch import connect
-from lambda_image.partition.catch_up import newest_first
+from lambda_image.partition.catch_up import Store, load_candles_before, newest_first
 
 BEHIND = 2
 """Days before the newest closed one that the store's record ends; more, and it would not be kept up."""
@@ -269,6 +269,29 @@ def killed_at(function: Function, sign: Callable[[], object]) -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
+
+
+def test_candles_before_the_day_are_loaded_but_those_that_the_source_does_not_have(
+    day: dt.date, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, gap = day - 450 * DAY, day - 30 * DAY
+    exchange = Exchange(clock=dt.datetime.now(dt.UTC))
+    exchange.list_market(first, day + DAY)
+    del exchange.rows[gap]
+    exchange.start()
+    settings = point_settings_at(monkeypatch, exchange, tmp_path)
+    with open_instance(settings) as instance:
+        GraphEnvironment(exchange, settings, instance).run("market_history", first, day - 20 * DAY)
+    try:
+        with Store(settings, lambda: 900.0) as store:
+            load_candles_before(store, store.tables(day), day)
+            loaded = store.tables(day)["raw_klines"].present
+            assert loaded == frozenset(days(first, day)) - {gap}
+            before = store.instance.get_runs_count()
+            load_candles_before(store, store.tables(day), day)
+            assert store.instance.get_runs_count() == before
+    finally:
+        exchange.stop()
 
 
 @pytest.mark.parametrize("event", [{}, {"source": "aws.s3"}, {"day": "tomorrow"}])
