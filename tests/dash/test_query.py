@@ -11,6 +11,7 @@ from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
 from btc_dash.data import query
 from btc_dash.data.query import (
     ForecastRequest,
+    LeaderboardQuery,
     ModelQuestion,
     Question,
     RecordQuestion,
@@ -122,10 +123,13 @@ def test_the_api_takes_anything_and_answers_with_text(values: dict[str, object])
 
 
 @unhurried
-@given(st.dictionaries(st.sampled_from(["days", "model", "kind", "vintage"]), ANYTHING))
+@given(st.dictionaries(st.sampled_from(["days", "model", "kind", "vintage", "since"]), ANYTHING))
 def test_the_other_pages_take_anything_too(values: dict[str, object]) -> None:
     record, _ = parse(RecordQuestion, values)
     assert 1 <= record.days <= HORIZONS
     assert record.kind in query.KINDS
+    board, _ = parse(LeaderboardQuery, values, LAST)
+    assert board.days is None or 1 <= board.days <= HORIZONS
+    assert board.kind in query.KINDS[1:]
     model, _ = parse(ModelQuestion, values)
     assert model.model in NETWORKS

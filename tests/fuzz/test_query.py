@@ -15,6 +15,8 @@ from btc_dash.data.query import (
     STARTS,
     VIEWS,
     ForecastRequest,
+    LeaderboardQuery,
+    LeaderboardRequest,
     ModelQuestion,
     Question,
     RecordQuestion,
@@ -42,8 +44,13 @@ def test_any_address_gives_a_question_that_can_be_answered(data: bytes) -> None:
     assert record.kind in KINDS
     model, most = parse(ModelQuestion, given)
     assert model.model in NETWORKS
-    names = parse_strictly(ForecastRequest, given, LAST)[1]
-    for text in [*complaints.values(), *more.values(), *most.values(), *names.values()]:
+    board, wrong = parse(LeaderboardQuery, given, LAST)
+    assert board.days is None or 1 <= board.days <= HORIZONS
+    assert board.kind in KINDS[1:]
+    assert board.since is None or FIRST_DAY <= board.since <= LAST
+    assert parse(LeaderboardQuery, arguments(board.search), LAST) == (board, {})
+    names = [parse_strictly(kind, given, LAST)[1] for kind in (ForecastRequest, LeaderboardRequest)]
+    for text in [t for said in (complaints, more, most, wrong, *names) for t in said.values()]:
         assert text.isprintable()
         assert len(text) < 200
         assert len(html.escape(text)) < 400
