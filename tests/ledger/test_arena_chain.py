@@ -107,6 +107,15 @@ def test_candles_and_records_that_were_changed_are_named(store: Store) -> None:
     assert "record 2: it does not name the record before it" in said
 
 
+def test_candles_stored_before_their_day_was_over_are_named_without_a_record(store: Store) -> None:
+    early = DATA.candles.tail(1).with_columns(pl.col("ingested_at") - 2 * DAY)
+    store.tables.upsert(RAW_KLINES, early)
+    told = [fault for fault in store.faults() if "before its day was over" in fault]
+    assert told == [
+        f"arena: a row of raw_klines of {early.item(0, 'date')} was stored before its day was over"
+    ]
+
+
 def test_a_chain_that_was_rolled_back_is_missed_by_what_was_published(store: Store) -> None:
     records, rows = store.tables.read(ARENA_RECORDS), store.rows()
     store.tables.delete_keys(ARENA_RECORDS, records.filter(seq=3).select(ARENA_RECORDS.key))

@@ -59,7 +59,8 @@ def check_arena(
     for series in SERIES if records else ():
         for found in check_series(tables, symbol, series, records):
             if isinstance(found, Fault):
-                yield replace(found, seq=None, what="arena", message=f"record {found.seq}: {found.message}")
+                where = f"record {found.seq}: " if found.seq is not None else ""
+                yield replace(found, seq=None, what="arena", message=f"{where}{found.message}")
     if sink is not None:
         hashes = {record.seq: record.sha256() for record, _ in stored}
         for head in sink.published(published_name(symbol)):
