@@ -108,7 +108,7 @@ def _chances() -> Columns:
 
 def columns_of(asset: str) -> Mapping[str, Sources]:
     """Return the columns of ``asset``'s table that come from elsewhere, with what they come from."""
-    realised = [("engineered_features", LOG_REALISED)]
+    volatility = _of(("engineered_features",), LOG_REALISED, LOG_IMPLIED)
     models = _of(_NETWORKS, "manifest_sha256")
     known: dict[str, Columns] = {
         "raw_klines": _candles() | {"date": [("exchange_klines", "open_time")]},
@@ -121,7 +121,7 @@ def columns_of(asset: str) -> Mapping[str, Sources]:
         "arena_forecasts": _forecast(
             _DAY, [*_of(("raw_klines",), "open", "high", "low", "volume"), *_FEATURES]
         ),
-        "forecasts": _forecast(_of(_NETWORKS, "vintage"), [*realised, *_FEATURES, *models])
+        "forecasts": _forecast(_of(_NETWORKS, "vintage"), [*volatility, *_FEATURES, *models])
         | {"model": _of(_NETWORKS, "model")},
         "forecast_scores": _scores(),
         "chance_scores": _chances(),
