@@ -34,9 +34,11 @@ def run() -> list[Row]:
         target: images.build(f"localhost/btc-{target}:test", "Dockerfile", base, "--target", target)
         for target in ("dash", "dagster")
     }
-    ingest = images.build("localhost/btc-ingest:test", "lambda_image/Dockerfile", aws)
+    lambdas = {"ingest": "lambda_image/Dockerfile", "partition": "lambda_image/partition/Dockerfile"}
     rows = [(f"image {name}", megabytes(image, base), "") for name, image in built.items()]
-    rows.append(("image ingest", megabytes(ingest, aws), ""))
+    for name, dockerfile in lambdas.items():
+        image = images.build(f"localhost/btc-{name}:test", dockerfile, aws)
+        rows.append((f"image {name}", megabytes(image, aws), ""))
     web = ["dagster-webserver", "-h", "127.0.0.1", "-w", "/app/workspace.yaml", "-p"]
     for name, page, command in (("dash", "/", []), ("dagster", "/server_info", web)):
         seconds = statistics.median(healthy(built[name], page, command) for _ in range(STARTS))
