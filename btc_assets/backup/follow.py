@@ -102,7 +102,7 @@ class Follower:
             (self.folder / "stores").mkdir(parents=True, exist_ok=True)
         draft = self.folder / "draft.tar.gz"
         try:
-            tag = self._fetch(draft, before)
+            tag = self._download(draft, before)
             if tag is None:
                 return None
             sha256 = file_sha256(draft)
@@ -112,11 +112,11 @@ class Follower:
         finally:
             draft.unlink(missing_ok=True)
 
-    def _fetch(self, draft: Path, before: Shown | None) -> str | None:
+    def _download(self, draft: Path, before: Shown | None) -> str | None:
         """Write the archive to ``draft`` and return its tag; None if it is the one that is shown."""
         known = before.tag if before and before.url == self.url else ""
         asked = {"If-None-Match" if known.endswith('"') else "If-Modified-Since": known} if known else {}
-        with _answer(self.url, asked) as response:
+        with _reply(self.url, asked) as response:
             if response.status_code == 304:
                 return None
             with writing(draft):
@@ -186,7 +186,7 @@ class Follower:
 
 
 @contextmanager
-def _answer(url: str, headers: Mapping[str, str]) -> Iterator[Response]:
+def _reply(url: str, headers: Mapping[str, str]) -> Iterator[Response]:
     """Ask for ``url``; a complete-to-be answer of 200, or 304.
 
     Raises:

@@ -66,13 +66,13 @@ def serve(steps: Connection, environment: dict[str, str], log: Path, first: dt.d
     os.environ.update(environment)
     time.tzset()
     try:
-        answer(steps, first)
+        do_steps(steps, first)
     except BtcError as error:
         sys.exit(f"btc: {error}")
 
 
-def answer(steps: Connection, first: dt.datetime) -> None:
-    """Answer steps at the time of each; the clock begins at ``first``."""
+def do_steps(steps: Connection, first: dt.datetime) -> None:
+    """Do each step at its time, and reply; the clock begins at ``first``."""
     with time_machine.travel(first, tick=True) as clock, open_instance(load()) as instance:
         fail_orphaned_runs(instance)
         steps.send("ready")
