@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,6 +22,7 @@ from btc_assets.forecasters.messages import read_message, read_observed, write_m
 from btc_assets.forecasters.protocol import Forecaster, Observed, problems
 
 MIB = 1024 * 1024
+STATUS = Path("/proc/self/status")
 
 
 def main() -> None:
@@ -91,6 +93,11 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _peak_mb() -> float:
+    """Return the most memory that this program held, MiB; getrusage counts our parent's before it, too."""
+    with contextlib.suppress(OSError):
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (MIB if sys.platform == "darwin" else 1024)
 
@@ -104,7 +111,7 @@ def _end_with_parent(parent: int) -> None:
 def _in_one_line(error: BaseException) -> str:
     """Say what went wrong and in which line of the forecaster's code."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
-    where = f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""  # noqa: PTH119
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{where}"
 
 

@@ -47,6 +47,12 @@ def test_whoever_hangs_dies_or_talks_nonsense_costs_only_itself() -> None:
     assert reasons[-1] == f"not asked: its process had ended {MOST_DEATHS} times"
 
 
+def test_memory_is_that_of_the_forecaster_and_not_of_who_asks() -> None:
+    ballast = b"x" * (300 * 2**20)
+    (attempt,) = Arena(DATA, SETTINGS).compete([entrant("honest", "Honest")], [ORIGIN])
+    assert 20 < attempt.result.peak_mb < 250 < len(ballast) / 2**20
+
+
 def test_what_is_stored_is_not_asked_for_again_and_too_little_history_is_said() -> None:
     stored = {("honest", "1", day) for day in ORIGINS[1:]}
     early = FIRST_DAY + (FEWEST_DAYS - 2) * DAY

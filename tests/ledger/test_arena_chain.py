@@ -74,6 +74,7 @@ def test_an_honest_store_is_well_and_says_when_each_was_issued(store: Store) -> 
     assert kinds == [*past, (LAST, "live")]
     report = verify(store.tables, FolderRegistry(str(store.root)), SYMBOL)
     assert report.arena == 4 * 90
+    assert report.line() == "All is well: nothing but 360 rows of the arena of BTCUSDT was issued yet"
     store.issue([LAST], version="2")
     store.issue([LAST - DAY], version="2", at=SOON + DAY)
     assert store.faults() == []

@@ -80,6 +80,10 @@ class Report:
         if self.faults:
             more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
             return f"NOT as recorded: {self.faults[0]}{more}"
+        if self.head is None and self.arena:
+            return (
+                f"All is well: nothing but {self.arena:,} rows of the arena of {self.symbol} was issued yet"
+            )
         if self.head is None:
             return f"{self.symbol}: nothing was issued yet, so there is nothing to verify"
         heads = (
