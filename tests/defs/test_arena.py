@@ -18,6 +18,7 @@ from btc_assets.contracts import (
     QUANTILES,
 )
 from btc_assets.factory import open_registry, open_tables
+from btc_assets.ledger.publishing.sinks import FileSink
 from btc_assets.ledger.verification.score_checks import all_faults
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
@@ -51,6 +52,8 @@ def test_who_answers_is_scored_and_who_does_not_says_why(
 ) -> None:
     write_package(packages, "odd", ODD)
     monkeypatch.setenv("BTC_FORECASTERS", ",".join([*ODD, "nobody"]))
+    sink = packages / "heads.jsonl"
+    monkeypatch.setenv("BTC_LEDGER_SINK", str(sink))
     graph.run("walk_forward", FIRST, LAST, ASSETS)
     rows, tried = graph.table(ARENA_FORECASTS), graph.table(ARENA_ATTEMPTS)
     assert dict(rows["model"].value_counts().iter_rows()) == {"honest": 5 * HORIZONS}
@@ -65,6 +68,9 @@ def test_who_answers_is_scored_and_who_does_not_says_why(
     assert set(graph.table(FORECAST_SCORES)["model"]) == {*BASELINES, "honest"}
     shown = graph.metadata("arena_forecasts", LAST)
     assert shown["asked in vain"] == 20
+    assert shown["ledger head published"] == f"published to {sink}"
+    (head,) = FileSink(sink).published("BTCUSDT-arena")
+    assert head.seq == 4
     assert "KeyError: 'BTCUSDT'" in str(shown["why there is no forecast"])
     assert graph.metadata("arena_forecasts", FIRST)["dagster/partition_row_count"] == HORIZONS
     assert faults(graph) == []

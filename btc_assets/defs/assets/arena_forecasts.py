@@ -50,12 +50,13 @@ def arena_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg
     """Let every forecaster that is chosen forecast from every origin of the window."""
     window = window_of(context)
     entrants = chosen(platform.settings.forecasters)
-    receipt, attempts = Receipt(0, 0, 0, -1), list[Attempt]()
+    receipt, attempts, published = Receipt(0, 0, 0, -1), list[Attempt](), "nothing new"
     if entrants:
         data = read_data(platform, window)
         for part in window.chunks(CHUNK_DAYS):
             report(platform.settings.root, "asking forecasters", part_done(window, part), f"origins {part}")
-            attempts += ask(platform, data, entrants, part)
+            found, said = ask(platform, data, entrants, part)
+            attempts, published = attempts + found, said or published
         there = sum(attempt.ok for attempt in attempts) * HORIZONS
         receipt = Receipt(there, 0, 0, platform.tables.version(ARENA_FORECASTS))
     tried = attempts_frame(platform.settings.symbol, attempts, platform.now())
@@ -64,6 +65,7 @@ def arena_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg
     figures = {
         "forecasters": ", ".join(each.name for each in entrants) or "none: BTC_FORECASTERS is empty",
         "asked in vain": failed.height,
+        "ledger head published": published,
     }
     if failed.height:
         add_newest_metadata(context, window, {"why there is no forecast": table_preview(failed, rows=20)})
@@ -89,21 +91,23 @@ def read_data(platform: Platform, window: Window) -> MarketData:
     return MarketData(candles, series)
 
 
-def ask(platform: Platform, data: MarketData, entrants: Sequence[Entrant], window: Window) -> list[Attempt]:
-    """Ask for what is not stored, and store what comes of it."""
+def ask(
+    platform: Platform, data: MarketData, entrants: Sequence[Entrant], window: Window
+) -> tuple[list[Attempt], str]:
+    """Ask for what is not stored, and store what comes of it; returns that and where it was published."""
     tables, symbol = platform.tables, platform.settings.symbol
     for spec in (ARENA_FORECASTS, ARENA_ATTEMPTS):
         tables.ensure_table(spec)
     known = set(data.candles["date"])
     origins = [day for day in window.days if day in known]
     arena = Arena(data, store_variables(platform), stored_keys(platform, window))
-    attempts = issued(platform, data, arena.compete(entrants, origins))
+    attempts, published = issued(platform, data, arena.compete(entrants, origins))
     tables.upsert(ARENA_ATTEMPTS, attempts_frame(symbol, attempts, platform.now()))
-    return attempts
+    return attempts, published
 
 
-def issued(platform: Platform, data: MarketData, attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Record and store the forecasts among ``attempts``, publish the head, and return what came of each.
+def issued(platform: Platform, data: MarketData, attempts: Sequence[Attempt]) -> tuple[list[Attempt], str]:
+    """Record and store the forecasts among ``attempts``; returns what came of each, and of publishing it.
 
     Raises:
         dagster.Failure: the clocks disagree, or candles changed meanwhile; nothing was stored.
@@ -111,19 +115,19 @@ def issued(platform: Platform, data: MarketData, attempts: Sequence[Attempt]) ->
     settings = platform.settings
     rows = forecasts_frame(settings.symbol, [attempt for attempt in attempts if attempt.ok])
     if rows.is_empty():
-        return list(attempts)
+        return list(attempts), ""
     series = {CANDLES.name: data.candles, **data.series}
     try:
         clock = Clock.read(platform.source)
         found = issue_arena(platform.tables, rows, series, clock, settings.live_hours)
     except LedgerError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    if found.head is not None:
-        publish_head(settings, platform.tables, found.head)
-    return [
+    published = publish_head(settings, platform.tables, found.head) if found.head else ""
+    judged = [
         attempt.refused() if (attempt.origin, attempt.model, attempt.version) in found.refused else attempt
         for attempt in attempts
     ]
+    return judged, published
 
 
 def stored_keys(platform: Platform, window: Window) -> set[Key]:
