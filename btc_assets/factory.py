@@ -46,7 +46,7 @@ def open_pair(settings: Settings) -> TableStore:
     Raises:
         ConfigurationError: it holds another pair, or a setting the backend needs is missing.
     """
-    from btc_assets.storage.pair import require_pair
+    from btc_assets.storage.stored_pairs import require_pair
 
     tables = open_tables(settings)
     place = f"the project {settings.hopsworks_project}" if settings.store == "hopsworks" else settings.root
@@ -72,7 +72,7 @@ def open_registry(settings: Settings) -> ModelRegistry:
 
         return FolderRegistry(settings.root)
     from btc_assets.io.s3 import Bucket
-    from btc_assets.storage.registry.cached import CachedRegistry
+    from btc_assets.storage.registry.cached_registry import CachedRegistry
     from btc_assets.storage.registry.s3 import S3Registry
 
     cache = _cache(settings, settings.s3_endpoint, settings.root)
@@ -91,7 +91,7 @@ def _hopsworks_registry(settings: Settings) -> ModelRegistry:
     from btc_assets.storage.hopsworks.lineage import TrainingView
     from btc_assets.storage.hopsworks.login import connect
     from btc_assets.storage.hopsworks.registry import HopsworksRegistry
-    from btc_assets.storage.registry.cached import CachedRegistry
+    from btc_assets.storage.registry.cached_registry import CachedRegistry
 
     lineage = None
     if settings.store == "hopsworks":

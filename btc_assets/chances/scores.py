@@ -15,7 +15,7 @@ from btc_assets.chances.questions import Close, Touch
 from btc_assets.chances.templates import templates
 from btc_assets.contracts import CHANCE_SCORES, QUANTILES
 from btc_assets.market.calendar import DAY
-from btc_assets.market.issuance import LIVE_HOURS, is_live
+from btc_assets.market.issue_timing import LIVE_HOURS, is_live
 from btc_assets.modeling.history import Floats, History, history
 
 LEAST = 0.5 / COUNT

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from btc_assets.defs.partitions import Window
-    from btc_assets.health.days import TableDays
+    from btc_assets.health.missing_days import TableDays
 
 ASKING, LOADING = "asking for the newest candle", "loading history"
 

@@ -14,9 +14,9 @@ from btc_assets.errors import BtcError
 from btc_assets.health import examine as looks
 from btc_assets.health.context import HealthContext
 from btc_assets.health.dagster_runs import read_runs
-from btc_assets.health.days import due_day
 from btc_assets.health.finding import Surroundings
 from btc_assets.health.metrics import HealthCollector, Snapshot, count_errors, with_scores
+from btc_assets.health.missing_days import due_day
 from btc_assets.health.problems import problems
 from btc_assets.health.services import is_up
 from btc_assets.health.table_days import table_days

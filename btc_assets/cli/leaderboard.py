@@ -30,7 +30,7 @@ def leaderboard(
 
     from btc_assets.contracts import FORECAST_SCORES
     from btc_assets.factory import open_pair
-    from btc_assets.market.issuance import ISSUE_KINDS
+    from btc_assets.market.issue_timing import ISSUE_KINDS
     from btc_assets.scoring import leaderboard as boards
     from btc_assets.scoring import leaderboard_text as text
     from btc_assets.scoring.issue_kinds import read_in_time, with_kind

@@ -11,7 +11,7 @@ from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializa
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 
 from btc_assets.defs.runs import materialised_days
-from btc_assets.health.days import TableDays
+from btc_assets.health.missing_days import TableDays
 
 BATCH = 500
 """Events that are written at once: 7 columns each stay below SQLite's 32,766 variables."""

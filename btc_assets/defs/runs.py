@@ -14,7 +14,7 @@ from dagster._core.storage.tags import (
 )
 
 from btc_assets.defs.partitions import Window
-from btc_assets.health.days import TableDays, kept_up_since
+from btc_assets.health.missing_days import TableDays, kept_up_since
 from btc_assets.market.calendar import DAY
 
 UNFINISHED = [

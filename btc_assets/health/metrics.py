@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.errors import StorageError
-from btc_assets.health.days import TableDays
 from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.health.missing_days import TableDays
 from btc_assets.health.problems import TITLES
 from btc_assets.market.ban_memory import BanMemory
 from btc_assets.market.calendar import DAY, closes_at

@@ -6,8 +6,8 @@ import datetime as dt
 import time
 
 from btc_assets.errors import BtcError
-from btc_assets.health.days import due_day
 from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.health.missing_days import due_day
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.market.sources.factory import open_source
 from btc_assets.market.sources.protocol import KlineSource

@@ -10,8 +10,8 @@ from pathlib import Path
 from btc_assets import contracts
 from btc_assets.contracts import VINTAGES_IN_FORCE, TableSpec
 from btc_assets.errors import StorageError
-from btc_assets.health.days import TableDays, due_day
 from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.health.missing_days import TableDays, due_day
 from btc_assets.health.table_days import missing_days, table_days
 from btc_assets.io.disk import write_fault
 from btc_assets.ledger.arena_records import ARENA_RECORDS

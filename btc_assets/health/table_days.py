@@ -24,7 +24,7 @@ from btc_assets.contracts import (
     TableSpec,
 )
 from btc_assets.errors import TableMissing
-from btc_assets.health.days import IN_TIME, TableDays, kept_up_since
+from btc_assets.health.missing_days import IN_TIME, TableDays, kept_up_since
 from btc_assets.market.calendar import DAY, days
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.history import LOG_IMPLIED, LOG_REALISED

@@ -8,7 +8,7 @@ from typing import Self
 
 from btc_assets.errors import LedgerError
 from btc_assets.market.calendar import closes_at
-from btc_assets.market.issuance import LIVE_HOURS, IssueKind, deadline, issue_kind
+from btc_assets.market.issue_timing import LIVE_HOURS, IssueKind, deadline, issue_kind
 from btc_assets.market.sources.protocol import KlineSource
 
 TOLERANCE = dt.timedelta(minutes=5)

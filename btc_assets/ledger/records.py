@@ -18,7 +18,7 @@ import polars as pl
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
 from btc_assets.errors import TableMissing
-from btc_assets.market.issuance import LIVE_HOURS
+from btc_assets.market.issue_timing import LIVE_HOURS
 from btc_assets.series import FIRST_RELEASE, SERIES, Series
 from btc_assets.storage.registry.manifest import canonical_json
 from btc_assets.storage.registry.protocol import VintageId

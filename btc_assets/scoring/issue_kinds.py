@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from btc_assets.contracts import ARENA_FORECASTS, BASELINE_FORECASTS, FORECASTS
-from btc_assets.market.issuance import before_deadline
+from btc_assets.market.issue_timing import before_deadline
 from btc_assets.storage.tables import TableReader
 
 ISSUED = (FORECASTS, BASELINE_FORECASTS, ARENA_FORECASTS)

@@ -10,7 +10,7 @@ import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES, FORECASTS, QUANTILES
 from btc_assets.market.calendar import DAY
-from btc_assets.market.issuance import LIVE_HOURS, live_column
+from btc_assets.market.issue_timing import LIVE_HOURS, live_column
 from btc_assets.modeling.baselines import REACH, months, random_walk
 from btc_assets.modeling.history import history
 from btc_assets.statistics.metrics import inside, median, pinball, pit

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from btc_assets.errors import BtcError, ConfigurationError
-from btc_assets.supervision import warden
+from btc_assets.supervision import watchdog
 from btc_assets.supervision.descendants import descendants, end, mark
 from btc_assets.supervision.signals import uninterrupted
 
@@ -51,14 +51,14 @@ class ManagedProcess:
 class Supervisor:
     """Starts processes that work on ``folder``; none outlives this one, however this one ends.
 
-    They are stopped on exit, newest first. If this process is killed, the warden stops them; if both are,
+    They are stopped on exit, newest first. If this process is killed, the watchdog stops them; if both are,
     the next start does (`btc_assets.supervision.descendants`).
     """
 
     folder: Path
     stop_timeout: float = STOP_TIMEOUT
     running: list[ManagedProcess] = field(default_factory=list)
-    _warden: subprocess.Popen[bytes] | None = None
+    _watchdog: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Supervisor:
         self.log_folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class Supervisor:
             folder: its working folder; this process's unless given.
             ends_by: the signal that asks it to stop.
         """
-        self._ensure_warden()
+        self._ensure_watchdog()
         log = self.log_folder / f"{name}.log"
         with log.open("wb") as sink:
             popen = subprocess.Popen(  # noqa: S603 - our own modules, no shell
@@ -108,7 +108,7 @@ class Supervisor:
 
     def require_alive(self, servers: Sequence[ManagedProcess]) -> None:
         """Raise BtcError with the end of its log if a server has stopped by itself."""
-        self._ensure_warden()
+        self._ensure_watchdog()
         for server in servers:
             if not server.alive:
                 raise BtcError(
@@ -125,20 +125,20 @@ class Supervisor:
             _signal_group(process, signal.SIGKILL)
             process.popen.wait()
         self.running.clear()
-        if self._warden is not None:
+        if self._watchdog is not None:
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                self._warden.communicate(warden.DONE, timeout=STOP_TIMEOUT)
-            self._warden = None
+                self._watchdog.communicate(watchdog.DONE, timeout=STOP_TIMEOUT)
+            self._watchdog = None
         end(descendants, grace=1.0)
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, **mark(self.folder), **SURROUNDINGS, "TMPDIR": _short_tmpdir()}
 
-    def _ensure_warden(self) -> None:
-        if self._warden is not None and self._warden.poll() is None:
+    def _ensure_watchdog(self) -> None:
+        if self._watchdog is not None and self._watchdog.poll() is None:
             return
-        self._warden = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-m", warden.__name__, str(self.folder), str(self.stop_timeout)],
+        self._watchdog = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [sys.executable, "-m", watchdog.__name__, str(self.folder), str(self.stop_timeout)],
             env=self._environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PlainSerializer,
 
 from btc_assets.chances.questions import EVENTS
 from btc_assets.contracts import HORIZONS, LEVELS, QUANTILES
-from btc_assets.health.days import Age
+from btc_assets.health.missing_days import Age
 from btc_assets.scoring.drift import Verdict as DriftVerdict
 from btc_assets.statistics.comparison import Verdict
 from btc_dash.data.query import KINDS, Model

@@ -13,7 +13,7 @@ from flask import Flask, Response
 
 from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
-from btc_assets.health.days import Age
+from btc_assets.health.missing_days import Age
 from btc_dash.api.chances import chance_answer, paths_answer
 from btc_dash.api.leaderboard import leaderboard_answer
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores

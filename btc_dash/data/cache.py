@@ -15,7 +15,7 @@ from cachetools import LRUCache
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import StorageError, TableMissing
-from btc_assets.storage.pair import stored_pairs
+from btc_assets.storage.stored_pairs import stored_pairs
 from btc_assets.storage.tables import TableStore
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from btc_assets.errors import StorageError
 from btc_assets.factory import open_registry, open_tables
-from btc_assets.health.days import Age
+from btc_assets.health.missing_days import Age
 from btc_assets.settings import Settings
 from btc_dash.data.cache import TableCache
 from btc_dash.data.chances import PathMaker

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from btc_assets.contracts import FORECASTS, RAW_KLINES
-from btc_assets.health.days import Age, TableDays, age_of, due_day
+from btc_assets.health.missing_days import Age, TableDays, age_of, due_day
 from btc_assets.health.table_days import market_days, written_candles, written_forecasts
 from btc_assets.market.calendar import closes_at
 from btc_dash.data.cache import TableCache

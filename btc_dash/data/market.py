@@ -23,7 +23,7 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
 )
 from btc_assets.market.calendar import DAY
-from btc_assets.market.issuance import is_live
+from btc_assets.market.issue_timing import is_live
 from btc_assets.market.kline import Kline
 from btc_assets.storage.registry.protocol import VintageId
 from btc_dash.data.cache import TableCache

@@ -91,7 +91,7 @@ class Forecaster:
             As ``forecast``.
         """
         from btc_assets.modeling.inference import at_origin
-        from btc_assets.modeling.width import width_parts
+        from btc_assets.modeling.width_parts import width_parts
 
         candles = market.candles(self._cache)
         key = (model, origin, self._versions())

@@ -9,7 +9,7 @@ import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.market.calendar import DAY, FIRST_DAY
-from btc_assets.market.issuance import IssueKind
+from btc_assets.market.issue_timing import IssueKind
 from btc_assets.scoring.issue_kinds import ISSUE_COLUMNS, ISSUED, issued_in_time, with_kind
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache

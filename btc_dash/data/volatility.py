@@ -86,8 +86,8 @@ def realised_volatility(cache: TableCache) -> pl.DataFrame:
 def why(context: Context, origin: dt.date, client: str) -> dict[str, list[float]]:
     """Take the width of the ensemble's forecast apart: by part, what it adds to its log at each of AHEAD.
 
-    Parts are those of ``btc_assets.modeling.width``; what is left where the candles or models are no longer
-    those that it was issued from is a part of its own, ``restated``. They sum to the log of the width.
+    Parts are those of ``btc_assets.modeling.width_parts``; what is left where the candles or models are no
+    longer those that it was issued from is a part of its own, ``restated``. They sum to the log of the width.
 
     Raises:
         ModelError, StorageError, TooManyRequests: it cannot be computed again.

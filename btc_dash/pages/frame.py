@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from btc_assets.health.days import Age
+from btc_assets.health.missing_days import Age
 from btc_assets.market.pair import ticker
 from btc_dash.data.context import Context
 from btc_dash.data.freshness import Freshness

@@ -19,7 +19,7 @@ from btc_assets.cli.catch_up import days_of, load_history
 from btc_assets.contracts import CHANCE_SCORES, FORECAST_SCORES, RAW_KLINES
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import missing_days, windows
-from btc_assets.health.days import TableDays
+from btc_assets.health.missing_days import TableDays
 from btc_assets.launch import RunFailed, run_window
 from btc_assets.market.calendar import DAY, days
 from btc_assets.market.sources.factory import open_source

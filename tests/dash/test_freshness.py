@@ -12,8 +12,8 @@ from dash_server import context_at
 from table_rows import fill, put, rows_of
 
 from btc_assets.contracts import FORECASTS, RAW_KLINES
-from btc_assets.health.days import Age
 from btc_assets.health.finding import State
+from btc_assets.health.missing_days import Age
 from btc_assets.health.stores import examine_days
 from btc_assets.market.calendar import DAY, days
 from btc_assets.settings import load

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from btc_assets.modeling.width import PARTS
+from btc_assets.modeling.width_parts import PARTS
 from btc_dash.charts.volatility import rate
 from btc_dash.data import market, volatility
 from btc_dash.data.context import Context

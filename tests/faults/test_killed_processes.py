@@ -37,7 +37,7 @@ def kind(process: psutil.Process) -> str:
 
 
 def kill_one(up: Up, chance: random.Random) -> str:
-    """Kill a process of the family, `btc up` itself every third time; in every sixth, its warden too."""
+    """Kill a process of the family, `btc up` itself every third time; in every sixth, its watchdog too."""
     family = up.family()
     leader = chance.random() < 1 / 3
     victim = family[0] if leader else chance.choice(family)
@@ -45,9 +45,9 @@ def kill_one(up: Up, chance: random.Random) -> str:
     if leader and chance.random() < 1 / 2:
         victim.suspend()
         for process in family:
-            if "btc_assets.supervision.warden" in process.cmdline():
+            if "btc_assets.supervision.watchdog" in process.cmdline():
                 process.kill()
-        what += " and its warden"
+        what += " and its watchdog"
     victim.kill()
     return what
 

@@ -18,8 +18,8 @@ from btc_assets.defs.runs import materialised_days
 from btc_assets.errors import StorageError
 from btc_assets.health.context import HealthContext
 from btc_assets.health.dagster_records import examine_records
-from btc_assets.health.days import TableDays
 from btc_assets.health.finding import State
+from btc_assets.health.missing_days import TableDays
 from btc_assets.launch import open_instance
 from btc_assets.market.calendar import DAY, FIRST_DAY, days
 from btc_assets.settings import Settings, load

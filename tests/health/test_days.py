@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btc_assets.health.days import Age, TableDays, age_of, blocks, due_day, kept_up_since
+from btc_assets.health.missing_days import Age, TableDays, age_of, blocks, due_day, kept_up_since
 from btc_assets.market.calendar import DAY, days
 
 TODAY = dt.date(2026, 11, 24)

@@ -13,7 +13,7 @@ from btc_assets.contracts import MODELS, NETWORKS
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.forecast import quantiles
 from btc_assets.modeling.inference import Origin, Predictor, at_origin
-from btc_assets.modeling.width import PARTS, log_width, width_parts
+from btc_assets.modeling.width_parts import PARTS, log_width, width_parts
 from btc_assets.series import BARS, CANDLES, IMPLIED
 
 KLINES = candles(1300)

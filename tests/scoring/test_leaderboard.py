@@ -13,7 +13,7 @@ from score_rows import origins, score_rows
 
 from btc_assets.contracts import FORECAST_SCORES, FORECASTS
 from btc_assets.market.calendar import DAY, closes_at
-from btc_assets.market.issuance import issue_kind
+from btc_assets.market.issue_timing import issue_kind
 from btc_assets.scoring.issue_kinds import issued_in_time, with_kind
 from btc_assets.scoring.leaderboard import Leaderboard, leaderboard
 from btc_assets.scoring.leaderboard_text import conclusion, facts, render

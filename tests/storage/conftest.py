@@ -141,7 +141,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path):
     if request.param == "hopsworks":
         return request.getfixturevalue("hopsworks_registry")
     from btc_assets.io.s3 import Bucket
-    from btc_assets.storage.registry.cached import CachedRegistry
+    from btc_assets.storage.registry.cached_registry import CachedRegistry
     from btc_assets.storage.registry.s3 import S3Registry
 
     bucket = Bucket(request.getfixturevalue("bucket_url"), request.getfixturevalue("s3_endpoint"))
@@ -216,7 +216,7 @@ def hopsworks_tables(
 @pytest.fixture
 def hopsworks_registry(hopsworks_project: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from btc_assets.storage.hopsworks.registry import HopsworksRegistry
-    from btc_assets.storage.registry.cached import CachedRegistry
+    from btc_assets.storage.registry.cached_registry import CachedRegistry
 
     # After an upload the client sleeps five seconds before it asks whether the model is there.
     monkeypatch.setattr("hsml.engine.model_engine.time", SimpleNamespace(sleep=lambda _: None))

@@ -13,7 +13,7 @@ from btc_assets.errors import ConfigurationError, StorageUnavailable, Unsupporte
 from btc_assets.storage.hopsworks.lineage import TrainingView
 from btc_assets.storage.hopsworks.registry import HopsworksRegistry
 from btc_assets.storage.hopsworks.tables import HopsworksTables
-from btc_assets.storage.registry.cached import CachedRegistry
+from btc_assets.storage.registry.cached_registry import CachedRegistry
 from btc_assets.storage.registry.protocol import VintageId
 
 from .conftest import REAL_HOPSWORKS, SAMPLES, TEST_PREFIX, day, nulled, older, reopen, samples

@@ -15,7 +15,7 @@ from btc_assets.storage.bitemporal import klines_frame
 from btc_assets.storage.delta.s3_files import delta_options
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.migrate import content_sha256, copy_table, migrate
-from btc_assets.storage.registry.cached import CachedRegistry
+from btc_assets.storage.registry.cached_registry import CachedRegistry
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.registry.s3 import S3Registry

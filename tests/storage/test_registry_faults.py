@@ -15,7 +15,7 @@ from s3_server import free_port
 
 from btc_assets.errors import BadModel, ConfigurationError, StorageError, StorageUnavailable
 from btc_assets.io.s3 import Bucket
-from btc_assets.storage.registry.cached import CachedRegistry
+from btc_assets.storage.registry.cached_registry import CachedRegistry
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.registry.s3 import S3Registry
@@ -183,10 +183,10 @@ def test_a_whole_model_swapped_at_the_remote_is_never_kept(
 
 
 def test_local_copies_are_bounded_and_the_newest_stays(cached, make_model, monkeypatch) -> None:
-    from btc_assets.storage.registry import cached as module
+    from btc_assets.storage.registry import cached_registry as module
 
     monkeypatch.setattr(module, "trim", lambda entries: trim(entries, limit=250_000))
-    from btc_assets.storage.registry.cache import trim
+    from btc_assets.storage.registry.file_cache import trim
 
     refs = [
         cached.publish("mlp", VintageId(JUNE.cutoff, n), make_model(bytes([n]) * 100_000), METRICS)

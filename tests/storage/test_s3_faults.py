@@ -17,7 +17,7 @@ from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta import s3_files
 from btc_assets.storage.delta.s3_files import delta_options
 from btc_assets.storage.delta.store import DeltaTables
-from btc_assets.storage.registry import cache
+from btc_assets.storage.registry import file_cache
 
 from .conftest import SAMPLES, samples
 
@@ -228,7 +228,7 @@ def test_local_copies_of_tables_are_bounded_and_those_in_use_stay(
     open_tables: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = 10_000
-    monkeypatch.setattr(s3_files, "trim", lambda entries: cache.trim(entries, limit))
+    monkeypatch.setattr(s3_files, "trim", lambda entries: file_cache.trim(entries, limit))
     for n in range(12):
         open_tables().upsert(SAMPLES, samples(n, close=float(n)))
         assert open_tables().read(SAMPLES).height == n + 1

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{SUPPORT}:{ROOT}", "PYTHONUNBUFFERED": "1"}
 SOON = 40.0
 FAMILY = 4
-"""The program, its warden, a stubborn process and the child of it."""
+"""The program, its watchdog, a stubborn process and the child of it."""
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
@@ -101,9 +101,9 @@ def test_P1_what_nohup_started_outlives_its_terminal(folder: Path) -> None:
 
 def test_P1_a_killed_warden_is_replaced(folder: Path) -> None:
     process = start(folder)
-    (warden,) = [p for p in processes_in(folder) if "btc_assets.supervision.warden" in p.cmdline()]
-    warden.kill()
-    wait_until(lambda: len(processes_in(folder)) == FAMILY and not warden.is_running())
+    (watchdog,) = [p for p in processes_in(folder) if "btc_assets.supervision.watchdog" in p.cmdline()]
+    watchdog.kill()
+    wait_until(lambda: len(processes_in(folder)) == FAMILY and not watchdog.is_running())
     process.kill()
     process.wait()
     wait_until(lambda: processes_in(folder) == [])
@@ -111,9 +111,9 @@ def test_P1_a_killed_warden_is_replaced(folder: Path) -> None:
 
 def test_P2_the_next_start_ends_what_a_killed_program_and_its_warden_left(folder: Path) -> None:
     process = start(folder)
-    process.send_signal(signal.SIGSTOP)  # it would start another warden
-    (warden,) = [p for p in processes_in(folder) if "btc_assets.supervision.warden" in p.cmdline()]
-    warden.kill()
+    process.send_signal(signal.SIGSTOP)  # it would start another watchdog
+    (watchdog,) = [p for p in processes_in(folder) if "btc_assets.supervision.watchdog" in p.cmdline()]
+    watchdog.kill()
     process.kill()
     process.wait()
     assert len(processes_in(folder)) == FAMILY - 2

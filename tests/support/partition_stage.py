@@ -17,7 +17,7 @@ from btc_assets.io.s3 import Bucket
 from btc_assets.launch import open_instance
 from btc_assets.market.calendar import DAY, last_closed_day
 from btc_assets.storage.migrate import copy_models
-from btc_assets.storage.registry.cached import CachedRegistry
+from btc_assets.storage.registry.cached_registry import CachedRegistry
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.s3 import S3Registry
 from btc_assets.vocabulary import NETWORKS

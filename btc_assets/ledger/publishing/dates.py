@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from btc_assets.ledger.publishing.published import Published
-from btc_assets.market.issuance import is_live
+from btc_assets.market.issue_timing import is_live
 
 Live = Sequence[tuple[int, dt.date]]
 """Place in the chain and origin of each live record, by place."""

@@ -10,7 +10,7 @@ from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES, outcomes, past_freq
 from btc_assets.chances.paths import COUNT
 from btc_assets.chances.scores import scored
 from btc_assets.contracts import CHANCE_SCORES, QUANTILES
-from btc_assets.market.issuance import live_column
+from btc_assets.market.issue_timing import live_column
 from btc_assets.modeling.history import EPOCH, day_numbers, history
 
 _KEY = list(CHANCE_SCORES.key)

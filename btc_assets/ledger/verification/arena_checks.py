@@ -22,7 +22,7 @@ from btc_assets.ledger.records import IN_TIME, NOTHING
 from btc_assets.ledger.verification.input_checks import check_series
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY, closes_at
-from btc_assets.market.issuance import issue_kind
+from btc_assets.market.issue_timing import issue_kind
 from btc_assets.series import SERIES
 from btc_assets.storage.tables import TableReader
 

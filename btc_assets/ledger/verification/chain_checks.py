@@ -11,7 +11,7 @@ from btc_assets.ledger.records import IN_TIME, NOTHING, IssueRecord, live_hours_
 from btc_assets.ledger.verification.record_checks import problems
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY, closes_at
-from btc_assets.market.issuance import deadline, issue_kind
+from btc_assets.market.issue_timing import deadline, issue_kind
 from btc_assets.series import CANDLES
 
 MARGIN = DAY

@@ -10,7 +10,7 @@ from typing import Any
 from btc_assets.ledger.chain import ADOPTED
 from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.records import IssueRecord
-from btc_assets.market.issuance import deadline
+from btc_assets.market.issue_timing import deadline
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile("[A-Za-z0-9_]{1,24}")

@@ -16,7 +16,7 @@ from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_a
 from btc_assets.market.kline import Kline
 from btc_assets.market.retry import RetryPolicy
 from btc_assets.market.sources.dump_folder import FolderShelf
-from btc_assets.market.sources.dump_shelves import DumpShelf, WebShelf
+from btc_assets.market.sources.dump_locations import DumpShelf, WebShelf
 from btc_assets.market.sources.dumps import daily, monthly, next_month, read_dump
 
 

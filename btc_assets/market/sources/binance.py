@@ -17,7 +17,7 @@ from btc_assets.errors import BadCandle, SourceBanned, SourceError
 from btc_assets.market.anomalies import distinct
 from btc_assets.market.ban_memory import BanMemory, Hold
 from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_at, opens_at
-from btc_assets.market.first_days import FirstDays
+from btc_assets.market.first_day_memory import FirstDays
 from btc_assets.market.kline import Kline
 from btc_assets.market.retry import RetryAfter, RetryPolicy, retry_until
 from btc_assets.market.wire_format import from_milliseconds, milliseconds, parse_row

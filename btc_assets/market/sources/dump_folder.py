@@ -37,7 +37,7 @@ _DEEPEST, _MOST = 12, 20_000
 
 
 class FolderShelf:
-    """See `btc_assets.market.sources.dump_shelves.DumpShelf`."""
+    """See `btc_assets.market.sources.dump_locations.DumpShelf`."""
 
     misses: int | None = None
 

@@ -11,7 +11,7 @@ from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData
 from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta.data_files import REMEDY, DataFile, LocalFolder
-from btc_assets.storage.registry.cache import touch, trim
+from btc_assets.storage.registry.file_cache import touch, trim
 
 
 def delta_options(endpoint: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from btc_assets.errors import BadModel, StorageUnavailable
-from btc_assets.storage.registry.cache import touch, trim
+from btc_assets.storage.registry.file_cache import touch, trim
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.manifest import verify
 from btc_assets.storage.registry.protocol import ModelRef, VintageId, check_metrics, check_name

@@ -1,6 +1,6 @@
 """The process that outlives a `btc up` that was killed, ends what it left behind, and ends.
 
-``python -m btc_assets.supervision.warden FOLDER SECONDS`` waits for the end of its standard input, which
+``python -m btc_assets.supervision.watchdog FOLDER SECONDS`` waits for the end of its standard input, which
 comes when the process that holds the other end does, however it ends. A line ``done`` before it says that
 all is ended.
 """
