@@ -68,8 +68,9 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
 
     A network's days are those of ``vintages_in_force``. Candles and features are kept up from where candles
     are, models and everything after them from where forecasts are. A day before the newest candle that has
-    none excuses what is derived from it; a day that did without 4-hour candles or implied volatility, which
-    may be switched off, needs none.
+    none excuses what is derived from it. Where forecasts are kept up, scores are due though there were never
+    any: the first run that had to score may have died. A day that did without 4-hour candles or implied
+    volatility, which may be switched off, needs none.
 
     Raises:
         StorageError: a table cannot be read.
@@ -79,12 +80,13 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
     market, forecasting, gaps = candles.begins, issued.begins, issued.excused
     begins: dict[str, dt.date | None] = dict.fromkeys(MARKET_ASSETS, market)
     begins |= dict.fromkeys(SCORES, forecasting and forecasting + DAY)
+    follows = {FORECAST_SCORES.name} if issued.kept_up else set()
     excused = {RAW_KLINES.name: NO_DAYS} | {name: gaps | days for name, days in known.without.items()}
     return {
         name: TableDays(
             name,
             present,
-            begins.get(name, forecasting) if present else None,
+            begins.get(name, forecasting) if present or name in follows else None,
             due,
             excused.get(name, gaps),
             optional=name == RAW_IMPLIED_VOLATILITY.name,

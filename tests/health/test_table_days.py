@@ -55,6 +55,16 @@ def test_an_old_day_beside_what_is_kept_up_is_no_gap(tables: DeltaTables) -> Non
     assert missing_days(table_days(tables, "BTCUSDT", LAST)) == []
 
 
+def test_scores_are_due_from_the_second_day_though_the_run_that_had_to_write_the_first_died(
+    tables: DeltaTables,
+) -> None:
+    for spec, column in ((RAW_KLINES, "ingested_at"), (FORECASTS, "issued_at")):
+        for day in (LAST - DAY, LAST):
+            put(tables, spec, [day], **{column: closes_at(day)})
+    assert table_days(tables, "BTCUSDT", LAST - DAY)["forecast_scores"].missing == []
+    assert table_days(tables, "BTCUSDT", LAST)["forecast_scores"].missing == [LAST]
+
+
 def test_what_a_table_lost_is_missing_in_that_table_alone(tables: DeltaTables) -> None:
     everything = list(days(FIRST, LAST + DAY))
     fill(tables, everything)
