@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Give TensorFlow's logger a stream of which pytest's capture knows nothing.
+    """Begin like a program at a terminal, and give TensorFlow's logger a stream of its own.
 
-    It closes the stream that it began with when logging is configured anew while ``sys.stderr`` is another,
-    as in a test that captures. With pytest's own stream closed, every later test of the process fails.
+    Started with nohup, this process ignores hang-ups, and so would every program that a test starts.
+    TensorFlow's logger closes the stream that it began with when logging is configured anew while
+    ``sys.stderr`` is another, as in a test that captures: every later test of the process would fail.
     """
     from absl import logging
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     logging.get_absl_handler().python_handler.stream = sys.__stderr__
     leftovers.pytest_configure()
 
