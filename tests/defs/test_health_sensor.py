@@ -88,6 +88,7 @@ class Ward:
 
 @pytest.fixture
 def ward(exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
+    monkeypatch.setattr("btc_assets.health.source.SECONDS", 1.0)  # an exchange that is down stays so
     exchange.clock = NOON
     exchange.list_market(LAST - 20 * DAY, LAST + 10 * DAY)
     sink = tmp_path / "heads" / "heads.jsonl"

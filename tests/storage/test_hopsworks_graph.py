@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from exchange import Exchange
@@ -23,7 +24,9 @@ def test_the_graph_runs_on_hopsworks_with_two_settings_changed(
     exchange.list_market(FIRST_DAY, LAST)
     exchange.clock = dt.datetime.now(dt.UTC)
     point_settings_at(monkeypatch, exchange, tmp_path / "data")
+    # The client's display lasts half a second a read, and it sleeps five after each upload of a model.
     monkeypatch.setattr("hopsworks_common.util._loading_animation", lambda *_: None)
+    monkeypatch.setattr("hsml.engine.model_engine.time", SimpleNamespace(sleep=lambda _: None))
     for name, value in {
         "BTC_STORE": "hopsworks",
         "BTC_REGISTRY": "hopsworks",
