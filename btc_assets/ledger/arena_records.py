@@ -15,9 +15,19 @@ from typing import Any
 
 import polars as pl
 
-from btc_assets.contracts import ARENA_FORECASTS, UTC_US, Column, TableSpec
+from btc_assets.contracts import ARENA_FORECASTS, Column, TableSpec
 from btc_assets.ledger.digest import hash_rows
-from btc_assets.ledger.records import NOTHING, UNKNOWN, Head, Snapshot
+from btc_assets.ledger.records import (
+    CLOCKS,
+    LINK,
+    NOTHING,
+    PLACE,
+    UNKNOWN,
+    Head,
+    Snapshot,
+    json_text,
+    json_value,
+)
 from btc_assets.series import Series
 from btc_assets.storage.registry.manifest import canonical_json
 from btc_assets.storage.tables import TableReader
@@ -29,20 +39,14 @@ ARENA_RECORDS = TableSpec(
     day="began",
     irreplaceable=True,
     columns=(
-        Column("symbol", pl.String, "trading pair; each has its own chain"),
-        Column("began", pl.Date, "the day the chain began, the same in all its records"),
-        Column("seq", pl.Int64, "place in the chain, from 0"),
+        *PLACE,
         Column("kind", pl.String, "live (issued within live_hours after the close), late or back-filled"),
         Column("origin_date", pl.Date, "origin of the forecasts"),
-        Column("issued_at", UTC_US, "the later of the two clocks (UTC)"),
-        Column("local_clock", UTC_US, "what this machine's clock said (UTC)"),
-        Column("source_clock", UTC_US, "what the source's server said (UTC)"),
+        *CLOCKS,
         Column("live_hours", pl.Int64, "within how many hours after the close it is live"),
         Column("entrants", pl.String, "JSON: model, version and hash of the rows of each forecaster"),
         Column("inputs", pl.String, "JSON: by series, the hash of all its rows up to the origin"),
-        Column("note", pl.String, "anything a reader should know, in words"),
-        Column("previous_sha256", pl.String, "hash of the record before"),
-        Column("record_sha256", pl.String, "hash of this record"),
+        *LINK,
     ),
 )
 
@@ -73,7 +77,7 @@ class ArenaRecord:
 
     def sha256(self) -> str:
         """Compute the record's own hash (SHA-256)."""
-        said = {name: _plain(value) for name, value in asdict(self).items()}
+        said = {name: json_value(value) for name, value in asdict(self).items()}
         return hashlib.sha256(canonical_json(said)).hexdigest()
 
     def snapshot(self, series: Series) -> Snapshot:
@@ -120,7 +124,11 @@ def arena_records_frame(records: Iterable[ArenaRecord]) -> pl.DataFrame:
     """Build rows of ``arena_records``, each with its hash."""
     rows = [
         asdict(r)
-        | {"entrants": _json(list(r.entrants)), "inputs": _json(dict(r.inputs)), "record_sha256": r.sha256()}
+        | {
+            "entrants": json_text(list(r.entrants)),
+            "inputs": json_text(dict(r.inputs)),
+            "record_sha256": r.sha256(),
+        }
         for r in records
     ]
     return pl.DataFrame(rows, schema=ARENA_RECORDS.schema)
@@ -136,13 +144,3 @@ def _from_row(row: dict[str, Any]) -> tuple[ArenaRecord, str]:
             value = None
         row[name] = value if isinstance(value, kind) else kind()
     return ArenaRecord(**row), sha
-
-
-def _json(value: object) -> str:
-    return canonical_json(value).decode().rstrip("\n")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return value.isoformat() if isinstance(value, dt.date) else value

@@ -40,6 +40,23 @@ def _series_columns(series: Series) -> tuple[Column, Column]:
     )
 
 
+PLACE = (
+    Column("symbol", pl.String, "trading pair; each has its own chain"),
+    Column("began", pl.Date, "the day the chain began, the same in all its records"),
+    Column("seq", pl.Int64, "place in the chain, from 0"),
+)
+CLOCKS = (
+    Column("issued_at", UTC_US, "the later of the two clocks (UTC)"),
+    Column("local_clock", UTC_US, "what this machine's clock said (UTC)"),
+    Column("source_clock", UTC_US, "what the source's server said (UTC)"),
+)
+LINK = (
+    Column("note", pl.String, "anything a reader should know, in words"),
+    Column("previous_sha256", pl.String, "hash of the record before"),
+    Column("record_sha256", pl.String, "hash of this record"),
+)
+"""Columns that every chain of records has: where a record stands, when it was issued, what it follows."""
+
 ISSUE_RECORDS = TableSpec(
     "issue_records",
     "The chain of issue records: what was forecast when, from which candles, features and models.",
@@ -47,16 +64,12 @@ ISSUE_RECORDS = TableSpec(
     day="began",
     irreplaceable=True,
     columns=(
-        Column("symbol", pl.String, "trading pair; each has its own chain"),
-        Column("began", pl.Date, "the day the chain began, the same in all its records"),
-        Column("seq", pl.Int64, "place in the chain, from 0"),
+        *PLACE,
         Column(
             "kind", pl.String, "genesis, live (issued within live_hours after the close), late or back-filled"
         ),
         Column("origin_date", pl.Date, "origin of the forecast; of a genesis record the day it was made"),
-        Column("issued_at", UTC_US, "the later of the two clocks (UTC)"),
-        Column("local_clock", UTC_US, "what this machine's clock said (UTC)"),
-        Column("source_clock", UTC_US, "what the source's server said (UTC)"),
+        *CLOCKS,
         Column("rows", pl.Int64, "rows of the forecast"),
         Column("rows_sha256", pl.String, "hash of its rows"),
         *_series_columns(SERIES[0]),
@@ -66,9 +79,7 @@ ISSUE_RECORDS = TableSpec(
         Column("code_version", pl.String, "version of the code that computed it"),
         Column("settings", pl.String, "JSON: the settings that matter to the result"),
         Column("supersedes", pl.Int64, "seq of the record of this origin that this one replaces, or -1"),
-        Column("note", pl.String, "anything a reader should know, in words"),
-        Column("previous_sha256", pl.String, "hash of the record before"),
-        Column("record_sha256", pl.String, "hash of this record"),
+        *LINK,
         *(column for series in SERIES[1:] for column in _series_columns(series)),
     ),
 )
@@ -122,7 +133,7 @@ class IssueRecord:
     def line(self) -> bytes:
         """Write the bytes that are hashed: one line of canonical JSON."""
         known = [s for s in SERIES if s.since == FIRST_RELEASE or self.snapshot(s) != UNKNOWN]
-        return canonical_json({name: _plain(value) for name, value in self.columns(known).items()})
+        return canonical_json({name: json_value(value) for name, value in self.columns(known).items()})
 
     def columns(self, series: Iterable[Series] = SERIES) -> dict[str, Any]:
         """Return the record's fields by the names that the table and the hashed line have for them."""
@@ -272,8 +283,8 @@ def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
     rows = [
         r.columns()
         | {
-            "vintages": _json(list(r.vintages)),
-            "settings": _json(dict(r.settings)),
+            "vintages": json_text(list(r.vintages)),
+            "settings": json_text(dict(r.settings)),
             "record_sha256": r.sha256(),
         }
         for r in records
@@ -298,17 +309,18 @@ def _decoded(text: str) -> object:
     """Return what ``text`` says; None if it is not the one form of that, which all readers read alike."""
     try:
         value = json.loads(text)
-        return value if _json(value) == text else None
+        return value if json_text(value) == text else None
     except (ValueError, TypeError, RecursionError):
         return None
 
 
-def _json(value: object) -> str:
+def json_text(value: object) -> str:
+    """Write ``value`` as a record's column holds it: one line of canonical JSON."""
     return canonical_json(value).decode().rstrip("\n")
 
 
-def _plain(value: object) -> object:
-    """Return it as JSON says it: instants with microseconds and a Z, days as YYYY-MM-DD."""
+def json_value(value: object) -> object:
+    """Return ``value`` as JSON says it: instants with microseconds and a Z, days as YYYY-MM-DD."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, dt.date):

@@ -16,7 +16,7 @@ from typing import Protocol, Self
 import dagster as dg
 
 from btc_assets.cli.catch_up import days_of, load_history
-from btc_assets.contracts import CHANCE_SCORES, FORECAST_SCORES, RAW_KLINES
+from btc_assets.contracts import CHANCE_SCORES, RAW_KLINES
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import missing_days, windows
 from btc_assets.health.missing_days import TableDays
@@ -113,18 +113,13 @@ def _lacking(store: Store, tables: dict[str, TableDays], day: dt.date) -> set[dt
     """Return ``day`` if a table lacks it, and the days before it that a table of forecasts lacks."""
     missing = missing_days(store.instance, tables)
     before = set().union(*(missing[asset] for asset in FORECAST_ASSETS))
-    asked_for = {day} if day not in tables[ISSUING_ASSET].present or _never_scored(tables, day) else set()
+    asked_for = {day} if day not in tables[ISSUING_ASSET].present or _never_answered(tables, day) else set()
     return asked_for | before | ({day} & set().union(*missing.values()))
 
 
-def _never_scored(tables: dict[str, TableDays], day: dt.date) -> bool:
-    """Return whether ``day`` has something to score and a table of scores not one row, so lacks none."""
-    issued = tables[ISSUING_ASSET]
-    has_targets = issued.begins is not None and issued.begins < day
-    has_answers = day - DAY in issued.present
-    return (has_targets and not tables[FORECAST_SCORES.name].present) or (
-        has_answers and not tables[CHANCE_SCORES.name].present
-    )
+def _never_answered(tables: dict[str, TableDays], day: dt.date) -> bool:
+    """Return whether ``day`` has answers to score and the table of them not one row, so lacks none."""
+    return day - DAY in tables[ISSUING_ASSET].present and not tables[CHANCE_SCORES.name].present
 
 
 def load_candles_before(store: Store, tables: dict[str, TableDays], day: dt.date) -> None:

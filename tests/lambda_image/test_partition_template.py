@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lambda_runtime import ROOT
+from sam_template import expand, lint, of_type
 
 from btc_assets.settings import load
 
@@ -20,18 +17,8 @@ IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/btc-day-images:partitio
 
 
 @pytest.fixture(scope="module")
-def expanded() -> Iterator[dict[str, Any]]:
-    """What CloudFormation gets once the SAM transform has run."""
-    from samtranslator.translator.transform import transform
-    from samtranslator.yaml_helper import yaml_parse
-
-    class NoManagedPolicies:
-        def load(self) -> dict[str, str]:
-            return {}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        yield dict(transform(yaml_parse(TEMPLATE.read_text()), {"ImageUri": IMAGE}, NoManagedPolicies()))
+def expanded() -> dict[str, Any]:
+    return expand(TEMPLATE, IMAGE)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +26,8 @@ def resources(expanded: dict[str, Any]) -> dict[str, Any]:
     return dict(expanded["Resources"])
 
 
-def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {name: r["Properties"] for name, r in resources.items() if r["Type"] == kind}
-
-
 def test_the_template_is_clean_and_can_be_handed_over_as_it_is() -> None:
-    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)]
-    done = subprocess.run(lint, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert lint(TEMPLATE) == (0, "")
     assert len(TEMPLATE.read_bytes()) <= 51_200
 
 

@@ -5,39 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from exchange import Exchange
 from fake_dagster import LAUNCHED, GraphQL, state
 from lambda_runtime import ROOT, Function
+from sam_template import expand, lint, of_type
 
 TEMPLATE = ROOT / "lambda_image" / "template.yaml"
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/btc-assets-images:ingest-1"
 
 
-def expand() -> dict[str, Any]:
-    """What CloudFormation gets once the SAM transform has run, as plain JSON."""
-    from samtranslator.translator.transform import transform
-    from samtranslator.yaml_helper import yaml_parse
-
-    class NoManagedPolicies:
-        def load(self) -> dict[str, str]:
-            return {}
-
-    template = yaml_parse(TEMPLATE.read_text())
-    return dict(transform(template, {"ImageUri": IMAGE}, NoManagedPolicies()))
-
-
 @pytest.fixture(scope="module")
-def expanded() -> Iterator[dict[str, Any]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        yield expand()
+def expanded() -> dict[str, Any]:
+    return expand(TEMPLATE, IMAGE)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +28,8 @@ def resources(expanded: dict[str, Any]) -> dict[str, Any]:
     return dict(expanded["Resources"])
 
 
-def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {name: r["Properties"] for name, r in resources.items() if r["Type"] == kind}
-
-
 def test_the_template_is_clean() -> None:
-    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)]
-    done = subprocess.run(lint, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert lint(TEMPLATE) == (0, "")
 
 
 def test_the_page_s_command_can_take_the_template() -> None:

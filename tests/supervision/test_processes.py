@@ -99,7 +99,7 @@ def test_P1_what_nohup_started_outlives_its_terminal(folder: Path) -> None:
     assert process.wait(SOON) == 0
 
 
-def test_P1_a_killed_warden_is_replaced(folder: Path) -> None:
+def test_P1_a_killed_watchdog_is_replaced(folder: Path) -> None:
     process = start(folder)
     (watchdog,) = [p for p in processes_in(folder) if "btc_assets.supervision.watchdog" in p.cmdline()]
     watchdog.kill()
@@ -109,7 +109,7 @@ def test_P1_a_killed_warden_is_replaced(folder: Path) -> None:
     wait_until(lambda: processes_in(folder) == [])
 
 
-def test_P2_the_next_start_ends_what_a_killed_program_and_its_warden_left(folder: Path) -> None:
+def test_P2_the_next_start_ends_what_a_killed_program_and_its_watchdog_left(folder: Path) -> None:
     process = start(folder)
     process.send_signal(signal.SIGSTOP)  # it would start another watchdog
     (watchdog,) = [p for p in processes_in(folder) if "btc_assets.supervision.watchdog" in p.cmdline()]
