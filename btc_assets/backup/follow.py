@@ -21,6 +21,7 @@ from btc_assets.backup.check import check_unpacked
 from btc_assets.backup.restore import look_through
 from btc_assets.backup.snapshot import writing
 from btc_assets.contracts import TableSpec
+from btc_assets.defs.instance import FOLLOWED
 from btc_assets.errors import BackupError, ConfigurationError, SourceUnavailable
 from btc_assets.io.files import file_sha256, replacing
 from btc_assets.ledger.records import ISSUE_RECORDS, read_records
@@ -85,7 +86,7 @@ class Follower:
 
     def shown(self) -> Shown | None:
         """Return what is shown now; None before the first archive."""
-        path = self.root / "followed.json"
+        path = self.root / FOLLOWED
         return Shown(**json.loads(path.read_bytes())) if path.is_file() else None
 
     def refresh(self) -> Report | None:
@@ -141,7 +142,7 @@ class Follower:
             self._require_continued(DeltaTables(str(place)), before)
             seq, head = (report.head.seq, report.head.record_sha256) if report.head else (0, "")
             now = Shown(self.url, tag, sha256, seq, head)
-            with writing(place), replacing(place / "followed.json") as path:
+            with writing(place), replacing(place / FOLLOWED) as path:
                 path.write_text(json.dumps(asdict(now)))
             self._point_to(place)
         except BaseException:

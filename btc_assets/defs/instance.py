@@ -57,6 +57,9 @@ retention:
 NOT_IN_A_HOME = frozenset("[?")
 """Dagster takes the path of its settings for a pattern, and that of its databases for an address."""
 
+FOLLOWED = "followed.json"
+"""A file in the data folder that says it is somebody else's store, which `btc follow` shows."""
+
 DAMAGED = "damaged"
 """The folder in the home to which databases go that cannot be read."""
 
@@ -88,10 +91,16 @@ def prepare_home(settings: Settings) -> Path:
     """Return the instance folder of this data folder (absolute); write sound defaults on first use.
 
     Raises:
-        ConfigurationError: its path holds what Dagster does not take for a letter.
+        ConfigurationError: the data folder is somebody else's store, or the path holds what Dagster does not
+            take for a letter.
         StorageError: it cannot be written.
     """
     home = Path(settings.dagster_home).resolve()
+    if (Path(settings.root) / FOLLOWED).exists():
+        raise ConfigurationError(
+            f"{settings.root} shows somebody else's store, which `btc follow` will replace: nothing is run "
+            "in it; set BTC_DATA_DIR to another folder"
+        )
     if strange := set(str(home)) & NOT_IN_A_HOME:
         raise ConfigurationError(
             f"Dagster cannot keep its records in {home}: a {min(strange)!r} in a path is no plain letter to "

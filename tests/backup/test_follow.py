@@ -228,6 +228,15 @@ def test_a_store_of_ones_own_is_never_hidden(settings: Settings, host: Host) -> 
         Follower(settings, host.url, SPECS)
 
 
+def test_nothing_is_run_in_a_store_that_is_followed(
+    follower: Follower, host: Host, settings: Settings, archives: Archives
+) -> None:
+    host.show(archives.first, "1")
+    follower.refresh()
+    with pytest.raises(ConfigurationError, match="somebody else's store"), open_instance(settings):
+        pass
+
+
 def test_an_archive_of_another_market_is_refused(host: Host, archives: Archives, tmp_path: Path) -> None:
     host.show(archives.first, "1")
     other = load({}, data_dir=str(tmp_path / "data"), symbol="ETHUSDT")
