@@ -1,7 +1,7 @@
 """AWS Lambda on loopback: the Runtime API that `awslambdaric` speaks, around a real process of it.
 
 `Function` starts the process on the first invocation (cold), keeps it for the next (warm), kills it at
-the time-out and starts a new one afterwards, as Lambda does. Whatever it writes is kept in ``output``.
+the time-out and starts a new one afterwards, as Lambda does. Whatever it writes goes into a file that ``output`` reads.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -51,7 +52,6 @@ class Function:
         command: list[str] | None = None,
     ) -> None:
         self.timeout = timeout
-        self.output: list[str] = []
         self.init_seconds = 0.0
         """From the start of the newest process until it asked for its first event."""
         self._command = command or [sys.executable, "-m", "awslambdaric", handler]
@@ -59,9 +59,16 @@ class Function:
         self._events: SimpleQueue[tuple[str, bytes, int]] = SimpleQueue()
         self._answers: SimpleQueue[tuple[str, str, bytes]] = SimpleQueue()
         self._started: float | None = None
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log, name = tempfile.mkstemp()
+        os.unlink(name)
         self._server = Server(("127.0.0.1", 0), self._routes())
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def output(self) -> list[str]:
+        """What the processes wrote so far, by lines; all of it that was written before an answer is there."""
+        return os.pread(self._log, 10**8, 0).decode(errors="replace").splitlines(keepends=True)
 
     @property
     def address(self) -> str:
@@ -88,6 +95,7 @@ class Function:
     def close(self) -> None:
         """End the process and the server."""
         self._kill()
+        os.close(self._log)
         self._server.shutdown()
         self._server.server_close()
 
@@ -131,17 +139,10 @@ class Function:
             [part.replace("{runtime_api}", self.address) for part in self._command],
             env=environ | self._environ,
             cwd=ROOT,
-            stdout=subprocess.PIPE,
+            stdout=self._log,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
-        threading.Thread(target=self._keep, args=(self._process,), daemon=True).start()
-
-    def _keep(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            self.output += process.stdout
 
     def _kill(self) -> None:
         if self._process is not None:
@@ -224,7 +225,6 @@ class InvokeApi:
                     return
                 before = len(function.output)
                 outcome = function.invoke(event)
-                time.sleep(0.1)  # the last lines of the log arrive after the answer
                 tail = "".join(function.output[before:]).encode()[-4096:]
                 headers = {"X-Amz-Log-Result": base64.b64encode(tail).decode()}
                 if outcome.error is not None:
