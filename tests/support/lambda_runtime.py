@@ -1,7 +1,7 @@
 """AWS Lambda on loopback: the Runtime API that `awslambdaric` speaks, around a real process of it.
 
 `Function` starts the process on the first invocation (cold), keeps it for the next (warm), kills it at
-the time-out and starts a new one afterwards, as Lambda does. Whatever it writes goes into a file that ``output`` reads.
+the time-out and starts a new one afterwards, as Lambda does. ``output`` reads the file it writes to.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Function:
         self._started: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log, name = tempfile.mkstemp()
-        os.unlink(name)
+        Path(name).unlink()
         self._server = Server(("127.0.0.1", 0), self._routes())
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
