@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 20.0
 """Between two looks at whether the code location is still loaded."""
 
+LONGEST_SILENCE = 120.0
+"""Seconds after which a Dagster that does not answer is said to be not ready."""
+
 ENDED = "ended"
 
 MOST_SAID = 160
@@ -190,7 +193,7 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
             time.sleep(0.1)
         home = environment["DAGSTER_HOME"]
         servers.append(
-            supervisor.start("dagster", dagster_command(settings, home), environment, home, signal.SIGINT)
+            supervisor.start("dagster", dagster_command(settings), environment, home, signal.SIGINT)
         )
         typer.echo(f"Dagster    {settings.dagster_url}  (a minute on a first start)")
     try:
@@ -202,7 +205,6 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
         typer.secho(said, fg="yellow", err=True)
     if once:
         return
-    supervisor.start("monitor", ["btc_assets.cli.monitor"], environment)
     record = RecordBackfill(
         settings,
         lambda: supervisor.start(
@@ -214,7 +216,12 @@ def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
         supervisor.require_alive(servers)
         record.say()
 
-    watch(settings, check, record.begin)
+    watch(
+        settings,
+        check,
+        on_answer=lambda: supervisor.start("monitor", ["btc_assets.cli.monitor"], environment),
+        on_ready=record.begin,
+    )
 
 
 def has_candles(settings: Settings) -> bool:
@@ -257,17 +264,33 @@ class RecordBackfill:
             typer.echo(f"{now.title}, {now.remaining} (BTC_RECORD_DAYS=0 turns this off)")
 
 
-def watch(settings: Settings, check: Callable[[], None], on_ready: Callable[[], None]) -> None:
-    """Say Ready once Dagster has loaded the code location, and whenever it fails to; ends by an exception."""
+def watch(
+    settings: Settings,
+    check: Callable[[], None],
+    on_answer: Callable[[], object],
+    on_ready: Callable[[], None],
+) -> None:
+    """Say Ready once Dagster has loaded the code location, and whenever it fails to; ends by an exception.
+
+    Args:
+        settings: where Dagster is.
+        check: called several times a second.
+        on_answer: called once, when it is first known whether Dagster is ready, or that it does not answer.
+        on_ready: called each time when it is.
+    """
     from btc_assets.health.context import HealthContext
     from btc_assets.health.finding import State
     from btc_assets.health.services import examine_dagster
 
     ready = f"Ready: {settings.web_url} (page), {settings.dagster_url} (Dagster). Ctrl-C stops both."
     said: State | None = None
+    overdue = time.monotonic() + LONGEST_SILENCE
     while True:
         found = examine_dagster(HealthContext(settings))[-1]
-        if found.name == "code_location" and found.state is not said and found.state is not State.WARNING:
+        known = found.name == "code_location" or (said is None and time.monotonic() > overdue)
+        if known and found.state is not said and found.state is not State.WARNING:
+            if said is None:
+                on_answer()
             said = found.state
             typer.secho(ready if found.good else f"NOT ready: {found.detail}", bold=True)
             if found.good:
@@ -278,15 +301,14 @@ def watch(settings: Settings, check: Callable[[], None], on_ready: Callable[[], 
             time.sleep(0.2)
 
 
-def dagster_command(settings: Settings, home: str) -> list[str]:
+def dagster_command(settings: Settings) -> list[str]:
     """Return the command that runs Dagster's webserver and daemon over our code location.
 
-    Dagster puts its working folder first on the path of imports, and reads an ``.env`` there over the
-    environment; so it works in its home, and every setting is handed to it.
+    Dagster puts its working folder first on the path of imports, so it works in its home, and every setting
+    is handed to it.
     """
     host, port = settings.dagster_host, str(settings.dagster_port)
-    module = "btc_assets.definitions"
-    return ["btc_assets.webserver.dev", "-m", module, "-d", home, "-h", host, "-p", port]
+    return ["btc_assets.webserver.dev", "--host", host, "--port", port]
 
 
 def show_progress(settings: Settings, worker: ManagedProcess, check: Callable[[], None]) -> None:

@@ -55,7 +55,8 @@ class TableDays:
         """The days from ``begins`` to ``due`` that must be there and are not, oldest first."""
         if self.begins is None:
             return []
-        return [d for d in days(self.begins, self.due + DAY) if d not in self.present | self.excused]
+        needless = self.present | self.excused
+        return [d for d in days(self.begins, self.due + DAY) if d not in needless]
 
 
 def kept_up_since(present: Collection[dt.date], in_time: Collection[dt.date]) -> dt.date | None:

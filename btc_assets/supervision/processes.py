@@ -18,8 +18,13 @@ from btc_assets.supervision import watchdog
 from btc_assets.supervision.descendants import descendants, end, mark
 from btc_assets.supervision.signals import uninterrupted
 
-SURROUNDINGS = {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8:replace"}
-"""What no process inherits: modules of the working folder in place of installed ones, a narrow encoding."""
+SURROUNDINGS = {
+    "PYTHONSAFEPATH": "1",
+    "PYTHONIOENCODING": "utf-8:replace",
+    "PYTHONDONTWRITEBYTECODE": "",
+}
+"""What no process inherits: modules of the working folder in place of installed ones, a narrow encoding, and
+that nothing compiled is kept, which would have each of them compile 1,800 modules at every start."""
 
 STOP_TIMEOUT = 20.0
 """Seconds that a process gets to stop by itself before it is killed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dagster_webserver import app, cli
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
@@ -19,10 +21,10 @@ class FilteredWebserver(DagsterWebserver):  # type: ignore[type-arg]
         return [Middleware(CrossSiteFilter, hosts=hosts), *super().build_middleware()]
 
 
-def main() -> None:
-    """Run Dagster's command with our webserver in place of its own."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run Dagster's command with our webserver in place of its own; see its options for ``arguments``."""
     vars(app)["DagsterWebserver"] = FilteredWebserver
-    cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
+    cli.cli(arguments, auto_envvar_prefix="DAGSTER_WEBSERVER")
 
 
 if __name__ == "__main__":

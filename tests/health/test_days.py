@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,20 @@ def test_one_old_day_backfilled_does_not_ask_for_everything_since() -> None:
     found = of(recent | {dt.date(2026, 9, 1)}, {TODAY})
     assert found.begins == dt.date(2026, 10, 26)
     assert found.missing == []
+
+
+def test_the_days_of_a_long_table_are_joined_once_not_once_a_day() -> None:
+    joins = []
+
+    class Counted(frozenset[dt.date]):
+        def __or__(self, other: frozenset[Any]) -> frozenset[Any]:  # type: ignore[override]
+            joins.append(other)
+            return frozenset.__or__(self, other)
+
+    begins = TODAY - 100 * DAY
+    found = TableDays("raw_klines", Counted({begins}), begins, TODAY)
+    assert len(found.missing) == 100
+    assert len(joins) <= 1
 
 
 def test_a_first_start_that_was_off_for_three_days_is_caught_up() -> None:

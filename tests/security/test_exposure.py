@@ -22,8 +22,8 @@ def test_by_default_nothing_listens_beyond_this_machine() -> None:
     settings = load({})
     assert ipaddress.ip_address(settings.web_host).is_loopback
     assert ipaddress.ip_address(settings.dagster_host).is_loopback
-    command = dagster_command(settings, "home")
-    assert command[command.index("-h") + 1] == "127.0.0.1"
+    command = dagster_command(settings)
+    assert command[command.index("--host") + 1] == "127.0.0.1"
 
 
 def test_the_page_listens_where_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

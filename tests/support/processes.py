@@ -14,8 +14,8 @@ def end_session(process: subprocess.Popen[Any], seconds: float = 60) -> None:
 
     Dagster's daemon leaves code servers that outlive it where their database is gone.
     """
-    os.killpg(process.pid, signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGINT)
         process.wait(seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

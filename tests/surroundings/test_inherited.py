@@ -83,6 +83,17 @@ def test_E2_a_long_tmpdir_leaves_room_for_sockets(tmp_path: Path, monkeypatch: p
         assert process.popen.wait(60) == 0, process.log_tail()
 
 
+def test_E2_children_keep_what_they_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of seven processes would compile 1,800 modules again at every start."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (tmp_path / "never_seen.py").write_text("")
+    path = {"PYTHONPATH": f"{SUPPORT['PYTHONPATH']}{os.pathsep}{tmp_path}"}
+    with Supervisor(tmp_path / "folder") as supervisor:
+        process = supervisor.start("import", ["run_code", "import never_seen"], path)
+        assert process.popen.wait(60) == 0, process.log_tail()
+    assert list(tmp_path.glob("__pycache__/never_seen.*.pyc"))
+
+
 def test_E2_a_terminal_without_unicode_gets_question_marks(btc: RunBtc) -> None:
     result = btc("settings", BTC_NOTIFY_FROM="Bj\u00f6rn \u2013 ops", PYTHONIOENCODING="ascii")
     assert result.returncode == 0, result.stderr
