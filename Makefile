@@ -64,7 +64,7 @@ lock:  ## resolve the dependencies again, with hashes
 	  --extra graph --extra train --extra web -c requirements/all.txt pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) --group docs -o requirements/docs.txt
-	$(COMPILE) --extra graph --extra train --extra aws pyproject.toml -o requirements/image-dagster.txt
+	$(COMPILE) --extra graph --extra train --extra aws --extra workers pyproject.toml -o requirements/image-dagster.txt
 	$(COMPILE) --extra web pyproject.toml requirements/image-dash.in -o requirements/image-dash.txt
 	$(COMPILE) lambda_image/requirements.in -o lambda_image/requirements.txt
 
@@ -84,10 +84,11 @@ docs: .venv-docs/.ready  ## build the documentation site with the reference of t
 	.venv-docs/bin/python scripts/build_docs.py build
 	.venv-docs/bin/zensical build --strict --clean -f build/zensical.toml
 
-dist: setup-dev  ## build the source archive and the wheel in build/dist, with their hashes
+dist: setup-dev  ## build the source archive and the wheel in build/dist, with the notebook and their hashes
 	rm -rf build/dist build/lib
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m build --no-isolation --outdir build/dist .
-	cd build/dist && sha256sum *.whl *.tar.gz > SHA256SUMS
+	cp notebooks/train_on_gpu.ipynb build/dist/
+	cd build/dist && sha256sum *.whl *.tar.gz *.ipynb > SHA256SUMS
 
 hooks: setup-dev  ## run lint and types before every commit
 	.venv/bin/prek install

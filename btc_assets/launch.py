@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.launcher import DefaultRunLauncher
 
 from btc_assets.defs.instance import EVENT_BATCHES, creating, prepare_home
 from btc_assets.defs.origin import visible_runs
@@ -186,6 +187,8 @@ def fail_orphaned_runs(instance: dg.DagsterInstance, *, began_before: dt.datetim
         Their run ids.
     """
     orphaned = []
+    if not isinstance(instance.run_launcher, DefaultRunLauncher):
+        began_before = None  # the daemon's runs are on other machines, whose end Dagster's monitoring sees
     for record in instance.get_run_records(filters=dg.RunsFilter(statuses=UNFINISHED)):
         run = record.dagster_run
         worker = run.tags.get(WORKER_TAG)

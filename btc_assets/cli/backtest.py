@@ -10,6 +10,7 @@ import typer
 
 from btc_assets.cli.backfill import run_with_progress
 from btc_assets.cli.options import day_range
+from btc_assets.extras import require_extras
 from btc_assets.market.calendar import DAY
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import ARENA_ASSET, BACKTEST_JOB, FORECAST_ASSETS
@@ -27,6 +28,7 @@ def backtest(
     This is a backfill of the ordinary assets: each vintage is fitted on what was known at its cutoff. It
     can be interrupted; the next start finds the vintages that are fitted already and goes on.
     """
+    require_extras("graph", "train", purpose="`btc backtest`")
     first, after = day_range(start, end)
     settings = load(refit_every=refit_every)
     os.environ["BTC_REFIT_EVERY"] = str(settings.refit_every)  # where the assets of the run read it

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from btc_assets.extras import require_extras
 from btc_assets.settings import load
 from btc_assets.vocabulary import TUNING_JOB
 
@@ -26,6 +27,7 @@ def tune(
 
     It can be interrupted, also by kill -9: the next start goes on from the trials that are complete.
     """
+    require_extras("graph", "train", purpose="`btc tune`")
     from btc_assets.contracts import HYPERPARAMETERS
     from btc_assets.factory import open_pair
     from btc_assets.io.progress import done

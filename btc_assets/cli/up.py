@@ -52,6 +52,9 @@ def up(
     once: Annotated[
         bool, typer.Option("--once", help="Catch up, print the result and stop; start no servers.")
     ] = False,
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Serve the web page, or leave that to another process.")
+    ] = True,
 ) -> None:
     """Load the history, fit the networks, issue forecasts, and serve Dagster's UI and the web page.
 
@@ -60,7 +63,7 @@ def up(
     says so and uses a simulated market, in a data folder of its own, labelled everywhere; with --source it
     never does.
     """
-    require_extras("graph", "train", *(() if once else ("web",)), purpose="`btc up`")
+    require_extras("graph", "train", *(("web",) if page and not once else ()), purpose="`btc up`")
     settings = choose_settings(source, web_port=web_port, dagster_port=dagster_port)
     from btc_assets.supervision.processes import Supervisor, require_free_port
     from btc_assets.supervision.signals import interrupted_by_signals
@@ -68,13 +71,14 @@ def up(
     with hold_folders(settings) as folder:
         end_orphans(folder)
         check_records(settings)
-        if not once:
+        if page and not once:
             require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")
+        if not once:
             require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")
             warn_of_public_address(settings)
         with interrupted_by_signals(), Supervisor(folder) as supervisor:
             with contextlib.suppress(KeyboardInterrupt):
-                serve(settings, supervisor, once)
+                serve(settings, supervisor, once, page)
             typer.echo("stopping ...")
     typer.echo("stopped.")
 
@@ -178,13 +182,13 @@ def check_records(settings: Settings) -> None:
     require_usable(home)
 
 
-def serve(settings: Settings, supervisor: Supervisor, once: bool) -> None:
+def serve(settings: Settings, supervisor: Supervisor, once: bool, page: bool) -> None:
     """Start worker and servers, show the worker's progress, then watch the servers until interrupted."""
     environment = settings.environment() | EVENT_BATCHES | {"DAGSTER_HOME": str(prepare_home(settings))}
     if settings.simulated:
         typer.secho("SIMULATED market: these are not real prices.", fg="yellow")
     servers = []
-    if not once:
+    if page and not once:
         servers.append(supervisor.start("web", ["btc_dash"], environment))
         typer.echo(f"web page   {settings.web_url}")
     worker = supervisor.start("catch_up", ["btc_assets.cli.catch_up"], environment)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 from dumps import write_dumps
+from installation import build_wheel, install
 from lambda_runtime import ROOT
 from nbclient import NotebookClient
 
@@ -60,3 +62,26 @@ def test_it_is_stored_without_outputs_and_names_no_secret() -> None:
     nbformat.validate(notebook)
     assert not [cell for cell in notebook.cells if cell.get("outputs")]
     assert "api_key" not in NOTEBOOK.read_text().lower()
+
+
+def test_it_installs_from_the_wheel_beside_it(tmp_path: Path) -> None:
+    made = install(build_wheel(tmp_path / "wheel"), tmp_path, {"train"}, beside=("ipython", "pip"))
+    wheel = next((tmp_path / "wheel").rglob("*.whl"))
+    made.uninstall()
+    cell = next(
+        cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"
+    )
+    script = "\n".join(
+        (
+            "from IPython.core.interactiveshell import InteractiveShell",
+            f"InteractiveShell.instance().run_cell({cell!r}).raise_error()",
+            "import btc_assets; print(btc_assets.__file__)",
+        )
+    )
+    said = made.run("python", "-c", script, PIP_NO_INDEX="1")
+    assert said.returncode != 0
+    assert "put the wheel of a release there" in said.stdout + said.stderr
+    shutil.copy(wheel, made.folder)
+    said = made.run("python", "-c", script, PIP_NO_INDEX="1")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert Path(said.stdout.splitlines()[-1]).is_relative_to(made.environment)

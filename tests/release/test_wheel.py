@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 import zipfile
@@ -57,7 +59,7 @@ def test_the_wheel_says_its_version_python_and_extras(wheel: Path) -> None:
         said = Parser().parsestr(archive.read(name).decode())
     assert said["Version"] == btc_assets.__version__
     assert said["Requires-Python"] == "<3.14,>=3.11"
-    extras = {"graph", "train", "web", "aws", "arena", "hopsworks", "all"}
+    extras = {"graph", "train", "web", "aws", "arena", "workers", "hopsworks", "all"}
     assert set(said.get_all("Provides-Extra")) == extras
 
 
@@ -80,10 +82,16 @@ def test_it_runs_from_the_wheel_and_not_from_the_checkout(base: Installation) ->
     [
         ("btc", ["up"], "`btc up` needs dagster"),
         ("btc", ["up", "--once"], "`btc up` needs dagster"),
+        ("btc", ["up", "--no-page"], "install btc-assets[graph,train],"),
         ("btc-assets", ["up", "--source", "simulated"], "`btc up` needs dagster"),
-        ("btc", ["backtest", "--from", "2024-01-01", "--to", "2024-01-02"], "needs dagster"),
+        (
+            "btc",
+            ["backtest", "--from", "2024-01-01", "--to", "2024-01-02"],
+            "install btc-assets[graph,train],",
+        ),
         ("btc", ["backfill", "--from", "2024-01-01", "--to", "2024-01-02"], "needs dagster"),
-        ("btc", ["tune", "--trials", "1"], "needs "),
+        ("btc", ["tune", "--trials", "1"], "install btc-assets[graph,train],"),
+        ("btc", ["follow", "https://example.org/btc.tar.gz"], "`btc follow` needs dash"),
         ("python", ["-m", "btc_dash"], "the web page needs dash"),
     ],
 )
@@ -133,16 +141,14 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> bytes:
             time.sleep(0.1)
 
 
-@pytest.mark.images
-@pytest.mark.timeout(300)
-def test_btc_up_serves_the_page_with_its_own_scripts_and_styles(everything: Installation) -> None:
-    port, log = free_port(), everything.folder / "up.log"
+def require_page(command: list[str | Path], folder: Path, environment: dict[str, str]) -> None:
+    """Run ``btc up`` by ``command`` until its page, styles and scripts have answered, then Ctrl-C."""
+    port, log = free_port(), folder / "up.log"
     ports = ["--web-port", str(port), "--dagster-port", str(free_port())]
-    program = everything.environment / "bin" / "btc-assets"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [program, "up", "--source", "simulated", *ports],
-            cwd=everything.folder, env=everything.variables(), stdout=sink, stderr=subprocess.STDOUT,
+            [*command, "up", "--source", "simulated", *ports],
+            cwd=folder, env=environment, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         site = f"http://127.0.0.1:{port}"
@@ -152,5 +158,26 @@ def test_btc_up_serves_the_page_with_its_own_scripts_and_styles(everything: Inst
         script = wait_for(f"{site}{plotly_js.ADDRESS}", process, log)
         assert hashlib.sha256(script).hexdigest() == plotly_js.SHA256
     finally:
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 0, log.read_text()
+
+
+@pytest.mark.images
+@pytest.mark.timeout(300)
+def test_btc_up_serves_the_page_with_its_own_scripts_and_styles(everything: Installation) -> None:
+    program = everything.environment / "bin" / "btc-assets"
+    require_page([program], everything.folder, everything.variables())
+
+
+@pytest.mark.images
+@pytest.mark.timeout(600)
+def test_uvx_starts_it_from_the_wheel_in_an_environment_that_it_makes(
+    wheel: Path, base: Installation
+) -> None:
+    uvx = Path(sys.executable).with_name("uvx")
+    locked = {
+        "UV_CONSTRAINT": str(ROOT / "requirements" / "all.txt"),
+        "UV_TOOL_DIR": str(base.folder / "tools"),
+    }
+    command: list[str | Path] = [uvx, "--isolated", "--find-links", wheel.parent, "btc-assets[all]"]
+    require_page(command, base.folder, base.variables(**locked))

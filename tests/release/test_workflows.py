@@ -20,6 +20,7 @@ SCHEMAS = {
     "vendor.github-workflows": WORKFLOWS,
     "vendor.github-issue-forms": FORMS,
     "vendor.github-issue-config": [ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml"],
+    "vendor.compose-spec": [ROOT / "compose.yaml"],
     "vendor.renovate": [ROOT / ".github" / "renovate.json"],
 }
 
@@ -41,7 +42,7 @@ def dockerfiles() -> list[Path]:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_files_for_github_and_renovate_are_valid(schema: str) -> None:
+def test_files_for_github_renovate_and_compose_are_valid(schema: str) -> None:
     said = run("check-jsonschema", "--builtin-schema", schema, *map(str, SCHEMAS[schema]))
     assert said.returncode == 0, said.stdout + said.stderr
 

@@ -194,4 +194,17 @@ def _pip_settings() -> Iterator[Path]:
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write("\n".join(dict.fromkeys(lines)) + "\n")
         file.flush()
+        Path(file.name).chmod(0o644)
         yield Path(file.name)
+
+
+@contextmanager
+def package_settings() -> Iterator[list[str]]:
+    """Options for ``podman run`` of a container in which pip and uv reach what pip reaches here."""
+    with _pip_settings() as pip:
+        mounted = [f"{CERTIFICATES}:{CERTIFICATES}:ro", f"{pip}:/etc/pip.conf:ro"]
+        given = [
+            f"SSL_CERT_FILE={CERTIFICATES}",
+            *(f"UV_DEFAULT_INDEX={index}" for index in package_index()[:1]),
+        ]
+        yield [*(f"--volume={path}" for path in mounted), *(f"--env={pair}" for pair in given)]

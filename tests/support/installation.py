@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PathDistribution, distribution
 from pathlib import Path
@@ -46,6 +47,14 @@ class Installation:
             check=False,
         )
 
+    def uninstall(self) -> None:
+        """Remove our own package; what it required stays."""
+        uv = Path(sys.executable).with_name("uv")
+        python = str(self.environment / "bin" / "python")
+        subprocess.run(
+            [uv, "pip", "uninstall", "--python", python, "btc-assets"], check=True, capture_output=True
+        )
+
 
 def build_wheel(folder: Path) -> Path:
     """Build the source archive and, from it, the wheel, as a release does."""
@@ -63,8 +72,11 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
-def install(wheel: Path, folder: Path, extras: set[str]) -> Installation:
-    """Make an environment in ``folder`` of the wheel, what it requires with ``extras``, and no more."""
+def install(wheel: Path, folder: Path, extras: set[str], beside: Iterable[str] = ()) -> Installation:
+    """Make an environment in ``folder`` of the wheel, what it requires with ``extras``, and no more.
+
+    ``beside``: further packages of this environment that it shall have, with what they require.
+    """
     environment, working = folder / "environment", folder / "working"
     working.mkdir(parents=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
@@ -74,7 +86,10 @@ def install(wheel: Path, folder: Path, extras: set[str]) -> Installation:
     subprocess.run(install, check=True, capture_output=True)
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
     (ours,) = packages.glob("btc_assets-*.dist-info")
-    for found in _closure(PathDistribution(ours), extras).values():
+    wanted = _closure(PathDistribution(ours), extras)
+    for name in beside:
+        wanted |= {name: distribution(name)} | _closure(distribution(name), set())
+    for found in wanted.values():
         _link(found, packages, environment / "bin")
     return Installation(environment, working)
 
