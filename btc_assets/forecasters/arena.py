@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from btc_assets.contracts import ARENA_ATTEMPTS, ARENA_FORECASTS
 from btc_assets.forecasters.discovery import Entrant
 from btc_assets.forecasters.market_data import MarketData
 from btc_assets.forecasters.worker_process import LIMITS, ForecastResult, Limits, WorkerProcess
+from btc_assets.io.scratch import ScratchFolder
 from btc_assets.modeling.baselines import forecast_rows
 from btc_assets.modeling.worker_processes import cores
 
@@ -115,10 +115,11 @@ class Arena:
             return ""
         drawn = min(past, key=lambda a: hashlib.sha256(f"{a.model} {a.origin}".encode()).digest())
         altered = self.data.altered_after(drawn.origin)
-        with tempfile.TemporaryDirectory(prefix="btc-arena-") as folder:
+        with ScratchFolder("btc-arena") as folder:
             for kind in ("real", "simulated"):
-                altered.write_store(f"{folder}/{kind}")
-            with WorkerProcess(entrant, self.limits, {**self.settings, "BTC_DATA_DIR": folder}) as worker:
+                altered.write_store(str(folder.path / kind))
+            settings = {**self.settings, "BTC_DATA_DIR": str(folder.path)}
+            with WorkerProcess(entrant, self.limits, settings) as worker:
                 again = worker.ask(altered.observed(drawn.origin, worker.needs))
         first = drawn.result.quantiles
         if again.quantiles is not None and first is not None and again.quantiles.tobytes() == first.tobytes():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from btc_assets.forecasters.protocol import Needs
 from btc_assets.forecasters.quantile_rules import RULES, broken_rules
 from btc_assets.forecasters.simulated_data import simulated_data
 from btc_assets.forecasters.worker_process import LIMITS, ForecastResult, Limits, WorkerProcess
+from btc_assets.io.scratch import ScratchFolder
 from btc_assets.market.calendar import DAY, FIRST_DAY
 
 LATER = 120 * DAY
@@ -62,11 +62,11 @@ def check(entrant: Entrant, limits: Limits = LIMITS) -> CheckReport:
         name, version, needs = first.name, first.version, first.needs
     origin = FIRST_DAY + max(needs.days, needs.fewest) * DAY
     real = simulated_data(needs.series, origin + LATER + DAY)
-    with tempfile.TemporaryDirectory(prefix="btc-check-") as folder:
-        told = _ask(entrant, limits, real, needs, origin, Path(folder) / "real")
+    with ScratchFolder("btc-check") as folder:
+        told = _ask(entrant, limits, real, needs, origin, folder.path / "real")
         if told[-1].quantiles is not None:
-            told += _ask(entrant, limits, real.altered_after(origin), needs, origin, Path(folder) / "altered")
-            told += _ask(entrant, limits, real, needs, origin, Path(folder) / "alone", alone=True)
+            told += _ask(entrant, limits, real.altered_after(origin), needs, origin, folder.path / "altered")
+            told += _ask(entrant, limits, real, needs, origin, folder.path / "alone", alone=True)
     results = [RuleResult("loads", True, f"{name} {version}, {_in_words(needs)}"), *_judge(told, limits)]
     return CheckReport(name, version, results, max(a.seconds for a in told), max(a.peak_mb for a in told))
 

@@ -23,6 +23,7 @@ from btc_assets.forecasters.discovery import Entrant
 from btc_assets.forecasters.messages import read_message, write_message, write_observed
 from btc_assets.forecasters.protocol import Floats, Needs, Observed
 from btc_assets.forecasters.quantile_rules import broken_rules
+from btc_assets.io.scratch import ScratchFolder
 
 Outcome = Literal[
     "ok",
@@ -92,7 +93,7 @@ class WorkerProcess:
         self.name, self.version, self.needs = entrant.name or entrant.target, "", Needs()
         self.failure: ForecastResult | None = None
         self._limits, self._expired, self._gone = limits, False, False
-        self._folder = tempfile.TemporaryDirectory(prefix="btc-forecaster-")
+        self._folder = ScratchFolder("btc-forecaster")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
         self._process: subprocess.Popen[bytes] | None = None
         if entrant.problem:
@@ -111,7 +112,7 @@ class WorkerProcess:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         self._log.close()
-        self._folder.cleanup()
+        self._folder.remove()
 
     @property
     def process_id(self) -> int | None:
@@ -143,7 +144,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            cwd=self._folder.name,
+            cwd=self._folder.path,
             env=_environment() | dict(environment),
             start_new_session=True,
         )

@@ -17,6 +17,10 @@ from btc_assets.modeling.inference import Origin, Predictor, at_origin
 WIDENING_FROM = 30
 """Days ahead beyond which ranges may not narrow with the horizon."""
 
+ROOT_OF_TIME = (45, 90, 0.5)
+"""From the first to the second number of days ahead, the share that a month's quantiles, grown with the root
+of time, get rises from 0 to the third; linear in days. Chosen on July 2019 to December 2022."""
+
 PredictorOf = Callable[[str, dt.date], Predictor]
 """Gives the predictor of a network (by kind) that is in force for an origin."""
 
@@ -57,9 +61,27 @@ def quantiles(state: Origin, predictors: Mapping[str, Predictor]) -> dict[str, F
     late = [f"{p.kind} {p.cutoff}" for p in predictors.values() if p.cutoff > state.day]
     if late:
         raise ModelError(f"origin {state.day}: {', '.join(late)} was trained on later targets")
-    returns = {kind: widening(predictors[kind].returns(state)) for kind in NETWORKS}
+    returns = {kind: beyond_a_month(predictors[kind].returns(state)) for kind in NETWORKS}
     returns["ensemble"] = combine([returns[kind] for kind in NETWORKS])
     return {model: np.asarray(state.close * np.exp(q)) for model, q in returns.items()}
+
+
+def beyond_a_month(returns: Floats) -> Floats:
+    """Settle the log-return quantiles [HORIZONS, 21] beyond a month; those up to it stay as they are."""
+    return widening(towards_root_of_time(returns))
+
+
+def towards_root_of_time(returns: Floats) -> Floats:
+    """Average the quantiles [HORIZONS, 21] of far horizons with a month's, grown with the root of time.
+
+    A window of four years holds 16 quarters that do not overlap, and 48 months: the shape of what may happen
+    in a quarter is better told from both.
+    """
+    first, last, share = ROOT_OF_TIME
+    days = np.arange(1, len(returns) + 1)
+    weight = (share * np.clip((days - first) / (last - first), 0.0, 1.0))[:, None]
+    grown = returns[[WIDENING_FROM - 1]] * np.sqrt(days / WIDENING_FROM)[:, None]
+    return np.asarray(np.where(weight > 0, (1.0 - weight) * returns + weight * grown, returns))
 
 
 def widening(returns: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 
 from btc_assets.contracts import LEVELS, NETWORKS
 from btc_assets.modeling.anchor import CASCADE, anchor, seen_volatility
-from btc_assets.modeling.forecast import combine, widening
+from btc_assets.modeling.forecast import beyond_a_month, combine
 from btc_assets.modeling.history import Floats
 from btc_assets.modeling.inference import Origin, Predictor
 from btc_assets.vocabulary import ENSEMBLE
@@ -35,7 +35,8 @@ def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) 
     Each part is the change of the log of the width when one thing more counts, in the order of PARTS: the
     volatility of the last month, week, three days and day as the days' own ranges tell it, what 4-hour
     candles tell beyond these, the weekdays and US holidays ahead, implied volatility where it is known, each
-    network, and what the range had reached on nearer days. So the parts sum to the log of the width.
+    network, and what nearer days say: the range they had reached, and a month's grown with the root of time.
+    So the parts sum to the log of the width.
 
     Args:
         state: the market at the origin.
@@ -60,6 +61,7 @@ def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) 
         if kind in members:
             factors[members.index(kind)] = np.exp(predictors[kind].log_factors(state.features, day))
         widths.append(with_options + np.log(factors.mean(axis=0)))
-    widths.append(log_width(combine([widening(state.anchor * factor[:, None]) for factor in factors])))
+    returns = [beyond_a_month(state.anchor * factor[:, None]) for factor in factors]
+    widths.append(log_width(combine(returns)))
     changes = [widths[0], *np.diff(widths, axis=0)]
     return dict(zip(PARTS, changes, strict=True))

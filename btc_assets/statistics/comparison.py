@@ -48,7 +48,7 @@ def compare_losses(losses: Floats, reference: Floats, horizon: int) -> Compariso
     """Compare losses on the same daily origins, in order, of forecasts ``horizon`` days ahead.
 
     Losses that are the same on every origin are equal by design, however few; otherwise ``INDEPENDENT``
-    forecasts end to end are needed. The variance is Newey and West's with lag ``horizon`` - 1.
+    forecasts end to end are needed. The test is that of ``diebold_mariano`` with lag ``horizon`` - 1.
     """
     independent = len(losses) // horizon
     if len(losses) == 0:

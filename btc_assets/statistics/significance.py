@@ -30,27 +30,26 @@ def diebold_mariano(
 ) -> DieboldMariano | None:
     """Test whether the mean of ``difference`` is 0; None where its variance cannot be estimated.
 
-    Diebold and Mariano (1995), J. Bus. Econ. Stat. 13, 253-263, with the variance of Newey and West
-    (1987), Econometrica 55, 703-708 (Bartlett weights up to ``lag``). With ``small_sample`` the
-    statistic is corrected and held against Student's t with n-1 degrees of freedom: Harvey, Leybourne
-    and Newbold (1997), Int. J. Forecasting 13, 281-291, for ``horizon`` steps (``lag`` + 1 unless given).
+    Diebold and Mariano (1995), J. Bus. Econ. Stat. 13, 253-263, as Harvey, Leybourne and Newbold (1997), Int.
+    J. Forecasting 13, 281-291, correct it for ``horizon`` steps (``lag`` + 1 unless given): autocovariances
+    up to ``lag`` count in full, the statistic is scaled down and held against Student's t with n-1 degrees of
+    freedom. Where that variance is not positive, Bartlett's weights take its place. Without ``small_sample``
+    it is the plain test by the normal distribution, with the variance of Newey and West (1987), Econometrica
+    55, 703-708, whose Bartlett weights make it too small where targets overlap.
 
     Args:
         difference: loss of the first minus loss of the second forecast, in the order of origins.
         lag: autocovariances that count; h - 1 for forecasts h days ahead on daily origins.
-        small_sample: apply the correction; without it the normal distribution is used.
+        small_sample: apply the correction.
         horizon: steps ahead, for the correction.
     """
     n = len(difference)
     if n < 10:
         return None
-    centred = difference - difference.mean()
-    variance = centred @ centred / n
-    for k in range(1, min(lag, n - 1) + 1):
-        variance += 2.0 * (1.0 - k / (lag + 1)) * (centred[k:] @ centred[:-k]) / n
+    variance = _variance_of_mean(difference, lag, weighted=not small_sample)
     if not variance > 0:
         return None
-    statistic = float(difference.mean() / math.sqrt(variance / n))
+    statistic = float(difference.mean() / math.sqrt(variance))
     if not small_sample:
         half = math.erfc(abs(statistic) / math.sqrt(2)) / 2.0
         return DieboldMariano(statistic, 2 * half, half if statistic > 0 else 1 - half, n)
@@ -58,6 +57,22 @@ def diebold_mariano(
     statistic *= math.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
     half = student_t_tail(abs(statistic), n - 1)
     return DieboldMariano(statistic, 2 * half, half if statistic > 0 else 1 - half, n)
+
+
+def _variance_of_mean(difference: Floats, lag: int, *, weighted: bool) -> float:
+    """Estimate the variance of the mean from autocovariances up to ``lag``.
+
+    They count in full, or ``weighted`` by Bartlett's 1 - k / (lag + 1), which never gives less than 0.
+    """
+    n = len(difference)
+    centred = difference - difference.mean()
+    own = float(centred @ centred) / n
+    lags = range(1, min(lag, n - 1) + 1)
+    shared = [2.0 * float(centred[k:] @ centred[:-k]) / n for k in lags]
+    full = own + sum(shared)
+    if full > 0 and not weighted:
+        return full / n
+    return (own + sum((1.0 - k / (lag + 1)) * c for k, c in zip(lags, shared, strict=True))) / n
 
 
 def student_t_tail(t: float, dof: float) -> float:
