@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def open_tables(settings: Settings) -> TableStore:
     """Open the table store of ``settings.store``: Delta tables below ``settings.root``, or Hopsworks.
 
+    Those of `Settings.read_only` refuse every write.
+
     Raises:
         ConfigurationError: a setting the backend needs is missing.
 
@@ -32,12 +34,17 @@ def open_tables(settings: Settings) -> TableStore:
         return _hopsworks_tables(settings)
     from btc_assets.storage.delta.store import DeltaTables
 
-    if not settings.root.startswith("s3://"):
+    if "://" not in settings.root:
         return DeltaTables(settings.root)
+    cache = _cache(settings, settings.s3_endpoint, settings.root)
+    if not settings.root.startswith("s3://"):
+        from btc_assets.storage.delta.web_tables import WebTables
+
+        return WebTables(settings.root, cache, 60.0 * settings.follow_minutes, settings.read_only)
     from btc_assets.storage.delta.s3_files import delta_options
 
-    cache = _cache(settings, settings.s3_endpoint, settings.root)
-    return DeltaTables(settings.root, delta_options(settings.s3_endpoint), cache)
+    options = delta_options(settings.s3_endpoint, anonymous=settings.s3_anonymous)
+    return DeltaTables(settings.root, options, cache, settings.read_only)
 
 
 def open_pair(settings: Settings) -> TableStore:
@@ -67,16 +74,23 @@ def open_registry(settings: Settings) -> ModelRegistry:
     """
     if settings.registry == "hopsworks":
         return _hopsworks_registry(settings)
-    if not settings.root.startswith("s3://"):
+    if "://" not in settings.root:
         from btc_assets.storage.registry.folder import FolderRegistry
 
         return FolderRegistry(settings.root)
-    from btc_assets.io.s3 import Bucket
     from btc_assets.storage.registry.cached_registry import CachedRegistry
-    from btc_assets.storage.registry.s3 import S3Registry
 
     cache = _cache(settings, settings.s3_endpoint, settings.root)
-    return CachedRegistry(S3Registry(Bucket(settings.root, settings.s3_endpoint)), cache)
+    if not settings.root.startswith("s3://"):
+        from btc_assets.io.web_folder import WebFolder
+        from btc_assets.storage.registry.web import WebRegistry
+
+        return CachedRegistry(WebRegistry(WebFolder(settings.root), open_tables(settings)), cache)
+    from btc_assets.io.s3 import Bucket
+    from btc_assets.storage.registry.s3 import S3Registry
+
+    bucket = Bucket(settings.root, settings.s3_endpoint, anonymous=settings.s3_anonymous)
+    return CachedRegistry(S3Registry(bucket), cache)
 
 
 def _hopsworks_tables(settings: Settings) -> HopsworksTables:

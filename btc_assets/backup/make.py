@@ -97,6 +97,11 @@ def require_local(settings: Settings) -> None:
     Raises:
         ConfigurationError: names what backs that store up.
     """
+    if settings.root.startswith(("https://", "http://")):
+        raise ConfigurationError(
+            f"BTC_DATA_DIR={settings.data_dir} is somebody else's store, which this command does not copy; "
+            "its owner can publish what `btc backup` makes"
+        )
     if settings.root.startswith("s3://"):
         raise ConfigurationError(
             f"BTC_DATA_DIR={settings.data_dir} is a bucket, which this command does not copy: switch on the "

@@ -67,6 +67,8 @@ def advice(settings: Settings, tables: TableStore, origin: dt.date | None) -> st
     from btc_assets.modeling.hyperparameters import MAX_WINDOW
     from btc_assets.modeling.samples import fewest_candles
 
+    if settings.read_only:
+        return "it can only be read here, so whoever writes it must issue one"
     work = progress.read(settings.root)
     if work is not None and is_up(settings):
         left = f", {work.remaining}" if work.remaining else ""

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from btc_assets.cli.options import SOURCE_DOWN, one_of
-from btc_assets.defs.instance import EVENT_BATCHES, is_initialised, prepare_home, put_damaged_aside
+from btc_assets.defs.instance import (
+    EVENT_BATCHES,
+    is_initialised,
+    prepare_home,
+    put_damaged_aside,
+    require_own_store,
+)
 from btc_assets.errors import BtcError, SourceError
 from btc_assets.extras import require_extras
 from btc_assets.settings import Settings, load
@@ -106,6 +112,7 @@ def choose_settings(source: str | None, **ports: int | None) -> Settings:
     if source is not None:
         one_of(source, SOURCES, "source")
     settings = load(None, source=source, **ports)
+    require_own_store(settings)
     import os
 
     if source is not None or "BTC_SOURCE" in os.environ:

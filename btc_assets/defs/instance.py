@@ -87,20 +87,33 @@ def creating(home: Path) -> Iterator[None]:
         (home / INITIALISED).touch()
 
 
-def prepare_home(settings: Settings) -> Path:
-    """Return the instance folder of this data folder (absolute); write sound defaults on first use.
+def require_own_store(settings: Settings) -> None:
+    """Refuse a data folder in which nothing may be run.
 
     Raises:
-        ConfigurationError: the data folder is somebody else's store, or the path holds what Dagster does not
-            take for a letter.
-        StorageError: it cannot be written.
+        ConfigurationError: it can only be read, or is somebody else's store that `btc follow` shows.
     """
-    home = Path(settings.dagster_home).resolve()
+    if settings.read_only:
+        raise ConfigurationError(
+            f"{settings.root} can only be read ({settings.read_only}): nothing is run in it; set "
+            "BTC_DATA_DIR to another folder"
+        )
     if (Path(settings.root) / FOLLOWED).exists():
         raise ConfigurationError(
             f"{settings.root} shows somebody else's store, which `btc follow` will replace: nothing is run "
             "in it; set BTC_DATA_DIR to another folder"
         )
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Return the instance folder of this data folder (absolute); write sound defaults on first use.
+
+    Raises:
+        ConfigurationError: as ``require_own_store``, or the path holds what Dagster takes for no letter.
+        StorageError: it cannot be written.
+    """
+    home = Path(settings.dagster_home).resolve()
+    require_own_store(settings)
     if strange := set(str(home)) & NOT_IN_A_HOME:
         raise ConfigurationError(
             f"Dagster cannot keep its records in {home}: a {min(strange)!r} in a path is no plain letter to "

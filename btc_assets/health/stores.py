@@ -42,8 +42,8 @@ def examine_tables(site: Surroundings) -> list[Finding]:
     if broken:
         return [Finding("tables", State.BROKEN, "; ".join(broken))]
     if not counts:
-        where = site.settings.root
-        return [Finding("tables", State.BROKEN, f"none in {where}; run `btc up` or `btc backfill`")]
+        remedy = "check that address" if site.settings.read_only else "run `btc up` or `btc backfill`"
+        return [Finding("tables", State.BROKEN, f"none in {site.settings.root}; {remedy}")]
     return [
         Finding("tables", State.OK, ", ".join(f"{name} {rows:,}" for name, rows in counts.items())
                 + f" (rows of {site.settings.symbol})")
@@ -133,7 +133,8 @@ def examine_disk(site: Surroundings) -> list[Finding]:
     """Examine the disk: something can be written beside the tables, and there is room left."""
     root = site.settings.root
     if "://" in root:
-        return [Finding("disk", State.OK, f"{root} is not a disk of this machine")]
+        reads = f", and can only be read: {why}" if (why := site.settings.read_only) else ""
+        return [Finding("disk", State.OK, f"{root} is not a disk of this machine{reads}")]
     folder = next(path for path in (Path(root), *Path(root).resolve().parents) if path.is_dir())
     if said := write_fault(folder):
         return [Finding("disk", State.BROKEN, said, 0, LEAST_FREE)]

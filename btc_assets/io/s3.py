@@ -27,6 +27,7 @@ class Bucket:
     Args:
         location: ``s3://bucket`` or ``s3://bucket/prefix``.
         endpoint: an S3-compatible server's URL; empty: AWS. Credentials come from the environment.
+        anonymous: send requests without a signature, as a public bucket answers them; nothing is written.
         setting: the environment variable that ``location`` comes from, for errors.
         unavailable: raised by every method if S3 failed in a way that can pass.
         refused: raised by every method if S3 refused the request.
@@ -40,6 +41,7 @@ class Bucket:
         location: str,
         endpoint: str = "",
         *,
+        anonymous: bool = False,
         setting: str = "",
         unavailable: type[BtcError] = StorageUnavailable,
         refused: type[BtcError] = StorageError,
@@ -50,7 +52,7 @@ class Bucket:
             raise ConfigurationError(f"{what} names no bucket, it is not an address like s3://bucket/prefix")
         self.location = location.rstrip("/")
         self._name, self._prefix = name, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._endpoint = endpoint
+        self._endpoint, self._anonymous = endpoint, anonymous
         self._unavailable, self._refused = unavailable, refused
 
     def get(self, key: str) -> bytes | None:
@@ -73,6 +75,7 @@ class Bucket:
 
     def put(self, key: str, content: bytes) -> None:
         """Store ``content``, all or nothing."""
+        self._require_keys(key)
         with self._errors(f"write {key}"):
             self._s3.put_object(Bucket=self._name, Key=self._prefix + key, Body=content)
 
@@ -83,6 +86,7 @@ class Bucket:
         """
         from botocore.exceptions import ClientError
 
+        self._require_keys(key)
         options: dict[str, Any] = {"ContentType": "application/json"} if key.endswith(".json") else {}
         if locked_until is not None:
             options |= {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": locked_until}
@@ -125,14 +129,21 @@ class Bucket:
     def _s3(self) -> S3Client:
         try:
             import boto3
+            from botocore import UNSIGNED
             from botocore.config import Config
         except ImportError as error:
             raise ConfigurationError("s3:// needs boto3: install btc-assets[aws]") from error
         config = Config(
             connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
         )
+        if self._anonymous:
+            config = config.merge(Config(signature_version=UNSIGNED))
         with _opening:
             return boto3.client("s3", endpoint_url=self._endpoint or None, config=config)
+
+    def _require_keys(self, key: str) -> None:
+        if self._anonymous:
+            raise self._refused(f"cannot write {key} in {self.location}: BTC_S3_ANONYMOUS=1 sends no keys")
 
     @contextmanager
     def _errors(self, action: str) -> Iterator[None]:
@@ -143,13 +154,17 @@ class Bucket:
         try:
             yield
         except NoCredentialsError as error:
-            raise ConfigurationError(f"{where}: no AWS credentials in the environment") from error
+            raise ConfigurationError(
+                f"{where}: no AWS credentials in the environment; BTC_S3_ANONYMOUS=1 reads a public bucket "
+                "without"
+            ) from error
         except ClientError as error:
             if _status(error) >= 500 or _status(error) == 429 or _code(error) in _PASSING:
                 raise self._unavailable(f"{where}: {error}") from error
-            raise self._refused(
-                f"{where}: {error}; check the bucket's name and this role's rights"
-            ) from error
+            remedy = "and this role's rights"
+            if self._anonymous:
+                remedy = "and that it lets everybody read and list (s3:GetObject, s3:ListBucket)"
+            raise self._refused(f"{where}: {error}; check the bucket's name {remedy}") from error
         except BotoCoreError as error:
             raise self._unavailable(f"{where}: {error}") from error
 

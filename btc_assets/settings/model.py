@@ -57,7 +57,11 @@ class Settings(BaseModel):
     )
     store: Store = Field("local", description=f"where tables are kept: {' or '.join(STORES)}")
     registry: Store = Field("local", description=f"where models are kept: {' or '.join(STORES)}")
-    data_dir: DataFolder = Field("data", description="folder or s3:// address of tables, models and ledger")
+    data_dir: DataFolder = Field(
+        "data",
+        description="folder or s3:// address of tables, models and ledger; an https:// address, to read "
+        "somebody else's",
+    )
     cache_dir: Folder = Field(
         Path(".cache"), description="folder of verified local copies of remote tables and models"
     )
@@ -97,7 +101,11 @@ class Settings(BaseModel):
         "", description="address of an archive that `btc backup` wrote, whose store `btc follow` shows"
     )
     follow_minutes: int = Field(
-        15, ge=1, le=1440, description="minutes between two looks of `btc follow` at that address"
+        15,
+        ge=1,
+        le=1440,
+        description="minutes between two looks at somebody else's store: at that address, or at a data "
+        "folder on the web",
     )
     live_hours: int = Field(
         6, ge=1, le=24, description="hours after the close within which a forecast counts as issued live"
@@ -164,6 +172,11 @@ class Settings(BaseModel):
         description=f"channels that notify of failed runs and late data: {', '.join(CHANNELS)}; empty: none",
     )
     s3_endpoint: HttpAddressOrEmpty = Field("", description="endpoint of an S3-compatible store; empty: AWS")
+    s3_anonymous: bool = Field(
+        False,
+        description="whether data_dir is read without AWS credentials, as a public bucket allows; nothing is "
+        "written then",
+    )
     hopsworks_host: str = Field(
         "", description="address of the Hopsworks server, host or host:port; empty: its own cloud"
     )
@@ -225,6 +238,15 @@ class Settings(BaseModel):
     def simulated(self) -> bool:
         """Whether the market is simulated."""
         return self.source == "simulated"
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be written to the data folder, in words; empty: it can."""
+        if self.data_dir.startswith(("https://", "http://")):
+            return "it is a web address"
+        if self.data_dir.startswith("s3://") and self.s3_anonymous:
+            return f"{PREFIX}S3_ANONYMOUS=1 sends no keys"
+        return ""
 
     @property
     def dagster_home(self) -> str:

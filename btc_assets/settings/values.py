@@ -106,10 +106,10 @@ def _address(*schemes: str, folder: bool = False, empty: bool = False) -> AfterV
     return AfterValidator(check)
 
 
-def _folder_or_bucket(value: str) -> str:
-    if "://" in value and not value.startswith("s3://"):
-        raise ValueError("is neither a folder nor an s3:// address")
-    return value
+def _folder_bucket_or_web(value: str) -> str:
+    if "://" in value and not value.startswith(("s3://", "https://", "http://")):
+        raise ValueError("is neither a folder nor an s3:// or https:// address")
+    return private_address(value) if value.startswith("http") and "://" in value else value
 
 
 def _file_or_explorer(value: str) -> str:
@@ -148,8 +148,8 @@ DataFolder = Annotated[
     str,
     BeforeValidator(_named),
     BeforeValidator(_at_home),
-    AfterValidator(_folder_or_bucket),
-    _address("s3", folder=True),
+    AfterValidator(_folder_bucket_or_web),
+    _address("s3", "https", "http", folder=True),
 ]
 FileOrExplorer = Annotated[str, BeforeValidator(_at_home), AfterValidator(_file_or_explorer)]
 FolderOrUrl = Annotated[str, BeforeValidator(_at_home), _address("https", "http", folder=True, empty=True)]

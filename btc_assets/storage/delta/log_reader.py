@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -17,13 +17,15 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData, StorageError, StorageUnavailable, TableMissing
 from btc_assets.io.files import fingerprint
-from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta.checkpoints import Checkpoints
 from btc_assets.storage.delta.data_files import DataFile
 from btc_assets.storage.delta.log_entries import ENTRY, FILES_HASH, LogEntry, commit_info, names_digest
 from btc_assets.storage.delta.schema import missing_columns
 from btc_assets.storage.delta.vacuum import TORN
 from btc_assets.storage.tables import TableVersion
+
+if TYPE_CHECKING:
+    from btc_assets.io.s3 import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,9 @@ class LogReader:
     @cached_property
     def _bucket(self) -> Bucket:
         """The table's folder on S3, as we reach it ourselves."""
-        return Bucket(self.uri, self.options.get("aws_endpoint_url", ""))
+        from btc_assets.storage.delta.s3_files import open_bucket
+
+        return open_bucket(self.uri, self.options)
 
     def exists(self) -> bool:
         """Return whether the table was created."""

@@ -1,9 +1,10 @@
-"""A table's Parquet files on S3, read through verified local copies."""
+"""A table's Parquet files on S3 or the web, read through verified local copies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -14,8 +15,11 @@ from btc_assets.storage.delta.data_files import REMEDY, DataFile, LocalFolder
 from btc_assets.storage.registry.file_cache import touch, trim
 
 
-def delta_options(endpoint: str) -> dict[str, str]:
-    """Return deltalake's options for ``endpoint`` (empty: AWS): bounded retries, conditional puts."""
+def delta_options(endpoint: str, *, anonymous: bool = False) -> dict[str, str]:
+    """Return deltalake's options for ``endpoint`` (empty: AWS): bounded retries, conditional puts.
+
+    Requests go without a signature if ``anonymous``.
+    """
     options = {
         "aws_conditional_put": "etag",
         "timeout": "30s",
@@ -28,20 +32,39 @@ def delta_options(endpoint: str) -> dict[str, str]:
             "aws_endpoint_url": endpoint,
             "aws_allow_http": str(endpoint.startswith("http://")).lower(),
         }
+    if anonymous:
+        options["aws_skip_signature"] = "true"
     return options
 
 
-class S3Folder:
-    """The files below a bucket's prefix. They never change, so a copy in ``cache`` is good for ever."""
+def open_bucket(uri: str, options: Mapping[str, str]) -> Bucket:
+    """Open the folder at ``uri`` on S3 with deltalake's ``options``, for requests of our own."""
+    return Bucket(uri, options.get("aws_endpoint_url", ""), anonymous="aws_skip_signature" in options)
 
-    def __init__(self, bucket: Bucket, cache: Path, spec: TableSpec) -> None:
-        self.bucket = bucket
+
+class RemoteFiles(Protocol):
+    """Files elsewhere, by name."""
+
+    location: str
+
+    def get(self, key: str) -> bytes | None:
+        """Return the bytes of ``key``; None if there is none."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store ``content``, all or nothing; refused where files can only be read."""
+
+
+class RemoteFolder:
+    """The files of a table elsewhere. They never change, so a copy in ``cache`` is good for ever."""
+
+    def __init__(self, files: RemoteFiles, cache: Path, spec: TableSpec) -> None:
+        self.files = files
         self.cache = cache
         self.local = LocalFolder(cache, spec)
 
     def write(self, name: str, content: bytes) -> None:
-        """Store ``content`` in the bucket."""
-        self.bucket.put(name, content)
+        """Store ``content`` there."""
+        self.files.put(name, content)
 
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
         """Return the rows of ``files``; those without a sound local copy are downloaded first."""
@@ -66,13 +89,13 @@ class S3Folder:
         return True
 
     def _download(self, file: DataFile) -> None:
-        content = self.bucket.get(file.name)
+        content = self.files.get(file.name)
         if content is None:
-            raise CorruptData(f"{self.bucket.location}/{file.name} is missing; {REMEDY}")
+            raise CorruptData(f"{self.files.location}/{file.name} is missing; {REMEDY}")
         self.cache.mkdir(parents=True, exist_ok=True)
         self.local.write(file.name, content)
         try:
             self.local.scan([file])
         except CorruptData as error:
             (self.cache / file.name).unlink(missing_ok=True)
-            raise CorruptData(f"{self.bucket.location}/{file.name} is damaged; {REMEDY}") from error
+            raise CorruptData(f"{self.files.location}/{file.name} is damaged; {REMEDY}") from error

@@ -17,9 +17,8 @@ import polars as pl
 import stamina
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import ConfigurationError, TableMissing, WriteConflict
+from btc_assets.errors import ConfigurationError, TableMissing, Unsupported, WriteConflict
 from btc_assets.io.files import require_hard_links
-from btc_assets.io.s3 import Bucket
 from btc_assets.storage.delta import checkpoints
 from btc_assets.storage.delta.compaction import files_to_merge
 from btc_assets.storage.delta.data_files import DataFile, DataFolder, LocalFolder, encode, first_and_last
@@ -82,15 +81,21 @@ class DeltaTables:
         root: folder or ``s3://bucket/prefix``.
         storage_options: deltalake's options for S3 (endpoint, region); credentials come from the environment.
         cache: folder for verified local copies of data files on S3.
+        read_only: why nothing can be written here, in words; empty: it can.
     """
 
     def __init__(
-        self, root: str, storage_options: dict[str, str] | None = None, cache: Path = Path(".cache")
+        self,
+        root: str,
+        storage_options: dict[str, str] | None = None,
+        cache: Path = Path(".cache"),
+        read_only: str = "",
     ) -> None:
         require_plain_path(root)
         self.root = root
         self.cache = cache
         self.options = dict(storage_options or {})
+        self.read_only = read_only
         self._logs: dict[TableSpec, DeltaLog] = {}
         self._remote: dict[TableSpec, DataFolder] = {}
         self._has_links = False
@@ -98,7 +103,7 @@ class DeltaTables:
     def ensure_table(self, spec: TableSpec) -> None:
         """Create the table, empty, unless it exists; add the columns that only a newer contract has."""
         table = self._log(spec)
-        self._require_hard_links()
+        self._require_writable(spec)
         if not table.exists():
             table.create()
         try:
@@ -155,8 +160,12 @@ class DeltaTables:
         """Damage to the table's log that was worked around and that a person should look at."""
         return self._log(spec).torn_entries()
 
-    def _require_hard_links(self) -> None:
-        """Refuse once, before the first write, a file system on which no commit can succeed."""
+    def _require_writable(self, spec: TableSpec) -> None:
+        """Refuse to write where one can only read and, once, a file system on which no commit can succeed."""
+        if self.read_only:
+            raise Unsupported(
+                f"table {spec.name}: {self.root} can only be read ({self.read_only}); nothing was written"
+            )
         if not self._has_links and "://" not in self.root:
             require_hard_links(Path(self.root), "BTC_DATA_DIR")
         self._has_links = True
@@ -187,17 +196,20 @@ class DeltaTables:
 
     def _log(self, spec: TableSpec) -> DeltaLog:
         if spec not in self._logs:
-            self._logs.setdefault(spec, DeltaLog(spec, f"{self.root}/tables/{spec.name}", self.options))
+            self._logs.setdefault(spec, self._open_log(spec))
         return self._logs[spec]
+
+    def _open_log(self, spec: TableSpec) -> DeltaLog:
+        return DeltaLog(spec, f"{self.root}/tables/{spec.name}", self.options)
 
     def _folder(self, spec: TableSpec) -> DataFolder:
         where = f"{self.root}/tables/{spec.name}"
         if where.startswith("s3://"):
-            from btc_assets.storage.delta.s3_files import S3Folder
+            from btc_assets.storage.delta.s3_files import RemoteFolder, open_bucket
 
             if spec not in self._remote:
-                bucket = Bucket(where, self.options.get("aws_endpoint_url", ""))
-                self._remote[spec] = S3Folder(bucket, self.cache / "tables", spec)
+                bucket = open_bucket(where, self.options)
+                self._remote[spec] = RemoteFolder(bucket, self.cache / "tables", spec)
             return self._remote[spec]
         return LocalFolder(Path(where), spec)
 
@@ -219,7 +231,7 @@ class DeltaTables:
         A table of an older release first gets the columns it lacks, in a commit of their own.
         """
         table = self._log(spec)
-        self._require_hard_links()
+        self._require_writable(spec)
         try:
             for attempt in stamina.retry_context(
                 on=Lost,

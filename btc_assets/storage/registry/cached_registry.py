@@ -13,7 +13,7 @@ from btc_assets.errors import BadModel, StorageUnavailable
 from btc_assets.storage.registry.file_cache import touch, trim
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.manifest import verify
-from btc_assets.storage.registry.protocol import ModelRef, VintageId, check_metrics, check_name
+from btc_assets.storage.registry.protocol import ModelRef, VintageId, check_metrics, check_name, numbers
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -76,8 +76,8 @@ class CachedRegistry:
         draft = Path(tempfile.mkdtemp(prefix=".download-", dir=self.local.folder_for(ref.name)))
         try:
             self.remote.download(ref, draft)
-            verify(draft, ref.manifest_sha256)
-            self.local.publish(ref.name, ref.vintage, draft, ref.metrics)
+            manifest = verify(draft, ref.manifest_sha256)
+            self.local.publish(ref.name, ref.vintage, draft, numbers(manifest))
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         trim([p for p in self.local.root.glob("*/*") if p != self.local.path(ref)])
