@@ -104,7 +104,7 @@ class CopiedLog(DeltaLog):
     def _require_unchanged(self, number: int) -> None:
         """Check that the entry that was the newest is still there: what was seen may only be added to."""
         path = self._copy / ENTRY.format(number)
-        if self._fetch(number) != path.read_bytes():
+        if self._fetch_entry(number) != path.read_bytes():
             raise StorageError(
                 f"table {self.spec.name} at {self._web.location} was rewritten: entry {number} of its log is "
                 "gone or not the one that was seen before. To read what is there now, remove "
@@ -117,13 +117,13 @@ class CopiedLog(DeltaLog):
         with ThreadPoolExecutor(AT_ONCE) as pool:
             while True:
                 numbers = range(number, number + at_once)
-                for each, content in zip(numbers, pool.map(self._fetch, numbers), strict=True):
+                for each, content in zip(numbers, pool.map(self._fetch_entry, numbers), strict=True):
                     if content is None:
                         return
                     self._store(each, content)
                 number, at_once = number + at_once, min(2 * at_once, AT_ONCE)
 
-    def _fetch(self, number: int) -> bytes | None:
+    def _fetch_entry(self, number: int) -> bytes | None:
         key = ENTRY.format(number)
         content = self._web.get(key)
         if content is not None:
