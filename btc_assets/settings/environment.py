@@ -21,7 +21,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     makes them: every process sees the same.
 
     Raises:
-        ConfigurationError: an unknown ``BTC_*`` variable (with the nearest known one) or a bad value.
+        ConfigurationError: an unknown ``BTC_*`` variable (with the nearest known one) or a bad value, also of
+            a variable that ends the libraries here when it is wrong.
 
     Examples:
         >>> load({"BTC_SOURCE": "simulated"}, web_port=8080).web_port
@@ -33,6 +34,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     if environ is None:
         _read_dotenv(Path(".env"))
         environ = os.environ
+    _require_threads(environ)
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
     given = {k: v for k, v in environ.items() if k.startswith(PREFIX)}
     for key in given:
@@ -45,6 +47,19 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
+
+
+_THREADS = ("POLARS_MAX_THREADS", "POLARS_ASYNC_THREAD_COUNT", "TOKIO_WORKER_THREADS")
+"""How many threads Polars and Delta's library take; at 0 they abort at their first use."""
+
+
+def _require_threads(environ: Mapping[str, str]) -> None:
+    for name in _THREADS:
+        count = environ.get(name, "1")
+        if not (count.isascii() and count.isdecimal() and int(count) > 0):
+            raise ConfigurationError(
+                f"{name} = {count!r}: must be a whole number of at least 1, or not be set at all"
+            )
 
 
 def _read_dotenv(path: Path) -> None:

@@ -42,6 +42,19 @@ def test_E1_a_wrong_env_file_stops_graph_page_and_command(module: str, tmp_path:
     assert "BTC_NOTIFY = 'nobodyy'" in done.stderr
 
 
+@pytest.mark.parametrize("count", ["0", "", "many", "-1", "1.5"])
+@pytest.mark.parametrize("name", ["POLARS_MAX_THREADS", "POLARS_ASYNC_THREAD_COUNT", "TOKIO_WORKER_THREADS"])
+def test_E2_a_number_of_threads_that_ends_a_library_is_named(name: str, count: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} = {count!r}: must be a whole number"):
+        load({name: count})
+
+
+def test_E2_a_command_says_it_in_one_sentence(btc: RunBtc) -> None:
+    done = btc("doctor", POLARS_MAX_THREADS="0")
+    assert done.returncode != 0
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
 def test_E1_children_get_every_setting_and_absolute_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that a flag sets back to the default, too: the child inherits the variable otherwise."""
     settings = load({"BTC_SOURCE": "archive", "BTC_ARCHIVE": "dumps"}, source="binance")
