@@ -4,6 +4,8 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 PY = .venv/bin/python
 ARGS ?=
+# What Python compiles is kept: without, each of the many processes of `make up` and `make test` compiles Dagster anew.
+unexport PYTHONDONTWRITEBYTECODE
 # A whole run leaves a report for `make reliability`; a part of one does not.
 report = $(if $(ARGS),,--junitxml=build/reports/$(1).xml)
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/all.txt
