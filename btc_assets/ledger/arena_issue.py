@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -19,8 +19,10 @@ from btc_assets.ledger.arena_records import (
     read_arena_records,
 )
 from btc_assets.ledger.clock import Clock, issue_time, kind_of
+from btc_assets.ledger.continuity import check_continuity
 from btc_assets.ledger.digest import series_digests
 from btc_assets.ledger.issue import ATTEMPTS
+from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.records import IN_TIME, NOTHING, Head
 from btc_assets.market.calendar import DAY
 from btc_assets.series import SERIES
@@ -37,7 +39,12 @@ class ArenaIssued:
 
 
 def issue_arena(
-    tables: TableStore, rows: pl.DataFrame, series: Mapping[str, pl.DataFrame], clock: Clock, live_hours: int
+    tables: TableStore,
+    rows: pl.DataFrame,
+    series: Mapping[str, pl.DataFrame],
+    clock: Clock,
+    live_hours: int,
+    heads: Iterable[Published] = (),
 ) -> ArenaIssued:
     """Record and store ``rows`` of ARENA_FORECASTS without ``issued_at``, of one symbol.
 
@@ -48,16 +55,20 @@ def issue_arena(
         series: by name, the rows that the forecasters were given, up to the newest origin at least.
         clock: read after they were computed.
         live_hours: within how many hours after the close a forecast is live.
+        heads: that were seen before, which must be in the chain (``continuity.known_heads``).
 
     Raises:
-        LedgerError: candles changed meanwhile, or the clocks disagree where it matters; nothing was written.
+        LedgerError: candles changed meanwhile, the clocks disagree where it matters, or the chain lacks a
+            record that was seen before; nothing was written.
         WriteConflict: other writers kept winning; nothing was written.
     """
     if rows.is_empty():
         return ArenaIssued(None, ())
     symbol, digests = str(rows["symbol"][0]), arena_digests(rows)
     inputs = _inputs(tables, symbol, series, sorted({origin for origin, _, _ in digests}))
+    seen = list(heads)
     for _ in range(ATTEMPTS):
+        check_continuity(tables, symbol, seen, ARENA_RECORDS)
         stored = [record for record, _ in read_arena_records(tables, symbol)]
         before = {key: (record, sha) for record in stored for key, sha in record.forecasts().items()}
         refused = {

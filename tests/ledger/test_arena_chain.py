@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,17 @@ from btc_assets.forecasters.arena import Attempt, forecasts_frame
 from btc_assets.forecasters.simulated_data import SYMBOL, simulated_data
 from btc_assets.forecasters.worker_process import ForecastResult
 from btc_assets.ledger.arena_issue import ArenaIssued, issue_arena
-from btc_assets.ledger.arena_records import ARENA_RECORDS, read_arena_records
+from btc_assets.ledger.arena_records import (
+    ARENA_RECORDS,
+    arena_records_frame,
+    published_name,
+    read_arena_records,
+)
 from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.continuity import lost
+from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.publishing.sinks import FileSink
+from btc_assets.ledger.verification.arena_checks import check_arena
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at
 from btc_assets.storage.delta.store import DeltaTables
@@ -38,12 +48,17 @@ class Store:
         self.tables.upsert(RAW_KLINES, DATA.candles)
 
     def issue(
-        self, days: list[dt.date], level: float = 1.0, version: str = "1", at: dt.datetime = SOON
+        self,
+        days: list[dt.date],
+        level: float = 1.0,
+        version: str = "1",
+        at: dt.datetime = SOON,
+        heads: Sequence[Published] = (),
     ) -> ArenaIssued:
         """Issue a flat forecast of ``level`` times 1,000 USDT from each of ``days``."""
         result = ForecastResult("ok", "", np.full((90, 21), 1000.0 * level))
         rows = forecasts_frame(SYMBOL, [Attempt("flat", version, day, result) for day in days])
-        issued = issue_arena(self.tables, rows, SERIES, Clock(at, at), live_hours=6)
+        issued = issue_arena(self.tables, rows, SERIES, Clock(at, at), live_hours=6, heads=heads)
         assert issued.head is not None
         self.sink.publish(issued.head)
         return issued
@@ -153,3 +168,62 @@ def test_candles_that_change_meanwhile_and_clocks_that_disagree_stop_it(store: S
     rows = forecasts_frame(SYMBOL, [Attempt("flat", "3", LAST, result)])
     with pytest.raises(LedgerError, match="cannot be told live from back-filled"):
         issue_arena(store.tables, rows, SERIES, Clock(SOON, SOON + dt.timedelta(hours=1)), 6)
+
+
+def daily(store: Store, records: int) -> list[str]:
+    """What every day's check of the newest ``records`` finds."""
+    found = check_arena(DeltaTables(str(store.root)), SYMBOL, newest=records)
+    return [str(fault) for fault in found if not isinstance(fault, int)]
+
+
+def test_every_day_s_check_hashes_the_newest_and_follows_the_whole_chain(store: Store) -> None:
+    assert sum(n for n in check_arena(store.tables, SYMBOL, newest=1) if isinstance(n, int)) == 90
+    assert daily(store, 1) == []
+    rows = store.rows()
+    for day, hashed in ((LAST - 3 * DAY, 4), (LAST, 1)):
+        altered = rows.filter(origin_date=day).with_columns(q500=pl.col("q500") + 1e-9)
+        store.tables.upsert(ARENA_FORECASTS, altered)
+        assert "the rows of flat 1 hash to" in daily(store, hashed)[0]
+        store.tables.upsert(ARENA_FORECASTS, rows)
+    records = store.tables.read(ARENA_RECORDS)
+    store.tables.upsert(ARENA_RECORDS, records.filter(seq=0).with_columns(note=pl.lit("a word")))
+    assert any("record 1: it does not name the record before it" in fault for fault in daily(store, 1))
+
+
+def forged(store: Store, change: pl.DataFrame) -> None:
+    """Put ``change`` in place of the whole table of records."""
+    there = store.tables.read(ARENA_RECORDS)
+    store.tables.delete_keys(ARENA_RECORDS, there.select(ARENA_RECORDS.key))
+    store.tables.insert(ARENA_RECORDS, change)
+
+
+@pytest.mark.parametrize("attack", ["delete", "alter", "reorder", "fork", "cut off"])
+def test_whatever_is_done_to_a_record_is_named_every_day_and_nothing_is_added_after_it(
+    store: Store, attack: str
+) -> None:
+    seen = store.sink.published(published_name(SYMBOL))
+    records = store.tables.read(ARENA_RECORDS).sort("seq")
+    kept = [record for record, _ in read_arena_records(store.tables, SYMBOL)]
+    other = replace(kept[-1], note="another forecast altogether")
+    changes = {
+        "delete": (records.filter(pl.col("seq") != 1), "record 1 is missing or there twice"),
+        "alter": (
+            records.with_columns(note=pl.when(pl.col("seq") == 3).then(pl.lit("x")).otherwise("note")),
+            "record 3: its content hashes to",
+        ),
+        "reorder": (
+            records.with_columns(seq=pl.col("seq").replace({1: 2, 2: 1})),
+            "it does not name the record before it",
+        ),
+        "fork": (pl.concat([records.head(3), arena_records_frame([other])]), "record 3 of BTCUSDT-arena"),
+        "cut off": (records.head(3), "record 3 of BTCUSDT-arena"),
+    }
+    change, told = changes[attack]
+    forged(store, change)
+    named = [*daily(store, 2), lost(store.tables, SYMBOL, seen, ARENA_RECORDS)]
+    assert any(told in fault for fault in named), named
+    assert store.faults(), "btc verify names it, too"
+    if attack in ("fork", "cut off"):
+        with pytest.raises(LedgerError, match=r"record 3 of BTCUSDT-arena .*arena_records back from a copy"):
+            store.issue([LAST], version="2", heads=seen)
+        assert store.tables.read(ARENA_RECORDS).height == change.height, "nothing was written"

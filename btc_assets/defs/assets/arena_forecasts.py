@@ -24,7 +24,9 @@ from btc_assets.forecasters.market_data import MarketData
 from btc_assets.forecasters.protocol import FEATURES
 from btc_assets.io.progress import report
 from btc_assets.ledger.arena_issue import issue_arena
+from btc_assets.ledger.arena_records import published_name
 from btc_assets.ledger.clock import Clock
+from btc_assets.ledger.continuity import known_heads, remember
 from btc_assets.ledger.publishing.sinks import publish_head
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
@@ -110,7 +112,8 @@ def issued(platform: Platform, data: MarketData, attempts: Sequence[Attempt]) ->
     """Record and store the forecasts among ``attempts``; returns what came of each, and of publishing it.
 
     Raises:
-        dagster.Failure: the clocks disagree, or candles changed meanwhile; nothing was stored.
+        dagster.Failure: the clocks disagree, candles changed meanwhile, or the chain lacks a record that was
+            seen before; nothing was stored.
     """
     settings = platform.settings
     rows = forecasts_frame(settings.symbol, [attempt for attempt in attempts if attempt.ok])
@@ -118,11 +121,15 @@ def issued(platform: Platform, data: MarketData, attempts: Sequence[Attempt]) ->
         return list(attempts), ""
     series = {CANDLES.name: data.candles, **data.series}
     try:
+        heads, _ = known_heads(settings, platform.tables, published_name(settings.symbol))
         clock = Clock.read(platform.source)
-        found = issue_arena(platform.tables, rows, series, clock, settings.live_hours)
+        found = issue_arena(platform.tables, rows, series, clock, settings.live_hours, heads)
     except LedgerError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    published = publish_head(settings, platform.tables, found.head) if found.head else ""
+    published = ""
+    if found.head:
+        remember(settings, found.head)
+        published = publish_head(settings, platform.tables, found.head)
     judged = [
         attempt.refused() if (attempt.origin, attempt.model, attempt.version) in found.refused else attempt
         for attempt in attempts

@@ -42,6 +42,7 @@ def ledger_checks(
         platform.settings.symbol,
         features=ENGINEERED_FEATURES,
         newest=newest,
+        arena=False,  # its own check follows its chain, once its rows are there
     )
     heads, problems = known_heads(platform.settings, platform.tables)
     gone = lost(platform.tables, platform.settings.symbol, heads)

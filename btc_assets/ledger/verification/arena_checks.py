@@ -37,6 +37,7 @@ def check_arena(
     start: dt.date | None = None,
     end: dt.date | None = None,
     now: dt.datetime | None = None,
+    newest: int | None = None,
 ) -> Iterator[Fault | int]:
     """Follow the whole chain, and hash what it says of origins in [start, end) again; counts rows.
 
@@ -47,6 +48,7 @@ def check_arena(
         start: first origin, or the first there is.
         end: the day after the last, or after the last there is.
         now: the time no record may lie after; None: this machine's.
+        newest: hash what that many of the newest of these records say alone: for every day.
     """
     stored = read_arena_records(tables, symbol)
     yield from _chain(stored, now or dt.datetime.now(dt.UTC))
@@ -55,9 +57,13 @@ def check_arena(
         for record, _ in stored
         if (start is None or record.origin_date >= start) and (end is None or record.origin_date < end)
     ]
-    yield from _rows(tables, symbol, _vouched(records), start, end)
-    for series in SERIES if records else ():
-        for found in check_series(tables, symbol, series, records):
+    recent = records if newest is None else records[-newest:]
+    days = {record.origin_date for record in recent}
+    if newest is None and tables.exists(ARENA_FORECASTS):
+        days |= set(tables.read(ARENA_FORECASTS, ["origin_date"], start=start, end=end)["origin_date"])
+    yield from _rows(tables, symbol, _vouched(records), days)
+    for series in SERIES if recent else ():
+        for found in check_series(tables, symbol, series, recent):
             if isinstance(found, Fault):
                 where = f"record {found.seq}: " if found.seq is not None else ""
                 yield replace(found, seq=None, what="arena", message=f"{where}{found.message}")
@@ -120,24 +126,20 @@ def _rows(
     tables: TableReader,
     symbol: str,
     vouched: Mapping[Key, tuple[ArenaRecord, str]],
-    start: dt.date | None,
-    end: dt.date | None,
+    days: set[dt.date],
 ) -> Iterator[Fault | int]:
-    """Hash the stored rows again, chunk by chunk."""
-    days = {key[0] for key in vouched}
-    if tables.exists(ARENA_FORECASTS):
-        days |= set(
-            tables.read(ARENA_FORECASTS, ["origin_date"], start=start, end=end)["origin_date"].unique()
-        )
+    """Hash the stored rows of ``days`` again, chunk by chunk."""
     while days:
         first = min(days)
         inside = {day for day in days if day < first + CHUNK}
         rows = ARENA_FORECASTS.empty()
         if tables.exists(ARENA_FORECASTS):
-            rows = tables.read(ARENA_FORECASTS, start=first, end=max(inside) + DAY).filter(symbol=symbol)
+            rows = tables.read(ARENA_FORECASTS, start=first, end=max(inside) + DAY).filter(
+                pl.col("origin_date").is_in(list(inside)), symbol=symbol
+            )
         yield rows.height
         yield from _compare_rows(rows, {key: said for key, said in vouched.items() if key[0] in inside})
-        days -= inside
+        days = days - inside
 
 
 def _compare_rows(rows: pl.DataFrame, vouched: Mapping[Key, tuple[ArenaRecord, str]]) -> Iterator[Fault]:

@@ -44,6 +44,7 @@ def verify(
     end: dt.date | None = None,
     newest: int | None = None,
     scores: bool = False,
+    arena: bool = True,
     now: dt.datetime | None = None,
 ) -> Report:
     """Check the chain of ``symbol``, and hash again what its records of origins in [start, end) vouch for.
@@ -60,6 +61,7 @@ def verify(
         end: the day after the last origin, or after the last there is.
         newest: look at that many of the newest records alone and believe what came before: for every day.
         scores: compute baselines, scores and answers of these origins again, too.
+        arena: follow the arena's chain, too, as far as ``newest`` and the range say.
         now: the time no record may lie after; None: this machine's.
 
     Examples:
@@ -84,7 +86,9 @@ def verify(
     models = collect("model", lambda: check_models(registry, inside))
     reach = (start, end) if whole else None
     scored, missing = _scores(collect, tables, stored, span, reach) if scores else (None, 0)
-    arena = collect("arena", lambda: check_arena(tables, symbol, sink, start, end, now)) if whole else 0
+    competing = (
+        collect("arena", lambda: check_arena(tables, symbol, sink, start, end, now, newest)) if arena else 0
+    )
     published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
     collect("restarts", lambda: _notes(stored, whole=whole))
     return Report(
@@ -96,7 +100,7 @@ def verify(
         scored=scored,
         missing=missing,
         published=published,
-        arena=arena,
+        arena=competing,
         faults=in_order(faults),
         notes=[printable(note) for note in collect.notes],
         seconds=time.perf_counter() - begun,
