@@ -9,36 +9,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from btc_assets.backup.archive import unpack
 from btc_assets.backup.check import check_unpacked
+from btc_assets.backup.download import download
 from btc_assets.backup.restore import look_through
 from btc_assets.backup.snapshot import writing
 from btc_assets.contracts import TableSpec
 from btc_assets.defs.instance import FOLLOWED
-from btc_assets.errors import BackupError, ConfigurationError, SourceUnavailable
+from btc_assets.errors import BackupError, ConfigurationError
 from btc_assets.io.files import file_sha256, replacing
-from btc_assets.ledger.records import ISSUE_RECORDS, read_records
+from btc_assets.ledger.records import record_hashes
 from btc_assets.ledger.verification.report import Report
 from btc_assets.settings import Settings
 from btc_assets.storage.delta.store import DeltaTables
-
-if TYPE_CHECKING:
-    from requests import Response
-
-TIMEOUT = (10.0, 60.0)
-"""Seconds for a connection, and between two parts of the answer."""
-
-LARGEST = 8 * 2**30
-"""Bytes of an archive; ten years of daily forecasts pack to some 300 MB."""
-
-_PART = 2**20
 
 
 @dataclass(frozen=True)
@@ -117,19 +104,8 @@ class Follower:
         """Write the archive to ``draft`` and return its tag; None if it is the one that is shown."""
         known = before.tag if before and before.url == self.url else ""
         asked = {"If-None-Match" if known.endswith('"') else "If-Modified-Since": known} if known else {}
-        with _reply(self.url, asked) as response:
-            if response.status_code == 304:
-                return None
-            with writing(draft):
-                file = draft.open("wb")
-            with file:
-                for part in response.iter_content(_PART):
-                    with writing(draft):
-                        file.write(part)
-                    if file.tell() > LARGEST:
-                        raise BackupError(f"{self.url} is longer than {LARGEST >> 30} GiB")
-            headers: Mapping[str, str] = response.headers
-            return headers.get("ETag") or headers.get("Last-Modified", "")
+        headers = download(self.url, draft, asked)
+        return None if headers is None else headers.get("ETag") or headers.get("Last-Modified", "")
 
     def _show(self, draft: Path, tag: str, sha256: str, before: Shown | None) -> Report:
         look_through(self._settings, draft, self.folder)
@@ -158,9 +134,7 @@ class Follower:
         """Refuse a ledger that lacks the newest record which was shown."""
         if before is None or not before.seq:
             return
-        has_records = tables.exists(ISSUE_RECORDS)
-        records = read_records(tables, self._settings.symbol) if has_records else []
-        found = {record.seq: sha for record, sha in records}
+        found = record_hashes(tables, self._settings.symbol)
         newest, then = max(found, default=0), found.get(before.seq, "nothing")
         if newest < before.seq:
             raise BackupError(
@@ -184,24 +158,3 @@ class Follower:
         for other in place.parent.iterdir():
             if other not in (place, last):
                 shutil.rmtree(other, ignore_errors=True)
-
-
-@contextmanager
-def _reply(url: str, headers: Mapping[str, str]) -> Iterator[Response]:
-    """Ask for ``url``; a complete-to-be answer of 200, or 304.
-
-    Raises:
-        SourceUnavailable: no connection, a body that breaks off, another status, or a way back from https.
-    """
-    import requests
-
-    try:
-        with requests.get(url, headers=dict(headers), stream=True, timeout=TIMEOUT) as response:
-            if response.status_code not in (200, 304):
-                raise SourceUnavailable(f"{url} answered {response.status_code} {response.reason}")
-            if urlsplit(url).scheme == "https" != urlsplit(response.url).scheme:
-                raise SourceUnavailable(f"{url} leads to an address without encryption: {response.url:.200}")
-            yield response
-    except requests.RequestException as error:
-        said: Any = error.args[0] if error.args else error
-        raise SourceUnavailable(f"{url} could not be fetched: {str(said)[:300]}") from error

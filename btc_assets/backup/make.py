@@ -21,7 +21,12 @@ from btc_assets.storage.registry.folder import FolderRegistry
 
 
 def backup(
-    settings: Settings, out: Path, specs: Sequence[TableSpec], *, even_if_damaged: bool = False
+    settings: Settings,
+    out: Path,
+    specs: Sequence[TableSpec],
+    *,
+    even_if_damaged: bool = False,
+    with_dagster: bool = True,
 ) -> Manifest:
     """Write the archive ``out``; returns its list. Nothing at the source changes.
 
@@ -30,6 +35,7 @@ def backup(
         out: the archive; must not exist.
         specs: every table that there can be.
         even_if_damaged: write the archive though the ledger in it does not verify.
+        with_dagster: copy Dagster's records, too, which name folders and processes of this machine.
 
     Raises:
         ConfigurationError: the store is not on this machine; says what to use there.
@@ -46,7 +52,7 @@ def backup(
     try:
         with writing(stage):
             stage.mkdir(parents=True)
-        manifest = _gather(settings, root, stage, specs)
+        manifest = _gather(settings, root, stage, specs, with_dagster)
         if not (manifest.sound or even_if_damaged):
             raise BackupError(
                 f"the ledger does not verify, so this is no state to go back to: {manifest.verdict}. "
@@ -58,10 +64,12 @@ def backup(
     return manifest
 
 
-def _gather(settings: Settings, root: Path, stage: Path, specs: Sequence[TableSpec]) -> Manifest:
+def _gather(
+    settings: Settings, root: Path, stage: Path, specs: Sequence[TableSpec], with_dagster: bool
+) -> Manifest:
     """Copy everything into ``stage`` and examine the copy."""
     taken = Taken()
-    databases = copy_records(Path(settings.dagster_home), stage / "dagster")
+    databases = copy_records(Path(settings.dagster_home), stage / "dagster") if with_dagster else 0
     made_at = dt.datetime.now(dt.UTC)
     versions = pin(DeltaTables(str(root)), FolderRegistry(root), specs, settings.symbol)
     for spec, version in versions.items():

@@ -13,6 +13,7 @@ from btc_assets.cli import (
     backtest,
     backup,
     chance,
+    daily,
     doctor,
     export,
     follow,
@@ -88,6 +89,7 @@ app.command("verify", cls=Command)(ledger.verify)
 app.command("rebuild", cls=Command)(ledger.rebuild)
 app.add_typer(ledger.ledger, name="ledger")
 app.command("backup", cls=Command)(backup.backup)
+app.command("daily", cls=Command)(daily.daily)
 app.command("follow", cls=Command)(follow.follow)
 app.command("restore", cls=Command)(backup.restore)
 app.command("migrate", cls=Command)(migrate.migrate_stores)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from btc_assets.cli.options import SOURCE_DOWN, one_of
+from btc_assets.cli.published import begin_with_published
 from btc_assets.defs.instance import (
     EVENT_BATCHES,
     is_initialised,
@@ -71,6 +72,7 @@ def up(
     """
     require_extras("graph", "train", *(("web",) if page and not once else ()), purpose="`btc up`")
     settings = choose_settings(source, web_port=web_port, dagster_port=dagster_port)
+    begin_with_published(settings)
     from btc_assets.supervision.processes import Supervisor, require_free_port
     from btc_assets.supervision.signals import interrupted_by_signals
 

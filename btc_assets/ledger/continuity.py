@@ -12,14 +12,12 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-import polars as pl
-
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BtcError, LedgerError
 from btc_assets.io.files import write_atomically
 from btc_assets.ledger.publishing.published import Published, line_of, parse_lines
 from btc_assets.ledger.publishing.sinks import open_sink
-from btc_assets.ledger.records import ISSUE_RECORDS, Head
+from btc_assets.ledger.records import ISSUE_RECORDS, Head, record_hashes
 from btc_assets.settings import Settings
 from btc_assets.storage.tables import TableReader, TableStore
 
@@ -79,10 +77,7 @@ def lost(
     heads = list(heads)
     if not heads:
         return ""
-    hashes: dict[int, str] = {}
-    if tables.exists(records):
-        rows = tables.read(records, ["symbol", "seq", "record_sha256"]).filter(pl.col("symbol") == symbol)
-        hashes = dict(rows.select("seq", "record_sha256").iter_rows())
+    hashes = record_hashes(tables, symbol, records)
     gone = [head for head in heads if hashes.get(head.seq) != head.record_sha256]
     if not gone:
         return ""

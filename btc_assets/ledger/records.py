@@ -265,6 +265,14 @@ def head(tables: TableReader, symbol: str) -> Head | None:
     return chain.head if chain else None
 
 
+def record_hashes(tables: TableReader, symbol: str, records: TableSpec = ISSUE_RECORDS) -> dict[int, str]:
+    """Return the stored hash of each record of ``symbol`` by its place; empty where nothing was issued."""
+    if not tables.exists(records):
+        return {}
+    rows = tables.read(records, ["symbol", "seq", "record_sha256"]).filter(pl.col("symbol") == symbol)
+    return dict(rows.select("seq", "record_sha256").iter_rows())
+
+
 def read_records(
     tables: TableReader, symbol: str, newest: int | None = None
 ) -> list[tuple[IssueRecord, str]]:

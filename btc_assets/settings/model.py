@@ -42,7 +42,16 @@ OUTSIDE = ("s3://", "git+file://", "git+ssh://", "git+https://")
 INDEXED = ("BTC", "ETH")
 """Coins that Deribit has a volatility index of."""
 
-PATHS = ("data_dir", "cache_dir", "archive", "landing", "ledger_tsa_roots", "ledger_headers", "ledger_sink")
+PATHS = (
+    "data_dir",
+    "cache_dir",
+    "archive",
+    "landing",
+    "published",
+    "ledger_tsa_roots",
+    "ledger_headers",
+    "ledger_sink",
+)
 """Settings that may name files or folders."""
 
 
@@ -99,6 +108,11 @@ class Settings(BaseModel):
     )
     follow: HttpAddressOrEmpty = Field(
         "", description="address of an archive that `btc backup` wrote, whose store `btc follow` shows"
+    )
+    published: FolderOrUrl = Field(
+        "",
+        description="folder or http(s) address where states of a record are published: `btc daily` goes on "
+        "from the newest, and so does `btc up` that begins with an empty data folder",
     )
     follow_minutes: int = Field(
         15,

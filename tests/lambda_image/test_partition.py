@@ -22,12 +22,9 @@ from graph_environment import GraphEnvironment, point_settings_at
 from lambda_runtime import Function
 from partition_stage import Stage, event_of, listed_exchange, make_store, newest_day, succeeded, upload
 from s3_server import CREDENTIALS, s3_server
+from timeless_tables import require_equal, tables_of
 
-from btc_assets.cli.tables import all_tables
-from btc_assets.contracts import TableSpec
-from btc_assets.factory import open_tables
 from btc_assets.launch import open_instance
-from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.market.calendar import DAY, days
 from btc_assets.settings import load
 from btc_assets.vocabulary import DAILY_ASSETS
@@ -81,33 +78,6 @@ def stage(made: Path, market: Exchange, tmp_path: Path) -> Iterator[Stage]:
     yield stage
     stage.close()
     market.behave()
-
-
-def tables_of(settings: Any) -> dict[str, pl.DataFrame]:
-    """Every table without when it was written; records without what follows from their place and time."""
-    tables = open_tables(settings)
-    return {
-        spec.name: timeless(spec, tables.read(spec)) for spec in all_tables().values() if tables.exists(spec)
-    }
-
-
-def timeless(spec: TableSpec, rows: pl.DataFrame) -> pl.DataFrame:
-    when = ("ingested_at", "superseded_at", "issued_at", "live")
-    if spec is ISSUE_RECORDS:
-        return (
-            rows.filter(pl.col("kind") != "genesis")
-            .select("origin_date", "rows", "rows_sha256", "vintages")
-            .sort("origin_date")
-        )
-    return rows.drop(when, strict=False).sort([column for column in spec.key if column not in when])
-
-
-def require_equal(found: dict[str, pl.DataFrame], wanted: dict[str, pl.DataFrame]) -> None:
-    assert {name: rows.height for name, rows in found.items()} == {
-        name: r.height for name, r in wanted.items()
-    }
-    different = [name for name, rows in wanted.items() if not found[name].equals(rows)]
-    assert different == []
 
 
 def settings_of(stage: Stage, **more: str) -> Any:
