@@ -9,9 +9,11 @@ import datetime as dt
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from btc_assets.cli.fit_beside import fitting_beside
 from btc_assets.cli.options import SOURCE_DOWN
 from btc_assets.errors import BtcError, SourceError
 from btc_assets.io import disk
@@ -32,13 +34,15 @@ STEPS = {
     ASKING: 3.0,
     LOADING: 20.0,
     "forecasting without a model": 1.0,
-    "fitting the LSTM": 28.0,
-    "fitting the MLP": 14.0,
+    "fitting the LSTM": 30.0,
+    "fitting the MLP": 2.0,
     "issuing forecasts": 3.0,
     "scoring": 2.0,
     "scoring chances": 3.0,
 }
-"""What a first start does, in order, and about how many seconds each step takes: for the estimate."""
+"""What a first start does, in order, and about how many seconds each step takes: for the estimate.
+
+The MLP is fitted beside the LSTM, see `btc_assets.cli.fit_beside`."""
 
 ORIGINS = 30
 """How many recent origins get a forecast on the first start: enough for a first track record."""
@@ -175,7 +179,10 @@ def days_of(settings: Settings, newest: dt.date) -> dict[str, TableDays]:
 
 
 def issue_forecasts(settings: Settings, instance: DagsterInstance, first: dt.date, newest: dt.date) -> None:
-    """Materialise forecasts of the days from ``first`` to ``newest``, and of any gap since the first one."""
+    """Materialise forecasts of the days from ``first`` to ``newest``, and of any gap since the first one.
+
+    A first start, which somebody waits for, fits both networks at once.
+    """
     from btc_assets.defs.runs import missing_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
@@ -185,9 +192,11 @@ def issue_forecasts(settings: Settings, instance: DagsterInstance, first: dt.dat
     recent = set(days(first, newest + DAY))
     done = set() if outdated(settings) else tables[ISSUING_ASSET].present
     wanted: set[dt.date] = set().union(*missing.values()) | (recent - done)
+    is_first = not tables[ISSUING_ASSET].present
     for window in windows(wanted):
         report(settings.root, "forecasting", 0.0, f"from {window}")
-        run_window(instance, BACKTEST_JOB, window)
+        with fitting_beside(window) if is_first else nullcontext():
+            run_window(instance, BACKTEST_JOB, window)
 
 
 def outdated(settings: Settings) -> bool:
