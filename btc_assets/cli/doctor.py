@@ -50,7 +50,8 @@ def findings(settings: Settings, site: Surroundings | None = None) -> list[Findi
     from btc_assets.health.context import HealthContext
     from btc_assets.health.services import is_up
 
-    stores = (looks.SOURCE, looks.TABLES, looks.LOGS, looks.ALL_MODELS, looks.DAYS, looks.LEDGER, looks.DISK)
+    stored = (looks.TABLES, looks.LOGS, looks.ALL_MODELS, looks.DAYS, looks.ARENA, looks.IMPLIED)
+    stores = (looks.SOURCE, *stored, looks.LEDGER, looks.DISK)
     services = looks.SERVICES if is_up(settings) else (looks.RECORDS,)
     return [environment(settings), *looks.examine(site or HealthContext(settings), [*stores, *services])]
 

@@ -21,6 +21,16 @@ CHECKS: dict[str, tuple[str, str, str]] = {
     "models": ("mlp_model", "registry_answers", "The registry answers and the newest vintages verify."),
     "sink": ("forecasts", "head_published", "The newest hash is kept outside the store (BTC_LEDGER_SINK)."),
     "ledger": ("forecasts", "not_behind_published", "The store holds every record whose hash was published."),
+    "arena": (
+        "arena_forecasts",
+        "nobody_lacks_a_day",
+        "Whoever competes has forecast from every day that is due.",
+    ),
+    "implied_volatility": (
+        "forecasts",
+        "implied_volatility_was_there",
+        "Where it is switched on, every recent day has its value; which forecasts had it.",
+    ),
     "page": ("forecasts", "page_answers", "The web page answers, where `btc up` serves it."),
     **{
         f"days of {asset}": (asset, "is_fresh", "Every day that is due is in the table, since it is kept up.")

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from btc_assets.errors import BtcError
+from btc_assets.health.arena import examine_arena
 from btc_assets.health.dagster_records import examine_records
 from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.health.implied_volatility import examine_implied_volatility
 from btc_assets.health.ledger import examine_ledger
 from btc_assets.health.services import examine_dagster, examine_page
 from btc_assets.health.source import examine_source
@@ -40,13 +42,15 @@ LOGS = Examination(("table_logs",), examine_logs)
 MODELS = Examination(("models",), examine_models)
 ALL_MODELS = Examination(("models",), examine_all_models)
 DAYS = Examination(("days",), examine_days)
+ARENA = Examination(("arena",), examine_arena)
+IMPLIED = Examination(("implied_volatility",), examine_implied_volatility)
 DISK = Examination(("disk",), examine_disk)
 LEDGER = Examination(("sink", "ledger"), examine_ledger)
 PAGE = Examination(("page",), examine_page)
 RECORDS = Examination(("dagster_records",), examine_records)
 DAGSTER = Examination(("dagster", "daemon", "code_location"), examine_dagster)
 
-STORES = (SOURCE, LOGS, MODELS, DAYS, DISK, LEDGER)
+STORES = (SOURCE, LOGS, MODELS, DAYS, ARENA, IMPLIED, DISK, LEDGER)
 """What can be seen wherever the settings are, cheap enough for every two minutes."""
 
 SERVICES = (PAGE, RECORDS, DAGSTER)

@@ -13,6 +13,7 @@ SECOND_LOOK = dt.timedelta(seconds=90)
 
 PASSING = frozenset(
     {"source", "sink", "models", "page", "dagster", "dagster_records", "daemon", "code_location", "days"}
+    | {"arena", "implied_volatility"}
 )
 """A run of the record's backfill issues forecasts a moment before it scores them: so days pass, too."""
 
@@ -21,6 +22,8 @@ TITLES = {
     "clock": "This machine's clock is wrong",
     "offered_candle": "The source is late: it does not offer the day's candle",
     "days": "Days are missing",
+    "arena": "A forecaster that competes lacks days",
+    "implied_volatility": "Implied volatility is missing; forecasts go without",
     "tables": "The tables cannot be read",
     "table_logs": "A table's log was torn",
     "models": "The model registry does not answer, or a vintage is damaged",
@@ -35,6 +38,8 @@ TITLES = {
 }
 
 FOLLOWS = {
+    "arena": {"days", "source", "offered_candle", "clock", "disk", "daemon", "code_location"},
+    "implied_volatility": {"days", "clock", "disk", "daemon", "code_location"},
     "days": {"source", "offered_candle", "clock", "disk", "daemon", "code_location"},
     "daemon": {"dagster"},
     "code_location": {"dagster"},

@@ -75,10 +75,13 @@ class ArenaRecord:
     note: str = ""
     previous_sha256: str = NOTHING
 
+    def line(self) -> bytes:
+        """Write the bytes that are hashed: one line of canonical JSON."""
+        return canonical_json({name: json_value(value) for name, value in asdict(self).items()})
+
     def sha256(self) -> str:
         """Compute the record's own hash (SHA-256)."""
-        said = {name: json_value(value) for name, value in asdict(self).items()}
-        return hashlib.sha256(canonical_json(said)).hexdigest()
+        return hashlib.sha256(self.line()).hexdigest()
 
     def snapshot(self, series: Series) -> Snapshot:
         """Return what the record says of ``series``."""

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-from btc_assets.contracts import FORECASTS
+from btc_assets.contracts import ARENA_FORECASTS, FORECASTS
 from btc_assets.errors import LedgerError
 from btc_assets.ledger import verification
+from btc_assets.ledger.arena_records import HASHED, published_name, read_arena_records
 from btc_assets.ledger.digest import FORECAST_COLUMNS
 from btc_assets.ledger.publishing.published import HeadSink, Published
 from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
@@ -23,7 +24,7 @@ from btc_assets.storage.registry.manifest import MANIFEST, canonical_json
 from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableReader
 
-SCRIPTS = ("verify_proof.py", "block_proof.py", "track_record.py")
+SCRIPTS = ("verify_proof.py", "block_proof.py", "track_record.py", "arena_proof.py")
 """What checks a proof with Python's standard library alone."""
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
@@ -42,7 +43,8 @@ models/             the manifest (hashes of all files) of each model that was us
 heads.jsonl         hashes that were published, and by whose clock they are dated
 heads/              the proofs of that: OpenTimestamps (.ots) and time stamps of RFC 3161 (.tsr)
 block_headers.txt   headers of Bitcoin blocks, as the operator knows them
-verify_proof.py     the script, with block_proof.py and track_record.py; read them before you trust them
+arena_records.jsonl, arena_forecasts.csv.gz, arena/   the same of forecasters that compete, if any
+verify_proof.py     the script, with the other three .py files; read them before you trust them
 
 What this proves, and what it cannot, is in docs/ledger.md of the project.
 """
@@ -87,6 +89,7 @@ def export_proof(
         _write_tables(draft, tables, symbol, start, end)
         (draft / "records.jsonl").write_bytes(b"".join(record.line() for record in records))
         _write_heads(draft, sink.published(symbol) if sink else [])
+        _write_arena(draft, tables, symbol, sink, start, end)
         _write_models(draft / "models", registry, inside, with_models=with_models)
         said = {"symbol": symbol, "from": str(start), "to": str(end), "series": _said_of_series()}
         (draft / "bundle.json").write_bytes(canonical_json(said))
@@ -116,6 +119,23 @@ def _write_tables(draft: Path, tables: TableReader, symbol: str, start: dt.date,
     for series in SERIES:
         rows = versions(tables, symbol, series, end=end)
         _write_csv(draft / f"{series.name}.csv.gz", rows.select(*series.content, *PROVENANCE))
+
+
+def _write_arena(
+    draft: Path, tables: TableReader, symbol: str, sink: HeadSink | None, start: dt.date, end: dt.date
+) -> None:
+    """Write the arena's whole chain, its forecasts of the range, and its heads; nothing without a chain."""
+    records = [record for record, _ in read_arena_records(tables, symbol)]
+    if not records:
+        return
+    (draft / "arena_records.jsonl").write_bytes(b"".join(record.line() for record in records))
+    rows = ARENA_FORECASTS.empty()
+    if tables.exists(ARENA_FORECASTS):
+        rows = tables.read(ARENA_FORECASTS, start=start, end=end).filter(symbol=symbol)
+    rows = rows.sort("origin_date", "model", "version", "horizon").select(*HASHED, "issued_at")
+    _write_csv(draft / f"{ARENA_FORECASTS.name}.csv.gz", rows)
+    (draft / "arena").mkdir()
+    _write_heads(draft / "arena", sink.published(published_name(symbol)) if sink else [])
 
 
 def _write_csv(path: Path, frame: pl.DataFrame) -> None:

@@ -24,11 +24,12 @@ from btc_assets.ledger.continuity import known_heads, remember
 from btc_assets.ledger.inputs import Inputs, read_inputs
 from btc_assets.ledger.issue import issue
 from btc_assets.ledger.publishing.sinks import publish_head
-from btc_assets.modeling.features import ENGINEERED_FEATURES
+from btc_assets.modeling.features import ENGINEERED_FEATURES, FROM_SERIES
 from btc_assets.modeling.forecast import PredictorOf
 from btc_assets.modeling.forecast import forecasts as forecast
 from btc_assets.modeling.history import LOG_IMPLIED
 from btc_assets.modeling.inference import Predictor
+from btc_assets.series import CANDLES, SERIES, Series
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
 from btc_assets.vocabulary import ENSEMBLE
 
@@ -80,6 +81,7 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
         "origins with implied volatility": len(
             set(origins) & set(inputs.features.drop_nulls(LOG_IMPLIED)["date"])
         ),
+        "newest forecast came from": inputs_in_words(inputs.features, origins[-1]),
         "ledger": issued.in_words(),
         "heads not compared": problems,
         "ledger head": f"#{issued.head.seq} {issued.head.record_sha256}",
@@ -90,6 +92,19 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     width = (pl.col("q900") - pl.col("q100")) / pl.col("q500")
     daily = {"width of the 80 % range at 7 days, %": 100 * width.filter(week).first()}
     return written(context, platform, FORECASTS, issued.receipt, rows, figures, **daily)
+
+
+def inputs_in_words(features: pl.DataFrame, origin: dt.date) -> str:
+    """Say which series the forecast from ``origin`` had, and which it went without."""
+    row = features.filter(date=origin)
+    had = [CANDLES.title, *(s.title for s in SERIES if _knows(row, s))]
+    without = [s.title for s in SERIES if s.name in FROM_SERIES and not _knows(row, s)]
+    return f"{', '.join(had)} of {origin}" + (f"; without {', '.join(without)}" if without else "")
+
+
+def _knows(row: pl.DataFrame, series: Series) -> bool:
+    columns = FROM_SERIES.get(series.name, ())
+    return bool(columns) and row.drop_nulls(columns).height > 0
 
 
 def read_window_inputs(platform: Platform, window: Window) -> Inputs:

@@ -6,7 +6,7 @@
     FILE: headers of Bitcoin blocks, to check when the chain existed: Electrum's blockchain_headers (80 bytes
           each, from block 0 on), or a line for each block, its height and 160 hex digits
 
-Read it before you trust it, and the two short files it uses, block_proof.py and track_record.py.
+Read it before you trust it, and the short files it uses: block_proof.py, track_record.py, arena_proof.py.
 docs/ledger.md says what each check proves, and what none of them can.
 """
 
@@ -33,7 +33,8 @@ HERE = Path(__file__).resolve().parent
 DAY, APART = dt.timedelta(days=1), dt.timedelta(minutes=5)  # the second: how far two clocks may differ
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC
 Record = dict[str, Any]
-BLOCKS, SCORES = (runpy.run_path(str(HERE / name)) for name in ("block_proof.py", "track_record.py"))
+PARTS = ("block_proof.py", "track_record.py", "arena_proof.py")
+BLOCKS, SCORES, ARENA = (runpy.run_path(str(HERE / name)) for name in PARTS)
 MARGIN: dt.timedelta = BLOCKS["MARGIN"]
 
 
@@ -59,6 +60,7 @@ NAME, SHA256 = "[A-Za-z0-9_]{1,24}", "[0-9a-f]{64}"
 NUMBER = ("d", float, "(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:e[+-]?[0-9]+)?")
 CELLS: dict[str, tuple[str, Callable[[str], Any], str]] = {
     **dict.fromkeys(("symbol", "model", "source"), ("24s", str.encode, NAME)),
+    "version": ("24s", str.encode, ARENA["VERSION"]),
     **dict.fromkeys(("date", "origin_date", "target_date", "vintage"), ("q", days, DATE)),
     **dict.fromkeys(("open_time", "close_time", "issued_at", "ingested_at"), ("q", microseconds, TIME)),
     **dict.fromkeys(("horizon", "trades"), ("q", int, "0|[1-9][0-9]{0,17}")),
@@ -284,31 +286,29 @@ def verify(known: str, headers: bytes) -> None:
     issued = [r for r in records if r["kind"] != "genesis"]
     inside = [r for r in issued if first <= r["origin_date"] < end]
     need(inside, f"no forecast of an origin from {first} to {end} is in the chain")
-    need(known in ("", *hashes), f"{known} is not in the chain")
+    competing = ARENA["check"](HERE, bundle, headers, globals())
+    need(known in ("", *hashes, *competing), f"{known} is not in the chain")
     dated: dict[int, dt.datetime] = BLOCKS["times"](HERE, bundle["symbol"], hashes, headers)
-    limit = hashes.index(known) if known else len(records)
-    BLOCKS["bounds"](records, dated, {limit} if known else set())
+    limit = hashes.index(known) if known in hashes else len(records)
+    BLOCKS["bounds"](records, dated, {limit} & {*range(len(records))})
     closes = series(bundle["series"], inside, limit)
     newest = {r["origin_date"]: r for r in inside}
     live = [r for r in newest.values() if r["kind"] == "live" and r["seq"] not in taken]
     counted = {r["origin_date"] for r in live if r["seq"] <= limit}
     record = SCORES["TrackRecord"](closes)
-    rows = 0
-    for row, quantiles in forecasts(newest):
+    for rows, (row, quantiles) in enumerate(forecasts(newest), start=1):  # noqa: B007
         late = newest[row["origin_date"]]["seq"] > limit
         shown = () if late else ("all", "live") if row["origin_date"] in counted else ("all",)
         record.add(row["model"], days(row["origin_date"]), int(row["horizon"]), quantiles, shown)
-        rows += 1
     vintages = models(inside)
-    print(*record.lines(), sep="\n")
-    print(*SCORES["caveats"](records, newest, closes, known, limit), sep="\n")
-    kinds = [r["kind"] for r in newest.values()]
+    print(*record.lines(), *SCORES["caveats"](records, newest, closes, known, limit), sep="\n")
+    late = [r["kind"] for r in newest.values()].count("late")
     of, hours = len({r["origin_date"] for r in issued}), {r["settings"].get("live_hours", 24) for r in live}
     part = f" in a PART, {of - len(newest):,} more origins are recorded" if of > len(newest) else ""
     verdict = (
         f"All is well{part}: {len(records):,} records of {bundle['symbol']} since {records[0]['began']}; "
         f"origins {min(newest)} to {max(newest)} ({len(newest):,} of {of:,}), {len(live):,} of "
-        f"{len(newest):,} live, {kinds.count('late'):,} late, {rows:,} rows, {vintages:,} vintages; "
+        f"{len(newest):,} live, {late:,} late, {rows:,} rows, {vintages:,} vintages; "
         f"head {hashes[-1]} of {records[-1]['issued_at']}"
     )
     print(verdict, f"Live is within {max(hours, default=24)} hours after the close, or fewer", sep="\n")
