@@ -99,6 +99,13 @@ class TableStore(TableReader, Protocol):
             WriteConflict: a key is there with other values; nothing was written.
         """
 
+    def training_rows(self, spec: TableSpec, end: dt.date | None = None) -> pl.DataFrame:
+        """Return the rows with ``spec.day`` before ``end`` as training reads them.
+
+        They are those of `read`; a backend with a feature view reads them through it, so that the server
+        knows what a model was trained on.
+        """
+
     def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
         """Delete the rows whose key is in ``keys`` (``updated`` counts them)."""
 

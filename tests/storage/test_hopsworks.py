@@ -141,7 +141,7 @@ def test_an_upgrade_that_was_cut_short_is_made_good_by_the_next_write(
     assert newer.read(SAMPLES)["close"].to_list() == [None, 1.0]
 
 
-def test_a_feature_view_from_before_an_upgrade_still_names_what_it_had(
+def test_an_upgrade_makes_a_new_version_of_the_feature_view_and_leaves_the_old_one(
     hopsworks_server, hopsworks_tables
 ) -> None:
     hopsworks_tables.upsert(older("close"), samples(*range(700)).drop("close"))
@@ -149,8 +149,26 @@ def test_a_feature_view_from_before_an_upgrade_still_names_what_it_had(
     newer = reopen(hopsworks_tables)
     newer.upsert(SAMPLES, samples(700))
     assert TrainingView(newer, SAMPLES).training_set(VintageId(day(650))) is not None
-    (view,) = hopsworks_server.features.views.values()
-    assert "close" not in {feature["name"] for feature in view["features"]}
+    assert_frame_equal(newer.training_rows(SAMPLES), newer.read(SAMPLES))
+    first, second = hopsworks_server.features.views.values()
+    assert (first["version"], second["version"]) == (1, 2)
+    assert "close" not in {feature["name"] for feature in first["features"]}
+    assert "close" in {feature["name"] for feature in second["features"]}
+
+
+def test_training_reads_through_the_feature_view_and_never_past_its_end(
+    hopsworks_server, hopsworks_tables
+) -> None:
+    hopsworks_tables.ensure_table(SAMPLES)
+    assert hopsworks_tables.training_rows(SAMPLES).is_empty()
+    hopsworks_tables.upsert(SAMPLES, samples(3, 1, 2))
+    hopsworks_server.calls.clear()
+    # The emulator's query service does not filter by a view's window: what is cut off, we cut off.
+    assert_frame_equal(hopsworks_tables.training_rows(SAMPLES, day(3)), samples(1, 2))
+    asked = [path for _, path in hopsworks_server.calls]
+    assert any(
+        f"/featureview/{TEST_PREFIX}samples_view/" in path and "/query/batch" in path for path in asked
+    )
 
 
 def test_simulated_and_real_tables_never_share_a_group(hopsworks_project, hopsworks_tables) -> None:
@@ -271,6 +289,46 @@ def test_a_second_model_of_a_cutoff_shares_the_training_dataset(
     for name in ("mlp", "lstm"):
         with_lineage.publish(name, VINTAGE, make_model(**facts()), METRICS)
     assert len(hopsworks_server.features.training) == 1
+
+
+def test_the_server_compares_the_newest_days_with_what_the_newest_vintage_was_trained_on(
+    hopsworks_server, with_lineage, make_model
+) -> None:
+    for cutoff in (day(590), day(600)):
+        with_lineage.publish("mlp", VintageId(cutoff), make_model(**facts()), METRICS)
+    (config,) = hopsworks_server.features.monitoring.values()
+    assert config["referenceWindowConfig"]["trainingDatasetVersion"] == 2
+    window = config["detectionWindowConfig"]
+    assert (window["timeOffset"], window["windowLength"]) == ("30d", "30d")
+    compared = {
+        each["featureName"]: each["statisticsComparisonConfigs"][0]
+        for each in config["featureStatisticsConfigs"]
+    }
+    assert {"close", "trades"} <= set(compared)
+    assert {(each["distributionMetric"], each["threshold"]) for each in compared.values()} == {("PSI", 0.2)}
+
+
+def test_a_server_that_cannot_monitor_keeps_no_model_from_being_published(
+    hopsworks_server, with_lineage, make_model, monkeypatch, caplog
+) -> None:
+    from hopsworks_emulator.answers import Refused
+
+    def refuse(*_: object) -> None:
+        raise Refused(403, 320004, "no scope JOB")
+
+    monkeypatch.setattr(hopsworks_server.features, "_monitoring", refuse)
+    ref = with_lineage.publish("mlp", VINTAGE, make_model(**facts()), METRICS)
+    assert with_lineage.get("mlp", VINTAGE) == ref
+    assert "drift of the features is not monitored" in caplog.text
+    assert "no scope JOB" in caplog.text
+
+
+def test_the_client_misses_nothing_of_a_models_provenance(
+    with_lineage, hopsworks_registry, make_model, recwarn
+) -> None:
+    with_lineage.publish("mlp", VINTAGE, make_model(), METRICS)
+    hopsworks_registry.publish("lstm", VINTAGE, make_model(), METRICS)
+    assert [w.message for w in recwarn if w.category.__name__ == "ProvenanceWarning"] == []
 
 
 def test_a_model_has_its_card_pictures_schema_and_input_example(

@@ -46,5 +46,8 @@ def test_the_graph_runs_on_hopsworks_with_two_settings_changed(
         assert forecasts.height == HORIZONS * len(MODELS)
         graph.run("walk_forward", LAST, LAST)
         assert graph.table(FORECASTS).equals(forecasts)
+        view = "/featureview/engineered_features_view/version/1/query/batch"
+        assert any(view in path for _, path in hopsworks_server.calls), "training reads through the view"
+        assert {m["featureView"]["version"] for m in hopsworks_server.models.all.values()} == {1}
         assert graph.table(RAW_KLINES).height == (LAST - FIRST_DAY).days + 1
     assert not (tmp_path / "data" / "real" / "tables").exists()

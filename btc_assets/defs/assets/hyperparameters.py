@@ -60,7 +60,7 @@ def hyperparameters(
 ) -> dg.MaterializeResult[None]:
     """Search for each network's hyper-parameters and keep the best with the reason."""
     klines = platform.tables.read(RAW_KLINES)
-    features = platform.tables.read(ENGINEERED_FEATURES)
+    features = platform.tables.training_rows(ENGINEERED_FEATURES)
     folder = Path(config.studies or platform.settings.cache_dir / "studies" / _market(platform))
     metadata: dict[str, dg.MetadataValue] = {"market": dg.MetadataValue.text(market_label(platform))}
     rows = []

@@ -95,7 +95,7 @@ def open_book(
 ) -> VintageBook:
     """Open the vintages as known at the window's end: every candle and feature up to it, none after."""
     klines = platform.tables.read(RAW_KLINES, end=window.end)
-    features = platform.tables.read(ENGINEERED_FEATURES, end=window.end)
+    features = platform.tables.training_rows(ENGINEERED_FEATURES, window.end)
     platform.tables.ensure_table(VINTAGES_IN_FORCE)
     before = platform.tables.read(VINTAGES_IN_FORCE, end=window.end)
     mine = before.filter(pl.col("symbol") == platform.settings.symbol)

@@ -143,6 +143,10 @@ class DeltaTables:
         needed = list(dict.fromkeys([*chosen, *sort_columns(spec)]))
         return rows.select(needed).collect().sort(sort_columns(spec)).select(chosen)
 
+    def training_rows(self, spec: TableSpec, end: dt.date | None = None) -> pl.DataFrame:
+        """Return the rows before ``end``."""
+        return self.read(spec, end=end)
+
     def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
         """Delete the rows whose key is in ``keys``; keys without a row are ``unchanged``."""
         keys = conform_keys(spec, keys)

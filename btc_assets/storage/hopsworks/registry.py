@@ -141,8 +141,6 @@ def _schema(manifest: dict[str, Any]) -> Any:
     from hsml.schema import Schema
 
     features = manifest.get("features")
-    if not features:
-        return None
-    inputs = Schema([{"name": name, "type": "double"} for name in features])
+    inputs = Schema([{"name": name, "type": "double"} for name in features]) if features else None
     outputs = Schema([{"name": name, "type": "double"} for name in QUANTILES])
     return ModelSchema(input_schema=inputs, output_schema=outputs)

@@ -104,6 +104,12 @@ class HopsworksTables:
         unknown = [pl.lit(None, spec.schema[name]).alias(name) for name in needed if name not in there]
         return restored(spec, rows).with_columns(unknown).sort(sort_columns(spec)).select(chosen)
 
+    def training_rows(self, spec: TableSpec, end: dt.date | None = None) -> pl.DataFrame:
+        """Return the rows before ``end``, read through the feature view that registered models name."""
+        from btc_assets.storage.hopsworks.lineage import TrainingView
+
+        return TrainingView(self, spec).rows(end)
+
     def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
         """Delete the rows whose key is in ``keys``."""
         keys = conform_keys(spec, keys)

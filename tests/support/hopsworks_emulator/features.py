@@ -26,13 +26,15 @@ class Features:
         self.views: dict[tuple[str, int], dict[str, Any]] = {}
         self.training: dict[int, dict[str, Any]] = {}
         self.statistics: list[dict[str, Any]] = []
+        self.monitoring: dict[int, dict[str, Any]] = {}
 
     def clear(self) -> None:
         """Forget everything, rows included."""
         self.on_hopsfs = False
         shutil.rmtree(self.root, ignore_errors=True)
-        for kept in (self.groups, self.commits, self.views, self.training, self.statistics):
+        for kept in (self.groups, self.commits, self.views, self.training, self.monitoring):
             kept.clear()
+        self.statistics.clear()
 
     def reply(self, request: Request) -> Any:
         match request.path:
@@ -173,9 +175,28 @@ class Features:
                 return request.json
             case "GET", (_, "version", _, "trainingdatasets", "version", version):
                 return self.training[int(version)]
+            case _, (name, "version", version, "featuremonitoring", "config", *rest):
+                return self._monitoring(self._views(name, version)[0], request, rest)
             case "GET", (name, "version", version, "trainingdatasets"):
                 key = self._views(name, version)[0]["id"]
                 return [dataset for dataset in self.training.values() if dataset["_view"] == key]
+        raise Unknown
+
+    def _monitoring(self, view: dict[str, Any], request: Request, rest: list[str]) -> Any:
+        """What is to be compared with what; nothing is ever run."""
+        match request.method, rest:
+            case "POST", []:
+                config = request.json | {"id": next(self.ids), "featureViewName": view["name"]}
+                self.monitoring[config["id"]] = config
+                return config
+            case "GET", ["name", name]:
+                found = [each for each in self.monitoring.values() if each["name"] == name]
+                if not found:
+                    raise Refused(404, 270233, "Feature monitoring configuration not found")
+                return found[0]
+            case "DELETE", [key]:
+                del self.monitoring[int(key)]
+                return None
         raise Unknown
 
     def _create_view(self, view: dict[str, Any]) -> dict[str, Any]:
