@@ -64,6 +64,8 @@ lock:  ## resolve the dependencies again, with hashes
 	  --all-extras --group dev pyproject.toml requirements/build.in -o requirements/all.txt $(ARGS)
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra graph --extra train --extra web -c requirements/all.txt pyproject.toml requirements/build.in -o requirements/runtime.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra graph --extra train --extra web --extra hopsworks pyproject.toml requirements/build.in -o requirements/hopsworks.txt $(ARGS)
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) --group docs -o requirements/docs.txt
 	$(COMPILE) --extra graph --extra train --extra aws --extra workers pyproject.toml -o requirements/image-dagster.txt
@@ -71,7 +73,7 @@ lock:  ## resolve the dependencies again, with hashes
 	$(COMPILE) lambda_image/requirements.in -o lambda_image/requirements.txt
 
 audit: setup-dev  ## look the locked packages up in the PyPI advisory database (needs the network)
-	for lock in requirements/all.txt lambda_image/requirements.txt; do \
+	for lock in requirements/all.txt requirements/hopsworks.txt lambda_image/requirements.txt; do \
 	  .venv/bin/pip-audit --strict --require-hashes --disable-pip -r $$lock $(ARGS) || exit 1; done
 
 sbom: setup-dev  ## write the bill of materials of each lock to build/sbom, as CycloneDX

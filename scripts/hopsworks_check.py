@@ -1,7 +1,7 @@
 """Run the storage tests against a real Hopsworks project, and say what came of it in one sentence.
 
 HOPSWORKS_API_KEY=... HOPSWORKS_PROJECT=... BTC_HOPSWORKS_DATA_SOURCE=... [HOPSWORKS_HOST=...] \\
-    python scripts/hopsworks_check.py [--write docs/hopsworks.md] [options of pytest]
+    python scripts/hopsworks_check.py [--write PAGE]... [options of pytest]
 
 It creates and deletes feature groups and models whose names begin with ``btc_contract_test_``, nothing else.
 """
@@ -21,15 +21,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 NEEDED = ("HOPSWORKS_API_KEY", "HOPSWORKS_PROJECT", "BTC_HOPSWORKS_DATA_SOURCE")
 NEVER = "No real Hopsworks server was contacted."
-"""What docs/hopsworks.md says until somebody with an account has run this."""
+"""What docs/hopsworks.md and README.md say until somebody with an account has run this."""
 
 
 def main() -> None:
     """Check the environment, run the tests, and report."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--write", type=Path, help="page in which to replace that no server was contacted")
+    parser.add_argument(
+        "--write", type=Path, action="append", default=[], metavar="PAGE",
+        help="page to correct that says that no server was contacted: docs/hopsworks.md, README.md",
+    )  # fmt: skip
     given, options = parser.parse_known_args()
     if missing := [name for name in NEEDED if not os.environ.get(name)]:
         sys.exit(f"hopsworks_check: set {', '.join(missing)} (docs/hopsworks.md says where to get them)")
@@ -54,8 +57,8 @@ def main() -> None:
         sys.exit(f"hopsworks_check: not shown: {passed} tests passed, pytest ended with {ended.returncode}")
     said = sentence(passed, skipped, dt.datetime.now(dt.UTC).date())
     print(said)
-    if given.write:
-        replace(given.write, said)
+    for page in given.write:
+        replace(page, said)
 
 
 def counts(report: Path) -> tuple[int, int]:
