@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from btc_up import free_port
 from daily_fork import serve_folder
 from exchange import Exchange
 from graph_environment import LAST, GraphEnvironment, point_settings_at
+from typer.testing import CliRunner
 
 from btc_assets.backup.make import backup
 from btc_assets.backup.published import (
@@ -24,9 +27,11 @@ from btc_assets.backup.published import (
     require_unchanged,
     restore_newest,
 )
+from btc_assets.cli.app import app
+from btc_assets.cli.published import begin_with_published
 from btc_assets.cli.tables import all_tables
 from btc_assets.contracts import FORECASTS
-from btc_assets.errors import BackupError, SourceUnavailable
+from btc_assets.errors import BackupError, BtcError, SourceUnavailable
 from btc_assets.factory import open_tables
 from btc_assets.launch import open_instance
 from btc_assets.ledger.records import head
@@ -164,3 +169,35 @@ def test_a_state_that_was_published_meanwhile_is_noticed(settings: Settings, pla
         require_unchanged(settings.published, found)
     with pytest.raises(BackupError, match="meanwhile"):
         require_unchanged(settings.published, None)
+
+
+def test_btc_up_begins_with_it_where_nothing_is_and_leaves_alone_what_is(
+    settings: Settings, place: Path
+) -> None:
+    begin_with_published(settings)
+    root = Path(settings.root)
+    assert newest_state(settings.published) is not None
+    assert open_tables(settings).read(FORECASTS).height > 0
+    shutil.rmtree(root / "tables")
+    begin_with_published(settings)
+    assert not (root / "tables").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "say where states are published"),
+        (["--published", "nowhere"], "nothing is published at .*nowhere"),
+        (["--published", "http://127.0.0.1:1", "--begin"], "could not be fetched"),
+    ],
+)
+def test_btc_daily_begins_no_record_unasked_nor_where_nobody_answers(
+    given: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BTC_PUBLISHED", raising=False)
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    done = CliRunner().invoke(app, ["daily", "--out", "out", *given])
+    assert isinstance(done.exception, BtcError)
+    assert re.search(message, str(done.exception))
+    assert not Path("out").exists()

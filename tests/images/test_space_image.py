@@ -14,11 +14,14 @@ from pathlib import Path
 
 import images
 import pytest
+from btc_up import free_port
+from daily_fork import serve_folder
 from exchange import Exchange
 from graph_environment import LAST, GraphEnvironment, point_settings_at
 from image_layers import require_clean
 
 from btc_assets.backup.make import backup
+from btc_assets.backup.published import ARCHIVE, STATE
 from btc_assets.cli.tables import all_tables
 from btc_assets.launch import open_instance
 
@@ -78,3 +81,57 @@ def test_a_space_that_follows_shows_the_forecast_of_the_archive(published: str, 
         said = json.loads(container.wait_for("http://127.0.0.1:7860/api/v1/forecast?days=7"))
         assert said["origin_date"] == LAST.isoformat()
         assert "All is well: 2 records of BTCUSDT" in container.logs()
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> str:
+    """The Space that runs everything, of the simulated market; an image that knows no place yet."""
+    images.require_tools()
+    folder = tmp_path / "repository"
+    given = ["--whole", "--source", "simulated", "--out", str(folder)]
+    subprocess.run([sys.executable, str(images.ROOT / "scripts/make_space.py"), *given], check=True)
+    return images.build("localhost/btc-whole:test", "Dockerfile", images.python_base(), context=folder)
+
+
+PACK = """
+from pathlib import Path
+from btc_assets.backup import make, published
+from btc_assets.cli.tables import all_tables
+from btc_assets.factory import open_pair
+from btc_assets.ledger.records import head
+from btc_assets.settings import load
+
+settings, place = load(), Path("/tmp/place")
+place.mkdir()
+archive = place / published.ARCHIVE
+manifest = make.backup(settings, archive, list(all_tables().values()), with_dagster=False)
+state = published.next_state(None, manifest, head(open_pair(settings), settings.symbol), archive)
+(place / published.STATE).write_bytes(state.encode())
+"""
+"""Makes a state of the store of a container, as `btc daily` does."""
+
+
+@pytest.mark.timeout(3000)
+def test_a_space_runs_everything_and_after_a_restart_goes_on_from_what_is_published(
+    whole: str, tmp_path: Path
+) -> None:
+    """Nothing is published at first: it loads, fits, forecasts. Then its disk is lost."""
+    page = "http://127.0.0.1:7860/api/v1/forecast?days=7"
+    place = tmp_path / "place"
+    place.mkdir()
+    with serve_folder(place) as address:
+        given = ["-e", f"BTC_PUBLISHED={address}", "-e", f"BTC_DAGSTER_PORT={free_port()}"]
+        with images.started(whole, *given) as container:
+            container.wait_for_log("Ready: ", 1800)
+            began = json.loads(container.wait_for(page))
+            assert "nothing is published yet" in container.logs()
+            container.execute("python", "-c", PACK)
+            for name in (ARCHIVE, STATE):
+                container.copy(f"/tmp/place/{name}", place / name)
+        with images.started(whole, *given) as container:
+            container.wait_for_log("Ready: ", 600)
+            again = json.loads(container.wait_for(page))
+            assert "state-000001 of" in container.logs()
+            assert "fitting" not in container.logs()
+    assert began["simulated"]
+    assert (again["origin_date"], again["issued_at"]) == (began["origin_date"], began["issued_at"])

@@ -85,6 +85,30 @@ def test_a_space_that_follows_holds_no_data_and_asks_its_address(tmp_path: Path)
     assert not (out / "data").exists()
 
 
+def test_a_whole_space_has_every_package_and_begins_with_what_is_published(tmp_path: Path) -> None:
+    out = tmp_path / "space"
+    done = make("--whole", "--published", "https://example.org/record", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    said = (out / "Dockerfile").read_text()
+    assert "ENV BTC_PUBLISHED=https://example.org/record BTC_DATA_DIR=/tmp/data" in said
+    assert said.splitlines()[-1] == 'CMD ["python", "-m", "btc_assets.cli", "up"]'
+    packages = (out / "requirements.txt").read_text()
+    assert all(f"\n{name}==" in packages for name in ("dagster", "tensorflow-cpu", "gunicorn"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--whole", "--follow", "https://example.org/btc.tar.gz"),
+        ("--follow", "https://example.org/btc.tar.gz", "--published", "https://example.org"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(given: tuple[str, ...], tmp_path: Path) -> None:
+    done = make(*given, "--out", str(tmp_path / "space"))
+    assert done.returncode == 1
+    assert "one of --data, --follow and --whole" in done.stderr
+
+
 @pytest.mark.parametrize("address", ["ftp://example.org/a", "https://example.org/a\nUSER root", "btc.tar.gz"])
 def test_a_space_follows_web_addresses_alone(address: str, tmp_path: Path) -> None:
     done = make("--follow", address, "--out", str(tmp_path / "space"))

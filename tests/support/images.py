@@ -137,6 +137,19 @@ class Container:
                 time.sleep(0.2)
         raise AssertionError(f"{url} did not answer in {seconds} s:\n{self.logs()[-4000:]}")
 
+    def wait_for_log(self, text: str, seconds: float) -> None:
+        """Wait until it has said ``text``."""
+        deadline = time.monotonic() + seconds
+        while text not in self.logs():
+            assert time.monotonic() < deadline, f"no {text!r} in {seconds} s:\n{self.logs()[-4000:]}"
+            time.sleep(0.5)
+
+    def copy(self, path: str, target: Path) -> None:
+        """Copy a file out of it; `podman cp` does not see what lies in memory."""
+        command = ["podman", "exec", self.name, "cat", path]
+        with target.open("wb") as file:
+            subprocess.run(command, stdout=file, check=True)
+
 
 def podman_run(image: str, *arguments: str) -> list[str]:
     """The command that runs ``image`` as it would be run in production: read-only, without privileges."""
