@@ -1,5 +1,7 @@
 """The whole graph on one screen: assets, what checks them, what launches them, what they need."""
 
+import gc
+
 import dagster as dg
 
 from btc_assets.defs.assets.arena_forecasts import arena_forecasts
@@ -71,3 +73,5 @@ defs = dg.Definitions(
     resources={"platform": Platform()},
     executor=dg.in_process_executor,  # a process a step costs 10 s of imports a day and saves nothing
 )
+
+gc.freeze()  # no collection, nor the end of the process, need look at what a process keeps to its end

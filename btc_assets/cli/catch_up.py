@@ -6,6 +6,7 @@ Run as ``python -m btc_assets.cli.catch_up``, a process of its own, so that Tens
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -252,6 +253,7 @@ def main() -> None:
         sys.exit(1)
     finally:
         done(settings.root)
+        gc.freeze()  # the end of the process need not look at all that it kept
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import multiprocessing
 import socket
@@ -26,8 +27,8 @@ SHARED = ("dagster._cli.api", "dagster._daemon.cli", "dagster._grpc.server", "bt
 """What all three need. Nothing here may start a thread: it would be missing in a fork. Polars would, so the
 code location itself is imported by its server alone."""
 
-CODE_TIMEOUT = 60.0
-"""Seconds that webserver and daemon wait for the code server before they start without it."""
+START_TIMEOUT = 60.0
+"""Seconds that the webserver waits for the code, and the daemon for the webserver, before either goes on."""
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether all of them are alive."""
@@ -42,8 +43,11 @@ STOP_TIMEOUT = 15.0
 def main() -> None:
     """Run Dagster over one module until interrupted; exit code 1 if webserver or daemon ends by itself."""
     options = parse_options()
+    gc.disable()
     for module in SHARED:
         import_module(module)
+    gc.freeze()  # collections in the forks would copy all of this to look at it
+    gc.enable()
     with interrupted_by_signals(), tempfile.TemporaryDirectory() as folder:
         run(Services(Path(folder), options.module, options.host, options.port))
 
@@ -82,10 +86,10 @@ class Services:
         serve(["--host", self.host, "--port", str(self.port), "--workspace", str(self.workspace)])
 
     def daemon(self) -> None:
-        """Run schedules, sensors and queued runs, as soon as the code can be asked for."""
+        """Run schedules, sensors and queued runs, once the UI is there: nobody waits for the first ticks."""
         from dagster._daemon.cli import run_command
 
-        wait_until_served(self.socket)
+        wait_until_served((self.host, self.port))
         run_command(["--workspace", str(self.workspace)])
 
 
@@ -112,12 +116,16 @@ def run(services: Services) -> None:
         _stop([*servers, code], grace)
 
 
-def wait_until_served(address: Path) -> None:
-    """Wait until something listens at ``address``, for ``CODE_TIMEOUT`` seconds at most."""
-    end = time.monotonic() + CODE_TIMEOUT
+def wait_until_served(address: Path | tuple[str, int]) -> None:
+    """Wait until something listens on a socket's path or on host and port, ``START_TIMEOUT`` at most."""
+    end = time.monotonic() + START_TIMEOUT
     while time.monotonic() < end:
-        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
-            probe.connect(str(address))
+        with contextlib.suppress(OSError):
+            if isinstance(address, Path):
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(str(address))
+            else:
+                socket.create_connection(address).close()
             return
         time.sleep(0.05)
 
