@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from graph_environment import LAST, GraphEnvironment
@@ -18,6 +19,9 @@ from btc_assets.contracts import (
     QUANTILES,
 )
 from btc_assets.factory import open_registry, open_tables
+from btc_assets.launch import RunFailed
+from btc_assets.ledger.arena_records import ARENA_RECORDS
+from btc_assets.ledger.continuity import mark_path
 from btc_assets.ledger.publishing.sinks import FileSink
 from btc_assets.ledger.verification.score_checks import all_faults
 from btc_assets.ledger.verification.verify import verify
@@ -71,6 +75,7 @@ def test_who_answers_is_scored_and_who_does_not_says_why(
     assert shown["ledger head published"] == f"published to {sink}"
     (head,) = FileSink(sink).published("BTCUSDT-arena")
     assert head.seq == 4
+    assert f'"record_sha256":"{head.record_sha256}"' in mark_path(graph.settings, "BTCUSDT-arena").read_text()
     assert "KeyError: 'BTCUSDT'" in str(shown["why there is no forecast"])
     assert graph.metadata("arena_forecasts", FIRST)["dagster/partition_row_count"] == HORIZONS
     assert faults(graph) == []
@@ -128,6 +133,34 @@ def test_a_row_that_was_altered_no_longer_explains_its_scores(
         f"1 rows of forecast_scores do not follow from forecasts and candles, the first: steady {FIRST} +1"
         in fault
     )
+
+
+def evaluated(graph: GraphEnvironment, check: str) -> tuple[bool, str]:
+    """Whether ``check`` passed in the newest run, and what it says."""
+    (run,) = graph.instance.get_runs(limit=1)
+    events = graph.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = [e.dagster_event.event_specific_data for e in events if e.dagster_event]
+    (one,) = [each for each in found if each.check_name == check]
+    return one.passed, str(one.description)
+
+
+def test_a_record_that_is_gone_reddens_the_check_and_nothing_is_issued_after_it(
+    graph: GraphEnvironment, packages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BTC_FORECASTERS", "steady")
+    write_steady(packages, "1")
+    graph.run("walk_forward", LAST - DAY, LAST - DAY, ["arena_forecasts"])
+    assert evaluated(graph, "is_what_was_issued")[0]
+    tables = open_tables(graph.settings)
+    key = tables.read(ARENA_RECORDS).tail(1).select(ARENA_RECORDS.key)
+    tables.delete_keys(ARENA_RECORDS, key)
+    graph.run("walk_forward", LAST - DAY, LAST - DAY, ["arena_forecasts"])
+    passed, said = evaluated(graph, "is_what_was_issued")
+    assert not passed
+    assert "record 0 of BTCUSDT-arena" in said
+    with pytest.raises(RunFailed, match=r"Put the table arena_records back.*Nothing was issued"):
+        graph.run("walk_forward", LAST, LAST, ["arena_forecasts"])
+    assert tables.read(ARENA_RECORDS).is_empty()
 
 
 def test_where_nobody_competes_nothing_is_made(graph: GraphEnvironment) -> None:

@@ -201,5 +201,7 @@ def test_the_forecast_says_which_days_had_their_value(graph: GraphEnvironment) -
     graph.run("daily_partition", LAST - DAY, LAST, ["mlp_model", "lstm_model", "forecasts"])
     assert graph.metadata("forecasts", LAST)["origins"] == 2
     assert graph.metadata("forecasts", LAST)["origins with implied volatility"] == 1
+    came_from = graph.metadata("forecasts", LAST)["newest forecast came from"]
+    assert came_from == f"candles, 4-hour candles of {LAST}; without values of implied volatility"
     notes = {r.origin_date: r.note for r, _ in read_records(tables, "BTCUSDT") if r.kind != "genesis"}
     assert notes == {LAST - DAY: "", LAST: WITHOUT_IMPLIED}
