@@ -91,6 +91,16 @@ def test_a_release_is_tested_before_it_is_built_and_only_its_last_job_may_write(
     assert release["publish"]["needs"] == "build"
 
 
+def test_the_daily_record_is_off_until_its_variable_is_set_and_only_publishing_has_a_token() -> None:
+    (job,) = jobs(ROOT / ".github" / "workflows" / "daily.yml").values()
+    assert job["if"] == "vars.BTC_SOURCE != ''"
+    assert job["permissions"] == {"contents": "write"}
+    *before, publish = job["steps"]
+    assert "github.token" not in str(before)
+    assert before[0]["with"]["persist-credentials"] is False
+    assert publish["env"]["GH_TOKEN"] == "${{ github.token }}"
+
+
 def test_renovate_renews_what_is_pinned_here() -> None:
     managers = json.loads((ROOT / ".github" / "renovate.json").read_text())["enabledManagers"]
     assert {"dockerfile", "github-actions"} <= set(managers)
