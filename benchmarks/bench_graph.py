@@ -46,12 +46,13 @@ def run() -> list[Row]:
 def imports() -> list[Row]:
     """Processor time of importing the code location against ``import dagster``, the least of five processes.
 
-    The first of each compiles what is not compiled yet, and is not counted.
+    They take turns, since how fast a shared machine is changes. The first compile what is not compiled yet,
+    and are not counted.
     """
-    floor, ours = (
-        min([_python(f"import {module}") for _ in range(REPEATS + 1)][1:])
-        for module in ("dagster", "btc_assets.definitions")
-    )
+    pairs = [
+        (_python("import dagster"), _python("import btc_assets.definitions")) for _ in range(REPEATS + 1)
+    ]
+    floor, ours = (min(seconds) for seconds in zip(*pairs[1:], strict=True))
     return [
         ("import btc_assets.definitions / import dagster", f"{ours / floor:.2f} x ({ours:.2f} s)", "<= 1.4 x")
     ]
