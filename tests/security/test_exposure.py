@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from btc_assets.cli.up import dagster_command, warn_of_public_address
 from btc_assets.settings import load
@@ -58,6 +59,13 @@ def test_every_published_port_in_the_docs_is_this_machine_s() -> None:
     ]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_compose_publishes_page_and_dagster_alone_and_on_this_machine() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    published = {name: each["ports"] for name, each in services.items() if "ports" in each}
+    assert published.keys() == {"page", "dagster"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "deploy/space/Dockerfile", "lambda_image/Dockerfile"])

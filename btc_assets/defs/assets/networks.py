@@ -29,7 +29,7 @@ DESCRIPTIONS = {
     "lstm": "A long short-term memory network that reads a window of days",
 }
 FIT_POOL = "fit"
-"""Dagster's concurrency pool for fitting: one at a time, so that two fits never fight for two cores."""
+"""Dagster's concurrency pool for fitting: one at a time on a machine, so that no two fight for its cores."""
 
 
 def network_asset(kind: str) -> dg.AssetsDefinition:
