@@ -64,8 +64,7 @@ def unlike_the_record(platform: Platform, scores: pl.DataFrame) -> list[str]:
     newest = scores["target_date"].max()
     if not isinstance(newest, dt.date):
         return []
-    faults = target_faults(platform.tables, platform.settings.symbol, newest)
-    return [fault for fault in faults if NAME in fault]
+    return target_faults(platform.tables, platform.settings.symbol, newest, [CHANCE_SCORES])
 
 
 def judged_tenths(scores: pl.DataFrame) -> list[tuple[str, Tenth]]:

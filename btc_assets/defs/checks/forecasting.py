@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import (
+    BASELINE_FORECASTS,
     FORECAST_SCORES,
     FORECASTS,
     HORIZONS,
@@ -157,7 +158,7 @@ def forecast_scores_checks(context: Context, platform: Platform) -> Results:
     yield result(FORECAST_SCORES.name, "follows_its_contract", wrong, checked=scores.height)
     symbol, newest = platform.settings.symbol, scores["target_date"].max()
     if isinstance(newest, dt.date) and not verifies_whole_chain(window_of_run(context.run)):
-        faults = target_faults(platform.tables, symbol, newest)
+        faults = target_faults(platform.tables, symbol, newest, [BASELINE_FORECASTS, FORECAST_SCORES])
         rows = scores.filter(target_date=newest).height
     else:
         faults, rows = all_faults(platform.tables, symbol), scores.height

@@ -130,15 +130,16 @@ class ScoreChecks:
         numbered = groupby(sorted(self._places), lambda day: (day - first) // CHUNK)
         return [list(days) for _, days in numbered]
 
-    def run_target(self, target: dt.date) -> Iterator[Fault | int | str]:
-        """Compare the scores of one day alone, and the baselines of that origin."""
+    def run_target(self, target: dt.date, of: Collection[TableSpec]) -> Iterator[Fault | int | str]:
+        """Compare what the tables ``of`` have about one day alone; of baselines, those of that origin."""
         days = [day for day in self._places if target - HORIZONS * DAY <= day <= target]
         self._hours = live_hours(self._tables, self._symbol)
         klines = newest(self._tables, self._symbol)
         if days:
             drawn = {target - n * DAY for n in AHEAD}
             for claim in self._claims(days, (target, target), drawn, klines):
-                yield from self._check(claim, klines)
+                if claim.table in of:
+                    yield from self._check(claim, klines)
 
     def _claims(
         self,
@@ -243,10 +244,12 @@ def all_faults(tables: TableReader, symbol: str) -> list[str]:
     return [str(each) for each in found if isinstance(each, Fault)]
 
 
-def target_faults(tables: TableReader, symbol: str, target: dt.date) -> list[str]:
-    """Say which scores and answers about one day do not follow, and which baselines from it."""
+def target_faults(
+    tables: TableReader, symbol: str, target: dt.date, of: Collection[TableSpec]
+) -> list[str]:
+    """Say which rows of the tables ``of`` about one day do not follow; of baselines, those from that day."""
     places = dict.fromkeys(target - n * DAY for n in range(HORIZONS + 1))
-    found = ScoreChecks(tables, symbol, places).run_target(target)
+    found = ScoreChecks(tables, symbol, places).run_target(target, of)
     return [str(each) for each in found if isinstance(each, Fault)]
 
 
