@@ -1,4 +1,4 @@
-"""Thirty days of the workflow of a fork, disturbed, end as thirty quiet days of a server."""
+"""Days of the workflow of a fork, disturbed, end as so many quiet days of a server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ from btc_assets.settings import Settings, load
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
-DAYS = 30
 ORIGINS = 30
 """What `btc daily` keeps up before the day, all of which the first state has."""
 SPECS = list(all_tables().values())
@@ -58,11 +57,18 @@ def _no_instance_of_the_undisturbed(monkeypatch: pytest.MonkeyPatch, undisturbed
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 
+@pytest.fixture(params=[10, pytest.param(30, marks=pytest.mark.long)])
+def days(request: pytest.FixtureRequest) -> int:
+    """How many days; in the first ten lies everything that can go wrong."""
+    count: int = request.param
+    return count
+
+
 @pytest.fixture
-def begun(tmp_path: Path) -> Iterator[tuple[Path, Exchange]]:
+def begun(tmp_path: Path, days: int) -> Iterator[tuple[Path, Exchange]]:
     """A record of ``ORIGINS`` days up to ``LAST``, with a vintage for every day to come, and its exchange."""
     exchange = Exchange(clock=after_midnight(LAST))
-    exchange.list_market(FIRST_DAY, LAST + (DAYS + 1) * DAY)
+    exchange.list_market(FIRST_DAY, LAST + (days + 1) * DAY)
     exchange.start()
     folder = tmp_path / "begun"
     with pytest.MonkeyPatch.context() as patch:
@@ -70,14 +76,14 @@ def begun(tmp_path: Path) -> Iterator[tuple[Path, Exchange]]:
         with time_machine.travel(exchange.clock), open_instance(settings) as instance:
             graph = GraphEnvironment(exchange, settings, instance)
             graph.run("market_history", FIRST_DAY, LAST)
-            graph.register(LAST - ORIGINS * DAY, LAST + DAYS * DAY)
+            graph.register(LAST - ORIGINS * DAY, LAST + days * DAY)
             graph.run("walk_forward", LAST - (ORIGINS - 1) * DAY, LAST)
     yield folder, exchange
     exchange.stop()
 
 
 @pytest.fixture
-def undisturbed(begun: tuple[Path, Exchange], tmp_path: Path) -> dict[str, pl.DataFrame]:
+def undisturbed(begun: tuple[Path, Exchange], days: int, tmp_path: Path) -> dict[str, pl.DataFrame]:
     """Every table after the daily job ran once a day."""
     folder, exchange = tmp_path / "undisturbed", begun[1]
     shutil.copytree(begun[0], folder)
@@ -85,7 +91,7 @@ def undisturbed(begun: tuple[Path, Exchange], tmp_path: Path) -> dict[str, pl.Da
         settings = point_settings_at(patch, exchange, folder)
         with time_machine.travel(exchange.clock) as clock, open_instance(settings) as instance:
             graph = GraphEnvironment(exchange, settings, instance)
-            for n in range(1, DAYS + 1):
+            for n in range(1, days + 1):
                 exchange.clock = after_midnight(LAST + n * DAY)
                 clock.move_to(exchange.clock)
                 graph.run("daily_partition", LAST + n * DAY, LAST + n * DAY)
@@ -170,14 +176,14 @@ def run_twice_at_once(fork: Fork, exchange: Exchange) -> None:
     assert "already exists" in jobs[1].said
 
 
-def test_thirty_days_of_missed_doubled_and_failed_crons_end_as_thirty_quiet_days(
-    fork: Fork, begun: tuple[Path, Exchange], undisturbed: dict[str, pl.DataFrame], tmp_path: Path
+def test_missed_doubled_and_failed_crons_end_as_quiet_days(
+    fork: Fork, begun: tuple[Path, Exchange], days: int, undisturbed: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:
     exchange = begun[1]
     follower = Follower(
         load({}, source="binance", data_dir=str(tmp_path / "followed")), f"{fork.address}/{ARCHIVE}", SPECS
     )
-    for n in range(1, DAYS + 1):
+    for n in range(1, days + 1):
         exchange.clock = after_midnight(LAST + n * DAY)
         if n in MISSED:
             continue
@@ -195,7 +201,7 @@ def test_thirty_days_of_missed_doubled_and_failed_crons_end_as_thirty_quiet_days
             report = follower.refresh()
             assert report is not None
             assert report.ok
-    assert len(fork.states()) == 1 + DAYS - len(MISSED)
+    assert len(fork.states()) == 1 + days - sum(n <= days for n in MISSED)
     settings = load({}, source="binance", data_dir=str(tmp_path / "end"), published=fork.address)
     found = restore_newest(settings, SPECS)
     assert found is not None

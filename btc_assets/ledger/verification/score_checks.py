@@ -244,9 +244,7 @@ def all_faults(tables: TableReader, symbol: str) -> list[str]:
     return [str(each) for each in found if isinstance(each, Fault)]
 
 
-def target_faults(
-    tables: TableReader, symbol: str, target: dt.date, of: Collection[TableSpec]
-) -> list[str]:
+def target_faults(tables: TableReader, symbol: str, target: dt.date, of: Collection[TableSpec]) -> list[str]:
     """Say which rows of the tables ``of`` about one day do not follow; of baselines, those from that day."""
     places = dict.fromkeys(target - n * DAY for n in range(HORIZONS + 1))
     found = ScoreChecks(tables, symbol, places).run_target(target, of)
