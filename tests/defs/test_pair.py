@@ -44,6 +44,7 @@ def sol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GraphEnviro
     market.stop()
 
 
+@pytest.mark.faults
 def test_D16_a_pair_begins_at_its_first_candle_which_is_remembered(sol: GraphEnvironment) -> None:
     source = open_source(sol.settings)
     newest, first = newest_day(source, "SOLUSDT"), source.first_day("SOLUSDT")

@@ -89,6 +89,7 @@ def settings_of(stage: Stage, **more: str) -> Any:
     return load(given | more)
 
 
+@pytest.mark.faults
 def test_on_s3_two_at_once_and_a_third_give_the_bytes_of_ordinary_runs(
     made: Path,
     stage: Stage,

@@ -232,7 +232,7 @@ def test_a_day_without_a_record_is_refused(platform: Platform) -> None:
         rebuild(platform.tables, platform.registry, "BTCUSDT", D - DAY)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_refit_gives_the_same_bytes_on_the_same_machine(tmp_path: Path) -> None:
     platform = Platform(tmp_path / "store")
     candles, features = platform.tables.read(RAW_KLINES), platform.derive()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ from detect_secrets.settings import default_settings
 
 ROOT = Path(__file__).parents[2]
 NOT_TEXT = (".png", ".zip", ".br", ".gz", ".ico")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _default_settings() -> Iterator[None]:
+    with default_settings():
+        yield
 
 
 def tracked() -> list[str]:
@@ -29,8 +36,7 @@ def tracked() -> list[str]:
 
 def found_in(path: Path) -> set[str]:
     secrets = SecretsCollection()
-    with default_settings():
-        secrets.scan_file(str(path))
+    secrets.scan_file(str(path))
     return {secret.secret_hash for file in secrets.data.values() for secret in file}
 
 
