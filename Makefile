@@ -33,7 +33,7 @@ types:  ## mypy, strict
 	.venv/bin/mypy
 
 unit:  ## the tests alone; ARGS="tests/market -k simulated"
-	$(PY) -m pytest -n 2 --dist loadfile -m "not faults and not images" $(call report,unit) $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadfile -m "not faults and not images" $(call report,unit) $(ARGS)
 
 coverage: setup-dev  ## the fast tests again, counting which lines and branches they run; report in build/coverage
 	rm -rf build/coverage

@@ -57,9 +57,9 @@ def _no_instance_of_the_undisturbed(monkeypatch: pytest.MonkeyPatch, undisturbed
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 
-@pytest.fixture(params=[10, pytest.param(30, marks=pytest.mark.long)])
+@pytest.fixture(params=[11, pytest.param(30, marks=pytest.mark.long)])
 def days(request: pytest.FixtureRequest) -> int:
-    """How many days; in the first ten lies everything that can go wrong."""
+    """How many days; in the first eleven lies everything that can go wrong."""
     count: int = request.param
     return count
 

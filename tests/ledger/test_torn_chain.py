@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import polars as pl
@@ -119,3 +120,14 @@ def test_T4_what_a_torn_entry_names_is_never_removed(issued) -> None:
     assert tables.torn_entries(FORECASTS)
     vacuum(folder, dt.datetime.now(dt.UTC) + 9 * DAY)
     assert files <= {path.name for path in folder.glob("*.parquet")}
+
+
+def test_T9_what_a_killed_write_left_goes_but_no_data_file_of_the_chain(issued) -> None:
+    folder = issued.root / "tables" / ISSUE_RECORDS.name
+    half, whole = folder / ".record.parquet.4fdadb54f1d5.tmp", folder / "record.parquet"
+    long_ago = (dt.datetime.now(dt.UTC) - 2 * DAY).timestamp()
+    for path in (half, whole):
+        path.write_bytes(b"PAR1")
+        os.utime(path, (long_ago, long_ago))
+    DeltaTables(str(issued.root))._log(ISSUE_RECORDS).tidy()
+    assert (half.exists(), whole.exists()) == (False, True)

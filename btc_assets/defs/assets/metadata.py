@@ -21,7 +21,6 @@ from btc_assets.contracts import Column, TableSpec
 from btc_assets.defs.assets.column_lineage import column_lineage
 from btc_assets.defs.partitions import DAILY_PARTITIONS, IN_ONE_RUN, Window, window_of
 from btc_assets.defs.resources import Platform
-from btc_assets.market.calendar import closes_at
 from btc_assets.storage.tables import Receipt
 
 OWNERS = ["team:forecasting"]
@@ -119,12 +118,11 @@ def written(
 def daily_values(
     window: Window, rows: pl.DataFrame, day: str, daily: Mapping[str, pl.Expr]
 ) -> dict[dt.date, dict[str, Any]]:
-    """Return for each day of ``window`` its row count, when it was known, and each ``daily`` that it has."""
+    """Return for each day of ``window`` its row count, and each ``daily`` that it has."""
     table = rows.group_by(day).agg(pl.len().alias(ROWS), **daily)
     found = {row.pop(day): row for row in table.to_dicts()}
     return {
-        each: {ROWS: 0, "known at": dg.MetadataValue.timestamp(closes_at(each))}
-        | {name: value for name, value in found.get(each, {}).items() if value is not None}
+        each: {ROWS: 0} | {k: value for k, value in found.get(each, {}).items() if value is not None}
         for each in window.days
     }
 

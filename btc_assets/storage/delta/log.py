@@ -61,8 +61,7 @@ class DeltaLog(LogReader):
             table.create_checkpoint()
         else:
             Checkpoints(self.folder).write(table)
-            if not self.spec.irreplaceable:
-                vacuum(self.folder)
+            vacuum(self.folder, data_files=not self.spec.irreplaceable)
 
     def commit(
         self, snapshot: Snapshot, added: Sequence[tuple[DataFile, int]], removed: Sequence[DataFile]

@@ -15,10 +15,14 @@ ORPHANED = dt.timedelta(days=1)
 """Age from which a file that was never committed cannot belong to a writer still at work."""
 
 
-def vacuum(folder: Path, now: dt.datetime | None = None) -> list[Path]:
-    """Delete orphans in the table at ``folder``; return them. Files of old versions are never touched."""
+def vacuum(folder: Path, now: dt.datetime | None = None, *, data_files: bool = True) -> list[Path]:
+    """Delete orphans in the table at ``folder``; return them. Files of old versions are never touched.
+
+    Without ``data_files`` only what was not written to its end, which nothing can ever name.
+    """
     cutoff = ((now or dt.datetime.now(dt.UTC)) - ORPHANED).timestamp()
-    old = [path for path in _candidates(folder) if path.stat().st_mtime < cutoff]
+    candidates = [*_unfinished(folder), *(folder.glob("*.parquet") if data_files else ())]
+    old = [path for path in candidates if path.stat().st_mtime < cutoff]
     if not old:
         return []
     log = [*(folder / "_delta_log").glob("*.json"), *(folder / TORN).glob("*")]
@@ -29,8 +33,7 @@ def vacuum(folder: Path, now: dt.datetime | None = None) -> list[Path]:
     return orphans
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
-    yield from folder.glob("*.parquet")
+def _unfinished(folder: Path) -> Iterator[Path]:
     yield from folder.glob(".*.tmp")
     # delta-rs stages a log entry beside its place, as NAME#1 or _commit_ID.json.tmp.
     yield from (folder / "_delta_log").glob("*#*")
