@@ -12,7 +12,6 @@ import polars as pl
 from btc_assets.forecasters.protocol import Needs, Observed
 from btc_assets.market.calendar import DAY
 from btc_assets.series import CANDLES, PROVENANCE
-from btc_assets.storage.delta.store import DeltaTables
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +50,8 @@ class MarketData:
 
     def write_store(self, root: str) -> None:
         """Write the candles as a table store at ``root``, where one who reads past the origin finds them."""
+        from btc_assets.storage.delta.store import DeltaTables
+
         DeltaTables(root).upsert(CANDLES.newest, self.candles)
 
 

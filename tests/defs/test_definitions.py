@@ -29,7 +29,17 @@ from btc_assets.vocabulary import (
 
 ROOT = Path(__file__).parents[2]
 JOBS = (DAILY_JOB, HISTORY_JOB, BACKTEST_JOB, TUNING_JOB)
-HEAVY = ("tensorflow", "keras", "hopsworks", "boto3", "matplotlib", "optuna", "pandas", "sqlalchemy")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "hopsworks",
+    "boto3",
+    "matplotlib",
+    "optuna",
+    "pandas",
+    "sqlalchemy",
+    "deltalake",
+)
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
