@@ -7,19 +7,15 @@ before it that is. Vintages that do not exist yet are fitted and published; none
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, FitFailed, NotEnoughHistory
+from btc_assets.io.scratch import ScratchFolder
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.anchor import Anchors
 from btc_assets.modeling.compatibility import is_of_this_code
@@ -34,9 +30,6 @@ from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry, Vintag
 
 LOOK_BACK = 8
 """Cutoffs that are tried, newest first, before an origin counts as without a sound vintage."""
-
-SCRATCH = "btc-assets-fit-"
-"""How folders begin in which a vintage is made before it is published."""
 
 FITTED, CARRIED, HELD_BACK = "fitted", "carried", "held_back"
 
@@ -195,9 +188,8 @@ class VintageBook:
                 return ref
             revision += 1
         self.on_fit(cutoff)
-        _remove_scratch()
-        with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
-            folder = Path(scratch) / "model"
+        with ScratchFolder("btc-assets-fit") as scratch:
+            folder = scratch.path / "model"
             hyperparameters = self.chosen(kind, cutoff)
             try:
                 report = fit(kind, self.klines, self.features, cutoff, hyperparameters, folder, self._anchors)
@@ -212,14 +204,6 @@ class VintageBook:
             and facts.get("hyperparameters") == self.chosen(kind, cutoff).as_dict()
             and is_of_this_code(facts)
         )
-
-
-def _remove_scratch() -> None:
-    """Remove what fits that were killed more than a day ago left in the folder of temporary files."""
-    for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
-        with contextlib.suppress(OSError):  # of another user, or just gone
-            if time.time() - path.stat().st_mtime > DAY.total_seconds():
-                shutil.rmtree(path)
 
 
 def _key_of(ref: ModelRef) -> tuple[dt.date, int, str]:

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import os
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +17,7 @@ from btc_assets.modeling.forecast import forecast_origin, forecasts
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.inference import at_origin
 from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, Network, evaluate_vintage
-from btc_assets.modeling.vintages import SCRATCH, VintageBook, _remove_scratch, grid_cutoff
+from btc_assets.modeling.vintages import VintageBook, grid_cutoff
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
 
@@ -191,20 +188,6 @@ def test_tuned_hyperparameters_are_not_used_where_tuning_saw_the_future(
     monkeypatch.setattr(vintages, "TUNING_END", NEWEST)
     assert opened().chosen("mlp", NEWEST) == DEFAULTS["mlp"]
     assert opened().chosen("mlp", NEWEST + DAY) == TINY["mlp"]
-
-
-def test_T9_what_a_killed_fit_left_behind_is_swept_up_after_a_day(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    old, young, other = (tmp_path / name for name in (f"{SCRATCH}old", f"{SCRATCH}young", "other"))
-    for folder in (old, young, other):
-        (folder / "model").mkdir(parents=True)
-    then = time.time() - 2 * 86_400
-    for folder in (old, other):
-        os.utime(folder, (then, then))
-    _remove_scratch()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, "other"]
 
 
 def test_M7_an_origin_without_enough_history_says_how_much_is_needed(opened: Opener) -> None:

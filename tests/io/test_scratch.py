@@ -36,7 +36,7 @@ def grown_old(path: Path) -> Path:
     return path
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_is_not() -> None:
+def test_T9_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_is_not() -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", MAKES_ONE], **pipes) as process:
         left = grown_old(Path(process.stdout.readline().strip()))
