@@ -61,13 +61,13 @@ class Report:
     outside: int
     rows: int
     models: int
-    scored: int | None
-    missing: int
     published: int
     since: dt.date | None
     faults: Sequence[Fault]
     notes: Sequence[str]
     seconds: float
+    scored: int | None = None
+    missing: int = 0
     arena: int = 0
 
     @property

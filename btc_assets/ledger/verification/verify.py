@@ -57,8 +57,7 @@ def verify(
         symbol: trading pair.
         features: the features table, to be compared too.
         sink: where heads were published; each must be in the chain.
-        start: first origin, or the first there is.
-        end: the day after the last origin, or after the last there is.
+        start, end: the first origin, and the day after the last; None: all there are.
         newest: look at that many of the newest records alone and believe what came before: for every day.
         scores: compute baselines, scores and answers of these origins again, too.
         arena: follow the arena's chain, too, as far as ``newest`` and the range say.
@@ -72,48 +71,36 @@ def verify(
         >>> report.ok, report.records
         (True, 0)
     """
-    begun, whole = time.perf_counter(), newest is None
-    stored, faults = _records(tables, symbol, newest)
+    whole, collect = newest is None, _Collector()
+    stored = collect.records(tables, symbol, newest)
     inside = [r for r, _ in stored if r.kind != "genesis" and _is_between(r.origin_date, start, end)]
     span = {o: r for o, r in current(stored).items() if _is_between(o, start, end)}
-    collect = _Collector(faults)
     collect("chain", lambda: check_chain(stored, whole=whole))
     collect("clock", lambda: _from_the_future(stored, now or dt.datetime.now(dt.UTC)))
-    rows = collect("rows", lambda: check_rows(tables, symbol, span, start, end, whole=whole))
     collect("candles", lambda: _inputs(tables, symbol, inside))
     if inside and features is not None:
         collect("features", lambda: check_features(tables, features, symbol, inside))
-    models = collect("model", lambda: check_models(registry, inside))
-    reach = (start, end) if whole else None
-    scored, missing = _scores(collect, tables, stored, span, reach) if scores else (None, 0)
-    competing = (
-        collect("arena", lambda: check_arena(tables, symbol, sink, start, end, now, newest)) if arena else 0
-    )
-    published = collect("published", lambda: _published(sink, symbol, stored, whole=whole))
+    counts: dict[str, Any] = {
+        "rows": collect("rows", lambda: check_rows(tables, symbol, span, start, end, whole=whole)),
+        "models": collect("model", lambda: check_models(registry, inside)),
+        "published": collect("published", lambda: _published(sink, symbol, stored, whole=whole)),
+    }
+    if scores:
+        counts |= _scores(collect, tables, stored, span, (start, end) if whole else None)
+    if arena:
+        counts["arena"] = collect("arena", lambda: check_arena(tables, symbol, sink, start, end, now, newest))
     collect("restarts", lambda: _notes(stored, whole=whole))
-    return Report(
-        symbol=symbol,
-        **_chain_facts(stored),
-        outside=len(current(stored)) - len(span),
-        rows=rows,
-        models=models,
-        scored=scored,
-        missing=missing,
-        published=published,
-        arena=competing,
-        faults=in_order(faults),
-        notes=[printable(note) for note in collect.notes],
-        seconds=time.perf_counter() - begun,
-    )
+    return Report(symbol=symbol, **_chain_facts(stored, span), **counts, **collect.findings())
 
 
-def _chain_facts(stored: Stored) -> dict[str, Any]:
-    """Say of the chain its head, size and beginning, and how many origins are of which kind.
+def _chain_facts(stored: Stored, span: Mapping[dt.date, IssueRecord]) -> dict[str, Any]:
+    """Say the chain's head, size and beginning, and how many origins are of which kind or outside ``span``.
 
     The kind of an origin is that of its newest record; a restart takes back what is later than it.
     """
     back = taken_back(stored)
-    kinds = [record.kind for record in current(stored).values() if record.seq not in back]
+    origins = current(stored)
+    kinds = [record.kind for record in origins.values() if record.seq not in back]
     return {
         "head": _head(stored),
         "records": len(stored),
@@ -121,6 +108,7 @@ def _chain_facts(stored: Stored) -> dict[str, Any]:
         "live": kinds.count("live"),
         "late": kinds.count("late"),
         "back_filled": kinds.count("back-filled"),
+        "outside": len(origins) - len(span),
     }
 
 
@@ -130,22 +118,39 @@ def _scores(
     stored: Stored,
     current: Mapping[dt.date, IssueRecord],
     reach: Span | None,
-) -> tuple[int, int]:
+) -> dict[str, int]:
     """Compute scores again; returns how many were compared, and how many are missing."""
     head = _head(stored)
     if head is None:
-        return 0, 0
+        return {"scored": 0, "missing": 0}
     places = {origin: record.seq for origin, record in current.items()}
     checks = ScoreChecks(tables, head.symbol, places)
-    return collect("scores", lambda: checks.run(reach)), checks.missing
+    return {"scored": collect("scores", lambda: checks.run(reach)), "missing": checks.missing}
 
 
 class _Collector:
     """Runs checks; a store that refuses to read becomes a fault, and the other checks go on."""
 
-    def __init__(self, faults: list[Fault]) -> None:
-        self.faults = faults
+    def __init__(self) -> None:
+        self.begun = time.perf_counter()
+        self.faults: list[Fault] = []
         self.notes: list[str] = []
+
+    def records(self, tables: TableReader, symbol: str, newest: int | None) -> Stored:
+        """Read the records of ``symbol``, or the ``newest`` of them; none where the table cannot be read."""
+        try:
+            return read_records(tables, symbol, newest) if tables.exists(ISSUE_RECORDS) else []
+        except BtcError as error:
+            self.faults.append(Fault(None, None, "chain", str(error)))
+            return []
+
+    def findings(self) -> dict[str, Any]:
+        """Return faults, notes and seconds since the beginning, as a report names them."""
+        return {
+            "faults": in_order(self.faults),
+            "notes": [printable(note) for note in self.notes],
+            "seconds": time.perf_counter() - self.begun,
+        }
 
     def __call__(self, what: str, check: Callable[[], Iterable[Found]]) -> int:
         """Run ``check``; returns the sum of its counts."""
@@ -164,15 +169,6 @@ class _Collector:
             message = f"it cannot be checked: {error} ({type(error).__name__})"
             self.faults.append(Fault(None, None, what, message))
         return count
-
-
-def _records(tables: TableReader, symbol: str, newest: int | None) -> tuple[Stored, list[Fault]]:
-    if not tables.exists(ISSUE_RECORDS):
-        return [], []
-    try:
-        return read_records(tables, symbol, newest), []
-    except BtcError as error:
-        return [], [Fault(None, None, "chain", str(error))]
 
 
 def _is_between(origin: dt.date, start: dt.date | None, end: dt.date | None) -> bool:
