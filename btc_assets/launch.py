@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import platform
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from btc_assets.errors import BtcError
 from btc_assets.health.dagster_records import explaining
 from btc_assets.settings import Settings
 from btc_assets.supervision.process_identity import is_running, this_process
-from btc_assets.vocabulary import LAUNCHED_BY_TAG, WORKER_TAG
+from btc_assets.vocabulary import HOST_TAG, LAUNCHED_BY_TAG, WORKER_TAG
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 """A run's terminal shows our one sentence; Dagster's own log has it all."""
@@ -138,7 +139,7 @@ def _run(
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
             run_id=run_id,
-            tags={**tags, **origin, WORKER_TAG: this_process()},
+            tags={**tags, **origin, WORKER_TAG: this_process(), HOST_TAG: platform.node()},
             run_config={"loggers": QUIET, **(config or {})},
             asset_selection=[dg.AssetKey([a]) for a in assets] if assets else None,
             raise_on_error=False,
@@ -187,7 +188,7 @@ def fail_orphaned_runs(instance: dg.DagsterInstance, *, began_before: dt.datetim
         Their run ids.
     """
     orphaned = []
-    if not isinstance(instance.run_launcher, DefaultRunLauncher):
+    if _is_shared(instance):
         began_before = None  # the daemon's runs are on other machines, whose end Dagster's monitoring sees
     for record in instance.get_run_records(filters=dg.RunsFilter(statuses=UNFINISHED)):
         run = record.dagster_run
@@ -196,12 +197,27 @@ def fail_orphaned_runs(instance: dg.DagsterInstance, *, began_before: dt.datetim
             queued = run.status == dg.DagsterRunStatus.QUEUED
             if queued or began_before is None or _utc(record.update_timestamp) > began_before:
                 continue
-        elif is_running(worker):
+        elif not is_dead(instance, run):
             continue
         instance.report_run_failed(run, "the process that ran it is gone")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         orphaned.append(run.run_id)
     return orphaned
+
+
+def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Return whether the process that executes ``run`` itself is gone, as far as this machine can tell.
+
+    Where several machines share ``instance``, a run of another one is never judged: Dagster's monitoring
+    ends it once it has taken too long.
+    """
+    elsewhere = run.tags.get(HOST_TAG, platform.node()) != platform.node()
+    return not (elsewhere and _is_shared(instance)) and not is_running(run.tags[WORKER_TAG])
+
+
+def _is_shared(instance: dg.DagsterInstance) -> bool:
+    """Return whether runs are launched on other machines, which then share Dagster's records."""
+    return not isinstance(instance.run_launcher, DefaultRunLauncher)
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

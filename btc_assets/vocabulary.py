@@ -70,3 +70,6 @@ RECORD_BACKFILL = "record_backfill"
 
 WORKER_TAG = "btc/worker"
 """Tag of a run that a process executes itself, ``<boot id>:<pid>:<start ticks>``, so that its death shows."""
+
+HOST_TAG = "btc/host"
+"""Tag of such a run: the name of the machine, for another machine cannot tell whether the process lives."""

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from btc_assets.supervision.process_identity import is_running, this_process
+from btc_assets.supervision.process_identity import this_process
 from btc_assets.vocabulary import WORKER_TAG
 
 if TYPE_CHECKING:
@@ -46,13 +46,14 @@ def unfinished_runs(instance: DagsterInstance) -> tuple[list[DagsterRun], list[D
     from dagster import RunsFilter
 
     from btc_assets.defs.runs import UNFINISHED
+    from btc_assets.launch import is_dead
 
     own, others = [], []
     for run in instance.get_runs(filters=RunsFilter(statuses=UNFINISHED)):
         worker = run.tags.get(WORKER_TAG)
         if worker == this_process():
             own.append(run)
-        elif worker is None or is_running(worker):
+        elif worker is None or not is_dead(instance, run):
             others.append(run)
     return own, others
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging.config
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,11 @@ from btc_assets.defs.instance import is_initialised
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.runs import run_tags
 from btc_assets.errors import ConfigurationError
-from btc_assets.launch import fail_orphaned_runs, open_instance
+from btc_assets.launch import fail_orphaned_runs, is_dead, open_instance
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.settings import Settings, load
 from btc_assets.supervision.process_identity import this_process
-from btc_assets.vocabulary import WORKER_TAG
+from btc_assets.vocabulary import HOST_TAG, WORKER_TAG
 
 
 @pytest.fixture
@@ -46,10 +47,10 @@ def test_S7_S14_a_run_that_failed_by_itself_is_not_run_again_at_once(settings: S
     assert (retries["enabled"], retries["retry_on_asset_or_op_failure"]) == (True, False)
 
 
-def started(instance: dg.DagsterInstance, worker: str) -> dg.DagsterRun:
+def started(instance: dg.DagsterInstance, worker: str, **tags: str) -> dg.DagsterRun:
     from btc_assets.definitions import defs
 
-    tags = run_tags(Window(FIRST_DAY, FIRST_DAY + DAY)) | {WORKER_TAG: worker}
+    tags = run_tags(Window(FIRST_DAY, FIRST_DAY + DAY)) | {WORKER_TAG: worker} | tags
     job = defs.resolve_job_def("market_history")
     return instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
 
@@ -64,6 +65,22 @@ def test_a_run_whose_process_was_killed_is_marked_failed(settings: Settings) -> 
         alive.run_id: dg.DagsterRunStatus.STARTED,
         killed.run_id: dg.DagsterRunStatus.FAILURE,
     }
+
+
+CELERY = {"module": "dagster_celery.launcher", "class": "CeleryRunLauncher", "config": {}}
+
+
+@pytest.mark.parametrize(("launcher", "judged"), [({}, True), ({"run_launcher": CELERY}, False)])
+def test_where_machines_share_an_instance_a_run_of_another_is_not_judged(
+    launcher: dict[str, object], judged: bool
+) -> None:
+    """Its process has no number here; on one machine with a new name, such a run is of an earlier start."""
+    gone = this_process().rpartition(":")[0] + ":1"
+    with dg.instance_for_test(overrides=launcher) as instance:
+        theirs = started(instance, gone, **{HOST_TAG: "another-machine"})
+        ours = started(instance, gone, **{HOST_TAG: platform.node()})
+        assert is_dead(instance, theirs) is judged
+        assert set(fail_orphaned_runs(instance)) == {ours.run_id, *([theirs.run_id] if judged else [])}
 
 
 def test_a_run_that_sets_up_logging_closes_no_stream_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
