@@ -14,6 +14,7 @@ from btc_assets.forecasters.discovery import chosen
 from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.health.missing_days import IN_TIME, TableDays, due_day, kept_up_since
 from btc_assets.market.calendar import DAY, closes_at, days
+from btc_assets.settings import Settings
 from btc_assets.storage.tables import TableStore
 
 LOOKBACK = 90
@@ -43,8 +44,23 @@ def examine_arena(site: Surroundings) -> list[Finding]:
     return [Finding("arena", State.LATE if lacking else State.OK, detail, count, 0)]
 
 
-def forecaster_days(tables: TableStore, symbol: str, names: Sequence[str], due: dt.date) -> list[TableDays]:
+def days_not_asked(tables: TableStore, settings: Settings, due: dt.date) -> set[dt.date]:
+    """Return the days from which a forecaster that competes was never asked, of those it is kept up in.
+
+    Raises:
+        StorageError: a table cannot be read.
+    """
+    names = [each.name for each in chosen(settings.forecasters)]
+    found = forecaster_days(tables, settings.symbol, names, due, asked=True) if names else []
+    return {day for each in found for day in each.missing}
+
+
+def forecaster_days(
+    tables: TableStore, symbol: str, names: Sequence[str], due: dt.date, *, asked: bool = False
+) -> list[TableDays]:
     """Find the days of each forecaster of ``names`` among the last ``LOOKBACK``; ``due`` must be there.
+
+    With ``asked`` a day counts as there, too, from which the forecaster was asked in vain.
 
     A forecaster is kept up from the first day that it was asked from in time. It needs no forecast from a
     day without a candle, nor with too short a history, nor, if it is not asked daily, between its days:
@@ -60,14 +76,14 @@ def forecaster_days(tables: TableStore, symbol: str, names: Sequence[str], due: 
     gaps = window - frozenset(_rows(tables, RAW_KLINES, symbol, since)["day"])
     found = []
     for name in names:
-        mine, asked = made.filter(model=name), tried.filter(model=name)
-        present = frozenset(mine["day"])
-        at = dict(asked.select("day", "tried_at").iter_rows()) | dict(
+        mine, attempts = made.filter(model=name), tried.filter(model=name)
+        at = dict(attempts.select("day", "tried_at").iter_rows()) | dict(
             mine.select("day", "issued_at").iter_rows()
         )
+        present = frozenset(at if asked else mine["day"])
         punctual = [day for day, then in at.items() if then - closes_at(day) <= IN_TIME]
         begins = kept_up_since(at, punctual) if punctual else None
-        early = frozenset(asked.filter(outcome="too_early")["day"])
+        early = frozenset(attempts.filter(outcome="too_early")["day"])
         excused = gaps | early | _between(at, window)
         found.append(TableDays(name, present, begins, due, excused))
     return found

@@ -13,6 +13,7 @@ import time_machine
 from table_rows import fill, put, rows_of
 
 from btc_assets.contracts import (
+    ARENA_ATTEMPTS,
     CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
@@ -126,6 +127,23 @@ def test_only_the_assets_that_lack_the_day_are_asked_for(
         put(tables, spec, past(0))
     (request,) = tick(instance)
     assert assets(request) == {*FORECAST_ASSETS, ARENA_ASSET}
+
+
+def test_a_day_from_which_a_forecaster_was_never_asked_is_asked_for_and_no_other(
+    instance: dg.DagsterInstance, tables: DeltaTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that crashed said why: asking it again is a person's choice."""
+    fill(tables, past(*range(5, -1, -1)))
+    never, crashed = past(3)[0], past(1)[0]
+    for day in past(5, 4, 2, 1, 0):
+        outcome = "crashed" if day == crashed else "ok"
+        at = closes_at(day) + dt.timedelta(minutes=6)
+        put(tables, ARENA_ATTEMPTS, [day], model="garch", outcome=outcome, tried_at=at)
+    assert tick(instance) == [], "nobody competes any more"
+    monkeypatch.setenv("BTC_FORECASTERS", "garch")
+    (request,) = tick(instance)
+    assert window(request) == Window(never, never + DAY)
+    assert assets(request) == {ARENA_ASSET, FORECAST_SCORES.name}
 
 
 def test_one_old_day_run_by_hand_asks_for_nothing_else(

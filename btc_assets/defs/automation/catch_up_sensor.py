@@ -8,14 +8,16 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from btc_assets.contracts import FORECAST_SCORES
 from btc_assets.defs.automation.jobs import daily_partition
 from btc_assets.defs.automation.landing_sensor import newest_available_day
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import attempts, days_under_way, missing_days, run_tags, windows
+from btc_assets.health.arena import days_not_asked
 from btc_assets.health.table_days import table_days
 from btc_assets.market.calendar import closes_at, last_closed_day
-from btc_assets.vocabulary import ARENA_ASSET, BASELINE_ASSET, LAUNCHED_BY_TAG, MARKET_ASSETS
+from btc_assets.vocabulary import ARENA_ASSET, BASELINE_ASSET, DAILY_ASSETS, LAUNCHED_BY_TAG, MARKET_ASSETS
 
 GRACE = dt.timedelta(minutes=20)
 """How long after midnight the schedule (or the Lambda) has the new day to itself."""
@@ -44,6 +46,7 @@ def catch_up(
         return dg.SkipReason("no candle has been landed yet")
     tables = table_days(platform.tables, platform.settings.symbol, until)
     missing = missing_days(context.instance, tables)
+    missing[ARENA_ASSET] = days_not_asked(platform.tables, platform.settings, until)
     wanted = set().union(*missing.values()) - days_under_way(context.instance)
     if not wanted:
         kept = min((each.begins for each in tables.values() if each.begins), default=None)
@@ -78,9 +81,11 @@ def request(
     lacking = {asset for asset, without in missing.items() if without & days}
     if lacking & set(MARKET_ASSETS):
         lacking.add(MARKET_ASSETS[-1])  # features are derived again from whatever is loaded
-    assets = [asset for asset in missing if asset in lacking]
     if BASELINE_ASSET in lacking:
-        assets.append(ARENA_ASSET)  # whoever competes has not been asked from these days, either
+        lacking.add(ARENA_ASSET)  # whoever competes has not been asked from these days, either
+    if ARENA_ASSET in lacking:
+        lacking.add(FORECAST_SCORES.name)  # of what is forecast late, targets may have closed
+    assets = [asset for asset in (*DAILY_ASSETS, ARENA_ASSET) if asset in lacking]
     return dg.RunRequest(
         run_key=f"{window.start}..{window.last}#{earlier[0].dagster_run.run_id if earlier else 'first'}",
         asset_selection=[dg.AssetKey([a]) for a in assets],
