@@ -78,6 +78,12 @@ GROUPS: dict[str, list[Row]] = {
             "One sentence with the remedy; what is damaged is put aside and made again from the tables"),
         Row("T13", "A backup archive made to do harm: links, foreign names, bombs, settings that run code",
             "Refused in one sentence before anything is written"),
+        Row("T14", "A store that is only read, over https or in a public bucket: torn, changed, forged, gone",
+            "Refused by its hashes, in one sentence; a download that broke off goes on; nothing is written"),
+        Row("T15", "An archive that is followed: torn, older, rewritten, another's, its server gone",
+            "Refused with both hashes; what was shown stays, marked as old when it is"),
+        Row("T16", "A published state that is torn, does not verify, is another's or no state",
+            "Neither begun with nor gone on from; told from a place where nothing is published yet"),
     ],
     "Runs": [
         Row("C1", "A backfill and the daily run at once", "What one of them alone would give"),
@@ -87,6 +93,8 @@ GROUPS: dict[str, list[Row]] = {
         Row("C5", "A wrong clock", "The server's time decides, or nothing is issued"),
         Row("C6", "Other time zones, change of the clocks, a leap day", "The same bytes"),
         Row("C7", "A day to come, or before the first candle", "Refused"),
+        Row("C8", "Runs of the fork's daily workflow are missed, doubled, killed, or refused by the exchange",
+            "Tables and records are those of so many quiet days; no state is torn, or begun twice"),
     ],
     "Models": [
         Row("M1", "Training ends in NaN", "Not promoted; the old vintage stays in force"),

@@ -151,7 +151,7 @@ def test_an_archive_that_did_not_change_is_not_fetched_again(
     assert follower.refresh() is None
 
 
-def test_whoever_reads_during_the_change_goes_on_with_what_was_there(
+def test_T15_whoever_reads_during_the_change_goes_on_with_what_was_there(
     follower: Follower, host: Host, settings: Settings, archives: Archives
 ) -> None:
     host.show(archives.first, "1")
@@ -201,7 +201,7 @@ def gone(host: Host, archives: Archives) -> None:
         (gone, SourceUnavailable, "answered 404"),
     ],
 )
-def test_what_is_no_continuation_is_refused_and_what_was_shown_stays(
+def test_T15_what_is_no_continuation_is_refused_and_what_was_shown_stays(
     follower: Follower,
     host: Host,
     settings: Settings,
@@ -237,7 +237,7 @@ def test_nothing_is_run_in_a_store_that_is_followed(
         pass
 
 
-def test_an_archive_of_another_market_is_refused(host: Host, archives: Archives, tmp_path: Path) -> None:
+def test_T15_an_archive_of_another_market_is_refused(host: Host, archives: Archives, tmp_path: Path) -> None:
     host.show(archives.first, "1")
     other = load({}, data_dir=str(tmp_path / "data"), symbol="ETHUSDT")
     with pytest.raises(BackupError, match="is of BTCUSDT"):
@@ -252,7 +252,7 @@ class Following(Up):
         return ["follow", "--web-port", str(self.web)]
 
 
-def test_the_page_shows_what_is_followed_and_goes_on_when_the_address_is_gone(
+def test_T15_the_page_shows_what_is_followed_and_goes_on_when_the_address_is_gone(
     host: Host, archives: Archives, tmp_path: Path
 ) -> None:
     host.show(archives.second, "1")
@@ -273,7 +273,7 @@ def test_the_page_shows_what_is_followed_and_goes_on_when_the_address_is_gone(
         following.end()
 
 
-def test_without_an_archive_it_says_why_and_ends(host: Host, tmp_path: Path) -> None:
+def test_T15_without_an_archive_it_says_why_and_ends(host: Host, tmp_path: Path) -> None:
     host.status = 404
     following = Following(tmp_path, BTC_FOLLOW=host.url, BTC_SOURCE="binance")
     try:

@@ -104,7 +104,7 @@ def test_the_newest_state_is_put_in_place_without_records_of_the_machine(
     assert not (Path(settings.root) / "dagster").exists()
 
 
-def test_over_http_it_is_the_same_and_nothing_published_is_told_from_a_server_that_is_down(
+def test_T16_over_http_it_is_the_same_and_nothing_published_is_told_from_a_server_that_is_down(
     settings: Settings, place: Path
 ) -> None:
     with serve_folder(place.parent) as address:
@@ -116,7 +116,9 @@ def test_over_http_it_is_the_same_and_nothing_published_is_told_from_a_server_th
         newest_state(f"http://127.0.0.1:{free_port()}")
 
 
-def test_an_archive_that_was_torn_while_it_was_uploaded_is_refused(settings: Settings, place: Path) -> None:
+def test_T16_an_archive_that_was_torn_while_it_was_uploaded_is_refused(
+    settings: Settings, place: Path
+) -> None:
     whole = (place / ARCHIVE).read_bytes()
     (place / ARCHIVE).write_bytes(whole[: len(whole) // 2])
     refused(settings, "is not that of state-000001: its SHA-256 is")
@@ -124,7 +126,7 @@ def test_an_archive_that_was_torn_while_it_was_uploaded_is_refused(settings: Set
     refused(settings, "state-000001 lacks its archive")
 
 
-def test_a_state_whose_ledger_does_not_verify_is_refused(
+def test_T16_a_state_whose_ledger_does_not_verify_is_refused(
     store: Settings, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("btc_assets.backup.snapshot.SNAPSHOT_TIMEOUT", 0.3)
@@ -137,19 +139,19 @@ def test_a_state_whose_ledger_does_not_verify_is_refused(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"number": 0}', "\xff\xfe"])
-def test_what_describes_no_state_is_refused_and_never_taken_for_nothing(
+def test_T16_what_describes_no_state_is_refused_and_never_taken_for_nothing(
     settings: Settings, place: Path, text: str
 ) -> None:
     (place / STATE).write_text(text)
     refused(settings, "describes no state")
 
 
-def test_a_state_in_another_market_s_place_is_refused(settings: Settings, place: Path) -> None:
+def test_T16_a_state_in_another_market_s_place_is_refused(settings: Settings, place: Path) -> None:
     simulated = settings.model_copy(update={"source": "simulated"})
     refused(simulated, "is of the real market")
 
 
-def test_a_ledger_that_does_not_hold_the_published_head_is_not_published(
+def test_T16_a_ledger_that_does_not_hold_the_published_head_is_not_published(
     store: Settings, place: Path
 ) -> None:
     state = newest_state(str(place))
@@ -160,7 +162,7 @@ def test_a_ledger_that_does_not_hold_the_published_head_is_not_published(
             require_continued(open_tables(store), other)
 
 
-def test_a_state_that_was_published_meanwhile_is_noticed(settings: Settings, place: Path) -> None:
+def test_C8_a_state_that_was_published_meanwhile_is_noticed(settings: Settings, place: Path) -> None:
     found = restore_newest(settings, SPECS)
     assert found is not None
     require_unchanged(settings.published, found)
@@ -191,7 +193,7 @@ def test_btc_up_begins_with_it_where_nothing_is_and_leaves_alone_what_is(
         (["--published", "http://127.0.0.1:1", "--begin"], "could not be fetched"),
     ],
 )
-def test_btc_daily_begins_no_record_unasked_nor_where_nobody_answers(
+def test_C8_btc_daily_begins_no_record_unasked_nor_where_nobody_answers(
     given: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

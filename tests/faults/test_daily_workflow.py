@@ -176,7 +176,7 @@ def run_twice_at_once(fork: Fork, exchange: Exchange) -> None:
     assert "already exists" in jobs[1].said
 
 
-def test_missed_doubled_and_failed_crons_end_as_quiet_days(
+def test_C8_missed_doubled_and_failed_crons_end_as_quiet_days(
     fork: Fork, begun: tuple[Path, Exchange], days: int, undisturbed: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:
     exchange = begun[1]

@@ -71,7 +71,7 @@ def test_tables_and_models_of_a_public_bucket_are_read_without_keys(stranger: Se
     assert (registry.model_folder(ref) / "card.md").read_text() == "# A model\n"
 
 
-def test_whatever_would_write_is_refused_and_says_why(
+def test_T14_whatever_would_write_is_refused_and_says_why(
     stranger: Settings, make_model: Callable[..., Path]
 ) -> None:
     make_public(stranger)
@@ -88,7 +88,7 @@ def test_whatever_would_write_is_refused_and_says_why(
         open_registry(stranger).publish("mlp", VintageId(DAY0, 1), make_model(), {"pinball": 0.97})
 
 
-def test_a_bucket_that_is_not_public_says_what_its_owner_must_allow(stranger: Settings) -> None:
+def test_T14_a_bucket_that_is_not_public_says_what_its_owner_must_allow(stranger: Settings) -> None:
     with pytest.raises(StorageError, match=r"lets everybody read and list \(s3:GetObject, s3:ListBucket\)"):
         open_registry(stranger).versions("mlp")
     with pytest.raises(StorageError, match="table samples"):

@@ -104,7 +104,7 @@ def test_between_two_looks_nothing_is_asked(owner: DeltaTables, open_web: Open, 
     assert (tables.version(SAMPLES), tables.torn_entries(SAMPLES), server.asked) == (1, [], [])
 
 
-def test_whatever_would_write_is_refused_and_says_why(
+def test_T14_whatever_would_write_is_refused_and_says_why(
     owner: DeltaTables, open_web: Open, server: WebFiles
 ) -> None:
     owner.upsert(SAMPLES, samples(1))
@@ -133,7 +133,7 @@ def put_back(owner: DeltaTables) -> None:
 
 
 @pytest.mark.parametrize("happens", [made_anew, put_back])
-def test_a_log_that_does_not_go_on_from_what_was_seen_is_refused(
+def test_T14_a_log_that_does_not_go_on_from_what_was_seen_is_refused(
     owner: DeltaTables, open_web: Open, tmp_path: Path, happens: Callable[[DeltaTables], None]
 ) -> None:
     owner.upsert(SAMPLES, samples(1))
@@ -161,7 +161,7 @@ def test_a_log_that_does_not_go_on_from_what_was_seen_is_refused(
         ("404", "parquet", CorruptData, "is missing"),
     ],
 )
-def test_a_fault_of_the_server_is_said_and_leaves_no_copy(
+def test_T14_a_fault_of_the_server_is_said_and_leaves_no_copy(
     owner: DeltaTables,
     open_web: Open,
     server: WebFiles,
@@ -192,7 +192,7 @@ def content(server: WebFiles) -> bytes:
     return content
 
 
-def test_a_download_that_breaks_off_goes_on_from_there(server: WebFiles, content: bytes) -> None:
+def test_T14_a_download_that_breaks_off_goes_on_from_there(server: WebFiles, content: bytes) -> None:
     server.spoil("half", "half")
     assert WebFolder(server.url).get("file") == content
     assert [asked for _, asked in server.asked] == ["", "bytes=524288-", "bytes=786432-"]
@@ -207,7 +207,7 @@ def test_a_download_that_breaks_off_goes_on_from_there(server: WebFiles, content
         (["503", "half"], ["bytes=524288-", "bytes=524288-", "bytes=786432-"]),
     ],
 )
-def test_a_rest_that_does_not_fit_is_thrown_away_and_an_error_page_is_not_taken_for_it(
+def test_T14_a_rest_that_does_not_fit_is_thrown_away_and_an_error_page_is_not_taken_for_it(
     server: WebFiles, content: bytes, lies: list[str], then: list[str]
 ) -> None:
     server.spoil("half", *lies)
@@ -221,7 +221,7 @@ def test_an_odd_name_is_asked_for_as_it_is(server: WebFiles) -> None:
     assert WebFolder(server.url + "/").get("50% #1? ü") == b"odd"
 
 
-def test_a_damaged_copy_of_the_log_is_named(owner: DeltaTables, open_web: Open, tmp_path: Path) -> None:
+def test_T14_a_damaged_copy_of_the_log_is_named(owner: DeltaTables, open_web: Open, tmp_path: Path) -> None:
     for n in range(3):
         owner.upsert(SAMPLES, samples(n))
     open_web().read(SAMPLES)
