@@ -8,21 +8,22 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 # A whole run leaves a report for `make reliability`; a part of one does not.
 report = $(if $(ARGS),,--junitxml=build/reports/$(1).xml)
-COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/all.txt
+RESOLVE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+COMPILE = $(RESOLVE) -c requirements/all.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test lint types unit coverage test-faults test-images bench screenshots space reliability lock clean audit sbom docs dist hooks
+.PHONY: help setup setup-dev up test lint types unit test-hopsworks coverage test-faults test-images bench screenshots space reliability lock clean audit sbom docs dist hooks
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
 
 setup: .venv/.runtime  ## create .venv and install what the product needs
-setup-dev: .venv/.dev .venv/.debian .venv-docs/.ready  ## the same and what the tests need
+setup-dev: .venv/.dev .venv/.debian  ## the same and what the tests need
 
 up: setup  ## load the history, fit, forecast, serve Dagster (:3000) and the page (:8050); ARGS="--source simulated"
 	.venv/bin/btc up $(ARGS)
 
-test: setup-dev lint types unit  ## lint, types and all fast tests
+test: setup-dev lint types unit test-hopsworks  ## lint, types and all fast tests
 
 lint:  ## ruff, and the arrows between the rooms
 	.venv/bin/ruff check .
@@ -33,11 +34,14 @@ types:  ## mypy, strict
 	.venv/bin/mypy
 
 unit:  ## the tests alone; ARGS="tests/market -k simulated"
-	$(PY) -m pytest -n 3 --dist loadfile -m "not faults and not images" $(call report,unit) $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadfile -m "not faults and not images and not hopsworks" $(call report,unit) $(ARGS)
+
+test-hopsworks: .venv-hopsworks/.ready  ## the tests with the client of Hopsworks, in the environment of its own lock
+	.venv-hopsworks/bin/python -m pytest -n 2 --dist loadfile -m hopsworks tests/storage tests/scripts $(call report,hopsworks) $(ARGS)
 
 coverage: setup-dev  ## the fast tests again, counting which lines and branches they run; report in build/coverage
 	rm -rf build/coverage
-	.venv/bin/coverage run -m pytest -n 2 --dist loadfile --hypothesis-profile=ci -m "not faults and not images" $(ARGS); \
+	.venv/bin/coverage run -m pytest -n 2 --dist loadfile --hypothesis-profile=ci -m "not faults and not images and not hopsworks" $(ARGS); \
 	  tests=$$?; .venv/bin/coverage combine --quiet && .venv/bin/coverage html --quiet --directory build/coverage/html && \
 	  .venv/bin/coverage report && exit $$tests
 
@@ -50,8 +54,9 @@ test-images: setup-dev .venv/.debian-images  ## build, start and probe the conta
 reliability: setup-dev  ## write docs/reliability.md from the reports of the last test, test-faults, test-images
 	$(PY) scripts/write_reliability.py
 
-bench: setup-dev  ## print every benchmark as a table
+bench: setup-dev .venv-hopsworks/.ready  ## print every benchmark as a table
 	$(PY) -m benchmarks $(ARGS)
+	$(if $(ARGS),,.venv-hopsworks/bin/python -m benchmarks hopsworks)
 
 screenshots: setup-dev  ## draw the pictures of the README and the docs with a real browser
 	$(PY) -m tests.dash.screenshots $(ARGS)
@@ -60,14 +65,12 @@ space:  ## assemble a Hugging Face Space in build/space; ARGS="--data data"
 	$(PYTHON) scripts/make_space.py $(ARGS)
 
 lock:  ## resolve the dependencies again, with hashes
-	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --all-extras --group dev pyproject.toml requirements/build.in -o requirements/all.txt $(ARGS)
-	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra graph --extra train --extra web -c requirements/all.txt pyproject.toml requirements/build.in -o requirements/runtime.txt
-	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra graph --extra train --extra web --extra hopsworks pyproject.toml requirements/build.in -o requirements/hopsworks.txt $(ARGS)
+	$(RESOLVE) $(addprefix --extra ,graph train web aws arena workers) --group dev pyproject.toml requirements/build.in \
+	  -o requirements/all.txt $(ARGS)
+	$(RESOLVE) $(addprefix --extra ,graph train web hopsworks) --group hopsworks pyproject.toml requirements/build.in \
+	  -o requirements/hopsworks.txt $(ARGS)
+	$(COMPILE) $(addprefix --extra ,graph train web) pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
-	$(COMPILE) --group docs -o requirements/docs.txt
 	$(COMPILE) --extra graph --extra train --extra aws --extra workers pyproject.toml -o requirements/image-dagster.txt
 	$(COMPILE) --extra web pyproject.toml requirements/image-dash.in -o requirements/image-dash.txt
 	$(COMPILE) lambda_image/requirements.in -o lambda_image/requirements.txt
@@ -83,10 +86,10 @@ sbom: setup-dev  ## write the bill of materials of each lock to build/sbom, as C
 	    -o build/sbom/$$lock.json || exit 1; done
 	.venv/bin/cyclonedx-py requirements --output-reproducible lambda_image/requirements.txt -o build/sbom/lambda.json
 
-docs: .venv-docs/.ready  ## build the documentation site with the reference of the code in build/docs
+docs: setup-dev  ## build the documentation site with the reference of the code in build/docs
 	rm -rf build/docs
-	.venv-docs/bin/python scripts/build_docs.py build
-	.venv-docs/bin/zensical build --strict --clean -f build/zensical.toml
+	$(PY) scripts/build_docs.py build
+	.venv/bin/zensical build --strict --clean -f build/zensical.toml
 
 dist: setup-dev  ## build the source archive and the wheel in build/dist, with the notebook and their hashes
 	rm -rf build/dist build/lib
@@ -98,7 +101,7 @@ hooks: setup-dev  ## run lint and types before every commit
 	.venv/bin/prek install
 
 clean:  ## remove the environment and caches; never your data
-	rm -rf .venv .venv-docs .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv .venv-hopsworks .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 .venv/bin/uv: requirements/bootstrap.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed, this is %d.%d; name another with PYTHON=" % v)'
@@ -115,9 +118,10 @@ clean:  ## remove the environment and caches; never your data
 	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/all.txt
 	touch $@
 
-.venv-docs/.ready: .venv/bin/uv requirements/docs.txt
-	$(UV) venv --quiet --clear --python $(PY) .venv-docs
-	$(UV) pip install --quiet --python .venv-docs/bin/python --require-hashes -r requirements/docs.txt
+.venv-hopsworks/.ready: .venv/bin/uv requirements/hopsworks.txt
+	$(UV) venv --quiet --clear --python $(PY) .venv-hopsworks
+	$(UV) pip install --quiet --python .venv-hopsworks/bin/python --require-hashes -r requirements/hopsworks.txt
+	$(UV) pip install --quiet --python .venv-hopsworks/bin/python --no-deps --build-constraint requirements/build.txt -e .
 	touch $@
 
 .venv/.debian: scripts/debian.txt

@@ -17,7 +17,7 @@ from dash_browser import launch
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ROOT / ".venv-docs" / "bin"
+PROGRAMS = ROOT / ".venv" / "bin"
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def test_a_page_says_that_no_server_was_contacted_until_one_was(page: str) -> No
     assert (NEVER in text) is not ("ran" in text and "against a real Hopsworks project" in text)
 
 
-@pytest.mark.faults
+@pytest.mark.hopsworks
 @pytest.mark.parametrize(
     ("chosen", "passes"), [("hopsworks and rows_come_back", True), ("nothing_like_it", False)]
 )

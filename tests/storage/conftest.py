@@ -120,7 +120,7 @@ def local_tables(tmp_path: Path) -> DeltaTables:
     return DeltaTables(str(tmp_path / "store"))
 
 
-@pytest.fixture(params=["local", "s3", pytest.param("hopsworks", marks=pytest.mark.xdist_group("hopsworks"))])
+@pytest.fixture(params=["local", "s3", pytest.param("hopsworks", marks=pytest.mark.hopsworks)])
 def tables(request: pytest.FixtureRequest, tmp_path: Path):
     """An empty table store of each backend."""
     if request.param == "local":
@@ -133,7 +133,7 @@ def tables(request: pytest.FixtureRequest, tmp_path: Path):
     return DeltaTables(url, delta_options(endpoint), tmp_path / "cache")
 
 
-@pytest.fixture(params=["local", "s3", pytest.param("hopsworks", marks=pytest.mark.xdist_group("hopsworks"))])
+@pytest.fixture(params=["local", "s3", pytest.param("hopsworks", marks=pytest.mark.hopsworks)])
 def registry(request: pytest.FixtureRequest, tmp_path: Path):
     """An empty model registry of each backend."""
     if request.param == "local":

@@ -18,7 +18,7 @@ from btc_assets.storage.registry.protocol import VintageId
 
 from .conftest import REAL_HOPSWORKS, SAMPLES, TEST_PREFIX, day, nulled, older, reopen, samples
 
-pytestmark = pytest.mark.xdist_group("hopsworks")
+pytestmark = pytest.mark.hopsworks
 VINTAGE = VintageId(day(600))
 METRICS = {"pinball": 0.97}
 

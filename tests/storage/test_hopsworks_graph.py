@@ -15,7 +15,7 @@ from btc_assets.launch import open_instance
 from btc_assets.market.calendar import FIRST_DAY
 from btc_assets.settings import load
 
-pytestmark = [pytest.mark.xdist_group("hopsworks"), pytest.mark.faults]
+pytestmark = pytest.mark.hopsworks
 
 
 def test_the_graph_runs_on_hopsworks_with_two_settings_changed(

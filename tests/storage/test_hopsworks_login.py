@@ -15,7 +15,7 @@ from s3_server import free_port
 from btc_assets.errors import BtcError, ConfigurationError, StorageUnavailable, Unsupported
 from btc_assets.settings import Settings, load
 
-pytestmark = pytest.mark.xdist_group("hopsworks")
+pytestmark = pytest.mark.hopsworks
 SECRET = "canary-0123456789"
 
 

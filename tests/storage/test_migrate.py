@@ -35,7 +35,7 @@ def source(tmp_path, make_model):
     return tables, registry
 
 
-@pytest.fixture(params=["local", "s3", pytest.param("hopsworks", marks=pytest.mark.xdist_group("hopsworks"))])
+@pytest.fixture(params=["local", "s3", pytest.param("hopsworks", marks=pytest.mark.hopsworks)])
 def destination(request, tmp_path):
     """An empty store of each backend: tables and models."""
     if request.param == "hopsworks":
@@ -139,7 +139,7 @@ def test_the_content_hash_sees_every_value_and_no_order() -> None:
     assert content_sha256(SAMPLES, nulled) != content_sha256(SAMPLES, zeroed)
 
 
-@pytest.mark.xdist_group("hopsworks")
+@pytest.mark.hopsworks
 def test_the_command_moves_a_store_to_hopsworks_and_back(
     hopsworks_tables, hopsworks_registry, hopsworks_settings, tmp_path, make_model, monkeypatch, capsys
 ) -> None:
