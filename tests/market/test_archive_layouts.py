@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
+import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -184,6 +186,7 @@ def test_D15_columns_in_another_order_are_refused(dumps: Path) -> None:
         {"BTCUSDT-1d-2025-05/": "", "BTCUSDT-1d-2025-05/BTCUSDT-1d-2025-05.csv": None},
         {"./BTCUSDT-1d-2025-05.csv": None},
         {"btcusdt-1D-2025-05.CSV": None},
+        {"dumps\\BTCUSDT-1d-2025-05.csv": None, "desktop.ini": "x"},
     ],
 )
 def test_D15_what_a_desktop_packs_along_is_left_out(dumps: Path, members: dict[str, str | None]) -> None:
@@ -217,18 +220,113 @@ def pack(file: Path, members: dict[str, str | None]) -> None:
         "\ufeff{hash}  {name}\n",
         "\n\n{hash}  {name}\n\n",
         "{zero}  other.zip\n{hash}  {name}\n",
+        "SHA256 hash of {name}:\r\n{hash}\r\nCertUtil: -hashfile command completed successfully.\r\n",
+        "SHA256 hash of file {name}:\r\n{spaced}\r\nCertUtil: -hashfile command completed.\r\n",
+        "Algorithm  Hash    Path\r\n---------  ----    ----\r\nSHA256     {HASH}    C:\\x\\{name}\r\n",
+        "Algorithm : SHA256\r\nHash      : {HASH}\r\nPath      : C:\\my files\\{name}\r\n",
     ],
 )
 def test_D15_checksums_in_every_usual_layout(dumps: Path, layout: str) -> None:
     file = dumps / monthly("BTCUSDT", MAY)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    text = layout.format(hash=digest, HASH=digest.upper(), name=file.name, zero="0" * 64)
-    file.with_name(file.name + ".CHECKSUM").write_text(text, encoding="utf-8", newline="")
-    assert read(dumps) == WHOLE
-    wrong = layout.format(hash="1" * 64, HASH="A" * 64, name=file.name, zero="0" * 64)
+    pairs = " ".join(re.findall("..", digest))
+    text = layout.format(hash=digest, HASH=digest.upper(), name=file.name, zero="0" * 64, spaced=pairs)
+    for encoding in ("utf-8", "utf-16"):
+        file.with_name(file.name + ".CHECKSUM").write_text(text, encoding=encoding, newline="")
+        assert read(dumps) == WHOLE
+    pairs = " ".join(["11"] * 32)
+    wrong = layout.format(hash="1" * 64, HASH="A" * 64, name=file.name, zero="0" * 64, spaced=pairs)
     file.with_name(file.name + ".CHECKSUM").write_text(wrong, encoding="utf-8", newline="")
     with pytest.raises(SourceRefused, match="does not hash to its CHECKSUM"):
         read(dumps)
+
+
+@pytest.mark.parametrize("layout", ["{hash} {hash} {name}", "{hash}\nother.zip", "{name}\n{hash}  b.zip"])
+def test_D15_a_checksum_that_may_be_of_another_file_is_none(layout: str) -> None:
+    assert stated_sha256(layout.format(hash="ab" * 32, name="a.zip").encode(), "a.zip") is None
+
+
+COPIES = [
+    ("{name} (1).zip", "{name} (1).zip.CHECKSUM"),
+    ("{name} (1).zip", "{name}.zip.CHECKSUM"),
+    ("{name}.zip", "{name}.zip.CHECKSUM.txt"),
+    ("{name}.zip", "{name}.zip (2).CHECKSUM"),
+    ("{name} - Copy.zip", "{name}.zip.CHECKSUM"),
+    ("{name} - Copy (2).zip", "{name}.zip - Copy.CHECKSUM"),
+    ("{name}(1).ZIP", "{name}(1).zip.checksum"),
+]
+
+
+@pytest.mark.parametrize(("packed", "checked"), COPIES)
+@pytest.mark.parametrize("month", [MAY, JUNE])
+def test_D15_a_second_download_is_read_under_the_name_that_a_browser_gave_it(
+    dumps: Path, month: dt.date, packed: str, checked: str
+) -> None:
+    file = dumps / monthly("BTCUSDT", month)
+    file.with_name(file.name + ".CHECKSUM").rename(file.with_name(checked.format(name=file.stem)))
+    file.rename(file.with_name(packed.format(name=file.stem)))
+    assert read(dumps) == WHOLE
+
+
+def test_D15_a_second_download_that_says_otherwise_is_named(dumps: Path) -> None:
+    file = dumps / monthly("BTCUSDT", MAY)
+    other = write_dump(dumps / "again", file.name, [csv_line(MAY, close="7.0")])
+    shutil.copy(other, file.with_name(file.stem + " (1).zip"))
+    shutil.copy(f"{other}.CHECKSUM", file.with_name(file.stem + " (1).zip.CHECKSUM"))
+    shutil.rmtree(dumps / "again")
+    with pytest.raises(BadCandle, match=r"2025-05 \(1\)\.zip has close 7\.0.*2025-05\.zip"):
+        read(dumps)
+
+
+@pytest.mark.parametrize("ending", [".part", ".crdownload", ".download"])
+def test_D15_an_unfinished_download_is_said_to_be_one(
+    dumps: Path, ending: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    newest, middle = dumps / monthly("BTCUSDT", JUNE), dumps / monthly("BTCUSDT", MAY)
+    newest.rename(f"{newest}{ending}")
+    assert read(dumps)[-1] == dt.date(2025, 5, 31)
+    assert f"{newest}{ending} is an unfinished download and left out" in caplog.text
+    newest.with_name(newest.name + ending).rename(newest)
+    middle.rename(f"{middle}{ending}")
+    with pytest.raises(SourceRefused, match=f"{re.escape(middle.name + ending)} is an unfinished download"):
+        read(dumps)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "huge"])
+def test_D15_what_is_no_file_of_a_dump_is_refused_and_not_read(dumps: Path, kind: str) -> None:
+    file = dumps / monthly("BTCUSDT", MAY)
+    if kind == "huge":
+        with file.open("r+b") as handle:
+            handle.truncate(2**40)
+    else:
+        file.unlink()
+        os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/zero")
+    with pytest.raises(SourceRefused, match=rf"{re.escape(file.name)}: no dump"):
+        read(dumps)
+
+
+@pytest.mark.parametrize("inside", ["futures", "futures/um", "futures/cm/monthly", "futures/um/klines"])
+def test_D15_a_folder_of_futures_is_refused_wherever_it_is_entered(
+    dumps: Path, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (dumps / inside).mkdir(parents=True)
+    (dumps / "spot").rename(dumps / inside / "monthly")
+    (dumps / "link").symlink_to(dumps / inside)
+    monkeypatch.chdir(dumps / inside)
+    for location in (dumps / inside, dumps / "link", "."):
+        with pytest.raises(ConfigurationError, match="holds futures"):
+            read(location)
+
+
+def test_D15_futures_below_another_folder_are_left_out(dumps: Path) -> None:
+    (dumps / "spot").rename(dumps / "um")
+    with pytest.raises(ConfigurationError, match="no dumps of BTCUSDT"):
+        Archive(str(dumps)).now()
+
+
+def test_D15_a_file_in_the_place_of_a_folder_is_said_to_be_one(dumps: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is a file; name the folder that it lies in"):
+        read(dumps / monthly("BTCUSDT", MAY))
 
 
 @given(st.binary(max_size=300))

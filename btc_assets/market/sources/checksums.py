@@ -7,17 +7,20 @@ import re
 LONGEST = 64 * 1024
 """Bytes of a checksum file that are looked at: some list every file of a folder."""
 
-_SUM = re.compile(r"\\?([0-9a-f]{64})(?:\s+[ *]?(\S.*))?", re.ASCII | re.IGNORECASE)
-"""``hash  name`` and ``hash *name`` of sha256sum, or the hash alone."""
-_BSD = re.compile(r"SHA2?-?256\s*\((.+)\)\s*=\s*([0-9a-f]{64})", re.ASCII | re.IGNORECASE)
-"""``SHA256 (name) = hash`` of BSD and of openssl."""
+_HASH = re.compile(
+    r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{2}(?: [0-9a-f]{2}){31})(?![0-9a-f])", re.IGNORECASE
+)
+"""A SHA-256, also with a blank between its bytes, as old versions of certutil write it."""
+_FILE = re.compile(r"[^/\\\s():*=]+\.(?:zip|csv)", re.IGNORECASE)
+"""The name of a file that a line speaks of, without folders."""
 
 
 def stated_sha256(content: bytes, name: str) -> str | None:
     """Return the hash (hex, lower case) that ``content`` states for the file ``name``; None: it states none.
 
-    Folders before the name, upper case and blank lines are harmless; of several lines the one that names
-    the file counts.
+    Folders before the name, upper case, UTF-16 and blank lines are harmless; of several lines the one that
+    names the file counts, or the first in a text that speaks of no file but it: certutil and PowerShell
+    give name and hash a line each.
 
     Examples:
         >>> stated_sha256(b"SHA256 (./a.zip) = " + b"AB" * 32, "a.zip") == "ab" * 32
@@ -25,14 +28,14 @@ def stated_sha256(content: bytes, name: str) -> str | None:
         >>> stated_sha256(b"ab" * 32 + b"  other.zip", "a.zip") is None
         True
     """
-    for line in content[:LONGEST].decode("utf-8-sig", "replace").splitlines():
-        text = line.strip()
-        if match := _BSD.fullmatch(text):
-            named, digest = match[1], match[2]
-        elif match := _SUM.fullmatch(text):
-            named, digest = match[2] or name, match[1]
-        else:
-            continue
-        if re.split(r"[/\\]", named)[-1].casefold() == name.casefold():
-            return digest.lower()
+    start = content[:LONGEST]
+    wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = start.decode("utf-16" if wide else "utf-8-sig", "replace")
+    lines = [line.strip() for line in text.splitlines()]
+    whole = {found.casefold() for found in _FILE.findall(text)} <= {name.casefold()}
+    for line in lines:
+        named = {found.casefold() for found in _FILE.findall(line)}
+        digests = _HASH.findall(line)
+        if len(digests) == 1 and (named == {name.casefold()} or (not named and whole)):
+            return str(digests[0]).replace(" ", "").lower()
     return None

@@ -7,13 +7,18 @@ that holds ``spot``. Other markets and other kinds of candles, whose files have 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from btc_assets.errors import ConfigurationError, SourceUnavailable
+from btc_assets.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from btc_assets.market.calendar import DAILY
+from btc_assets.market.sources.dumps import LARGEST_CSV, plain_name
+
+log = logging.getLogger(__name__)
 
 _OTHERS = {
     "futures",
@@ -23,6 +28,8 @@ _OTHERS = {
     "premiumindexklines",
     "trades",
     "aggtrades",
+    "um",
+    "cm",
 }
 """Folders of Binance's dumps that hold something else than candles of the spot market."""
 _SYSTEMS = {"lost+found", "system volume information", "$recycle.bin"}
@@ -32,6 +39,12 @@ _DUMP = re.compile(
     r"([A-Z0-9]{5,20}-[0-9]+[a-z])-(\d{4})-(\d{2})(?:-(\d{2}))?\.(zip|csv)(\.checksum)?",
     re.ASCII | re.IGNORECASE,
 )
+_UNFINISHED = re.compile(r"(?i)\.(part|partial|crdownload|opdownload|download|tmp|filepart)$")
+"""How programs call a download that has not ended, or was broken off."""
+LARGEST = 4 * LARGEST_CSV
+"""Bytes of a file that is read: packed, a dump has some kilobytes."""
+_FUTURES = re.compile(r"[/\\]futures([/\\](um|cm|daily|monthly)([/\\]|$)|$)")
+"""How the path of a folder of futures goes on; their files have the names of those of the spot market."""
 _DEEPEST, _MOST = 12, 20_000
 """Levels and folders that are looked through before somebody is asked to name the right one."""
 
@@ -52,9 +65,12 @@ class FolderShelf:
         self._root = Path(location)
         self._places: dict[str, list[str]] = {}
         self._checksums: dict[str, str] = {}
+        self._unfinished: dict[str, str] = {}
+        if self._root.is_file():
+            raise ConfigurationError(f"BTC_ARCHIVE={location}: is a file; name the folder that it lies in")
         if not location or not self._root.is_dir():
             raise ConfigurationError(f"BTC_ARCHIVE={location}: no such folder with Binance's dumps")
-        if re.search(r"[/\\]futures[/\\](um|cm)([/\\]|$)", location):
+        if _FUTURES.search(os.path.realpath(location)) and not (self._root / "spot").is_dir():
             raise ConfigurationError(
                 f"BTC_ARCHIVE={location}: holds futures; the pairs here are of the spot market"
             )
@@ -62,12 +78,20 @@ class FolderShelf:
     def begin(self) -> None:
         """List the folder."""
         self._places, self._checksums = {}, {}
+        before, self._unfinished = self._unfinished, {}
         for path in sorted(self._files()):
-            name = path.rsplit("/", 1)[-1]
-            if name.casefold().endswith(".checksum"):
-                self._checksums[path[: -len(".checksum")].casefold()] = path
+            name = plain_name(path).casefold()
+            if _UNFINISHED.search(name):
+                self._unfinished[_UNFINISHED.sub("", name)] = path
+            elif name.endswith(".checksum"):
+                self._checksums[path.casefold().removesuffix(".checksum")] = path
+                plain = _beside(path, name).casefold().removesuffix(".checksum")
+                self._checksums.setdefault(plain, path)
             else:
-                self._places.setdefault(name.casefold(), []).append(path)
+                self._places.setdefault(name, []).append(path)
+        for name, path in self._unfinished.items():
+            if name not in self._places and name not in before:
+                log.warning("%s/%s is an unfinished download and left out", self.location, path)
 
     def copies(self, path: str) -> list[str]:
         """Return every file below the folder that is called like ``path``."""
@@ -76,8 +100,13 @@ class FolderShelf:
     def get(self, path: str) -> bytes | None:
         """Read a file, or the checksum beside it whatever its case."""
         if path.endswith(".CHECKSUM"):
-            path = self._checksums.get(path[: -len(".CHECKSUM")].casefold(), path)
+            beside = path[: -len(".CHECKSUM")]
+            plain = _beside(beside, plain_name(beside))
+            path = self._checksums.get(beside.casefold()) or self._checksums.get(plain.casefold(), path)
         try:
+            about = (self._root / path).stat()
+            if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
+                raise SourceRefused(f"{self.location}/{path}: no dump; they are files of a few kilobytes")
             return (self._root / path).read_bytes()
         except FileNotFoundError:
             return None
@@ -101,7 +130,9 @@ class FolderShelf:
         return min(months, default=None), min(days, default=None)
 
     def hint(self, path: str) -> str:
-        """Say that an unpacked file cannot be verified."""
+        """Say that an unpacked file cannot be verified, or that a download has not ended."""
+        if unfinished := self._unfinished.get(_name(path)):
+            return f"; {unfinished} is an unfinished download"
         unpacked = self._places.get(_name(path)[: -len(".zip")] + ".csv")
         if unpacked is None:
             return ""
@@ -138,7 +169,7 @@ class FolderShelf:
                 )
             in_klines = Path(folder).name == "klines"
             below[:] = [name for name in below if self._leads_on(name, in_klines)]
-            yield from ((here / name).as_posix() for name in names if _DUMP.fullmatch(name))
+            yield from ((here / name).as_posix() for name in names if _is_dump(name))
 
     def _leads_on(self, name: str, in_klines: bool) -> bool:
         """Tell whether files of our pair may lie in the folder ``name``."""
@@ -152,3 +183,14 @@ class FolderShelf:
 
 def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1].casefold()
+
+
+def _is_dump(name: str) -> bool:
+    """Tell whether a file called ``name`` is a dump, its checksum, or was meant to become one."""
+    return _DUMP.fullmatch(_UNFINISHED.sub("", plain_name(name))) is not None
+
+
+def _beside(path: str, name: str) -> str:
+    """Return the path of a file ``name`` in the folder of the file at ``path``."""
+    folder, slash, _ = path.rpartition("/")
+    return folder + slash + name

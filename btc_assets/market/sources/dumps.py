@@ -21,6 +21,9 @@ from btc_assets.market.kline import Kline
 from btc_assets.market.sources.checksums import stated_sha256
 from btc_assets.market.wire_format import COLUMNS, parse_row
 
+_COPY_MARK = re.compile(r" ?\([0-9]{1,3}\)| - copy( \([0-9]{1,3}\))?", re.IGNORECASE)
+"""What browsers and desktops put into the name of a second download or of a copy."""
+
 LARGEST_CSV = 2**20
 """Bytes of an unpacked file; a month of daily candles is about 5 kB, of 4-hour bars 30 kB."""
 
@@ -38,6 +41,17 @@ def daily(symbol: str, day: dt.date, interval: Interval = DAILY) -> str:
     """Path of the file with the candles of ``day`` alone."""
     name = interval.name
     return f"spot/daily/klines/{symbol}/{name}/{symbol}-{name}-{day:%Y-%m-%d}.zip"
+
+
+def plain_name(path: str) -> str:
+    """Return the name that the file at ``path`` had at Binance's, before a browser or a desktop renamed it.
+
+    Examples:
+        >>> plain_name("Downloads/BTCUSDT-1d-2024-01 (1).zip.CHECKSUM.txt")
+        'BTCUSDT-1d-2024-01.zip.CHECKSUM'
+    """
+    name = _COPY_MARK.sub("", path.rsplit("/", 1)[-1])
+    return re.sub(r"(?i)(\.checksum)\.txt$", r"\1", name)
 
 
 def next_month(day: dt.date) -> dt.date:
@@ -63,7 +77,7 @@ def read_dump(
         SourceRefused: the file does not hash to its checksum, is not the zip it should be, or holds no row.
         BadCandle: a row that cannot be true, lies outside the file's days, or contradicts another.
     """
-    name = path.rsplit("/", 1)[-1]
+    name = plain_name(path)
     _verify(path, name, packed, checksum)
     text = _unpack(path, name[: -len(".zip")] + ".csv", packed)
     try:
@@ -122,7 +136,7 @@ def _unpack(path: str, member: str, packed: bytes) -> str:
 
 def _is_member(name: str, member: str) -> bool:
     """Tell whether the zip's file ``name`` is ``member``, perhaps in a folder, that leads nowhere else."""
-    *folders, last = name.split("/")
+    *folders, last = re.split(r"[/\\]", name)
     return last.casefold() == member.casefold() and not {"", ".."} & set(folders)
 
 
@@ -145,4 +159,8 @@ def _contents(packed: bytes) -> tuple[list[str], bytes]:
 def _is_litter(name: str) -> bool:
     """Tell whether a zip's entry is a folder, or what a desktop puts beside the files that it packs."""
     last = name.rsplit("/", 1)[-1]
-    return name.startswith("__MACOSX/") or last.startswith("._") or last in ("", ".DS_Store", "Thumbs.db")
+    return (
+        name.startswith("__MACOSX/")
+        or last.startswith("._")
+        or last in ("", ".DS_Store", "Thumbs.db", "desktop.ini")
+    )
