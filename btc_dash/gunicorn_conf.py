@@ -9,6 +9,7 @@ ours is preloaded; Dash, which has no threads, is.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,23 +20,23 @@ from btc_assets.errors import ConfigurationError
 from btc_dash.server import admission
 
 
-def _port(default: int) -> int:
-    text = os.environ.get("PORT", "")
+def _whole(name: str, default: int, most: int) -> int:
+    text = os.environ.get(name, "")
     if not text:
         return default
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise ConfigurationError(f"PORT = {text!r}: a whole number from 1 to 65535 is needed")
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= most:
+        raise ConfigurationError(f"{name} = {text!r:.40}: a whole number from 1 to {most} is needed")
     return int(text)
 
 
 _settings = configuration.load()
 
 wsgi_app = "btc_dash.wsgi:server"
-bind = [f"{configuration.in_url(_settings.web_host)}:{_port(_settings.web_port)}"]
+bind = [f"{configuration.in_url(_settings.web_host)}:{_whole('PORT', _settings.web_port, 65535)}"]
 if _settings.web_metrics_port:
     bind.append(f"{configuration.in_url(_settings.metrics_host)}:{_settings.web_metrics_port}")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="btc-metrics-")
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+workers = _whole("WEB_CONCURRENCY", 2, 64)
 worker_class = "btc_dash.server.slow_clients.BufferingWorker"
 threads = admission.MAX_CONCURRENT + admission.MAX_QUEUED + 28
 """Threads wait for their turn (server/admission.py); some are always left to refuse whoever finds no room."""

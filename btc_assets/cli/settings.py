@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from btc_assets.settings import PREFIX, Settings, load
+from btc_assets.settings import PREFIX, Settings, load, without_user
 
 
 def show_settings(
@@ -40,7 +40,7 @@ def display(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
     if hasattr(value, "get_secret_value"):
         return "(set)" if value.get_secret_value() else "(not set)"
-    return str(value)
+    return without_user(str(value))
 
 
 def value_source(name: str) -> str:

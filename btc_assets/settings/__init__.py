@@ -7,3 +7,4 @@ from btc_assets.settings.model import Settings as Settings
 from btc_assets.settings.values import calendars_of as calendars_of
 from btc_assets.settings.values import in_url as in_url
 from btc_assets.settings.values import split as split
+from btc_assets.settings.values import without_user as without_user

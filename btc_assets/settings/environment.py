@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from btc_assets.errors import ConfigurationError
 from btc_assets.settings.model import PREFIX, Settings
+from btc_assets.settings.values import without_user
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -36,17 +38,36 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         environ = os.environ
     _require_threads(environ)
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
-    given = {k: v for k, v in environ.items() if k.startswith(PREFIX)}
-    for key in given:
+    given = {k: v for k, v in environ.items() if k.startswith(PREFIX) or k.upper() in known}
+    for key, value in given.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
+            near = difflib.get_close_matches(key.upper(), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; `btc settings` lists all"
             raise ConfigurationError(f"unknown setting {key}{hint}")
+        if flaw := _flaw(value, _is_secret(known[key])):
+            raise ConfigurationError(f"{key}{'' if _is_secret(known[key]) else f' = {value!r:.200}'}: {flaw}")
     values = {known[k]: v for k, v in given.items()} | {k: v for k, v in overrides.items() if v is not None}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
+
+
+_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_VARIABLE = re.compile(r"\$(\w+|\{\w+\})(/.*)?", re.DOTALL)
+
+
+def _flaw(value: str, secret: bool) -> str | None:
+    """Return what a shell or a file left in ``value`` that nobody means; a secret may be any one line."""
+    if not value.isascii() and value.encode("utf-8", "replace").decode() != value:
+        return "is not UTF-8"
+    if value != value.strip() or (secret and not value.isprintable()):
+        return "begins or ends with a blank, or holds a line break; leave it out"
+    if not secret and _QUOTED.fullmatch(value):
+        return "stands in quotes, which would be part of the value; leave them out"
+    if not secret and _VARIABLE.fullmatch(value):
+        return "begins with a variable that nobody replaces here; write what it stands for"
+    return None
 
 
 _THREADS = ("POLARS_MAX_THREADS", "POLARS_ASYNC_THREAD_COUNT", "TOKIO_WORKER_THREADS")
@@ -56,18 +77,29 @@ _THREADS = ("POLARS_MAX_THREADS", "POLARS_ASYNC_THREAD_COUNT", "TOKIO_WORKER_THR
 def _require_threads(environ: Mapping[str, str]) -> None:
     for name in _THREADS:
         count = environ.get(name, "1")
-        if not (count.isascii() and count.isdecimal() and int(count) > 0):
+        if not re.fullmatch("0*[1-9][0-9]{0,3}", count):
             raise ConfigurationError(
-                f"{name} = {count!r}: must be a whole number of at least 1, or not be set at all"
+                f"{name} = {count!r:.40}: must be a whole number from 1 to 9999, or not be set at all"
             )
 
 
 def _read_dotenv(path: Path) -> None:
+    """Read the file ``path`` into the environment; a line about a setting that is none is refused."""
     if not path.is_file():
         return
     from dotenv import load_dotenv
+    from dotenv.parser import parse_stream
 
     try:
+        with path.open(encoding="utf-8") as stream:
+            for line in parse_stream(stream):
+                said = line.original.string.strip()
+                meant = re.search(rf"{PREFIX}\w+", said)
+                if meant and not said.startswith("#") and line.value is None:
+                    raise ConfigurationError(
+                        f"{path.absolute()}, line {line.original.line}: not understood; "
+                        f"write {meant[0]}=value"
+                    )
         load_dotenv(path, override=False)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path.absolute()} cannot be read: {error}") from error
@@ -83,7 +115,7 @@ def _explain(error: ValidationError) -> str:
     parts = []
     for item in error.errors():
         name = str(item["loc"][0]) if item["loc"] else "settings"
-        shown = "" if _is_secret(name) else f" = {item['input']!r}"
+        shown = "" if _is_secret(name) else f" = {without_user(repr(item['input'])):.200}"
         parts.append(f"{PREFIX}{name.upper()}{shown}: {broken_rule(item)}")
     return "; ".join(parts)
 
@@ -92,6 +124,8 @@ _RULES = {
     "int_parsing": "a whole number is needed",
     "int_from_float": "a whole number is needed",
     "float_parsing": "a number is needed",
+    "int_parsing_size": "a whole number is needed",
+    "bool_parsing": "must be true or false",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "greater_than": "must be above {gt}",

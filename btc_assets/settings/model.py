@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,15 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 
 from btc_assets.settings.values import (
     DataFolder,
+    Endpoint,
     File,
     FileOrExplorer,
     Folder,
     FolderOrBucket,
     FolderOrUrl,
     Host,
+    HostAndPort,
+    Hosts,
     HttpAddress,
     HttpAddressOrEmpty,
+    MailServer,
     MailText,
+    Pair,
+    Recipients,
     SecretAddress,
     Source,
     Store,
@@ -61,9 +68,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Source = Field("binance", description=f"where candles come from: {', '.join(SOURCES)}")
-    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{5,20}$")] = Field(
-        "BTCUSDT", description="trading pair, e.g. BTCUSDT"
-    )
+    symbol: Pair = Field("BTCUSDT", description="trading pair, e.g. BTCUSDT")
     store: Store = Field("local", description=f"where tables are kept: {' or '.join(STORES)}")
     registry: Store = Field("local", description=f"where models are kept: {' or '.join(STORES)}")
     data_dir: DataFolder = Field(
@@ -89,7 +94,7 @@ class Settings(BaseModel):
         "https://data-api.binance.vision", description="base URL of the exchange's REST API"
     )
     source_deadline: float = Field(
-        120.0, gt=0, description="seconds a request to the source may take, retries included"
+        120.0, gt=0, le=86400, description="seconds a request to the source may take, retries included"
     )
     implied_volatility: VolatilitySource = Field(
         "off",
@@ -161,21 +166,21 @@ class Settings(BaseModel):
     dagster_host: Host = Field(
         "127.0.0.1", description="address Dagster's UI listens on; it has no login of its own"
     )
-    dagster_hosts: str = Field(
+    dagster_hosts: Hosts = Field(
         "",
         description="names under which Dagster's UI is reached, as through a reverse proxy, separated by "
         "commas; IP addresses and names such as localhost, without a dot or ending in .internal need none",
     )
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of Dagster's UI")
-    stale_after_hours: float = Field(3.0, gt=0, description="hours after which data counts as stale")
-    notify_smtp: Annotated[str, Field(pattern=r"^(smtps?://[^\s/@]+)?$")] = Field(
+    stale_after_hours: float = Field(3.0, gt=0, le=8760, description="hours after which data counts as stale")
+    notify_smtp: MailServer = Field(
         "",
         description="mail server of the mail channel: smtp://host:587 (TLS if offered) or smtps://host:465",
     )
     notify_smtp_user: MailText = Field("", description="user name at the mail server; empty: none is needed")
     notify_smtp_password: SecretStr = Field(SecretStr(""), description="password at the mail server")
     notify_from: MailText = Field("", description="sender address of the mails")
-    notify_to: MailText = Field("", description="recipients of the mails, separated by commas")
+    notify_to: Recipients = Field("", description="recipients of the mails, separated by commas")
     notify_webhook: SecretAddress = Field(
         SecretStr(""),
         description="http(s) address that notifications are posted to as JSON; a secret, since such an "
@@ -185,13 +190,13 @@ class Settings(BaseModel):
         "log",
         description=f"channels that notify of failed runs and late data: {', '.join(CHANNELS)}; empty: none",
     )
-    s3_endpoint: HttpAddressOrEmpty = Field("", description="endpoint of an S3-compatible store; empty: AWS")
+    s3_endpoint: Endpoint = Field("", description="endpoint of an S3-compatible store; empty: AWS")
     s3_anonymous: bool = Field(
         False,
         description="whether data_dir is read without AWS credentials, as a public bucket allows; nothing is "
         "written then",
     )
-    hopsworks_host: str = Field(
+    hopsworks_host: HostAndPort = Field(
         "", description="address of the Hopsworks server, host or host:port; empty: its own cloud"
     )
     hopsworks_project: str = Field("", description="name of the Hopsworks project")
@@ -213,11 +218,21 @@ class Settings(BaseModel):
             raise ValueError(f"has an index of {' and '.join(INDEXED)} alone, not of {symbol}; use off")
         return value
 
+    @field_validator("web_metrics_port", "metrics_port", mode="after")
+    @classmethod
+    def _of_its_own(cls, value: int, info: ValidationInfo) -> int:
+        """Check that no page and no other metrics have the port, said by earlier fields."""
+        for other in ("web_port", "web_metrics_port"):
+            if value and value == info.data.get(other):
+                raise ValueError(f"is {PREFIX}{other.upper()} already")
+        return value
+
     @field_validator("ledger_sink", mode="after")
     @classmethod
     def _known_sink(cls, value: str, info: ValidationInfo) -> str:
         """Check that every sink is known and has what it needs, said by fields that come before this one."""
-        for sink in split(value, ";"):
+        sinks = [expand_home(sink) for sink in split(value, ";")]
+        for sink in sinks:
             kind, _, address = sink.partition("+")
             if kind == "ots":
                 calendars = calendars_of(address)
@@ -232,7 +247,11 @@ class Settings(BaseModel):
                     "is not a file, s3://, git+file://, git+ssh://, git+https://, ots+https:// or "
                     "tsa+https:// address"
                 )
-        return value
+            elif "://" in sink and not urlsplit(sink).netloc and not sink.startswith("git+file://"):
+                raise ValueError(f"{sink} names nothing after ://")
+            elif "://" not in sink and re.search(r"[,\x00-\x1f]", sink):
+                raise ValueError(f"{sink!r} is no file; several sinks are separated by semicolons")
+        return ";".join(sinks)
 
     @field_validator("notify", mode="after")
     @classmethod
@@ -283,7 +302,8 @@ class Settings(BaseModel):
             if value != field.default or name in self.model_fields_set or name in PATHS:
                 secret = getattr(value, "get_secret_value", None)
                 text = str(secret() if secret else value)
-                found[PREFIX + name.upper()] = absolute(text) if name in PATHS else text
+                parts = text.split(";") if name == "ledger_sink" else [text]
+                found[PREFIX + name.upper()] = ";".join(map(absolute, parts)) if name in PATHS else text
         return found
 
     @property

@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import os
 import re
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -40,11 +41,9 @@ def expand_home(path: str) -> str:
         raise ValueError(f"{path} begins with a home folder that this machine does not know") from None
 
 
-def absolute(paths: str) -> str:
-    """Return a list of paths, parted by semicolons, as absolute ones, and addresses as they are."""
-    return ";".join(
-        part if not part or "://" in part else str(Path(part).absolute()) for part in paths.split(";")
-    )
+def absolute(path: str) -> str:
+    """Return ``path`` as an absolute one, and an address as it is."""
+    return path if not path or "://" in path else str(Path(path).absolute())
 
 
 def in_url(host: str) -> str:
@@ -79,6 +78,16 @@ def is_empty(value: object) -> bool:
     return not (value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
+def without_user(text: str) -> str:
+    """Return ``text`` with the user names and passwords of the addresses in it left out.
+
+    Examples:
+        >>> without_user("https://me:secret@example.org/x")
+        'https://...@example.org/x'
+    """
+    return re.sub(r"(?<=://)[^/\s]*@", "...@", text)
+
+
 def _at_home(value: object) -> object:
     return expand_home(os.fspath(value)) if isinstance(value, str | os.PathLike) else value
 
@@ -89,21 +98,47 @@ def _named(value: object) -> object:
     return value
 
 
-def _address(*schemes: str, folder: bool = False, empty: bool = False) -> AfterValidator:
-    """Build the check of an address that could be reached, or of a ``folder``; without a trailing slash."""
+def _address(*schemes: str, folder: bool = False, empty: bool = False, base: bool = False) -> AfterValidator:
+    """Build the check of an address that could be reached, or of a ``folder``; without a trailing slash.
+
+    To a ``base`` paths are added, so that it can have neither a query nor a user.
+    """
 
     def check(value: str) -> str:
         if any(c in value for c in "\n\r\0"):
             raise ValueError("holds a line break or a null byte")
-        value = value.rstrip("/") if len(value) > 1 else value
-        if "://" not in value and (folder or (empty and not value)):
-            return value
-        scheme, _, rest = value.partition("://")
-        if "://" not in value or scheme not in schemes or not urlsplit(f"//{rest}").hostname:
+        if _SCHEME.match(value) is None and (folder or (empty and not value)):
+            return value.rstrip("/") or value[:1]
+        scheme, mark, rest = value.partition("://")
+        if not mark or scheme not in schemes or not is_reachable(f"//{rest}"):
             raise ValueError(f"is no {' or '.join(f'{name}://' for name in schemes)} address")
-        return value
+        if base and (found := re.search("[?#@]", rest)):
+            raise ValueError(f"holds {found[0]!r}; it is the beginning of addresses, without user or query")
+        return value.rstrip("/")
 
     return AfterValidator(check)
+
+
+def is_reachable(address: str) -> bool:
+    """Tell whether ``address`` names a host, and a port if any, without blanks."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    labels = host.rstrip(".").split(".")
+    plain = address.isprintable() and " " not in address
+    return plain and all(0 < len(label) < 64 for label in labels) and port != 0
+
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How an address begins, or one that lacks a slash; a folder is hardly called so."""
+
+
+def _on_this_machine(value: str) -> str:
+    if "\0" in value or "\n" in value or _SCHEME.match(value):
+        raise ValueError("is no path on this machine")
+    return value
 
 
 def _folder_bucket_or_web(value: str) -> str:
@@ -118,12 +153,60 @@ def _file_or_explorer(value: str) -> str:
 
 def _host(value: str) -> str:
     """Take an IPv6 address with or without the brackets that it has in a URL."""
-    bare = value.removeprefix("[").removesuffix("]")
-    if ":" in bare:
-        ipaddress.IPv6Address(bare)
-    elif not re.fullmatch(r"[A-Za-z0-9._-]+", bare):
-        raise ValueError("is no IP address and no name of a host")
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    if not _is_host(bare):
+        port = "; a port is a setting of its own" if re.search(r"[^:]:[0-9]+$", bare) else ""
+        raise ValueError(f"is no IP address and no name of a host{port}")
     return bare
+
+
+def _is_host(text: str) -> bool:
+    try:
+        if text.count(":") > 1:
+            ipaddress.IPv6Address(text)
+        elif re.fullmatch(r"[0-9.]+", text):
+            socket.inet_aton(text)
+        else:
+            return _NAME.fullmatch(text) is not None
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_]([A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?")
+
+
+def _hosts(value: str) -> str:
+    for name in split(value):
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name} is not the name of a host alone, without scheme, port or *")
+    return value
+
+
+def _host_and_port(value: str) -> str:
+    if value and not (re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", value) and is_reachable(f"//{value}")):
+        raise ValueError("is not host or host:port, without https://")
+    return value
+
+
+def _pair(value: str) -> str:
+    if not re.fullmatch(r"[A-Z0-9]{5,20}", value):
+        meant = re.sub("[^A-Z0-9]", "", value.upper())
+        hint = f"did you mean {meant}?" if 5 <= len(meant) <= 20 else "write it as BTCUSDT"
+        raise ValueError(f"is not a trading pair, 5 to 20 capital letters or digits; {hint}")
+    return value
+
+
+def _mail_server(value: str) -> str:
+    if value and not (re.fullmatch(r"smtps?://[^\s/@]+", value) and is_reachable(value)):
+        raise ValueError("is not smtp://host:587 or smtps://host:465")
+    return value
+
+
+def _recipients(value: str) -> str:
+    if ";" in value:
+        raise ValueError("holds a semicolon; recipients are separated by commas")
+    return ", ".join(split(value))
 
 
 def _one_line(value: str) -> str:
@@ -134,16 +217,22 @@ def _one_line(value: str) -> str:
 
 def _web_address(value: SecretStr) -> SecretStr:
     address = value.get_secret_value()
-    if address and not (address.startswith(("http://", "https://")) and address.isprintable()):
-        raise ValueError("is not an http:// or https:// address on one line")
+    if address and not (address.startswith(("http://", "https://")) and is_reachable(address)):
+        raise ValueError("is not an http:// or https:// address on one line, without blanks")
     return value
 
 
 Source = Annotated[str, AfterValidator(lambda value: check_known(value, SOURCES))]
 VolatilitySource = Annotated[str, AfterValidator(lambda value: check_known(value, VOLATILITY_SOURCES))]
 Store = Annotated[str, AfterValidator(lambda value: check_known(value, STORES))]
-File = Annotated[str, BeforeValidator(_at_home)]
-Folder = Annotated[Path, BeforeValidator(_named), BeforeValidator(_at_home)]
+Pair = Annotated[str, AfterValidator(_pair)]
+File = Annotated[str, BeforeValidator(_at_home), AfterValidator(_on_this_machine)]
+Folder = Annotated[
+    Path,
+    BeforeValidator(lambda value: _on_this_machine(os.fspath(value))),
+    BeforeValidator(_named),
+    BeforeValidator(_at_home),
+]
 DataFolder = Annotated[
     str,
     BeforeValidator(_named),
@@ -154,8 +243,13 @@ DataFolder = Annotated[
 FileOrExplorer = Annotated[str, BeforeValidator(_at_home), AfterValidator(_file_or_explorer)]
 FolderOrUrl = Annotated[str, BeforeValidator(_at_home), _address("https", "http", folder=True, empty=True)]
 FolderOrBucket = Annotated[str, BeforeValidator(_at_home), _address("s3", folder=True, empty=True)]
-HttpAddress = Annotated[str, _address("https", "http")]
+HttpAddress = Annotated[str, _address("https", "http", base=True)]
 HttpAddressOrEmpty = Annotated[str, _address("https", "http", empty=True)]
+Endpoint = Annotated[str, _address("https", "http", empty=True, base=True)]
 Host = Annotated[str, AfterValidator(_host)]
+Hosts = Annotated[str, AfterValidator(_hosts)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 MailText = Annotated[str, AfterValidator(_one_line)]
+MailServer = Annotated[str, AfterValidator(_mail_server)]
+Recipients = Annotated[str, AfterValidator(_one_line), AfterValidator(_recipients)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_web_address)]

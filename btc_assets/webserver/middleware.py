@@ -26,7 +26,7 @@ class CrossSiteFilter:
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
         """Wrap ``app``, which is also reached under the names ``hosts``, as through a reverse proxy."""
-        self.app, self.hosts = app, {host.lower() for host in hosts}
+        self.app, self.hosts = app, {host.lower().rstrip(".") for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request in one sentence, or pass it on and forbid that its answer is framed."""
@@ -61,7 +61,9 @@ class CrossSiteFilter:
         try:
             ipaddress.ip_address(host)
         except ValueError:
-            return bool(host) and ("." not in host or host.endswith(RESERVED) or host in self.hosts)
+            return bool(host) and (
+                "." not in host or host.endswith(RESERVED) or host.rstrip(".") in self.hosts
+            )
         return True
 
     def _is_foreign(self, scope: Scope, headers: Headers) -> bool:
@@ -69,7 +71,8 @@ class CrossSiteFilter:
         origin = headers.get("origin")
         if origin is not None:
             asking = origin.partition("://")[2].lower()
-            return asking != headers.get("host", "").lower() and _name(asking) not in self.hosts
+            if asking != headers.get("host", "").lower() and _name(asking).rstrip(".") not in self.hosts:
+                return True
         if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
             return False
         followed = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
