@@ -162,7 +162,8 @@ def read_days(values: Mapping[str, str], origin: dt.date) -> int:
     by, days = values.get("by", "").strip(), values.get("days", "").strip()
     last = origin + HORIZONS * DAY
     if bool(by) == bool(days):
-        raise ImpossibleQuestion("days", "Say a number of days or the date by which, not both.")
+        both = ", not both" if days else ""
+        raise ImpossibleQuestion("days", f"Say a number of days or the date by which{both}.")
     if days:
         ahead = int(days) if re.fullmatch(r"[+-]?\d{1,6}", days, re.ASCII) else 0
         if not 1 <= ahead <= HORIZONS:

@@ -22,6 +22,11 @@ def survive_narrow_terminals() -> None:
             stream.reconfigure(errors="replace")
 
 
+def _is_odd(argument: str) -> bool:
+    """Tell whether ``argument`` came as bytes that are no UTF-8, which the libraries here do not take."""
+    return any("\ud800" <= letter <= "\udfff" for letter in argument)
+
+
 def wrong_usage(error: TyperException) -> str:
     """Say in one sentence what is wrong with a command line, and what explains the command."""
     said, cause = error.format_message(), error.__cause__
@@ -36,6 +41,9 @@ def wrong_usage(error: TyperException) -> str:
 def main() -> None:
     """Run the command line; an error a person can act on is one sentence and exit code 1 (2: wrong usage)."""
     survive_narrow_terminals()
+    if odd := next((each for each in sys.argv[1:] if _is_odd(each)), None):
+        print(f"btc: {odd!r} is not UTF-8; give files and folders names that are", file=sys.stderr)
+        sys.exit(2)
     try:
         code = app(standalone_mode=False)
     except BtcError as error:
@@ -53,7 +61,9 @@ def main() -> None:
             raise
         print(f"btc: {sentence}", file=sys.stderr)
         sys.exit(2)
-    except Exception as error:
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # what panics in a library written in Rust is no Exception
         sentence = disk.explain(error)
         if sentence is None:
             raise

@@ -69,4 +69,4 @@ def chance(
 
 
 def _origin(as_of: str | None) -> dt.date | None:
-    return closed_day(as_of, "--as-of") if as_of else None
+    return None if as_of is None else closed_day(as_of, "--as-of")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,7 @@ def export(
     first, last = origin_range(start, end)
     if out.suffix not in {".parquet", ".csv"}:
         raise ConfigurationError(f"--out {out}: the name must end in .parquet or .csv")
-    if out.exists() and not overwrite:
+    if os.path.lexists(out) and not overwrite:
         raise ConfigurationError(f"--out {out} exists; choose another name, or replace it with --overwrite")
     settings = load()
     frame = open_tables(settings).read(spec, start=first, end=last)

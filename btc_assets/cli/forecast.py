@@ -30,7 +30,7 @@ def forecast(
         raise ConfigurationError(f"--days {days}: forecasts reach 1 to {HORIZONS} days ahead")
     one_of(model, MODELS, "model")
     settings = load()
-    rows = read_forecast(settings, model, days, closed_day(as_of, "--as-of") if as_of else None)
+    rows = read_forecast(settings, model, days, None if as_of is None else closed_day(as_of, "--as-of"))
     if as_json:
         typer.echo(to_json(rows, settings))
     else:

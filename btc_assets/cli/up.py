@@ -21,7 +21,7 @@ from btc_assets.defs.instance import (
     put_damaged_aside,
     require_own_store,
 )
-from btc_assets.errors import SourceError
+from btc_assets.errors import ConfigurationError, SourceError
 from btc_assets.extras import require_extras
 from btc_assets.settings import Settings, load
 from btc_assets.vocabulary import SOURCES
@@ -73,6 +73,11 @@ def up(
         end_orphans(folder)
         check_records(settings)
         if page and not once:
+            if settings.web_port == settings.dagster_port:
+                raise ConfigurationError(
+                    f"page and Dagster's UI cannot share port {settings.web_port}; "
+                    "choose another with --web-port"
+                )
             require_free_port(settings.web_host, settings.web_port, "the web page", "--web-port")
         if not once:
             require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")

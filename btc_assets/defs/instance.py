@@ -126,7 +126,25 @@ def prepare_home(settings: Settings) -> Path:
             write_atomically(config, INSTANCE_YAML.encode())
     except OSError as error:
         raise StorageError(disk.explain(error) or f"{home} cannot be written: {error}") from error
+    _require_readable(config)
     return home
+
+
+def _require_readable(config: Path) -> None:
+    """Check that Dagster can read its settings, in which a person may have made a slip."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(config.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        what = " ".join(str(error).split())
+    else:
+        if found is None or isinstance(found, dict):
+            return
+        what = "it holds no settings"
+    raise ConfigurationError(
+        f"{config} cannot be read ({what:.300}); correct it, or remove it: sound defaults are written again"
+    )
 
 
 def put_damaged_aside(home: Path) -> list[str]:

@@ -1,8 +1,10 @@
-"""What is wrong with a disk, in one sentence with what to do: full, read-only, forbidden or failing."""
+"""What is wrong with a disk or with this process's share of the machine, in one sentence with what to do."""
 
 from __future__ import annotations
 
 import errno
+import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -16,23 +18,47 @@ REMEDIES = {
     errno.EIO: "the disk fails: look at the system's log, and copy what can still be read",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
 }
-"""By number of an error, what to do."""
+"""By number of an error in writing, what to do."""
+LIMITS = {
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "raise the machine's limit on open files",
+    errno.ENOMEM: "free memory, or raise the limit on it (ulimit -v)",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "a link leads back to itself: correct it",
+}
+"""By number of an error in whatever is done with a file, what to do."""
+_IN_TEXT = re.compile(r"os error ([0-9]+)|Os \{ code: ([0-9]+)")
+"""How libraries written in Rust say the number of an error, which they raise as one of their own."""
 
 PROBE = 64 * 1024
 """Bytes that are written on trial."""
 
 
 def explain(error: BaseException) -> str | None:
-    """Return one sentence if ``error`` came from a disk that is full, read-only or failing; else None."""
+    """Return one sentence if ``error`` came from a disk or from a limit of this process; else None."""
     seen: list[BaseException] = []
     each: BaseException | None = error
     while each is not None and each not in seen:
-        if isinstance(each, OSError) and each.errno in REMEDIES:
-            where = each.filename or "a file"
-            return f"{where} cannot be written ({each.strerror}); {REMEDIES[each.errno]}"
+        number, where = _number(each), getattr(each, "filename", None) or "a file"
+        if number in REMEDIES:
+            return f"{where} cannot be written ({os.strerror(number)}); {REMEDIES[number]}"
+        if number in LIMITS:
+            return f"{where} cannot be used ({os.strerror(number)}); {LIMITS[number]}"
+        if number == errno.ENOENT and isinstance(each, FileNotFoundError) and not each.filename:
+            return "the working folder is gone; change into one that there is"
         seen.append(each)
         each = each.__cause__ or each.__context__
     return None
+
+
+def _number(error: BaseException) -> int:
+    """Return the system's number of ``error``; 0 if it has none."""
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    said = _IN_TEXT.search(str(error))
+    return int(said[1] or said[2]) if said else 0
 
 
 def write_fault(folder: Path) -> str | None:

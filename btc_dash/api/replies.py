@@ -42,8 +42,16 @@ def replying(view: Callable[[], Response]) -> Callable[[], Response]:
 
 
 def given() -> Mapping[str, object]:
-    """Return the parameters of this request."""
-    return arguments(request.query_string.decode("utf-8", "replace"))
+    """Return the parameters of this request.
+
+    Raises:
+        Refused: they are too many.
+    """
+    query = request.query_string.decode("utf-8", "replace")
+    found = arguments(query)
+    if query.strip("&") and not found:
+        raise Refused(problem(400, "Bad parameters", "The address has more parameters than anyone means."))
+    return found
 
 
 def bad(errors: Mapping[str, str]) -> Response:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.development.base_component import Component
+from flask import Response, request
 
 from btc_assets.errors import StorageError
 from btc_dash.data import market
@@ -91,12 +92,23 @@ PAGES: dict[str, Callable[[Context, str], Component]] = {
     "/about": _about,
 }
 
+EVERY_ADDRESS = "/<path:path>"
+"""Dash's name for what answers at any address that nothing else answers at."""
+
 ASK_THEMSELVES = ("/", "/track-record", "/leaderboard")
 """Pages that follow changes of the query string without being drawn anew."""
 
 
+def say_missing(response: Response) -> Response:
+    """Answer 404 with the page for an address that is none, so that programs see it too."""
+    if request.endpoint == EVERY_ADDRESS and request.path not in PAGES and response.status_code == 200:
+        response.status_code = 404
+    return response
+
+
 def register(app: Dash, context: Context) -> None:
     """Attach the frame's callbacks."""
+    app.server.after_request(say_missing)
 
     @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
     def show(pathname: object, search: object) -> Component:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -32,6 +34,13 @@ TOMORROW = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)).isoformat()
         (["forecast", "--model", "lstn"], "did you mean lstm"),
         (["forecast"], "run `btc up`"),
         (["forecast", "--as-of", "2026-11-01"], "there are no prices yet, either: run `btc up`"),
+        (["forecast", "--as-of", ""], "--as-of '' is not a day"),
+        (["chance", "above", "1", "--days", "3", "--as-of", ""], "--as-of '' is not a day"),
+        (["export", "raw_klines", "--out", "\udcff.csv"], "is not UTF-8"),
+        (
+            ["up", "--source", "simulated", "--web-port", "3000"],
+            "page and Dagster's UI cannot share port 3000",
+        ),
         (["forecast", "--days", "x"], "--days x: a whole number is needed"),
         (["up", "--web-port", "99999"], "--web-port 99999: must be at most 65535"),
         (["tune", "--trials", "0"], "--trials 0: must be at least 1"),
@@ -63,6 +72,32 @@ def test_K3_a_bad_value_names_the_variable(btc: RunBtc) -> None:
     result = btc("settings", BTC_WEB_PORT="eighty")
     assert result.returncode == 2
     assert result.stderr.strip() == "btc: BTC_WEB_PORT = 'eighty': a whole number is needed"
+
+
+def test_T3_a_working_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    gone = 'mkdir "$0"; cd "$0"; rmdir "$0"; exec "$1" -m btc_assets.cli forecast'
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BTC_")}
+    result = subprocess.run(
+        ["sh", "-c", gone, str(tmp_path / "gone"), sys.executable],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stderr.strip() == "btc: the working folder is gone; change into one that there is"
+
+
+def test_T12_a_slip_in_the_settings_of_dagster_is_named(btc: RunBtc, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    for text, says in (("a: [\n", "line 2"), ("- 1\n", "it holds no settings")):
+        (tmp_path / "home" / "dagster.yaml").write_text(text)
+        result = btc(
+            "backfill", "--from", "2024-03-01", "--to", "2024-03-01", DAGSTER_HOME=f"{tmp_path}/home"
+        )
+        assert result.returncode == 2
+        assert says in result.stderr
+        assert "dagster.yaml cannot be read" in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_the_help_gives_a_flag_no_type(btc: RunBtc) -> None:

@@ -20,6 +20,7 @@ from btc_assets.contracts import LEVELS, QUANTILES
 from btc_assets.errors import StorageError
 from btc_assets.settings import load
 from btc_dash.app import create_app
+from btc_dash.pages.routing import PAGES
 
 
 def test_a_forecast_has_the_contract_s_names(client: FlaskClient) -> None:
@@ -56,6 +57,22 @@ def test_csv_and_json_have_the_same_columns_and_values(client: FlaskClient) -> N
         assert set(row) == set(day) | {"model", "origin_date"}
         assert row["target_date"] == day["target_date"]
         assert all(float(row[name]) == round(day[name], 2) for name in (*QUANTILES, "close"))
+
+
+@pytest.mark.parametrize("query", ["&".join(f"a{n}=1" for n in range(40)), "days=7&" * 40])
+def test_more_parameters_than_anyone_means_are_no_default_question(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/api/v1/forecast?{query}")
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "path", ["/nosuchpage", "/robots.txt", "/.env", "/API/v1/forecast", "/api//v1/forecast", "/health/"]
+)
+def test_an_address_that_is_none_is_404_with_a_page(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    for page in PAGES:
+        assert client.get(page).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["get", "post", "options", "delete"])

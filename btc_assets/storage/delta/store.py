@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import logging
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ def require_plain_path(root: str) -> None:
             )
         return
     path = str(Path(root).absolute())
-    if found := _MISREAD.search(path) or _MISREAD.search(str(Path(root).resolve())):
+    if found := _MISREAD.search(path) or _MISREAD.search(os.path.realpath(root)):
         raise ConfigurationError(
             f"{path}: Delta Lake cannot keep tables below a folder with {found[0]!r} in its path; rename it, "
             "or set BTC_DATA_DIR to another one. What is in it is not damaged"
