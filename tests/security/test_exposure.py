@@ -68,7 +68,9 @@ def test_compose_publishes_page_and_dagster_alone_and_on_this_machine() -> None:
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "deploy/space/Dockerfile", "lambda_image/Dockerfile"])
+@pytest.mark.parametrize(
+    "name", ["Dockerfile", "deploy/space/Dockerfile", "deploy/workers/Dockerfile", "lambda_image/Dockerfile"]
+)
 def test_no_image_runs_as_root(name: str) -> None:
     text = (ROOT / name).read_text()
     if "lambda" in name:

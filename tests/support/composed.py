@@ -1,13 +1,12 @@
 """compose.yaml started for real: podman-compose, the images as they ship, a network with names of its own.
 
-PostgreSQL and Redis are stood in for by Debian's own, which keep to what the official images are told.
+Debian's base stands in for ``python:3.x-slim``, as in `images`.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,23 +20,6 @@ ENGINE = """
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [engine]
 runtime = "runc"
-"""
-DATABASES = """
-FROM {base}
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql redis-server >/dev/null \\
- && ln -s /usr/lib/postgresql/*/bin/* /usr/local/bin/ ; install -d -o postgres /var/lib/postgresql/data
-ENV PGDATA=/var/lib/postgresql/data/main
-USER postgres
-"""
-START_POSTGRES = """
-set -e
-test -d $PGDATA || {
-  echo $POSTGRES_PASSWORD > /tmp/password
-  initdb -A scram-sha-256 --username=$POSTGRES_USER --pwfile=/tmp/password >/dev/null
-  echo "host all all all scram-sha-256" >> $PGDATA/pg_hba.conf
-  echo "CREATE DATABASE $POSTGRES_DB" | postgres --single postgres >/dev/null
-}
-exec postgres -h '*' -k /tmp
 """
 
 
@@ -64,25 +46,21 @@ class Composed:
         return {name.removeprefix(f"{self.project}_") for name in names if name.startswith(self.project)}
 
 
-def database_image() -> str:
-    """Debian's PostgreSQL and Redis in one image."""
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "Dockerfile").write_text(DATABASES.format(base=images.python_base()))
-        name = "localhost/btc-databases:1"
-        return images.build(name, "Dockerfile", images.python_base(), context=Path(folder))
+def build_databases() -> None:
+    """Build the images of PostgreSQL and Redis as compose.yaml does, on the stand-in for its base."""
+    for target in ("redis", "postgres"):
+        name, folder = f"localhost/btc-{target}:test", images.ROOT / "deploy" / "workers"
+        images.build(name, "Dockerfile", images.python_base(), "--target", target, context=folder)
 
 
 def overrides(profile: str) -> dict:
     """What is other than in compose.yaml: images that are built here already, and fewer fits."""
-    services: dict = {
-        "page": {"image": "localhost/btc-dash:test"},
-        "dagster": {"image": "localhost/btc-dagster:test"},
-    }
+    built = ["page", "dagster"]
     if profile:
-        made = database_image()
-        services["worker"] = {"image": "localhost/btc-dagster:test"}
-        services["postgres"] = {"image": made, "command": ["sh", "-c", START_POSTGRES.replace("$", "$$")]}
-        services["redis"] = {"image": made, "command": ["redis-server", "--protected-mode", "no"]}
+        build_databases()
+        built += ["worker", "postgres", "redis"]
+    image = {"page": "dash", "worker": "dagster"}
+    services: dict = {name: {"image": f"localhost/btc-{image.get(name, name)}:test"} for name in built}
     for name in {"page", "dagster", "worker"} & set(services):
         services[name]["environment"] = {"BTC_REFIT_EVERY": "30", "BTC_RECORD_DAYS": "0"}
     return {"services": services}
