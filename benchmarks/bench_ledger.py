@@ -131,7 +131,7 @@ def lengthened(candles: pl.DataFrame, first: dt.date) -> pl.DataFrame:
 
 def publish_vintages(platform: Platform, origins: list[dt.date]) -> dict[dt.date, list[ModelRef]]:
     """Small vintages on the whole refit grid, by cutoff, so that the daily runs fit none."""
-    from tiny_vintage import METRICS, write_vintage
+    from tiny_vintage import write_vintage
 
     last = origins[-1] + DAILY_RUNS * DAY
     found: dict[dt.date, list[ModelRef]] = {}
@@ -139,7 +139,7 @@ def publish_vintages(platform: Platform, origins: list[dt.date]) -> dict[dt.date
         for kind in NETWORKS:
             with tempfile.TemporaryDirectory() as scratch:
                 write_vintage(Path(scratch), kind, cutoff)
-                ref = platform.registry.publish(kind, VintageId(cutoff), Path(scratch), METRICS)
+                ref = platform.registry.publish(kind, VintageId(cutoff), Path(scratch))
                 found.setdefault(cutoff, []).append(ref)
     return found
 

@@ -114,8 +114,7 @@ class Follower:
         try:
             manifest = unpack(draft, place)
             report = check_unpacked(place, manifest, self._specs)
-            self._require_sound(report)
-            self._require_continued(DeltaTables(str(place)), before)
+            self._require_continued(report, DeltaTables(str(place)), before)
             seq, head = (report.head.seq, report.head.record_sha256) if report.head else (0, "")
             now = Shown(self.url, tag, sha256, seq, head)
             with writing(place), replacing(place / FOLLOWED) as path:
@@ -126,12 +125,10 @@ class Follower:
             raise
         return report
 
-    def _require_sound(self, report: Report) -> None:
+    def _require_continued(self, report: Report, tables: DeltaTables, before: Shown | None) -> None:
+        """Refuse a ledger that does not verify, or lacks the newest record which was shown."""
         if not report.ok:
             raise BackupError(f"{self.url}: its ledger does not verify: {report.line()}")
-
-    def _require_continued(self, tables: DeltaTables, before: Shown | None) -> None:
-        """Refuse a ledger that lacks the newest record which was shown."""
         if before is None or not before.seq:
             return
         found = record_hashes(tables, self._settings.symbol)

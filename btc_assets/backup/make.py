@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from btc_assets.backup.archive import Manifest, listing, pack
 from btc_assets.backup.check import examine, head_of
 from btc_assets.backup.dagster_records import copy_records
-from btc_assets.backup.snapshot import Taken, copy_models, copy_table, pin, writing
+from btc_assets.backup.snapshot import Taken, beside, copy_models, copy_table, pin
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BackupError, ConfigurationError
 from btc_assets.ledger.code_version import code_version
@@ -48,10 +46,7 @@ def backup(
         raise BackupError(f"{out} exists already; name another with --out")
     if not (root / "tables").is_dir():
         raise BackupError(f"there are no tables in {root}; BTC_DATA_DIR and BTC_SOURCE say where to look")
-    stage = out.parent / f".{out.name}.{secrets.token_hex(4)}"
-    try:
-        with writing(stage):
-            stage.mkdir(parents=True)
+    with beside(out) as stage:
         manifest = _gather(settings, root, stage, specs, with_dagster)
         if not (manifest.sound or even_if_damaged):
             raise BackupError(
@@ -59,8 +54,6 @@ def backup(
                 "Repair it (docs/ledger.md), or say --even-if-damaged"
             )
         pack(stage, manifest, out)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
     return manifest
 
 
@@ -76,7 +69,8 @@ def _gather(
         copy_table(root, spec, version, stage, taken)
     copy_models(root, stage, taken)
     report = examine(stage, specs, settings.symbol)
-    _leave_out_what_reading_made(stage)
+    for helper in [*stage.rglob("*.db-wal"), *stage.rglob("*.db-shm")]:
+        helper.unlink()  # SQLite's, which opening a database may leave
     return Manifest(
         made_at=made_at.isoformat(timespec="seconds"),
         code=code_version(),
@@ -91,12 +85,6 @@ def _gather(
         lost=taken.lost,
         files=listing(stage),
     )
-
-
-def _leave_out_what_reading_made(stage: Path) -> None:
-    """Remove SQLite's helpers, which opening a database may leave."""
-    for path in [*stage.rglob("*.db-wal"), *stage.rglob("*.db-shm")]:
-        path.unlink()
 
 
 def require_local(settings: Settings) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from btc_assets.backup.archive import Manifest, read_manifest, require_room, unpack
 from btc_assets.backup.check import check_unpacked
 from btc_assets.backup.make import require_local
-from btc_assets.backup.snapshot import writing
+from btc_assets.backup.snapshot import beside, writing
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BackupError
 from btc_assets.io.files import sync
@@ -46,7 +44,7 @@ def restore(settings: Settings, archive: Path, specs: Sequence[TableSpec]) -> tu
     for place, variable in ((root, "BTC_DATA_DIR"), *([(home, "DAGSTER_HOME")] if apart else [])):
         _require_empty(place, variable)
     look_through(settings, archive, root)
-    with _beside(root) as stage:
+    with beside(root) as stage:
         manifest = unpack(archive, stage)
         report = check_unpacked(stage, manifest, specs)
         with writing(root):
@@ -101,18 +99,6 @@ def _require_empty(place: Path, variable: str) -> None:
             f"{place} is not empty, and nothing is overwritten: move it away, or set "
             f"{variable} to another folder"
         )
-
-
-@contextlib.contextmanager
-def _beside(root: Path) -> Iterator[Path]:
-    """Return a folder on the disk of ``root``; gone afterwards unless it was moved."""
-    stage = root.with_name(f".restore-{secrets.token_hex(4)}")
-    with writing(stage):
-        stage.mkdir(parents=True)
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _move(source: Path, target: Path) -> None:

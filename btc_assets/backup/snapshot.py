@@ -13,6 +13,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -157,19 +158,13 @@ def copy_models(root: Path, target: Path, taken: Taken) -> None:
         BadModel: a file of a vintage is missing or altered.
     """
     registry = FolderRegistry(root)
-    names = sorted(path.name for path in _entries(registry.root) if path.is_dir())
-    for name in names:
+    for name in sorted(path.name for path in registry.root.glob("*") if path.is_dir()):
         for ref in registry.versions(name):
             folder = registry.model_folder(ref)
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     link(path, target / "models" / name / str(ref.vintage) / path.relative_to(folder))
             taken.models.append(f"{name} {ref.vintage}")
-
-
-def _entries(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from folder.iterdir()
 
 
 def link(source: Path, target: Path) -> None:
@@ -180,6 +175,18 @@ def link(source: Path, target: Path) -> None:
     except OSError:
         with writing(target):
             shutil.copyfile(source, target)
+
+
+@contextlib.contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """Make a hidden folder on the disk of ``target``; it is gone afterwards unless it was moved."""
+    stage = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    with writing(stage):
+        stage.mkdir(parents=True)
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.health.missing_days import IN_TIME, TableDays, due_day, kept_up_since
 from btc_assets.market.calendar import DAY, closes_at, days
 from btc_assets.settings import Settings
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import TableStore, read_pair
 
 LOOKBACK = 90
 """Days up to the due one that are looked at: all rows of all would be too many for every two minutes."""
@@ -100,7 +100,5 @@ def _between(asked: Iterable[dt.date], window: frozenset[dt.date]) -> frozenset[
 
 def _rows(tables: TableStore, spec: TableSpec, symbol: str, since: dt.date, *columns: str) -> pl.DataFrame:
     """Read what is told apart by ``columns`` from ``since`` on, the day as ``day``; none without a table."""
-    wanted = ["symbol", spec.day, *columns]
-    if not tables.exists(spec):
-        return spec.empty().select(wanted).rename({spec.day: "day"})
-    return tables.read(spec, wanted, start=since).filter(symbol=symbol).rename({spec.day: "day"}).unique()
+    rows = read_pair(tables, spec, symbol, [spec.day, *columns], since)
+    return rows.rename({spec.day: "day"}).unique()

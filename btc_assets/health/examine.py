@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from btc_assets.errors import BtcError
 from btc_assets.health.arena import examine_arena
@@ -23,6 +22,7 @@ from btc_assets.health.stores import (
     examine_models,
     examine_tables,
 )
+from btc_assets.io.threads import call_all
 
 DEADLINE = 8.0
 """Seconds after which an examination that has not ended is reported as broken."""
@@ -61,32 +61,17 @@ def examine(
     site: Surroundings, examinations: Sequence[Examination], deadline: float = DEADLINE
 ) -> list[Finding]:
     """All findings in the order of ``examinations``, at most ``deadline`` seconds from now."""
-    outcomes: dict[int, list[Finding]] = {}
-
-    def run(at: int, examination: Examination) -> None:
-        outcomes[at] = _look(site, examination)
-
-    threads = [
-        threading.Thread(target=run, args=(at, each), name=f"examine {each.names[0]}", daemon=True)
-        for at, each in enumerate(examinations)
-    ]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + deadline
-    for thread in threads:
-        thread.join(max(end - time.monotonic(), 0))
-    found = []
-    for at, each in enumerate(examinations):
-        late = Finding(each.names[0], State.BROKEN, f"no answer within {deadline:g} s")
-        found += outcomes.get(at, [late])
+    looks = {each: partial(each.look, site) for each in examinations}
+    outcomes = call_all(looks, deadline, len(looks))
+    found: list[Finding] = []
+    for each in examinations:
+        outcome = outcomes.get(each, BtcError(f"no answer within {deadline:g} s"))
+        found += [_broken(each, outcome)] if isinstance(outcome, BaseException) else outcome
     return found
 
 
-def _look(site: Surroundings, examination: Examination) -> list[Finding]:
-    try:
-        return examination.look(site)
-    except BtcError as error:
-        return [Finding(examination.names[0], State.BROKEN, str(error).splitlines()[0])]
-    except Exception as error:  # an examination that breaks must not hide the others
-        said = f"the examination itself failed: {type(error).__name__}: {error}"
-        return [Finding(examination.names[0], State.BROKEN, said)]
+def _broken(examination: Examination, error: BaseException) -> Finding:
+    said = f"the examination itself failed: {type(error).__name__}: {error}"
+    if isinstance(error, BtcError):
+        said = str(error).splitlines()[0]
+    return Finding(examination.names[0], State.BROKEN, said)

@@ -12,6 +12,7 @@ from btc_assets.health.missing_days import due_day
 from btc_assets.market.calendar import DAY
 from btc_assets.series import IMPLIED
 from btc_assets.storage.bitemporal import versions
+from btc_assets.storage.tables import read_pair
 
 LOOKBACK = 30
 """Days up to the due one that are looked at."""
@@ -29,30 +30,16 @@ def examine_implied_volatility(site: Surroundings) -> list[Finding]:
     values = versions(site.tables, symbol, IMPLIED)
     arrived = dict(values.group_by("date").agg(pl.col("ingested_at").min()).iter_rows())
     first = min(arrived, default=due)
-    lacking = [day for day in _candles(site, since) if first <= day <= due and day not in arrived]
-    without = [day for day, at in _issued(site, since) if day <= due and not arrived.get(day, at + DAY) <= at]
+    candles = read_pair(site.tables, RAW_KLINES, symbol, ["date"], since)["date"].sort()
+    issued = read_pair(site.tables, FORECASTS, symbol, ["origin_date", "issued_at"], since)
+    made = issued.unique("origin_date").sort("origin_date").iter_rows()
+    lacking = [day for day in candles if first <= day <= due and day not in arrived]
+    without = [day for day, at in made if day <= due and not arrived.get(day, at + DAY) <= at]
     said = f"no value for {_days(lacking)}" if lacking else f"there to {max(arrived, default='no day')}"
-    made = f"; forecasts issued without it: {_days(without)}" if without else "; every forecast had it"
+    said += f"; forecasts issued without it: {_days(without)}" if without else "; every forecast had it"
     facts: dict[str, str | float] = {"forecasts without": len(without)}
     state = State.LATE if lacking else State.OK
-    return [Finding("implied_volatility", state, said + made, len(lacking), 0, facts)]
-
-
-def _candles(site: Surroundings, since: dt.date) -> list[dt.date]:
-    """List the days from ``since`` on that have a candle; none where nothing was loaded yet."""
-    if not site.tables.exists(RAW_KLINES):
-        return []
-    rows = site.tables.read(RAW_KLINES, ["symbol", "date"], start=since)
-    return sorted(rows.filter(symbol=site.settings.symbol)["date"])
-
-
-def _issued(site: Surroundings, since: dt.date) -> list[tuple[dt.date, dt.datetime]]:
-    """List the origins from ``since`` on, and when their forecasts were issued."""
-    if not site.tables.exists(FORECASTS):
-        return []
-    rows = site.tables.read(FORECASTS, ["symbol", "origin_date", "issued_at"], start=since)
-    mine = rows.filter(symbol=site.settings.symbol).unique("origin_date").sort("origin_date")
-    return list(mine.select("origin_date", "issued_at").iter_rows())
+    return [Finding("implied_volatility", state, said, len(lacking), 0, facts)]
 
 
 def _days(found: list[dt.date]) -> str:

@@ -20,6 +20,7 @@ from btc_assets.health.problems import TITLES
 from btc_assets.market.ban_memory import BanMemory
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.settings import Settings
+from btc_assets.storage.tables import read_pair
 from btc_assets.vocabulary import MODELS
 
 RECENT = 90
@@ -58,7 +59,9 @@ class HealthCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
         s = self.snapshot
-        yield _gauge("btc_looked_at_seconds", "When this was looked at (Unix time).", s.at.timestamp())
+        yield GaugeMetricFamily(
+            "btc_looked_at_seconds", "When this was looked at (Unix time).", value=s.at.timestamp()
+        )
         yield from self._tables(s)
         yield _labelled(
             "btc_health_state", "0 well, 1 broken, 2 late.", ["check"],
@@ -79,7 +82,7 @@ class HealthCollector(Collector):
         )  # fmt: skip
         for name, text in VALUES.items():
             if name in s.values:
-                yield _gauge(name, text, s.values[name])
+                yield GaugeMetricFamily(name, text, value=s.values[name])
         errors = CounterMetricFamily("btc_source_errors", "Failed probes of the source.", labels=["error"])
         for name, count in self.source_errors.items():
             errors.add_metric([name], count)
@@ -89,7 +92,7 @@ class HealthCollector(Collector):
         now = dt.datetime.now(dt.UTC)
         yield _labelled(
             "btc_table_age_seconds", "Since the close of the newest day (partition) in the table.", ["table"],
-            {(name,): _age(now, t) for name, t in s.tables.items() if t.newest},
+            {(k,): (now - closes_at(t.newest)).total_seconds() for k, t in s.tables.items() if t.newest},
         )  # fmt: skip
         yield _labelled(
             "btc_table_missing_partitions", "Days that are due, are kept up, and are not there.", ["table"],
@@ -113,7 +116,7 @@ def read_scores(site: Surroundings, snapshot: Snapshot) -> None:
         StorageError: a table cannot be read.
     """
     since = snapshot.at.date() - 2 * RECENT * DAY
-    scores = _scores(site, since)
+    scores = read_pair(site.tables, FORECAST_SCORES, site.settings.symbol, start=since)
     for model in MODELS:
         recent = scores.filter((pl.col("model") == model) & (pl.col("horizon") == 1)).tail(RECENT)
         if recent.height:
@@ -127,13 +130,6 @@ def read_scores(site: Surroundings, snapshot: Snapshot) -> None:
     snapshot.values["btc_forecasts_live_in_time"] = float(newest["live"].to_numpy().sum())
 
 
-def _scores(site: Surroundings, since: dt.date) -> pl.DataFrame:
-    if not site.tables.exists(FORECAST_SCORES):
-        return FORECAST_SCORES.empty()
-    rows = site.tables.read(FORECAST_SCORES, start=since)
-    return rows.filter(pl.col("symbol") == site.settings.symbol)
-
-
 def take_numbers(snapshot: Snapshot) -> None:
     """Move the numbers that findings hold into single metrics."""
     for finding in snapshot.findings:
@@ -143,14 +139,6 @@ def take_numbers(snapshot: Snapshot) -> None:
             snapshot.values["btc_ledger_published_lag_records"] = finding.measured
         if finding.name == "ledger" and "head" in finding.facts:
             snapshot.values["btc_ledger_head_seq"] = float(finding.facts["head"])
-
-
-def _age(now: dt.datetime, table: TableDays) -> float:
-    return (now - closes_at(table.newest)).total_seconds() if table.newest else 0.0
-
-
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, value=value)
 
 
 def _labelled(name: str, text: str, labels: list[str], values: Mapping[Any, float]) -> GaugeMetricFamily:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import polars as pl
@@ -52,17 +53,6 @@ class Written:
     in_time: Days
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the tables hold of one symbol."""
-
-    by_asset: Mapping[str, Days]
-    candles: Written
-    forecasts: Written
-    without: Mapping[str, Days]
-    """By asset that a day may do without, the days whose features say that they were derived without it."""
-
-
 def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, TableDays]:
     """By asset of the daily graph, in its order, the days of ``symbol`` that are there; ``due`` must be.
 
@@ -75,13 +65,15 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
     Raises:
         StorageError: a table cannot be read.
     """
-    known = _read(tables, symbol)
-    candles, issued = market_days(known.candles, known.forecasts, due)
+    made = written_candles(tables, symbol), written_forecasts(tables, symbol)
+    there, without = _read(tables, symbol)  # scores after forecasts: what is issued meanwhile lacks none
+    candles, issued = market_days(*made, due)
+    there |= {RAW_KLINES.name: candles.present, FORECASTS.name: issued.present}
     market, forecasting, gaps = candles.begins, issued.begins, issued.excused
     begins: dict[str, dt.date | None] = dict.fromkeys(MARKET_ASSETS, market)
     begins |= dict.fromkeys(SCORES, forecasting and forecasting + DAY)
     follows = {FORECAST_SCORES.name} if issued.kept_up else set()
-    excused = {RAW_KLINES.name: NO_DAYS} | {name: gaps | days for name, days in known.without.items()}
+    excused = {RAW_KLINES.name: NO_DAYS} | {name: gaps | days for name, days in without.items()}
     return {
         name: TableDays(
             name,
@@ -92,7 +84,7 @@ def table_days(tables: TableStore, symbol: str, due: dt.date) -> dict[str, Table
             optional=name == RAW_IMPLIED_VOLATILITY.name,
             kept_up=candles.kept_up if name in MARKET_ASSETS else issued.kept_up,
         )
-        for name, present in known.by_asset.items()
+        for name, present in there.items()
     }
 
 
@@ -111,22 +103,22 @@ def _table(name: str, written: Written, due: dt.date, excused: Days) -> TableDay
     return TableDays(name, written.days, begins, due, excused, kept_up=bool(written.in_time))
 
 
-def written_candles(tables: Reads, symbol: str) -> Written:
-    """Read which days have a candle.
+def _written(spec: TableSpec, at: str, tables: Reads, symbol: str) -> Written:
+    """Read which days have a row, and which of them in time, as the column ``at`` says.
 
     Raises:
         StorageError: the table cannot be read.
     """
-    return _written(tables, RAW_KLINES, symbol, "ingested_at")
+    rows = _rows(tables, spec, symbol, at)
+    closed = pl.col("day").cast(pl.Datetime("us", "UTC")) + DAY
+    return Written(_days(rows), _days(rows.filter(pl.col(at) - closed <= IN_TIME)))
 
 
-def written_forecasts(tables: Reads, symbol: str) -> Written:
-    """Read which days have forecasts.
+written_candles = partial(_written, RAW_KLINES, "ingested_at")
+"""Read which days have a candle, from tables, of a symbol."""
 
-    Raises:
-        StorageError: the table cannot be read.
-    """
-    return _written(tables, FORECASTS, symbol, "issued_at")
+written_forecasts = partial(_written, FORECASTS, "issued_at")
+"""Read which days have forecasts, likewise."""
 
 
 def missing_days(found: Mapping[str, TableDays]) -> list[dt.date]:
@@ -134,20 +126,23 @@ def missing_days(found: Mapping[str, TableDays]) -> list[dt.date]:
     return sorted({day for each in found.values() for day in each.missing})
 
 
-def _read(tables: TableStore, symbol: str) -> _Known:
-    candles, issued = written_candles(tables, symbol), written_forecasts(tables, symbol)
+def _read(tables: TableStore, symbol: str) -> tuple[dict[str, Days], dict[str, Days]]:
+    """Read the days of each asset, but of candles and forecasts none, in order; and those that need no row.
+
+    The second are by asset that a day may do without: their features say that they were derived without.
+    """
     features = _rows(tables, ENGINEERED_FEATURES, symbol, LOG_REALISED, LOG_IMPLIED)
     bars = _days(_rows(tables, RAW_KLINES_4H, symbol))
     implied = _days(_rows(tables, RAW_IMPLIED_VOLATILITY, symbol))
     vintages = _rows(tables, VINTAGES_IN_FORCE, symbol, "model")
     by_asset = {
-        RAW_KLINES.name: candles.days,
+        RAW_KLINES.name: NO_DAYS,
         RAW_KLINES_4H.name: bars,
         RAW_IMPLIED_VOLATILITY.name: implied,
         ENGINEERED_FEATURES.name: _days(features),
         **{f"{kind}_model": _days(vintages.filter(pl.col("model") == kind)) for kind in NETWORKS},
         BASELINE_FORECASTS.name: _days(_rows(tables, BASELINE_FORECASTS, symbol)),
-        FORECASTS.name: issued.days,
+        FORECASTS.name: NO_DAYS,
         FORECAST_SCORES.name: _days(_rows(tables, FORECAST_SCORES, symbol)),
         CHANCE_SCORES.name: _days(_rows(tables, CHANCE_SCORES, symbol)),
     }
@@ -155,13 +150,7 @@ def _read(tables: TableStore, symbol: str) -> _Known:
         RAW_KLINES_4H.name: _days(features.filter(pl.col(LOG_REALISED).is_null())) - bars,
         RAW_IMPLIED_VOLATILITY.name: _days(features.filter(pl.col(LOG_IMPLIED).is_null())) - implied,
     }
-    return _Known(by_asset, candles, issued, without)
-
-
-def _written(tables: Reads, spec: TableSpec, symbol: str, column: str) -> Written:
-    rows = _rows(tables, spec, symbol, column)
-    closed = pl.col("day").cast(pl.Datetime("us", "UTC")) + DAY
-    return Written(_days(rows), _days(rows.filter(pl.col(column) - closed <= IN_TIME)))
+    return by_asset, without
 
 
 def _rows(tables: Reads, spec: TableSpec, symbol: str, *columns: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ELSEWHERE = "choose another folder (BTC_DATA_DIR, DAGSTER_HOME, BTC_CACHE_DIR)"
@@ -36,9 +37,7 @@ PROBE = 64 * 1024
 
 def explain(error: BaseException) -> str | None:
     """Return one sentence if ``error`` came from a disk or from a limit of this process; else None."""
-    seen: list[BaseException] = []
-    each: BaseException | None = error
-    while each is not None and each not in seen:
+    for each in causes(error):
         number, where = _number(each), getattr(each, "filename", None) or "a file"
         if number in REMEDIES:
             return f"{where} cannot be written ({os.strerror(number)}); {REMEDIES[number]}"
@@ -46,9 +45,19 @@ def explain(error: BaseException) -> str | None:
             return f"{where} cannot be used ({os.strerror(number)}); {LIMITS[number]}"
         if number == errno.ENOENT and isinstance(each, FileNotFoundError) and not each.filename:
             return "the working folder is gone; change into one that there is"
-        seen.append(each)
-        each = each.__cause__ or each.__context__
     return None
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield ``error`` and what it came from, through whatever wrapped it, each once."""
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and each not in seen:
+            seen.append(each)
+            yield each
+            waiting += [each.__context__, each.__cause__, getattr(each, "orig", None)]
 
 
 def _number(error: BaseException) -> int:

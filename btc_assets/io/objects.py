@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 from btc_assets.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from btc_assets.io.files import write_new
 from btc_assets.io.s3 import Bucket
 
 
-class ObjectStore(Protocol):
-    """Keys (``/`` between parts) to bytes; every key is written at most once."""
-
-    location: str
-
-    def put_new(self, key: str, content: bytes) -> bool:
-        """Write ``content`` under ``key`` unless something is there; return whether it was written."""
-
-    def get(self, key: str) -> bytes | None:
-        """Return the bytes under ``key``; None if there are none."""
-
-    def keys(self, prefix: str, after: str = "") -> Iterator[str]:
-        """Yield the keys that begin with ``prefix`` and sort after ``after``, in order."""
-
-
-def open_objects(location: str, s3_endpoint: str = "") -> ObjectStore:
+def open_objects(location: str, s3_endpoint: str = "") -> Bucket | FolderObjects:
     """Open the store at ``location``: ``s3://bucket/prefix``, or a folder, made when first written to.
 
     Raises:
@@ -43,7 +27,7 @@ def open_objects(location: str, s3_endpoint: str = "") -> ObjectStore:
 
 
 class FolderObjects:
-    """Objects as files below a folder; see `ObjectStore`."""
+    """Objects as files below a folder: keys (``/`` between parts) to bytes, each written at most once."""
 
     def __init__(self, location: str) -> None:
         self.location = location

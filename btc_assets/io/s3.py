@@ -62,16 +62,17 @@ class Bucket:
 
         # boto3 asks again when no answer comes, but not when one breaks off in the middle.
         broken = (IncompleteReadError, ResponseStreamingError)
+        caller, found = stamina.RetryingCaller(3, wait_initial=0.1, wait_max=1.0), None
         with self._errors(f"read {key}"):
-            for attempt in stamina.retry_context(on=broken, attempts=3, wait_initial=0.1, wait_max=1.0):
-                with attempt:
-                    try:
-                        return self._s3.get_object(Bucket=self._name, Key=self._prefix + key)["Body"].read()
-                    except ClientError as error:
-                        if _code(error) not in {"NoSuchKey", "404"}:
-                            raise
-                        return None
-        raise AssertionError("unreachable: _errors never swallows")
+            try:
+                found = caller(broken, self._read, key)
+            except ClientError as error:
+                if _code(error) not in {"NoSuchKey", "404"}:
+                    raise
+        return found
+
+    def _read(self, key: str) -> bytes:
+        return self._s3.get_object(Bucket=self._name, Key=self._prefix + key)["Body"].read()
 
     def put(self, key: str, content: bytes) -> None:
         """Store ``content``, all or nothing."""

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from btc_assets.io.disk import write_fault
+from btc_assets.io.disk import causes, write_fault
 
 MAGIC = b"SQLite format 3\0"
 """How every database begins that is not empty."""
@@ -47,16 +47,7 @@ def require_writable(path: Path, seconds: float) -> None:
 
 def cause_of(error: BaseException) -> sqlite3.Error | None:
     """Return the error of SQLite that ``error`` is or came from, through whatever wrapped it."""
-    seen: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, sqlite3.Error):
-            return each
-        if each is not None and each not in seen:
-            seen.append(each)
-            waiting += [each.__context__, each.__cause__, getattr(each, "orig", None)]
-    return None
+    return next((each for each in causes(error) if isinstance(each, sqlite3.Error)), None)
 
 
 def explain(error: sqlite3.Error, databases: Iterable[Path]) -> str:

@@ -47,12 +47,8 @@ class WebFolder:
         import stamina
 
         download = _Download(f"{self.location}/{quote(key)}")
-        for attempt in stamina.retry_context(
-            on=StorageUnavailable, attempts=ATTEMPTS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1
-        ):
-            with attempt:
-                return download.go_on(self._session)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        caller = stamina.RetryingCaller(ATTEMPTS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
+        return caller(StorageUnavailable, download.go_on, self._session)
 
     def put(self, key: str, content: bytes) -> None:
         """Refuse to write."""

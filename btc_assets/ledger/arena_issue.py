@@ -15,7 +15,6 @@ from btc_assets.ledger.arena_records import (
     ArenaRecord,
     Key,
     arena_digests,
-    arena_records_frame,
     read_arena_records,
 )
 from btc_assets.ledger.clock import Clock, issue_time, kind_of
@@ -23,7 +22,7 @@ from btc_assets.ledger.continuity import check_continuity
 from btc_assets.ledger.digest import series_digests
 from btc_assets.ledger.issue import ATTEMPTS
 from btc_assets.ledger.publishing.published import Published
-from btc_assets.ledger.records import IN_TIME, NOTHING, Head
+from btc_assets.ledger.records import IN_TIME, NOTHING, Head, records_frame
 from btc_assets.market.calendar import DAY
 from btc_assets.series import SERIES
 from btc_assets.storage.bitemporal import newest
@@ -83,7 +82,7 @@ def issue_arena(
         records = _records(symbol, new, inputs, stored, clock, live_hours)
         try:
             if records:
-                tables.insert(ARENA_RECORDS, arena_records_frame(records))
+                tables.insert(ARENA_RECORDS, records_frame(records, ARENA_RECORDS))
         except WriteConflict:
             continue
         times = again | {key: record.issued_at for record in records for key in record.forecasts()}

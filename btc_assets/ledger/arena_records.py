@@ -7,30 +7,16 @@ in ``records``. Several records of an origin may stand: of forecasters that came
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from btc_assets.contracts import ARENA_FORECASTS, Column, TableSpec
 from btc_assets.ledger.digest import hash_rows
-from btc_assets.ledger.records import (
-    CLOCKS,
-    LINK,
-    NOTHING,
-    PLACE,
-    UNKNOWN,
-    Head,
-    Snapshot,
-    json_text,
-    json_value,
-)
+from btc_assets.ledger.records import CLOCKS, LINK, PLACE, UNKNOWN, ChainRecord, Head, Snapshot, unpack
 from btc_assets.series import Series
-from btc_assets.storage.registry.manifest import canonical_json
-from btc_assets.storage.tables import TableReader
+from btc_assets.storage.tables import TableReader, read_pair
 
 ARENA_RECORDS = TableSpec(
     "arena_records",
@@ -57,31 +43,13 @@ HASHED = [name for name in ARENA_FORECASTS.schema.names() if name != "issued_at"
 """What the hash of a forecast covers; the record itself says when it was issued."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArenaRecord:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArenaRecord(ChainRecord):
     """One record; the fields are the columns of ``ARENA_RECORDS``, JSON decoded."""
 
-    symbol: str
-    began: dt.date
-    seq: int
-    kind: str
-    origin_date: dt.date
-    issued_at: dt.datetime
-    local_clock: dt.datetime
-    source_clock: dt.datetime
     live_hours: int
     entrants: Sequence[Mapping[str, str]]
     inputs: Mapping[str, str]
-    note: str = ""
-    previous_sha256: str = NOTHING
-
-    def line(self) -> bytes:
-        """Write the bytes that are hashed: one line of canonical JSON."""
-        return canonical_json({name: json_value(value) for name, value in asdict(self).items()})
-
-    def sha256(self) -> str:
-        """Compute the record's own hash (SHA-256)."""
-        return hashlib.sha256(self.line()).hexdigest()
 
     def snapshot(self, series: Series) -> Snapshot:
         """Return what the record says of ``series``."""
@@ -117,33 +85,9 @@ def arena_digests(rows: pl.DataFrame) -> dict[Key, str]:
 
 def read_arena_records(tables: TableReader, symbol: str) -> list[tuple[ArenaRecord, str]]:
     """Read the records of ``symbol`` by ``seq``, with the hash stored beside each; empty without a chain."""
-    if not tables.exists(ARENA_RECORDS):
-        return []
-    rows = tables.read(ARENA_RECORDS).filter(symbol=symbol).sort("seq")
-    return [_from_row(row) for row in rows.iter_rows(named=True)]
-
-
-def arena_records_frame(records: Iterable[ArenaRecord]) -> pl.DataFrame:
-    """Build rows of ``arena_records``, each with its hash."""
-    rows = [
-        asdict(r)
-        | {
-            "entrants": json_text(list(r.entrants)),
-            "inputs": json_text(dict(r.inputs)),
-            "record_sha256": r.sha256(),
-        }
-        for r in records
-    ]
-    return pl.DataFrame(rows, schema=ARENA_RECORDS.schema)
-
-
-def _from_row(row: dict[str, Any]) -> tuple[ArenaRecord, str]:
-    """Return a stored row; JSON of another shape becomes empty, so that its hash shows the damage."""
-    sha = row.pop("record_sha256")
-    for name, kind in (("entrants", list), ("inputs", dict)):
-        try:
-            value = json.loads(row[name])
-        except ValueError:
-            value = None
-        row[name] = value if isinstance(value, kind) else kind()
-    return ArenaRecord(**row), sha
+    rows = read_pair(tables, ARENA_RECORDS, symbol).sort("seq")
+    found = []
+    for row in rows.iter_rows(named=True):
+        sha = unpack(row, {"entrants": list, "inputs": dict})
+        found.append((ArenaRecord(**row), sha))
+    return found

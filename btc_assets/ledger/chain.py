@@ -41,20 +41,10 @@ def restart_chain(tables: TableStore, symbol: str, clock: Clock, reason: str) ->
             f"the newest record of {symbol} is of {chain.head.issued_at.isoformat()}, which is not in the "
             "future: the chain can go on as it is"
         )
-    record = IssueRecord(
-        symbol=symbol,
-        began=chain.began,
-        seq=chain.head.seq + 1,
-        kind="genesis",
-        origin_date=clock.now.date(),
-        issued_at=clock.now,
-        local_clock=clock.local,
-        source_clock=clock.source,
-        note=f"restarted: {reason}",
-        previous_sha256=chain.head.record_sha256,
-    )
+    record = _made_now(symbol, clock, "genesis", clock.now.date(), f"restarted: {reason}", chain.head)
+    record = replace(record, began=chain.began)
     tables.insert(ISSUE_RECORDS, records_frame([record]))
-    return Head(symbol, record.seq, record.sha256(), record.issued_at)
+    return record.head()
 
 
 def first_records(symbol: str, stored: pl.DataFrame, clock: Clock) -> list[IssueRecord]:
@@ -68,17 +58,18 @@ def first_records(symbol: str, stored: pl.DataFrame, clock: Clock) -> list[Issue
     digests, counts = forecast_digests(stored), dict(stored.group_by("origin_date").len().iter_rows())
     note = f"{len(digests)} forecasts were here before" if digests else "a new store"
 
-    records = [_first(symbol, clock, "genesis", clock.now.date(), f"the chain begins: {note}", None)]
+    records = [_made_now(symbol, clock, "genesis", clock.now.date(), f"the chain begins: {note}", None)]
     for origin in sorted(digests):
         kind = kind_of(origin, clock.now, clock)
-        adopted = _first(symbol, clock, kind, origin, ADOPTED, records[-1])
+        adopted = _made_now(symbol, clock, kind, origin, ADOPTED, records[-1].head())
         records.append(replace(adopted, rows=counts[origin], rows_sha256=digests[origin]))
     return records
 
 
-def _first(
-    symbol: str, clock: Clock, kind: Kind, origin: dt.date, note: str, previous: IssueRecord | None
+def _made_now(
+    symbol: str, clock: Clock, kind: Kind, origin: dt.date, note: str, previous: Head | None
 ) -> IssueRecord:
+    """Return a record without inputs, after ``previous``; with None it begins the chain."""
     return IssueRecord(
         symbol=symbol,
         began=clock.now.date(),
@@ -89,5 +80,5 @@ def _first(
         local_clock=clock.local,
         source_clock=clock.source,
         note=note,
-        previous_sha256=previous.sha256() if previous else NOTHING,
+        previous_sha256=previous.record_sha256 if previous else NOTHING,
     )

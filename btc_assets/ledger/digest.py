@@ -135,11 +135,7 @@ def _floats(column: pl.Series) -> NDArray[Any]:
     values[np.isnan(values)] = _NAN
     if column.null_count():
         values.view(np.int64)[column.is_null().to_numpy()] = _MISSING
-    return _swapped(values)
-
-
-def _swapped(values: NDArray[np.float64]) -> NDArray[Any]:
-    """Make a big-endian copy by bytes: a conversion by value might alter the bits of a NaN."""
+    # Swapped by bytes: a conversion by value might alter the bits of a NaN.
     return values.view(np.int64).astype(">i8").view(">f8")
 
 

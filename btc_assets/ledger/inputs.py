@@ -15,7 +15,7 @@ from btc_assets.ledger.digest import feature_digests, series_digests
 from btc_assets.ledger.records import Snapshot
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import stale_days
-from btc_assets.series import BARS, CANDLES, IMPLIED, SERIES, Series
+from btc_assets.series import CANDLES, IMPLIED, SERIES, Series
 from btc_assets.storage.bitemporal import newest
 from btc_assets.storage.registry.protocol import ModelRegistry, VintageId
 from btc_assets.storage.tables import TableStore
@@ -67,11 +67,6 @@ class Inputs:
         """The daily candles."""
         return self.series[CANDLES.name].rows
 
-    @property
-    def bars(self) -> pl.DataFrame:
-        """The 4-hour candles."""
-        return self.series[BARS.name].rows
-
 
 def read_inputs(
     tables: TableStore,
@@ -111,31 +106,22 @@ def _read(tables: TableStore, series: Series, symbol: str, end: dt.date) -> Tabl
     return TableRows(newest(tables, symbol, series, end=end), version)
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """Per origin, what a record says about the inputs: of ``series`` by name, then by origin."""
-
-    series: Mapping[str, Mapping[dt.date, Snapshot]]
-    features: Mapping[dt.date, str]
-    vintages: Mapping[dt.date, list[dict[str, Any]]]
-
-    def of(self, origin: dt.date) -> dict[str, Snapshot]:
-        """Return what the record of ``origin`` says of each series."""
-        return {name: by_origin[origin] for name, by_origin in self.series.items()}
-
-
-def evidence(inputs: Inputs, origins: Sequence[dt.date]) -> Evidence:
-    """Hash the inputs for each origin."""
-    return Evidence(
-        {series.name: _snapshots(series, inputs.series[series.name], origins) for series in SERIES},
-        feature_digests(inputs.features, origins),
-        _vintages(inputs.vintages),
-    )
-
-
-def _snapshots(series: Series, read: TableRows, origins: Sequence[dt.date]) -> dict[dt.date, Snapshot]:
-    digests = series_digests(series, read.rows, origins)
-    return {origin: Snapshot(digest, read.version) for origin, digest in digests.items()}
+def evidence(inputs: Inputs, origins: Sequence[dt.date]) -> dict[dt.date, dict[str, Any]]:
+    """Hash the inputs: for each origin, the fields in which its record says what it was computed from."""
+    read = {series: inputs.series[series.name] for series in SERIES}
+    hashes = {series: series_digests(series, rows.rows, origins) for series, rows in read.items()}
+    features, vintages = feature_digests(inputs.features, origins), _vintages(inputs.vintages)
+    return {
+        origin: {
+            "inputs": {s.name: Snapshot(found[origin], read[s].version) for s, found in hashes.items()},
+            "features_sha256": features[origin],
+            "features_version": inputs.features_version,
+            "vintages": vintages[origin],
+            "code_version": inputs.code_version,
+            "settings": inputs.settings,
+        }
+        for origin in origins
+    }
 
 
 def check_inputs(

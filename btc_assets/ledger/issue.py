@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from btc_assets.contracts import FORECASTS
-from btc_assets.errors import LedgerError, TableMissing, WriteConflict
+from btc_assets.errors import LedgerError, WriteConflict
 from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.continuity import check_continuity
 from btc_assets.ledger.digest import FORECAST_COLUMNS
@@ -25,7 +25,7 @@ from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.records import ISSUE_RECORDS, Chain, Head, read_chain, records_frame
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRegistry
-from btc_assets.storage.tables import Receipt, TableStore, conform
+from btc_assets.storage.tables import Receipt, TableStore, conform, read_pair
 
 ATTEMPTS = 5
 """How often a record is tried while other writers extend the chain first."""
@@ -130,11 +130,7 @@ def _stored(tables: TableStore, proposal: Proposal, chain: Chain | None) -> pl.D
     origins = list(proposal.digests)
     start, end = (origins[0], origins[-1] + DAY) if chain else (None, None)
     columns = list(FORECASTS.key) if chain and not chain.newest else None
-    try:
-        rows = tables.read(FORECASTS, columns, start=start, end=end)
-    except TableMissing:
-        return FORECASTS.empty().select(columns or FORECASTS.schema.names())
-    return rows.filter(pl.col("symbol") == proposal.symbol)
+    return read_pair(tables, FORECASTS, proposal.symbol, columns, start, end)
 
 
 def _write_rows(tables: TableStore, plan: Plan) -> Issued:

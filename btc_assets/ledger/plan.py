@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from btc_assets.contracts import FORECASTS
 from btc_assets.ledger.chain import first_records
 from btc_assets.ledger.clock import Clock, issue_time, kind_of
 from btc_assets.ledger.digest import forecast_digests
-from btc_assets.ledger.inputs import Evidence, Inputs, evidence
+from btc_assets.ledger.inputs import Inputs, evidence
 from btc_assets.ledger.records import IN_TIME, Chain, Entry, Head, IssueRecord, extended, live_hours_of
 
 Outcome = Literal["live", "late", "back-filled", "replaced", "unchanged", "restored", "kept"]
@@ -50,8 +50,8 @@ class Proposal:
         return dict(self.rows.group_by("origin_date").len().iter_rows())
 
     @cached_property
-    def evidence(self) -> Evidence:
-        """What the records will say about the inputs."""
+    def evidence(self) -> dict[dt.date, dict[str, Any]]:
+        """What the records will say about the inputs, by origin."""
         return evidence(self.inputs, list(self.digests))
 
 
@@ -129,7 +129,7 @@ def _make_record(
     proposal: Proposal, chain: Chain, origin: dt.date, before: Entry | None, seq: int, previous: str
 ) -> IssueRecord:
     """Return the record of ``origin``, at place ``seq``, after the one that hashes to ``previous``."""
-    clock, proof, inputs = proposal.clock, proposal.evidence, proposal.inputs
+    clock, inputs = proposal.clock, proposal.inputs
     at = issue_time(clock, chain.head.issued_at)
     return IssueRecord(
         symbol=chain.head.symbol,
@@ -142,12 +142,7 @@ def _make_record(
         source_clock=clock.source,
         rows=proposal.counts[origin],
         rows_sha256=proposal.digests[origin],
-        inputs=proof.of(origin),
-        features_sha256=proof.features[origin],
-        features_version=inputs.features_version,
-        vintages=proof.vintages[origin],
-        code_version=inputs.code_version,
-        settings=inputs.settings,
+        **proposal.evidence[origin],
         supersedes=before.seq if before else -1,
         note="; ".join(note for note in (clock.note(), inputs.note(origin)) if note),
         previous_sha256=previous,

@@ -17,12 +17,12 @@ from btc_assets.ledger import verification
 from btc_assets.ledger.arena_records import HASHED, published_name, read_arena_records
 from btc_assets.ledger.digest import FORECAST_COLUMNS
 from btc_assets.ledger.publishing.published import HeadSink, Published
-from btc_assets.ledger.records import ISSUE_RECORDS, IssueRecord, read_records
+from btc_assets.ledger.records import IssueRecord, read_records
 from btc_assets.series import PROVENANCE, SERIES
 from btc_assets.storage.bitemporal import versions
 from btc_assets.storage.registry.manifest import MANIFEST, canonical_json
 from btc_assets.storage.registry.protocol import ModelRegistry
-from btc_assets.storage.tables import TableReader
+from btc_assets.storage.tables import TableReader, read_pair
 
 SCRIPTS = ("verify_proof.py", "block_proof.py", "track_record.py", "arena_proof.py")
 """What checks a proof with Python's standard library alone."""
@@ -78,7 +78,7 @@ def export_proof(
     """
     if folder.exists():
         raise LedgerError(f"{folder} exists already; name a folder that does not")
-    records = [record for record, _ in read_records(tables, symbol)] if tables.exists(ISSUE_RECORDS) else []
+    records = [record for record, _ in read_records(tables, symbol)]
     start, end = start or dt.date.min, end or dt.date.max
     inside = [r for r in records if r.kind != "genesis" and start <= r.origin_date < end]
     if not inside:
@@ -91,9 +91,13 @@ def export_proof(
         _write_heads(draft, sink.published(symbol) if sink else [])
         _write_arena(draft, tables, symbol, sink, start, end)
         _write_models(draft / "models", registry, inside, with_models=with_models)
-        said = {"symbol": symbol, "from": str(start), "to": str(end), "series": _said_of_series()}
+        series = {s.name: {"field": s.fields[0], "order": s.order} for s in SERIES}  # for verify_proof.py
+        said = {"symbol": symbol, "from": str(start), "to": str(end), "series": series}
         (draft / "bundle.json").write_bytes(canonical_json(said))
-        (draft / "README.txt").write_text(_readme(symbol, start, end))
+        files = "\n".join(
+            f"{s.name}.csv.gz  every version of all {s.title}, and when it was stored" for s in SERIES
+        )
+        (draft / "README.txt").write_text(_README.format(symbol=symbol, start=start, end=end, series=files))
         for script in SCRIPTS:
             shutil.copyfile(Path(verification.__file__).with_name(script), draft / script)
         draft.rename(folder)
@@ -102,20 +106,9 @@ def export_proof(
     return folder
 
 
-def _readme(symbol: str, start: dt.date, end: dt.date) -> str:
-    files = [f"{s.name}.csv.gz  every version of all {s.title}, and when it was stored" for s in SERIES]
-    return _README.format(symbol=symbol, start=start, end=end, series="\n".join(files))
-
-
-def _said_of_series() -> dict[str, dict[str, object]]:
-    """Return, by table, what ``verify_proof.py`` needs to know: the record's field, and the order of rows."""
-    return {s.name: {"field": s.fields[0], "order": s.order} for s in SERIES}
-
-
 def _write_tables(draft: Path, tables: TableReader, symbol: str, start: dt.date, end: dt.date) -> None:
-    forecasts = tables.read(FORECASTS, start=start, end=end).filter(pl.col("symbol") == symbol)
-    forecasts = forecasts.sort("origin_date", "model", "horizon")
-    _write_csv(draft / "forecasts.csv.gz", forecasts.select(*FORECAST_COLUMNS, "issued_at"))
+    forecasts = read_pair(tables, FORECASTS, symbol, [*FORECAST_COLUMNS, "issued_at"], start, end)
+    _write_csv(draft / "forecasts.csv.gz", forecasts.sort("origin_date", "model", "horizon"))
     for series in SERIES:
         rows = versions(tables, symbol, series, end=end)
         _write_csv(draft / f"{series.name}.csv.gz", rows.select(*series.content, *PROVENANCE))
@@ -129,11 +122,8 @@ def _write_arena(
     if not records:
         return
     (draft / "arena_records.jsonl").write_bytes(b"".join(record.line() for record in records))
-    rows = ARENA_FORECASTS.empty()
-    if tables.exists(ARENA_FORECASTS):
-        rows = tables.read(ARENA_FORECASTS, start=start, end=end).filter(symbol=symbol)
-    rows = rows.sort("origin_date", "model", "version", "horizon").select(*HASHED, "issued_at")
-    _write_csv(draft / f"{ARENA_FORECASTS.name}.csv.gz", rows)
+    rows = read_pair(tables, ARENA_FORECASTS, symbol, [*HASHED, "issued_at"], start, end)
+    _write_csv(draft / "arena_forecasts.csv.gz", rows.sort("origin_date", "model", "version", "horizon"))
     (draft / "arena").mkdir()
     _write_heads(draft / "arena", sink.published(published_name(symbol)) if sink else [])
 

@@ -26,7 +26,7 @@ from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.bitemporal import versions
 from btc_assets.storage.registry.manifest import read_manifest
 from btc_assets.storage.registry.protocol import ModelRef, ModelRegistry
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import TableStore, read_pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def rebuild(
     predictors = {ref.name: _opened(registry, ref, record) for ref in refs}
     rows = forecasts([origin], candles, features, lambda kind, _: predictors[kind])
     rows = rows.select(FORECAST_COLUMNS)
-    stored = _stored(tables, symbol, origin)
+    stored = read_pair(tables, FORECASTS, symbol, start=origin, end=origin + DAY)
     rows_agree = forecast_digests(rows)[origin] == record.rows_sha256
     intact = _intact(stored, record)
     restored = rows_agree and not intact and not check
@@ -160,12 +160,6 @@ def _opened(registry: ModelRegistry, ref: ModelRef, record: IssueRecord) -> Pred
 
 def _agrees(found: str, said: str) -> bool | None:
     return found == said if said else None
-
-
-def _stored(tables: TableStore, symbol: str, origin: dt.date) -> pl.DataFrame:
-    if not tables.exists(FORECASTS):
-        return FORECASTS.empty()
-    return tables.read(FORECASTS, start=origin, end=origin + DAY).filter(pl.col("symbol") == symbol)
 
 
 def _intact(stored: pl.DataFrame, record: IssueRecord) -> bool:

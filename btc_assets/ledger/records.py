@@ -11,18 +11,17 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import polars as pl
 
 from btc_assets.contracts import UTC_US, Column, TableSpec
-from btc_assets.errors import TableMissing
 from btc_assets.market.issue_timing import LIVE_HOURS
 from btc_assets.series import FIRST_RELEASE, SERIES, Series
 from btc_assets.storage.registry.manifest import canonical_json
 from btc_assets.storage.registry.protocol import VintageId
-from btc_assets.storage.tables import TableReader
+from btc_assets.storage.tables import TableReader, read_pair
 
 Kind = Literal["genesis", "live", "late", "back-filled"]
 IN_TIME = ("live", "late")
@@ -98,13 +97,18 @@ UNKNOWN = Snapshot()
 
 
 @dataclass(frozen=True, slots=True)
-class IssueRecord:
-    """One record; the fields are the columns of ``ISSUE_RECORDS``, JSON decoded.
+class Head:
+    """The newest record of a chain: what is published outside the store."""
 
-    ``inputs`` holds the columns of each series, by its name: those that the record knows. Inputs that are
-    unknown (of rows older than the chain) are empty texts and versions of -1. A series that a later release
-    added is left out of the hashed line where it is unknown, so that older records keep their hash.
-    """
+    symbol: str
+    seq: int
+    record_sha256: str
+    issued_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainRecord:
+    """What a record of any chain says: where it stands, when it was issued, and what it follows."""
 
     symbol: str
     began: dt.date
@@ -114,6 +118,35 @@ class IssueRecord:
     issued_at: dt.datetime
     local_clock: dt.datetime
     source_clock: dt.datetime
+    note: str = ""
+    previous_sha256: str = NOTHING
+
+    def line(self) -> bytes:
+        """Write the bytes that are hashed: one line of canonical JSON."""
+        return canonical_json({name: json_value(value) for name, value in self.columns().items()})
+
+    def columns(self) -> dict[str, Any]:
+        """Return the record's fields by the names that the table and the hashed line have for them."""
+        return asdict(self)
+
+    def sha256(self) -> str:
+        """Compute the record's own hash (SHA-256)."""
+        return hashlib.sha256(self.line()).hexdigest()
+
+    def head(self) -> Head:
+        """Return what is published of it."""
+        return Head(self.symbol, self.seq, self.sha256(), self.issued_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRecord(ChainRecord):
+    """One record; the fields are the columns of ``ISSUE_RECORDS``, JSON decoded.
+
+    ``inputs`` holds the columns of each series, by its name: those that the record knows. Inputs that are
+    unknown (of rows older than the chain) are empty texts and versions of -1. A series that a later release
+    added is left out of the hashed line where it is unknown, so that older records keep their hash.
+    """
+
     rows: int = 0
     rows_sha256: str = ""
     inputs: Mapping[str, Snapshot] = field(default_factory=dict)
@@ -123,8 +156,6 @@ class IssueRecord:
     code_version: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     supersedes: int = -1
-    note: str = ""
-    previous_sha256: str = NOTHING
 
     def snapshot(self, series: Series) -> Snapshot:
         """Return what the record says of ``series``."""
@@ -143,10 +174,6 @@ class IssueRecord:
             own[sha256], own[version] = self.snapshot(one).sha256, self.snapshot(one).version
         return own
 
-    def sha256(self) -> str:
-        """Compute the record's own hash (SHA-256)."""
-        return hashlib.sha256(self.line()).hexdigest()
-
     def models(self) -> Iterator[tuple[str, VintageId, str]]:
         """List name, vintage and manifest hash of each model; entries that cannot be read are left out."""
         for entry in self.vintages:
@@ -160,16 +187,6 @@ class IssueRecord:
 
 
 _OWN = tuple(f.name for f in fields(IssueRecord) if f.name != "inputs")
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The newest record of a chain: what is published outside the store."""
-
-    symbol: str
-    seq: int
-    record_sha256: str
-    issued_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +217,7 @@ def read_chain(tables: TableReader, symbol: str, origins: Collection[dt.date] | 
         origins: whose newest records are wanted; None: of all.
     """
     entry = ["origin_date", "seq", "kind", "rows_sha256", "issued_at"]
-    try:
-        rows = tables.read(ISSUE_RECORDS, ["symbol", "began", *entry, "record_sha256"])
-    except TableMissing:
-        return None
-    rows = rows.filter(pl.col("symbol") == symbol).sort("seq")
+    rows = read_pair(tables, ISSUE_RECORDS, symbol, ["began", *entry, "record_sha256"]).sort("seq")
     if rows.is_empty():
         return None
     wanted = rows.filter(pl.col("kind") != "genesis")
@@ -226,7 +239,7 @@ def extended(chain: Chain | None, records: Sequence[IssueRecord]) -> Chain:
         if record.kind != "genesis":
             newest[record.origin_date] = Entry(record.seq, record.kind, record.rows_sha256, record.issued_at)
     last = records[-1]
-    return Chain(last.began, Head(last.symbol, last.seq, last.sha256(), last.issued_at), newest)
+    return Chain(last.began, last.head(), newest)
 
 
 def live_hours_of(settings: Mapping[str, Any]) -> int:
@@ -237,20 +250,15 @@ def live_hours_of(settings: Mapping[str, Any]) -> int:
 
 def live_hours(tables: TableReader, symbol: str) -> dict[dt.date, int]:
     """Return, by origin that has a record, within how many hours after the close it counts as live."""
-    if not tables.exists(ISSUE_RECORDS):
-        return {}
-    rows = tables.read(ISSUE_RECORDS, ["symbol", "seq", "kind", "origin_date", "settings"])
-    mine = rows.filter((pl.col("symbol") == symbol) & (pl.col("kind") != "genesis")).sort("seq")
+    rows = read_pair(tables, ISSUE_RECORDS, symbol, ["seq", "kind", "origin_date", "settings"])
+    mine = rows.filter(pl.col("kind") != "genesis").sort("seq")
     hours = {text: live_hours_of(_object(text)) for text in mine["settings"].unique()}
     return {origin: hours[text] for origin, text in mine.select("origin_date", "settings").iter_rows()}
 
 
 def issue_times(tables: TableReader, symbol: str) -> list[dt.datetime]:
     """Return when each record of ``symbol`` was issued (UTC)."""
-    if not tables.exists(ISSUE_RECORDS):
-        return []
-    rows = tables.read(ISSUE_RECORDS, ["symbol", "issued_at"]).filter(pl.col("symbol") == symbol)
-    return rows["issued_at"].to_list()
+    return read_pair(tables, ISSUE_RECORDS, symbol, ["issued_at"])["issued_at"].to_list()
 
 
 def _object(text: str) -> Mapping[str, Any]:
@@ -267,49 +275,48 @@ def head(tables: TableReader, symbol: str) -> Head | None:
 
 def record_hashes(tables: TableReader, symbol: str, records: TableSpec = ISSUE_RECORDS) -> dict[int, str]:
     """Return the stored hash of each record of ``symbol`` by its place; empty where nothing was issued."""
-    if not tables.exists(records):
-        return {}
-    rows = tables.read(records, ["symbol", "seq", "record_sha256"]).filter(pl.col("symbol") == symbol)
-    return dict(rows.select("seq", "record_sha256").iter_rows())
+    return dict(read_pair(tables, records, symbol, ["seq", "record_sha256"]).iter_rows())
 
 
 def read_records(
     tables: TableReader, symbol: str, newest: int | None = None
 ) -> list[tuple[IssueRecord, str]]:
-    """Read the records of ``symbol`` by ``seq``, each with the hash stored beside it; all, or the ``newest``.
-
-    Raises:
-        TableMissing: no chain was ever begun.
-    """
-    rows = tables.read(ISSUE_RECORDS).filter(pl.col("symbol") == symbol).sort("seq")
+    """Read the records of ``symbol`` by ``seq``, and the hash beside each; all or the ``newest``."""
+    rows = read_pair(tables, ISSUE_RECORDS, symbol).sort("seq")
     rows = rows if newest is None else rows.tail(newest)
     return [_from_row(row) for row in rows.iter_rows(named=True)]
 
 
-def records_frame(records: Iterable[IssueRecord]) -> pl.DataFrame:
-    """Build rows of ``issue_records``, each with its hash."""
+def records_frame(records: Iterable[ChainRecord], spec: TableSpec = ISSUE_RECORDS) -> pl.DataFrame:
+    """Build rows of ``spec``, the table of a chain, each with its hash."""
     rows = [
-        r.columns()
-        | {
-            "vintages": json_text(list(r.vintages)),
-            "settings": json_text(dict(r.settings)),
-            "record_sha256": r.sha256(),
+        {
+            name: json_text(json_value(v)) if isinstance(v, Mapping | list | tuple) else v
+            for name, v in r.columns().items()
         }
+        | {"record_sha256": r.sha256()}
         for r in records
     ]
-    return pl.DataFrame(rows, schema=ISSUE_RECORDS.schema)
+    return pl.DataFrame(rows, schema=spec.schema)
+
+
+def unpack(row: dict[str, Any], shapes: Mapping[str, type]) -> str:
+    """Decode the JSON columns of a stored row, in place, and take out and return its hash.
+
+    JSON of another shape is kept as text, so that its hash shows the damage.
+    """
+    for name, shape in shapes.items():
+        value = _decoded(row[name])
+        row[name] = value if isinstance(value, shape) else {"unreadable": row[name]}
+    return str(row.pop("record_sha256"))
 
 
 def _from_row(row: dict[str, Any]) -> tuple[IssueRecord, str]:
-    """Return a stored row; JSON of another shape is kept as text, so that its hash shows the damage."""
-    sha = row.pop("record_sha256")
+    sha = unpack(row, {"vintages": list, "settings": dict})
     inputs = {}
     for series in SERIES:
         found, version = (row.pop(name) for name in series.fields)
         inputs[series.name] = Snapshot(found or "", -1 if version is None else version)
-    for name, kind in (("vintages", list), ("settings", dict)):
-        value = _decoded(row[name])
-        row[name] = value if isinstance(value, kind) else {"unreadable": row[name]}
     return IssueRecord(**row, inputs=inputs), sha
 
 

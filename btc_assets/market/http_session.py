@@ -45,6 +45,11 @@ class RateLimited(SourceUnavailable):
         self.status = status
         self.retry_after = retry_after
 
+    def wait(self, default: float, digits: int) -> float:
+        """Return the seconds to stay away; ``default`` where the header holds no number of so few digits."""
+        text = self.retry_after.strip()
+        return float(text) if text.isascii() and text.isdigit() and len(text) <= digits else default
+
 
 class NotThere(SourceRefused):
     """HTTP 404: nothing lives at this address."""

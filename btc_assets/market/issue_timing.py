@@ -40,10 +40,10 @@ def is_live(origin: dt.date, issued_at: dt.datetime, hours: int = LIVE_HOURS) ->
     return issue_kind(origin, issued_at, hours) == "live"
 
 
-def live_column(hours: str = "live_hours") -> pl.Expr:
-    """Return ``is_live`` as a column ``live`` over ``origin_date``, ``issued_at`` and ``hours``."""
+def live_column() -> pl.Expr:
+    """Return ``is_live`` as a column ``live`` over ``origin_date``, ``issued_at`` and ``live_hours``."""
     closed = (pl.col("origin_date") + pl.duration(days=1)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return (pl.col("issued_at") < closed + pl.duration(hours=pl.col(hours))).alias("live")
+    return (pl.col("issued_at") < closed + pl.duration(hours="live_hours")).alias("live")
 
 
 def before_deadline() -> pl.Expr:

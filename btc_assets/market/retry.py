@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from btc_assets.errors import SourceUnavailable
+from btc_assets.io.threads import call_all
 
 T = TypeVar("T")
 
@@ -68,51 +68,33 @@ def retry_until(call: Callable[[], T], retry: RetryPolicy, deadline: float, what
         wait = error.wait if isinstance(error, RetryAfter) else 0.0
         return False if left <= 0 or wait >= left else wait or True
 
+    caller = stamina.RetryingCaller(
+        attempts=None,
+        timeout=max(deadline - time.monotonic(), 0.001),
+        wait_initial=retry.first_wait,
+        wait_max=min(retry.longest_wait, retry.deadline / 10),
+        wait_jitter=retry.first_wait,
+    )
     try:
-        for attempt in stamina.retry_context(
-            on=worth_a_retry,
-            attempts=None,
-            timeout=max(deadline - time.monotonic(), 0.001),
-            wait_initial=retry.first_wait,
-            wait_max=min(retry.longest_wait, retry.deadline / 10),
-            wait_jitter=retry.first_wait,
-        ):
-            with attempt:
-                return run_with_timeout(deadline - time.monotonic(), call, what)
+        found: T = caller(worth_a_retry, lambda: run_with_timeout(deadline - time.monotonic(), call, what))
     except SourceUnavailable as error:
         earlier = next((failure for failure in reversed(failures) if failure != str(error)), None)
         if earlier is None:
             raise
         raise SourceUnavailable(f"{error}; before that: {earlier}") from error
-    raise AssertionError("a loop of attempts ends in a result or an error")
+    return found
 
 
 def run_with_timeout(seconds: float, call: Callable[[], T], what: str) -> T:
     """Run ``call()`` and give it up after ``seconds``, whatever it hangs in.
 
-    Socket timeouts start anew with every byte and do not cover name resolution; this does. A call
-    that is given up ends by itself at its next timeout, in a thread that keeps nobody waiting.
-
     Raises:
         SourceUnavailable: the time is up; or whatever ``call`` raises.
     """
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as error:  # handed over to the caller's thread
-            failure.append(error)
-
-    if seconds > 0:
-        thread = threading.Thread(target=run, name=f"timeout-{seconds:g}s", daemon=True)
-        thread.start()
-        thread.join(seconds)
-    if failure:
-        raise failure[0]
-    if outcome:
-        return outcome[0]
+    for outcome in call_all({what: call}, seconds, 1).values():
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
     raise SourceUnavailable(f"{what}: no complete answer in time")
 
 

@@ -117,13 +117,6 @@ def seen_volatility(h: History, origin: dt.date) -> Floats:
     return np.asarray(_month(h, h.month_start(t)).log_volatility[:, t])
 
 
-def trained_anchor(h: History, origin: dt.date) -> Floats:
-    """Compute the rows of ``anchor`` at ``TRAINED_HORIZONS`` alone."""
-    t = checked(h, origin)
-    scale = _month(h, h.month_start(t)).ahead(t)[TRAINED_HORIZONS - 1]
-    return np.asarray(_weekday_free(h, t, TRAINED_HORIZONS) * scale[:, None])
-
-
 def cascade_weights(horizons: NDArray[np.int64]) -> Floats:
     """Compute weights [horizons, CASCADE] of the logs of volatility; rows sum to 1."""
     at = np.log(horizons)
@@ -307,9 +300,11 @@ class Anchors:
         self._known: dict[dt.date, Floats] = {}
 
     def at(self, origin: dt.date) -> Floats:
-        """Return log-return quantiles [trained horizons, 21] from ``origin``."""
+        """Return the rows of ``anchor`` from ``origin`` at ``TRAINED_HORIZONS`` alone [horizons, 21]."""
         if origin not in self._known:
-            self._known[origin] = trained_anchor(self.history, origin)
+            h, t = self.history, checked(self.history, origin)
+            scale = _month(h, h.month_start(t)).ahead(t)[TRAINED_HORIZONS - 1]
+            self._known[origin] = np.asarray(_weekday_free(h, t, TRAINED_HORIZONS) * scale[:, None])
         return self._known[origin]
 
     def stack(self, origins: list[dt.date]) -> Floats:

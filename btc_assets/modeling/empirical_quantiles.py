@@ -14,14 +14,14 @@ FEW_WINDOWS = 4
 """Windows of a row below which sorting each is faster than sorting the row once and counting."""
 
 
-def quantiles_of(samples: Floats, levels: Floats = _LEVELS) -> Floats:
+def quantiles_of(samples: Floats) -> Floats:
     """Compute empirical quantiles [rows, levels] of each row of ``samples``, NaN left out.
 
     Linear between order statistics (Hyndman and Fan 1996, type 7), as ``numpy.quantile``, by one sort a row.
     """
     ordered = np.sort(samples, axis=1)
     count = np.count_nonzero(~np.isnan(ordered), axis=1)
-    place = levels[None, :] * (count[:, None] - 1)
+    place = _LEVELS[None, :] * (count[:, None] - 1)
     below = np.floor(place).astype(np.int64)
     low = np.take_along_axis(ordered, below, axis=1)
     high = np.take_along_axis(ordered, np.minimum(below + 1, count[:, None] - 1), axis=1)

@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 from btc_assets.contracts import Column, TableSpec
 from btc_assets.errors import BadModel
 from btc_assets.market.calendar import DAY
-from btc_assets.modeling.history import LOG_IMPLIED, LOG_REALISED, Floats, History, history, window_mean
-from btc_assets.modeling.implied_volatility import log_implied
+from btc_assets.modeling.history import (
+    LOG_IMPLIED,
+    LOG_REALISED,
+    Floats,
+    History,
+    history,
+    on_days,
+    window_mean,
+)
 from btc_assets.modeling.realised_volatility import log_realised
 from btc_assets.series import BARS, CANDLES, IMPLIED, Series
 
@@ -149,7 +156,7 @@ def stale_days(features: pl.DataFrame, series: Mapping[str, pl.DataFrame]) -> li
     assert h.log_realised is not None
     assert h.log_implied is not None
     same = _same(log_realised(_rows(series, BARS), h), h.log_realised)
-    same &= _same(log_implied(_rows(series, IMPLIED), h), h.log_implied)
+    same &= _same(_log_implied(_rows(series, IMPLIED), h), h.log_implied)
     return [h.first + int(place) * DAY for place in np.flatnonzero(~(same | np.isnan(h.close)))]
 
 
@@ -184,11 +191,16 @@ def engineer(series: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
             "date": pl.date_range(h.first, h.last, "1d", eager=True),
             **{f.name: pl.Series(f.compute(h)).fill_nan(None) for f in FEATURES},
             LOG_REALISED: pl.Series(log_realised(_rows(series, BARS), h)).fill_nan(None),
-            LOG_IMPLIED: pl.Series(log_implied(_rows(series, IMPLIED), h)).fill_nan(None),
+            LOG_IMPLIED: pl.Series(_log_implied(_rows(series, IMPLIED), h)).fill_nan(None),
         },
         schema=ENGINEERED_FEATURES.schema,
     )
     return frame.filter(pl.Series(~np.isnan(h.close)))
+
+
+def _log_implied(rows: pl.DataFrame, h: History) -> Floats:
+    """Compute the log of a day's volatility from rows of RAW_IMPLIED_VOLATILITY; NaN where not known."""
+    return on_days(rows, np.log(rows["volatility"].to_numpy() / 100.0 / np.sqrt(YEAR)), h.first, len(h))
 
 
 def _rows(series: Mapping[str, pl.DataFrame], one: Series) -> pl.DataFrame:

@@ -142,7 +142,7 @@ def history(
         raise ModelError(f"candles of one symbol are needed, not of {sorted(symbols.unique())}")
     days = day_numbers(klines)[chosen]
     place = days - days.min()
-    length = int(place.max()) + 1
+    first, length = EPOCH + int(days.min()) * DAY, int(place.max()) + 1
     if np.bincount(place, minlength=length).max() > 1:
         raise ModelError(f"{symbols[0]}: a day has more than one candle")
 
@@ -153,26 +153,30 @@ def history(
 
     return History(
         symbol=str(symbols[0]),
-        first=EPOCH + int(days.min()) * DAY,
+        first=first,
         open=column("open"),
         high=column("high"),
         low=column("low"),
         close=column("close"),
         quote_volume=column("quote_volume"),
-        log_realised=None if features is None else _feature(features, LOG_REALISED, int(days.min()), length),
-        log_implied=None if features is None else _feature(features, LOG_IMPLIED, int(days.min()), length),
+        log_realised=None if features is None else _feature(features, LOG_REALISED, first, length),
+        log_implied=None if features is None else _feature(features, LOG_IMPLIED, first, length),
     )
 
 
-def _feature(features: pl.DataFrame, name: str, first: int, length: int) -> Floats:
-    """Return the feature's values from day ``first`` (since ``EPOCH``) on; NaN where there are none."""
+def _feature(features: pl.DataFrame, name: str, first: dt.date, length: int) -> Floats:
     if name not in features.columns:
         raise BadModel(f"features lack the column {name}; materialise engineered_features again")
-    place = day_numbers(features) - first
+    return on_days(features, features[name].to_numpy(), first, length)
+
+
+def on_days(rows: pl.DataFrame, values: Floats, first: dt.date, length: int) -> Floats:
+    """Lay out the ``values`` of ``rows`` by ``date`` [length, ...] from ``first`` on, NaN where none is."""
+    place = day_numbers(rows) - (first - EPOCH).days
     inside = (place >= 0) & (place < length)
-    values = np.full(length, np.nan)
-    values[place[inside]] = features[name].to_numpy()[inside]
-    return values
+    laid_out = np.full((length, *values.shape[1:]), np.nan)
+    laid_out[place[inside]] = values[inside]
+    return laid_out
 
 
 def parkinson(high: Floats, low: Floats) -> Floats:
@@ -203,12 +207,10 @@ def rows_between(rows: pl.DataFrame, first: dt.date | None, last: dt.date | None
     return np.flatnonzero(inside)
 
 
-def window_mean(
-    values: Floats, width: int, most_missing: float = MOST_MISSING, *, whole: bool = True
-) -> Floats:
+def window_mean(values: Floats, width: int, *, whole: bool = True) -> Floats:
     """Compute the mean of the ``width`` values up to and with each position.
 
-    Days without a candle are left out; a window that lacks more than ``most_missing`` of its days has
+    Days without a candle are left out; a window that lacks more than ``MOST_MISSING`` of its days has
     no mean (NaN). So has one that reaches before the first day, unless ``whole`` is false: then it is
     the mean of the days there are.
 
@@ -222,7 +224,7 @@ def window_mean(
         total = _window_sum(np.where(missing, 0.0, values), width)
     else:
         present, total = days, _window_sum(values, width)
-    enough = present >= np.maximum(days * (1.0 - most_missing), 1.0)
+    enough = present >= np.maximum(days * (1.0 - MOST_MISSING), 1.0)
     if whole:
         enough[: width - 1] = False
     return np.where(enough, total / np.where(enough, present, 1.0), np.nan)

@@ -79,7 +79,8 @@ def fit_correction(
         horizons: days ahead.
         start: the month's first day.
     """
-    changes = [log_implied - _shifted(log_implied, days) for days in CHANGES]
+    before = np.concatenate([np.full(max(CHANGES), np.nan), log_implied])
+    changes = [log_implied - before[max(CHANGES) - days :][: len(log_implied)] for days in CHANGES]
     regressors = np.stack([*changes, log_implied - monthly])
     first = max(0, start - FIT_DAYS)
     known = np.asarray(np.isfinite(regressors[:, first : start + 1]).all(axis=0))
@@ -102,8 +103,3 @@ def _ridge(regressors: Floats, outcome: Floats, penalty: float) -> tuple[Floats,
     standard = beside / spread[:, None]
     products = standard @ standard.T + penalty * np.eye(len(standard))
     return offset, np.linalg.solve(products, standard @ (outcome - outcome.mean())) / spread
-
-
-def _shifted(values: Floats, days: int) -> Floats:
-    """Return the value of ``days`` days before at each position; NaN before the first."""
-    return np.concatenate([np.full(days, np.nan), values])[: len(values)]

@@ -150,15 +150,6 @@ class Predictor:
         """Compute quantiles of the log return from the origin [HORIZONS, 21]."""
         return np.asarray(origin.anchor * np.exp(self.log_factors(origin.features, origin.day))[:, None])
 
-    def quantiles(self, klines: pl.DataFrame, features: pl.DataFrame, origin: dt.date) -> Floats:
-        """Compute quantiles of the close 1..HORIZONS days after ``origin``, USDT [HORIZONS, 21].
-
-        Raises:
-            NotEnoughHistory: the origin's candle or features are missing.
-        """
-        state = at_origin(klines, features, origin)
-        return np.asarray(state.close * np.exp(self.returns(state)))
-
     def _inputs(self, features: FeatureRows, day: dt.date) -> np.ndarray[Any, np.dtype[np.float32]]:
         window, today = self.hyperparameters.window, (day - EPOCH).days
         read = np.flatnonzero(np.isfinite(features.values).all(axis=1))[-window:]

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -25,7 +24,7 @@ from btc_assets.errors import ModelError
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.history import Floats
-from btc_assets.modeling.inference import FeatureRows, feature_rows
+from btc_assets.modeling.inference import FeatureRows, Predictor, feature_rows
 from btc_assets.statistics.metrics import pinball
 from btc_assets.statistics.significance import diebold_mariano
 
@@ -37,17 +36,6 @@ EVALUATED = TRAINED_HORIZONS[TRAINED_HORIZONS <= 7]
 
 CLEARLY = 0.01
 """One-sided probability below which a difference counts as clear."""
-
-
-class Network(Protocol):
-    """What an evaluation asks of a vintage (``inference.Predictor``)."""
-
-    @property
-    def cutoff(self) -> dt.date:
-        """The last day whose close was trained on."""
-
-    def log_factors(self, features: FeatureRows, day: dt.date) -> Floats:
-        """Compute ln of what the anchor's quantiles are multiplied by at each horizon [HORIZONS]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +62,19 @@ class EvaluationWindow:
     anchors: Floats
     outcomes: Floats
 
-    def losses(self, predictor: Network) -> Floats:
+    def losses(self, predictor: Predictor | None) -> Floats:
         """Compute the loss of each origin [origins], as a ratio to the anchor's, mean over horizons.
+
+        None: the anchor's own loss.
 
         Raises:
             BadModel: an output is not finite.
         """
-        pairs = zip(self.features, self.days, strict=True)
-        factors = np.stack([predictor.log_factors(rows, day) for rows, day in pairs])
-        return self._relative(self.anchors * np.exp(factors[:, EVALUATED - 1])[..., None])
-
-    def anchor_losses(self) -> Floats:
-        """Compute the anchor's own loss of each origin [origins], likewise."""
-        return self._relative(self.anchors)
-
-    def _relative(self, quantiles: Floats) -> Floats:
+        quantiles = self.anchors
+        if predictor is not None:
+            pairs = zip(self.features, self.days, strict=True)
+            factors = np.stack([predictor.log_factors(rows, day) for rows, day in pairs])
+            quantiles = self.anchors * np.exp(factors[:, EVALUATED - 1])[..., None]
         typical = pinball(self.anchors, self.outcomes).mean(axis=0)
         return np.asarray((pinball(quantiles, self.outcomes) / typical).mean(axis=1))
 
@@ -109,7 +95,9 @@ def evaluation_window(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date)
     return EvaluationWindow(days, rows, np.stack(quantiles), np.stack(outcomes))
 
 
-def evaluate_vintage(candidate: Network, predecessor: Network | None, window: EvaluationWindow) -> Evaluation:
+def evaluate_vintage(
+    candidate: Predictor, predecessor: Predictor | None, window: EvaluationWindow
+) -> Evaluation:
     """Decide whether ``candidate`` may come into force.
 
     Args:
@@ -121,7 +109,7 @@ def evaluate_vintage(candidate: Network, predecessor: Network | None, window: Ev
         losses = window.losses(candidate)
     except ModelError as error:
         return Evaluation(False, f"its output is unusable: {error}")
-    rivals = {"the random walk it departs from": window.anchor_losses()}
+    rivals = {"the random walk it departs from": window.losses(None)}
     if predecessor is not None:
         try:
             rivals[f"the vintage of {predecessor.cutoff}"] = window.losses(predecessor)

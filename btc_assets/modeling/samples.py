@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from btc_assets.errors import NotEnoughHistory
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import ANCHOR_MIN_HISTORY, TRAINED_HORIZONS, Anchors
 from btc_assets.modeling.features import LOOKBACK, NAMES, require_columns
-from btc_assets.modeling.history import EPOCH, Floats, History, day_numbers
+from btc_assets.modeling.history import Floats, History, on_days
 from btc_assets.statistics.metrics import pinball
 
 MIN_SAMPLES = 365
@@ -61,38 +61,38 @@ def samples(anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, window: i
     """
     h = anchors.history
     end = h.index(cutoff)
-    table = feature_table(features.filter(pl.col("date") <= cutoff), h)
     first = max(LOOKBACK + window - 1, ANCHOR_MIN_HISTORY)
-    windows = [read_days(table, t, window) for t in range(first, end)]
-    reads = np.array([days for days in windows if days is not None]).reshape(-1, window)
-    places = reads[:, -1]
-    if len(places) < MIN_SAMPLES:
+    seen = features.filter(pl.col("date") <= cutoff)
+    data = usable(anchors, seen, range(first, end), end, window, kind)
+    if len(data) < MIN_SAMPLES:
         raise NotEnoughHistory(
             f"{h.symbol} {kind}: a fit with cutoff {cutoff} needs {MIN_SAMPLES} usable origins, there are "
-            f"{len(places)}; that takes about {fewest_candles(window)} candles, there are {end + 1}"
+            f"{len(data)}; that takes about {fewest_candles(window)} candles, there are {end + 1}"
         )
-    origins = [h.first + int(t) * DAY for t in places]
-    quantiles = anchors.stack(origins)
-    target = places[:, None] + TRAINED_HORIZONS[None, :]
-    known = target <= end
-    outcomes = h.log_close[np.where(known, target, 0)] - h.log_close[places][:, None]
-    known &= ~np.isnan(outcomes)
-    outcomes = np.where(known, outcomes, 0.0)
-    loss = pinball(quantiles, outcomes)
+    known = data.weights
+    loss = pinball(data.anchors, data.outcomes)
     typical = (loss * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    weights = np.where(known, 1.0 / np.where(typical > 0, typical, 1.0), 0.0)
-    inputs = table[places] if kind == "mlp" else table[reads]
-    return Samples(origins, inputs, quantiles, outcomes, weights)
+    return replace(data, weights=known / np.where(typical > 0, typical, 1.0))
 
 
-def feature_table(features: pl.DataFrame, h: History) -> Floats:
-    """Lay out features [days of ``h``, features] in the order of ``NAMES``, NaN where there are none."""
+def usable(
+    anchors: Anchors, features: pl.DataFrame, places: range, end: int, window: int, kind: str
+) -> Samples:
+    """Build samples of the usable origins at ``places``; outcomes up to position ``end`` weigh 1 each."""
+    h = anchors.history
     require_columns(features)
-    table = np.full((len(h), len(NAMES)), np.nan)
-    place = day_numbers(features) - (h.first - EPOCH).days
-    inside = (place >= 0) & (place < len(h))
-    table[place[inside]] = features.select(NAMES).to_numpy()[inside]
-    return table
+    table = on_days(features, features.select(NAMES).to_numpy(), h.first, len(h))
+    windows = [read_days(table, t, window) for t in places]
+    reads = np.array([days for days in windows if days is not None], dtype=np.int64).reshape(-1, window)
+    at = reads[:, -1]
+    target = at[:, None] + TRAINED_HORIZONS[None, :]
+    known = target <= end
+    outcomes = h.log_close[np.where(known, target, 0)] - h.log_close[at][:, None]
+    known &= ~np.isnan(outcomes)
+    origins = [h.first + int(t) * DAY for t in at]
+    inputs = table[at] if kind == "mlp" else table[reads]
+    observed = np.where(known, outcomes, 0.0)
+    return Samples(origins, inputs, anchors.stack(origins), observed, known.astype(np.float64))
 
 
 def read_days(table: Floats, t: int, window: int) -> NDArray[np.int64] | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from btc_assets.errors import FitFailed
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling import networks, tf_memory
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
-from btc_assets.modeling.compatibility import CODE_VERSION, feature_digest
-from btc_assets.modeling.features import NAMES
+from btc_assets.modeling.compatibility import of_this_code
 from btc_assets.modeling.history import Floats, History, history
 from btc_assets.modeling.hyperparameters import HyperParameters
 from btc_assets.modeling.keras_file import save_keras
@@ -36,23 +34,7 @@ SEED = 20170817
 TOLERANCE = 1e-5
 """Largest difference between Keras and ONNX, in ln of a factor, that a vintage may have."""
 
-MODEL_KERAS, MODEL_ONNX, CARD = "model.keras", "model.onnx", "card.md"
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """What came of a fit.
-
-    ``metrics`` are the manifest's; ``losses`` the training loss of each epoch: pinball relative to the
-    anchor's, plus the penalty on large weights.
-    """
-
-    kind: str
-    cutoff: dt.date
-    origins: int
-    metrics: Mapping[str, float]
-    losses: list[float]
-    manifest_sha256: str = field(default="")
+MODEL_KERAS, MODEL_ONNX = "model.keras", "model.onnx"
 
 
 def fit(
@@ -63,7 +45,7 @@ def fit(
     hyperparameters: HyperParameters,
     folder: Path,
     anchors: Anchors | None = None,
-) -> FitReport:
+) -> None:
     """Fit ``kind`` on targets up to ``cutoff`` and write its model folder.
 
     ``model.keras``, ``model.onnx`` (verified against it), ``card.md`` with pictures, ``manifest.json``.
@@ -97,16 +79,18 @@ def fit(
         metrics = _metrics(trained, data) | {"export_difference": difference}
         facts = _facts(anchors.history, data, hyperparameters, cutoff) | {"metrics": metrics}
         write_card(folder, facts, trained.losses, calibration(trained.predict(data), data))
-        digest = write_manifest(folder, facts)
+        write_manifest(folder, facts)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return FitReport(kind, cutoff, len(data), metrics, trained.losses, digest)
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained network: the averaged Keras model, its scaler, and the loss of each epoch."""
+    """A trained network: the averaged Keras model, its scaler, and the loss of each epoch.
+
+    That is pinball relative to the anchor's, plus the penalty on large weights.
+    """
 
     model: Any
     mean: Floats
@@ -118,7 +102,7 @@ class Trained:
         return np.asarray(self.model(data.inputs.astype(np.float32)), dtype=np.float64)
 
 
-def train(data: Samples, hyperparameters: HyperParameters, seed: int = SEED) -> Trained:
+def train(data: Samples, hyperparameters: HyperParameters) -> Trained:
     """Train all seeds side by side on ``data``; deterministic.
 
     Raises:
@@ -132,26 +116,26 @@ def train(data: Samples, hyperparameters: HyperParameters, seed: int = SEED) -> 
     rows = data.inputs.reshape(-1, data.inputs.shape[-1])
     mean, deviation = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-6)
     with tf_memory.released():
-        weights, losses = _learn(data, hyperparameters, mean, deviation, seed)
+        weights, losses = _learn(data, hyperparameters, mean, deviation)
     if not np.isfinite(losses).all():
         raise FitFailed(
             f"{hyperparameters.kind}: the training loss became {losses[-1]} (learning rate, data?)"
         )
     keras.backend.clear_session()
-    averaged = networks.build(hyperparameters, mean, deviation, seed)
+    averaged = networks.build(hyperparameters, mean, deviation, SEED)
     averaged.set_weights(weights)
     return Trained(averaged, mean, deviation, losses)
 
 
 def _learn(
-    data: Samples, hyperparameters: HyperParameters, mean: Floats, deviation: Floats, seed: int
+    data: Samples, hyperparameters: HyperParameters, mean: Floats, deviation: Floats
 ) -> tuple[list[Floats], list[float]]:
     """Return the weights of all seeds after the last epoch, and the loss of each epoch."""
     import keras
 
     keras.backend.clear_session()  # layers are numbered from here, so that files do not differ by it
-    keras.utils.set_random_seed(seed)
-    model = networks.build(hyperparameters, mean, deviation, seed, training=True)
+    keras.utils.set_random_seed(SEED)
+    model = networks.build(hyperparameters, mean, deviation, SEED, training=True)
     steps = hyperparameters.epochs * -(-len(data) // hyperparameters.batch)
     rate = keras.optimizers.schedules.CosineDecay(hyperparameters.learning_rate, steps)
     penalised = [layer.trainable_weights[0] for layer in model.layers if layer.trainable_weights]
@@ -250,9 +234,7 @@ def _facts(h: History, data: Samples, hp: HyperParameters, cutoff: dt.date) -> d
         "seed": SEED,
         "seeds": hp.seeds,
         "hyperparameters": hp.as_dict(),
-        "features": list(NAMES),
-        "feature_digest": feature_digest(),
-        "code_version": CODE_VERSION,
+        **of_this_code(),
         "package": __version__,
         "libraries": {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__},
         "data_sha256": data_digest(h, cutoff),

@@ -23,11 +23,10 @@ import numpy as np
 import polars as pl
 
 from btc_assets.errors import FitFailed, NotEnoughHistory
-from btc_assets.market.calendar import DAY
 from btc_assets.modeling.anchor import TRAINED_HORIZONS, Anchors
-from btc_assets.modeling.history import Floats, history
+from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
-from btc_assets.modeling.samples import Samples, feature_table, read_days, samples
+from btc_assets.modeling.samples import samples, usable
 from btc_assets.modeling.training import train
 from btc_assets.modeling.worker_processes import helped
 from btc_assets.statistics.metrics import pinball
@@ -193,12 +192,14 @@ def evaluate(
         FitFailed: a fold's training did not end in finite numbers.
         NotEnoughHistory: a fold has too few candles before it.
     """
-    ends = [*folds[1:], anchors.history.last]
+    h, window, kind = anchors.history, hyperparameters.window, hyperparameters.kind
     ratios = []
-    for cutoff, end in zip(folds, ends, strict=True):
-        window, kind = hyperparameters.window, hyperparameters.kind
+    for cutoff, end in zip(folds, [*folds[1:], h.last], strict=True):
         trained = train(samples(anchors, features, cutoff, window, kind), hyperparameters)
-        ahead = _ahead(anchors, features, cutoff, end, hyperparameters)
+        places = range(h.index(cutoff), h.index(end))
+        ahead = usable(anchors, features, places, len(h) - 1, window, kind)
+        if len(ahead) == 0:
+            raise NotEnoughHistory(f"{h.symbol}: no usable origin between {cutoff} and {end}")
         factors = np.exp(trained.predict(ahead)[:, TRAINED_HORIZONS - 1])[..., None]
         loss = pinball(ahead.anchors * factors, ahead.outcomes) * ahead.weights
         ratio = loss.sum(axis=0) / (pinball(ahead.anchors, ahead.outcomes) * ahead.weights).sum(axis=0)
@@ -206,27 +207,6 @@ def evaluate(
     if not np.isfinite(ratios).all():
         raise FitFailed(f"{hyperparameters.kind}: the folds' losses are {ratios}")
     return ratios
-
-
-def _ahead(
-    anchors: Anchors, features: pl.DataFrame, cutoff: dt.date, end: dt.date, hp: HyperParameters
-) -> Samples:
-    """Return origins from ``cutoff`` up to, not with, ``end`` with what followed, as far as it is known."""
-    h = anchors.history
-    table = feature_table(features, h)
-    reads = [read_days(table, t, hp.window) for t in range(h.index(cutoff), h.index(end))]
-    days = np.array([r for r in reads if r is not None]).reshape(-1, hp.window)
-    if len(days) == 0:
-        raise NotEnoughHistory(f"{h.symbol}: no usable origin between {cutoff} and {end}")
-    places = days[:, -1]
-    target = places[:, None] + TRAINED_HORIZONS[None, :]
-    known = target < len(h)
-    outcomes: Floats = h.log_close[np.where(known, target, 0)] - h.log_close[places][:, None]
-    known &= ~np.isnan(outcomes)
-    origins = [h.first + int(t) * DAY for t in places]
-    inputs = table[places] if hp.kind == "mlp" else table[days]
-    observed = np.where(known, outcomes, 0.0)
-    return Samples(origins, inputs, anchors.stack(origins), observed, known.astype(np.float64))
 
 
 def _study(kind: str, journal: Path, worker: int = 0) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from btc_assets.contracts import NETWORKS, VINTAGES_IN_FORCE
+from btc_assets.contracts import VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, FitFailed, NotEnoughHistory
 from btc_assets.io.scratch import ScratchFolder
 from btc_assets.market.calendar import DAY, FIRST_DAY
@@ -149,12 +149,14 @@ class VintageBook:
     def rows(self, kind: str, origins: Iterable[dt.date]) -> pl.DataFrame:
         """Build rows of the contract VINTAGES_IN_FORCE for ``origins``."""
         symbol = self._anchors.history.symbol
-        found = [(origin, self.in_force(kind, origin)) for origin in origins]
-        return pl.DataFrame(
-            [(symbol, kind, day, *_key_of(v.ref), v.action, v.reason) for day, v in found],
-            schema=VINTAGES_IN_FORCE.schema,
-            orient="row",
-        )
+        rows = []
+        for day in origins:
+            found = self.in_force(kind, day)
+            vintage, sha = found.ref.vintage, found.ref.manifest_sha256
+            rows.append(
+                (symbol, kind, day, vintage.cutoff, vintage.revision, sha, found.action, found.reason)
+            )
+        return pl.DataFrame(rows, schema=VINTAGES_IN_FORCE.schema, orient="row")
 
     def _predecessor(self, kind: str, cutoff: dt.date) -> Predictor | None:
         try:
@@ -190,12 +192,12 @@ class VintageBook:
         self.on_fit(cutoff)
         with ScratchFolder("btc-assets-fit") as scratch:
             folder = scratch.path / "model"
-            hyperparameters = self.chosen(kind, cutoff)
+            chosen = self.chosen(kind, cutoff)
             try:
-                report = fit(kind, self.klines, self.features, cutoff, hyperparameters, folder, self._anchors)
+                fit(kind, self.klines, self.features, cutoff, chosen, folder, self._anchors)
             except FitFailed as error:
                 return error
-            return self.registry.publish(kind, VintageId(cutoff, revision), folder, report.metrics)
+            return self.registry.publish(kind, VintageId(cutoff, revision), folder)
 
     def _is_ours(self, kind: str, cutoff: dt.date, ref: ModelRef) -> bool:
         facts = read_manifest(self.registry.model_folder(ref), ref.manifest_sha256)
@@ -204,10 +206,3 @@ class VintageBook:
             and facts.get("hyperparameters") == self.chosen(kind, cutoff).as_dict()
             and is_of_this_code(facts)
         )
-
-
-def _key_of(ref: ModelRef) -> tuple[dt.date, int, str]:
-    return ref.vintage.cutoff, ref.vintage.revision, ref.manifest_sha256
-
-
-assert set(DEFAULTS) == set(NETWORKS)

@@ -6,7 +6,7 @@ import polars as pl
 
 from btc_assets.contracts import ARENA_FORECASTS, BASELINE_FORECASTS, FORECASTS
 from btc_assets.market.issue_timing import before_deadline
-from btc_assets.storage.tables import TableReader
+from btc_assets.storage.tables import TableReader, read_pair
 
 ISSUED = (FORECASTS, BASELINE_FORECASTS, ARENA_FORECASTS)
 """The tables whose forecasts are scored."""
@@ -23,9 +23,7 @@ def issued_in_time(forecasts: pl.DataFrame) -> pl.DataFrame:
 
 def read_in_time(tables: TableReader, symbol: str) -> pl.DataFrame:
     """Read what ``issued_in_time`` tells of all forecasts of a pair."""
-    known = [spec for spec in ISSUED if tables.exists(spec)]
-    frames = [tables.read(spec, ["symbol", *ISSUE_COLUMNS]).filter(symbol=symbol) for spec in known]
-    return issued_in_time(pl.concat(frames or [FORECASTS.empty().select(ISSUE_COLUMNS)]))
+    return issued_in_time(pl.concat([read_pair(tables, spec, symbol, ISSUE_COLUMNS) for spec in ISSUED]))
 
 
 def with_kind(scores: pl.DataFrame, in_time: pl.DataFrame) -> pl.DataFrame:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from btc_assets.contracts import FORECAST_SCORES, FORECASTS, QUANTILES
+from btc_assets.contracts import FORECAST_SCORES, FORECASTS, MEDIAN, QUANTILES
 from btc_assets.market.calendar import DAY
 from btc_assets.market.issue_timing import LIVE_HOURS, live_column
 from btc_assets.modeling.baselines import REACH, months, random_walk
 from btc_assets.modeling.history import history
-from btc_assets.statistics.metrics import inside, median, pinball, pit
+from btc_assets.statistics.metrics import inside, pinball, pit
 
 
 def score(
@@ -44,7 +44,7 @@ def score(
     prices = rows.select(QUANTILES).to_numpy()
     close = rows["close"].to_numpy()
     log_prices, log_close = np.log(np.ascontiguousarray(prices)), np.log(close)
-    point, before = median(prices), rows["close_before"].to_numpy()
+    point, before = prices[:, MEDIAN], rows["close_before"].to_numpy()
     return rows.with_columns(
         pl.Series("absolute_error", np.abs(point - close)),
         pl.Series("absolute_percentage_error", np.abs(point / close - 1.0)),

@@ -104,7 +104,8 @@ def render(scores: pl.DataFrame, reference: str = "mixture_walk", shown: Sequenc
         line += "".join(f"{100 * row[f'cover_{c}']:>7.1f}" for c in COVERAGES)
         nearest = scores.filter((pl.col("model") == row["model"]) & (pl.col("horizon") == 1))
         line += f"   {measure_drift(nearest, 1).verdict:<16}"
-        lines.append(line + _against_reference(scores, row["model"], reference))
+        against_all = against_overall(scores, row["model"], reference)
+        lines.append(line + _beside(against_all, row["model"], reference))
     return "\n".join([*lines, *_far(scores, reference)])
 
 
@@ -118,9 +119,7 @@ def _far(scores: pl.DataFrame, reference: str) -> list[str]:
     lines = ["", "Further ahead; few outcomes lie apart, that is, do not overlap", head, "-" * len(head)]
     for row in table.iter_rows(named=True):
         model, horizon = row["model"], row["horizon"]
-        found = "reference" if model == reference else comparison_in_words(
-            against(scores, model, reference, horizon), reference
-        )  # fmt: skip
+        found = _beside(against(scores, model, reference, horizon), model, reference)
         lines.append(
             f"{model:<14}{horizon:>5}{row['crps_ratio']:>9.4f}{100 * row['cover_80']:>7.1f}"
             f"{100 * row['cover_95']:>7.1f}{row['n']:>9,}{row['n'] // horizon:>7}  {found}"
@@ -128,12 +127,8 @@ def _far(scores: pl.DataFrame, reference: str) -> list[str]:
     return lines
 
 
-def _against_reference(scores: pl.DataFrame, model: str, reference: str) -> str:
-    return (
-        "reference"
-        if model == reference
-        else comparison_in_words(against_overall(scores, model, reference), reference)
-    )
+def _beside(found: Comparison, model: str, reference: str) -> str:
+    return "reference" if model == reference else comparison_in_words(found, reference)
 
 
 def comparison_in_words(found: Comparison, reference: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from btc_assets.contracts import LEVELS, MEDIAN
+from btc_assets.contracts import LEVELS
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -83,8 +83,3 @@ def pit(quantiles: Floats, observed: Floats) -> Floats:
     result = np.where(not_above == 0, _LEVELS[0] / 2.0, result)
     result = np.where(below == last + 1, (1.0 + _LEVELS[-1]) / 2.0, result)
     return np.asarray(result.reshape(np.shape(observed)))
-
-
-def median(quantiles: Floats) -> Floats:
-    """Choose the point forecast: the middle quantile [...]."""
-    return np.asarray(quantiles[..., MEDIAN])

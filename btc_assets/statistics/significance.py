@@ -16,53 +16,43 @@ class DieboldMariano:
         statistic: negative where the first forecast's loss is smaller.
         p_two_sided: probability of a statistic at least this far from 0 if both were equally good.
         p_worse: the same for the first being worse (statistic this large or larger).
-        count: number of differences.
     """
 
     statistic: float
     p_two_sided: float
     p_worse: float
-    count: int
 
 
-def diebold_mariano(
-    difference: Floats, lag: int, *, small_sample: bool = True, horizon: int | None = None
-) -> DieboldMariano | None:
+def diebold_mariano(difference: Floats, lag: int) -> DieboldMariano | None:
     """Test whether the mean of ``difference`` is 0; None where its variance cannot be estimated.
 
     Diebold and Mariano (1995), J. Bus. Econ. Stat. 13, 253-263, as Harvey, Leybourne and Newbold (1997), Int.
-    J. Forecasting 13, 281-291, correct it for ``horizon`` steps (``lag`` + 1 unless given): autocovariances
-    up to ``lag`` count in full, the statistic is scaled down and held against Student's t with n-1 degrees of
-    freedom. Where that variance is not positive, Bartlett's weights take its place. Without ``small_sample``
-    it is the plain test by the normal distribution, with the variance of Newey and West (1987), Econometrica
-    55, 703-708, whose Bartlett weights make it too small where targets overlap.
+    J. Forecasting 13, 281-291, correct it for ``lag`` + 1 steps: autocovariances up to ``lag`` count in full,
+    the statistic is scaled down and held against Student's t with n-1 degrees of freedom. Where that variance
+    is not positive, the weights of Newey and West (1987), Econometrica 55, 703-708, take its place; they make
+    it too small where targets overlap.
 
     Args:
         difference: loss of the first minus loss of the second forecast, in the order of origins.
         lag: autocovariances that count; h - 1 for forecasts h days ahead on daily origins.
-        small_sample: apply the correction.
-        horizon: steps ahead, for the correction.
     """
     n = len(difference)
     if n < 10:
         return None
-    variance = _variance_of_mean(difference, lag, weighted=not small_sample)
+    variance = _variance_of_mean(difference, lag)
     if not variance > 0:
         return None
-    statistic = float(difference.mean() / math.sqrt(variance))
-    if not small_sample:
-        half = math.erfc(abs(statistic) / math.sqrt(2)) / 2.0
-        return DieboldMariano(statistic, 2 * half, half if statistic > 0 else 1 - half, n)
-    h = min(lag + 1 if horizon is None else horizon, n - 1)
-    statistic *= math.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+    h = min(lag + 1, n - 1)
+    correction = math.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+    statistic = float(difference.mean() / math.sqrt(variance)) * correction
     half = student_t_tail(abs(statistic), n - 1)
-    return DieboldMariano(statistic, 2 * half, half if statistic > 0 else 1 - half, n)
+    return DieboldMariano(statistic, 2 * half, half if statistic > 0 else 1 - half)
 
 
-def _variance_of_mean(difference: Floats, lag: int, *, weighted: bool) -> float:
+def _variance_of_mean(difference: Floats, lag: int) -> float:
     """Estimate the variance of the mean from autocovariances up to ``lag``.
 
-    They count in full, or ``weighted`` by Bartlett's 1 - k / (lag + 1), which never gives less than 0.
+    They count in full, or if that is not above 0 by Bartlett's 1 - k / (lag + 1), which never gives less.
     """
     n = len(difference)
     centred = difference - difference.mean()
@@ -70,7 +60,7 @@ def _variance_of_mean(difference: Floats, lag: int, *, weighted: bool) -> float:
     lags = range(1, min(lag, n - 1) + 1)
     shared = [2.0 * float(centred[k:] @ centred[:-k]) / n for k in lags]
     full = own + sum(shared)
-    if full > 0 and not weighted:
+    if full > 0:
         return full / n
     return (own + sum((1.0 - k / (lag + 1)) * c for k, c in zip(lags, shared, strict=True))) / n
 

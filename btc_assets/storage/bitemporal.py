@@ -18,7 +18,7 @@ from btc_assets.market.calendar import DAY
 from btc_assets.market.implied_volatility import ImpliedVolatility
 from btc_assets.market.kline import Kline
 from btc_assets.series import CANDLES, Series
-from btc_assets.storage.tables import Receipt, TableReader, TableStore, conform
+from btc_assets.storage.tables import Receipt, TableReader, TableStore, conform, read_pair
 
 
 def klines_frame(
@@ -114,12 +114,10 @@ def versions(
     Raises:
         TableMissing: the series is not optional and was never stored.
     """
-    frames = [newest(tables, symbol, series, end=end)]
-    if tables.exists(series.superseded):
-        older = tables.read(series.superseded, end=end).filter(pl.col("symbol") == symbol)
-        frames.append(older.select(series.newest.schema.names()))
+    now = newest(tables, symbol, series, end=end)
+    older = read_pair(tables, series.superseded, symbol, now.columns, end=end)
     return (
-        pl.concat(frames)
+        pl.concat([now, older])
         .unique([*series.key, "ingested_at"], keep="first")
         .sort(*series.order, "ingested_at")
     )

@@ -88,7 +88,7 @@ def copy_models(src: ModelRegistry, dst: ModelRegistry, name: str, progress: Pro
     for done, ref in enumerate(refs, start=1):
         there = dst.get(name, ref.vintage)
         if there is None:
-            copied = dst.publish(name, ref.vintage, src.model_folder(ref), ref.metrics)
+            copied = dst.publish(name, ref.vintage, src.model_folder(ref))
             dst.model_folder(copied)
         elif there.manifest_sha256 != ref.manifest_sha256:
             raise StorageError(

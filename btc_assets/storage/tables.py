@@ -10,7 +10,7 @@ from typing import Protocol
 import polars as pl
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import StorageError
+from btc_assets.errors import StorageError, TableMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +24,6 @@ class Receipt:
     updated: int
     unchanged: int
     version: int
-
-    @property
-    def changed(self) -> bool:
-        """Whether the table is now different."""
-        return self.inserted + self.updated > 0
-
-
-@dataclass(frozen=True, slots=True)
-class TableVersion:
-    """One entry of a table's history."""
-
-    version: int
-    at: dt.datetime
-    operation: str
 
 
 class TableReader(Protocol):
@@ -109,11 +95,25 @@ class TableStore(TableReader, Protocol):
     def delete_keys(self, spec: TableSpec, keys: pl.DataFrame) -> Receipt:
         """Delete the rows whose key is in ``keys`` (``updated`` counts them)."""
 
-    def history(self, spec: TableSpec) -> list[TableVersion]:
-        """Return the table's versions, newest first."""
-
     def torn_entries(self, spec: TableSpec) -> list[str]:
         """Damage to the table's log that was worked around and that a person should look at."""
+
+
+def read_pair(
+    tables: TableReader,
+    spec: TableSpec,
+    symbol: str,
+    columns: Sequence[str] | None = None,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+) -> pl.DataFrame:
+    """Read the rows of ``symbol``, else as `TableReader.read`; none where the table was never created."""
+    chosen = list(spec.schema.names() if columns is None else columns)
+    try:
+        rows = tables.read(spec, list(dict.fromkeys(["symbol", *chosen])), start, end)
+    except TableMissing:
+        rows = spec.empty()
+    return rows.filter(symbol=symbol).select(chosen)
 
 
 def conform(spec: TableSpec, frame: pl.DataFrame) -> pl.DataFrame:

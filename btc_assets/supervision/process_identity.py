@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
+
 
 def this_process() -> str:
     """Return a name for this process that no later process gets: ``<boot id>:<pid>:<start ticks>``."""
@@ -26,15 +28,5 @@ def _start_ticks(pid: int) -> str:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "?" if _exists(pid) and not Path("/proc/self/stat").exists() else "gone"
+        return "?" if psutil.pid_exists(pid) and not Path("/proc/self/stat").exists() else "gone"
     return "gone" if fields[0] in "ZX" else fields[19]
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -12,7 +12,7 @@ import pytest
 from cli_fixture import RunBtc
 from exchange import Exchange, hang
 from table_rows import fill
-from tiny_vintage import METRICS, write_vintage
+from tiny_vintage import write_vintage
 
 from btc_assets.market.calendar import DAY, days, last_closed_day
 from btc_assets.storage.delta.store import DeltaTables
@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Path:
     for kind in NETWORKS:
         folder = tmp_path / "scratch" / kind
         write_vintage(folder, kind, YESTERDAY - 30 * DAY)
-        FolderRegistry(str(root)).publish(kind, VintageId(YESTERDAY - 30 * DAY), folder, METRICS)
+        FolderRegistry(str(root)).publish(kind, VintageId(YESTERDAY - 30 * DAY), folder)
     return root
 
 

@@ -19,7 +19,7 @@ from graph_environment import GraphEnvironment
 from prometheus_client import CollectorRegistry, generate_latest
 from smtp_server import Hook, hook
 from table_rows import fill, put, rows_of
-from tiny_vintage import METRICS, write_vintage
+from tiny_vintage import write_vintage
 
 from btc_assets.cli import doctor
 from btc_assets.cli.health_monitor import Monitor
@@ -111,7 +111,7 @@ def ward(exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         for kind in NETWORKS:
             write_vintage(tmp_path / "made" / kind, kind, LAST - 30 * DAY)
             where = FolderRegistry(settings.root)
-            where.publish(kind, VintageId(LAST - 30 * DAY), tmp_path / "made" / kind, METRICS)
+            where.publish(kind, VintageId(LAST - 30 * DAY), tmp_path / "made" / kind)
         yield Ward(exchange, settings, web)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from graph_environment import LAST, GraphEnvironment
 from table_rows import put
-from tiny_vintage import METRICS, write_vintage
+from tiny_vintage import write_vintage
 
 from btc_assets.cli import catch_up
 from btc_assets.contracts import (
@@ -36,7 +36,7 @@ def put_in_force(graph: GraphEnvironment, folder: Path, code_version: int) -> No
     registry, rows = open_registry(graph.settings), []
     for revision, kind in enumerate(NETWORKS):
         write_vintage(folder / kind, kind, LAST, code_version=code_version)
-        ref = registry.publish(kind, VintageId(LAST), folder / kind, METRICS)
+        ref = registry.publish(kind, VintageId(LAST), folder / kind)
         rows.append(("BTCUSDT", kind, LAST, LAST, 0, ref.manifest_sha256, "fitted", f"the {revision}th"))
     frame = pl.DataFrame(rows, schema=VINTAGES_IN_FORCE.schema, orient="row")
     open_tables(graph.settings).upsert(VINTAGES_IN_FORCE, frame)

@@ -48,7 +48,7 @@ assert len(written) > 10, len(written)
 models = 0
 for revision in range(400):
     try:
-        registry.publish("mlp", VintageId(dt.date(2024, 6, 1), revision), made, METRICS)
+        registry.publish("mlp", VintageId(dt.date(2024, 6, 1), revision), made)
         models += 1
     except StorageError as error:
         assert "No space left" in str(error), error
@@ -60,21 +60,21 @@ assert rows["date"].to_list() == expected, (rows.height, len(expected))
 assert [ref.vintage.revision for ref in registry.versions("mlp")] == list(range(models))
 subprocess.run(["mount", "-o", "remount,size=30m", str(disk)], check=True)
 tables.upsert(c.SAMPLES, c.samples(90_000))
-registry.publish("mlp", VintageId(dt.date(2024, 6, 1), models), made, METRICS)
+registry.publish("mlp", VintageId(dt.date(2024, 6, 1), models), made)
 assert DeltaTables(str(disk)).read(c.SAMPLES).height == len(expected) + 1
 print("trials", len(full) + 1)
 """
 
 READ_ONLY = """
 tables.upsert(c.SAMPLES, c.samples(0, 1))
-ref = registry.publish("mlp", VintageId(dt.date(2024, 6, 1)), made, METRICS)
+ref = registry.publish("mlp", VintageId(dt.date(2024, 6, 1)), made)
 subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 refused = 0
 for attempt in (
     lambda: tables.upsert(c.SAMPLES, c.samples(2)),
     lambda: tables.delete_keys(c.SAMPLES, c.samples(0).select(c.SAMPLES.key)),
     lambda: DeltaTables(str(disk)).upsert(c.SAMPLES, c.samples(0, close=2.0)),
-    lambda: registry.publish("mlp", VintageId(dt.date(2024, 6, 2)), made, METRICS),
+    lambda: registry.publish("mlp", VintageId(dt.date(2024, 6, 2)), made),
 ):
     try:
         attempt()

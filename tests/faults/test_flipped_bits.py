@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from candles import candle
 from forked_processes import ForkServer, ProcessEnd
-from tiny_vintage import METRICS, write_vintage
+from tiny_vintage import write_vintage
 
 from btc_assets.ledger.publishing.sinks import open_sink
 from btc_assets.ledger.records import Head
@@ -118,7 +118,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         open_sink(settings, store.tables).publish(head)
     for kind in ("mlp", "lstm"):
         write_vintage(root / "made", kind, CUTOFF.cutoff)
-        FolderRegistry(root).publish(kind, CUTOFF, root / "made", METRICS)
+        FolderRegistry(root).publish(kind, CUTOFF, root / "made")
         for path in (root / "made").iterdir():
             path.unlink()
     for n in range(20):

@@ -110,7 +110,7 @@ REGISTRY = """
 registry = FolderRegistry(root)
 say("begin")
 while True:
-    registry.publish("mlp", VintageId(dt.date(2024, 6, 1), n), pathlib.Path(folder), metrics)
+    registry.publish("mlp", VintageId(dt.date(2024, 6, 1), n), pathlib.Path(folder))
     say(str(n))
     n += 1
 """
@@ -137,7 +137,7 @@ def test_T1_T9_100_kills_at_random_moments_of_publishing_a_model(
     drafts = list(root.glob("models/mlp/.*"))
     assert drafts
     age(root)
-    FolderRegistry(root).publish("mlp", VintageId(dt.date(2024, 6, 1), n), tmp_path / "made", METRICS)
+    FolderRegistry(root).publish("mlp", VintageId(dt.date(2024, 6, 1), n), tmp_path / "made")
     assert list(root.glob("models/mlp/.*")) == []
 
 

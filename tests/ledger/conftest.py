@@ -132,7 +132,7 @@ class LedgerStore:
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(f"network {name}".encode() * 50)
         write_manifest(folder, {"cutoff": FIRST.isoformat(), "metrics": {"pinball": 0.01}})
-        return self.registry.publish(name, VintageId(FIRST), folder, {"pinball": 0.01})
+        return self.registry.publish(name, VintageId(FIRST), folder)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from btc_assets.forecasters.worker_process import ForecastResult
 from btc_assets.ledger.arena_issue import ArenaIssued, issue_arena
 from btc_assets.ledger.arena_records import (
     ARENA_RECORDS,
-    arena_records_frame,
     published_name,
     read_arena_records,
 )
@@ -27,6 +26,7 @@ from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.continuity import lost
 from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.publishing.sinks import FileSink
+from btc_assets.ledger.records import records_frame
 from btc_assets.ledger.verification.arena_checks import check_arena
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at
@@ -119,8 +119,8 @@ def test_candles_and_records_that_were_changed_are_named(store: Store) -> None:
     store.tables.upsert(ARENA_RECORDS, records.filter(seq=1).with_columns(kind=pl.lit("live")))
     said = "\n".join(store.faults())
     assert "record 1: its content hashes to" in said
-    assert "record 1: it says live, which its times are not" in said
-    assert "record 2: it does not name the record before it" in said
+    assert "record 1: it says live, but was issued at" in said
+    assert "as the record before it, which hashes to" in said
 
 
 def test_candles_stored_before_their_day_was_over_are_named_without_a_record(store: Store) -> None:
@@ -187,7 +187,7 @@ def test_every_day_s_check_hashes_the_newest_and_follows_the_whole_chain(store: 
         store.tables.upsert(ARENA_FORECASTS, rows)
     records = store.tables.read(ARENA_RECORDS)
     store.tables.upsert(ARENA_RECORDS, records.filter(seq=0).with_columns(note=pl.lit("a word")))
-    assert any("record 1: it does not name the record before it" in fault for fault in daily(store, 1))
+    assert any("arena: record 1: it names" in fault for fault in daily(store, 1))
 
 
 def forged(store: Store, change: pl.DataFrame) -> None:
@@ -206,16 +206,19 @@ def test_whatever_is_done_to_a_record_is_named_every_day_and_nothing_is_added_af
     kept = [record for record, _ in read_arena_records(store.tables, SYMBOL)]
     other = replace(kept[-1], note="another forecast altogether")
     changes = {
-        "delete": (records.filter(pl.col("seq") != 1), "record 1 is missing or there twice"),
+        "delete": (records.filter(pl.col("seq") != 1), "record 1 is missing: records were removed"),
         "alter": (
             records.with_columns(note=pl.when(pl.col("seq") == 3).then(pl.lit("x")).otherwise("note")),
             "record 3: its content hashes to",
         ),
         "reorder": (
             records.with_columns(seq=pl.col("seq").replace({1: 2, 2: 1})),
-            "it does not name the record before it",
+            "as the record before it, which hashes to",
         ),
-        "fork": (pl.concat([records.head(3), arena_records_frame([other])]), "record 3 of BTCUSDT-arena"),
+        "fork": (
+            pl.concat([records.head(3), records_frame([other], ARENA_RECORDS)]),
+            "record 3 of BTCUSDT-arena",
+        ),
         "cut off": (records.head(3), "record 3 of BTCUSDT-arena"),
     }
     change, told = changes[attack]

@@ -15,7 +15,7 @@ from opentimestamps.core.serialize import BytesDeserializationContext
 from opentimestamps.core.timestamp import DetachedTimestampFile
 
 from btc_assets.errors import LedgerError
-from btc_assets.ledger.publishing import block_headers
+from btc_assets.ledger.publishing import block_headers, timestamps
 from btc_assets.ledger.publishing import calendars as sinks
 from btc_assets.ledger.publishing.block_headers import BlockHeaders
 from btc_assets.ledger.publishing.calendars import CalendarSink
@@ -45,16 +45,17 @@ def two() -> Iterator[list[Calendar]]:
 class Setup:
     """A sink with a faked clock, and a file that block headers are written to."""
 
-    def __init__(self, root: Path, servers: list[Calendar]) -> None:
+    def __init__(self, root: Path, servers: list[Calendar], monkeypatch: pytest.MonkeyPatch) -> None:
         self.tables = DeltaTables(str(root / "store"))
         self.now = AT
+        monkeypatch.setattr(timestamps, "utc_now", lambda: self.now)
         self.addresses = [server.address for server in servers]
         self.headers = root / "headers.txt"
         self.headers.write_text("")
 
     @property
     def sink(self) -> CalendarSink:
-        return CalendarSink(self.tables, self.addresses, BlockHeaders(str(self.headers)), lambda: self.now)
+        return CalendarSink(self.tables, self.addresses, BlockHeaders(str(self.headers)))
 
     def know(self, height: int, header: bytes) -> None:
         with self.headers.open("a") as file:
@@ -65,8 +66,8 @@ class Setup:
 
 
 @pytest.fixture
-def setup(tmp_path: Path, two: list[Calendar]) -> Setup:
-    return Setup(tmp_path, two)
+def setup(tmp_path: Path, two: list[Calendar], monkeypatch: pytest.MonkeyPatch) -> Setup:
+    return Setup(tmp_path, two, monkeypatch)
 
 
 def test_a_head_goes_to_every_calendar_and_counts_as_the_operators_word_until_a_block_has_it(
@@ -217,7 +218,7 @@ def test_without_a_header_a_block_is_named_but_dates_nothing(setup: Setup, two: 
 
 
 def test_headers_from_an_explorer_are_kept_with_the_proof(setup: Setup, two: list[Calendar]) -> None:
-    sink = CalendarSink(setup.tables, setup.addresses, BlockHeaders(two[0].address), lambda: AT)
+    sink = CalendarSink(setup.tables, setup.addresses, BlockHeaders(two[0].address))
     sink.publish(head(1))
     two[0].mine(HEIGHT, AT)
     sink.publish(head(1))

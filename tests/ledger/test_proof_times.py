@@ -39,7 +39,7 @@ class Proved:
     def __init__(self, store, tmp_path: Path, servers: list[Calendar]) -> None:
         self.store, self.tmp_path = store, tmp_path
         self.sink = CalendarSink(
-            store.tables, [s.address for s in servers], BlockHeaders(str(tmp_path / "headers")), self.clock
+            store.tables, [s.address for s in servers], BlockHeaders(str(tmp_path / "headers"))
         )
         self.headers = tmp_path / "headers"
         self.headers.write_text("")
@@ -55,9 +55,6 @@ class Proved:
         self.folder = export_proof(
             store.tables, store.registry, "BTCUSDT", tmp_path / "proof", sink=self.sink
         )
-
-    def clock(self) -> dt.datetime:
-        return self.now
 
     def run(self, *arguments: str, easy: bool = True) -> subprocess.CompletedProcess[str]:
         """The script of the bundle; ``easy``: content with blocks that cost no work, as tests can make."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tiny_vintage import METRICS, write_vintage
+from tiny_vintage import write_vintage
 
 from btc_assets.contracts import FORECASTS, NETWORKS, RAW_KLINES, RAW_KLINES_4H, VINTAGES_IN_FORCE
 from btc_assets.errors import BadModel, LedgerError
@@ -92,7 +92,7 @@ def issued_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NETWORKS:
         folder = root / "drafts" / name
         write_vintage(folder, name, CUTOFF, stretch=0.05 if name == "mlp" else -0.05)
-        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder, METRICS))
+        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder))
     platform.put_in_force(refs)
     platform.issue(at(D))
     return root
@@ -240,8 +240,8 @@ def test_a_refit_gives_the_same_bytes_on_the_same_machine(tmp_path: Path) -> Non
     for name in NETWORKS:
         folder = tmp_path / name
         small = HyperParameters(name, units=2, epochs=1, seeds=1)
-        report = fit(name, candles, features, CUTOFF, small, folder)
-        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder, report.metrics))
+        fit(name, candles, features, CUTOFF, small, folder)
+        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder))
     platform.put_in_force(refs)
     platform.issue(at(D))
     platform.restate(CUTOFF - 9 * DAY, at(D, 2 * HOUR))  # The fit saw the candles as they were before,
@@ -258,7 +258,7 @@ def test_a_forecast_of_another_release_s_vintage_says_which_release_can_rebuild_
     for name in NETWORKS:
         folder = tmp_path / name
         write_vintage(folder, name, CUTOFF, code_version=CODE_VERSION - 1)
-        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder, METRICS))
+        refs.append(platform.registry.publish(name, VintageId(CUTOFF), folder))
     platform.put_in_force(refs)
     with pytest.MonkeyPatch.context() as then:
         then.setattr("btc_assets.modeling.compatibility.CODE_VERSION", CODE_VERSION - 1)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from synthetic_candles import FIRST, TINY, candles, features_of
 
-from btc_assets.modeling.training import FitReport, fit
+from btc_assets.modeling.training import fit
 
 CUTOFF = FIRST + dt.timedelta(days=899)
 
@@ -33,10 +33,11 @@ def cutoff() -> dt.date:
 @pytest.fixture(scope="session")
 def fitted(
     klines: pl.DataFrame, features: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Path, FitReport]]:
+) -> dict[str, Path]:
     """A tiny vintage of each kind, fitted once for all tests."""
     out = {}
     for kind, hyperparameters in TINY.items():
         folder = tmp_path_factory.mktemp("vintage") / kind
-        out[kind] = (folder, fit(kind, klines, features, CUTOFF, hyperparameters, folder))
+        fit(kind, klines, features, CUTOFF, hyperparameters, folder)
+        out[kind] = folder
     return out

@@ -20,7 +20,6 @@ from btc_assets.modeling.anchor import (
     anchor,
     cascade_weights,
     filtered_share,
-    trained_anchor,
 )
 from btc_assets.modeling.baselines import mixture_walk
 from btc_assets.modeling.features import engineer
@@ -137,7 +136,7 @@ def test_weights_of_the_cascade_sum_to_one() -> None:
 
 def test_trained_horizons_agree_with_the_whole_anchor() -> None:
     rows = anchor(H, ORIGIN)[TRAINED_HORIZONS - 1]
-    assert trained_anchor(H, ORIGIN) == pytest.approx(rows, abs=1e-14)
+    assert Anchors(H).at(ORIGIN) == pytest.approx(rows, abs=1e-14)
     assert Anchors(H).stack([ORIGIN])[0] == pytest.approx(rows, abs=1e-14)
     assert Anchors(H).stack([]).shape == (0, len(TRAINED_HORIZONS), 21)
 

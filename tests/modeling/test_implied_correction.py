@@ -15,9 +15,9 @@ from btc_assets.modeling.anchor import (
     ANCHOR_REACH,
     COMPUTED,
     TRAINED_HORIZONS,
+    Anchors,
     _month,
     anchor,
-    trained_anchor,
 )
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.history import Floats, History, history
@@ -139,12 +139,12 @@ def test_options_that_know_something_make_the_next_day_s_forecast_better() -> No
     days = range(1500, 2200)
     outcomes = np.array([H.log_close[t + 1] - H.log_close[t] for t in days])[:, None]
     losses = [
-        pinball(np.stack([trained_anchor(h, FIRST + t * DAY)[:1] for t in days]), outcomes).mean()
+        pinball(np.stack([Anchors(h).at(FIRST + t * DAY)[:1] for t in days]), outcomes).mean()
         for h in (H, BARE)
     ]
     assert losses[0] < 0.99 * losses[1]
 
 
 def test_the_trained_horizons_are_rows_of_the_anchor() -> None:
-    assert np.allclose(trained_anchor(H, ORIGIN), anchor(H, ORIGIN)[TRAINED_HORIZONS - 1], rtol=1e-12)
+    assert np.allclose(Anchors(H).at(ORIGIN), anchor(H, ORIGIN)[TRAINED_HORIZONS - 1], rtol=1e-12)
     assert (np.diff(anchor(H, ORIGIN), axis=1) >= 0).all()

@@ -17,19 +17,18 @@ from btc_assets.errors import BadModel, NotEnoughHistory
 from btc_assets.modeling import inference
 from btc_assets.modeling.features import NAMES
 from btc_assets.modeling.hyperparameters import MAX_WINDOW
-from btc_assets.modeling.inference import Predictor, feature_rows
+from btc_assets.modeling.inference import Predictor, at_origin, feature_rows
 from btc_assets.modeling.samples import SLACK
-from btc_assets.modeling.training import FitReport
 from btc_assets.storage.registry.manifest import write_manifest
 
 DAY = dt.timedelta(days=1)
-Fitted = dict[str, tuple[Path, FitReport]]
+Fitted = dict[str, Path]
 
 
 @pytest.fixture
 def vintage(fitted: Fitted, tmp_path: Path) -> Path:
     """A copy of a vintage, to be damaged."""
-    return Path(shutil.copytree(fitted["lstm"][0], tmp_path / "copy"))
+    return Path(shutil.copytree(fitted["lstm"], tmp_path / "copy"))
 
 
 def resealed(folder: Path, **changes: object) -> Path:
@@ -40,11 +39,19 @@ def resealed(folder: Path, **changes: object) -> Path:
     return folder
 
 
+def prices_of(
+    predictor: Predictor, klines: pl.DataFrame, features: pl.DataFrame, origin: dt.date
+) -> np.ndarray:
+    """The quantiles of the close 1 to 90 days after ``origin``."""
+    state = at_origin(klines, features, origin)
+    return np.asarray(state.close * np.exp(predictor.returns(state)))
+
+
 @pytest.mark.parametrize("kind", ["mlp", "lstm"])
 def test_a_forecast_is_ordered_positive_and_centred_on_the_last_close(
     fitted: Fitted, klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date, kind: str
 ) -> None:
-    prices = Predictor.open(fitted[kind][0]).quantiles(klines, features, cutoff)
+    prices = prices_of(Predictor.open(fitted[kind]), klines, features, cutoff)
     assert prices.shape == (HORIZONS, 21)
     assert (prices > 0).all()
     assert (np.diff(prices, axis=1) >= 0).all()
@@ -56,10 +63,10 @@ def test_a_forecast_is_ordered_positive_and_centred_on_the_last_close(
 def test_M8_altering_every_later_candle_leaves_forecast_bytes_unchanged(
     fitted: Fitted, klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date, kind: str
 ) -> None:
-    predictor = Predictor.open(fitted[kind][0])
+    predictor = Predictor.open(fitted[kind])
     altered = altered_after(klines, cutoff)
-    there = predictor.quantiles(altered, features_of(altered), cutoff)
-    assert there.tobytes() == predictor.quantiles(klines, features, cutoff).tobytes()
+    there = prices_of(predictor, altered, features_of(altered), cutoff)
+    assert there.tobytes() == prices_of(predictor, klines, features, cutoff).tobytes()
 
 
 def test_a_candle_that_still_runs_can_be_appended(
@@ -69,7 +76,7 @@ def test_a_candle_that_still_runs_can_be_appended(
     running = klines.filter(pl.col("date") == cutoff + DAY).with_columns(pl.col("close") * 1.01)
     longer = known.vstack(running)
     recent = longer.tail(600)
-    prices = Predictor.open(fitted["lstm"][0]).quantiles(longer, features_of(recent), cutoff + DAY)
+    prices = prices_of(Predictor.open(fitted["lstm"]), longer, features_of(recent), cutoff + DAY)
     assert prices[0, MEDIAN] == pytest.approx(running["close"].item())
 
 
@@ -77,7 +84,7 @@ def test_a_missing_day_within_the_window_is_passed_over(
     fitted: Fitted, klines: pl.DataFrame, cutoff: dt.date
 ) -> None:
     gapped = klines.filter(pl.col("date") != cutoff - 2 * DAY)
-    prices = Predictor.open(fitted["lstm"][0]).quantiles(gapped, features_of(gapped), cutoff)
+    prices = prices_of(Predictor.open(fitted["lstm"]), gapped, features_of(gapped), cutoff)
     assert np.isfinite(prices).all()
 
 
@@ -90,21 +97,21 @@ def test_the_rows_that_a_network_reads_are_those_that_a_query_would_give(
     wanted = gapped.filter(pl.col("date").is_between(cutoff - (MAX_WINDOW + SLACK - 1) * DAY, cutoff))
     assert rows.days.tolist() == wanted["date"].to_physical().to_list()
     assert rows.values.tobytes() == np.ascontiguousarray(wanted.select(NAMES).to_numpy()).tobytes()
-    predictor = Predictor.open(fitted["lstm"][0])
+    predictor = Predictor.open(fitted["lstm"])
     mixed = klines.sample(fraction=1.0, shuffle=True, seed=2)
-    there = predictor.quantiles(mixed, features_of(mixed).reverse(), cutoff)
-    assert there.tobytes() == predictor.quantiles(klines, features_of(klines), cutoff).tobytes()
+    there = prices_of(predictor, mixed, features_of(mixed).reverse(), cutoff)
+    assert there.tobytes() == prices_of(predictor, klines, features_of(klines), cutoff).tobytes()
 
 
 def test_features_that_are_not_there_are_asked_for(
     fitted: Fitted, klines: pl.DataFrame, features: pl.DataFrame, cutoff: dt.date
 ) -> None:
-    predictor = Predictor.open(fitted["lstm"][0])
+    predictor = Predictor.open(fitted["lstm"])
     for gone in (pl.col("date") < cutoff, pl.col("date") > cutoff - 2 * DAY):
         with pytest.raises(NotEnoughHistory, match="needs the features of 4 days"):
-            predictor.quantiles(klines, features.filter(gone), cutoff)
+            prices_of(predictor, klines, features.filter(gone), cutoff)
     with pytest.raises(BadModel, match="volatility_7"):
-        predictor.quantiles(klines, features.drop("volatility_7"), cutoff)
+        prices_of(predictor, klines, features.drop("volatility_7"), cutoff)
 
 
 @pytest.mark.parametrize(

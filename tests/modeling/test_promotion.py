@@ -13,7 +13,6 @@ from btc_assets.modeling.anchor import Anchors
 from btc_assets.modeling.history import history
 from btc_assets.modeling.inference import FeatureRows, Predictor
 from btc_assets.modeling.promotion import WINDOW, EvaluationWindow, evaluate_vintage, evaluation_window
-from btc_assets.modeling.training import FitReport
 
 
 class Stretched:
@@ -42,10 +41,8 @@ def test_the_window_is_the_newest_origins_whose_targets_have_closed(
     assert window.days[-1] == cutoff - dt.timedelta(days=7)
 
 
-def test_the_same_vintage_twice_is_sound(
-    window: EvaluationWindow, fitted: dict[str, tuple[Path, FitReport]]
-) -> None:
-    predictor = Predictor.open(fitted["mlp"][0])
+def test_the_same_vintage_twice_is_sound(window: EvaluationWindow, fitted: dict[str, Path]) -> None:
+    predictor = Predictor.open(fitted["mlp"])
     evaluation = evaluate_vintage(predictor, predictor, window)
     assert evaluation.sound
     assert f"the vintage of {predictor.cutoff}" in evaluation.reason

@@ -15,8 +15,8 @@ from btc_assets.market.calendar import FIRST_DAY
 from btc_assets.modeling import vintages
 from btc_assets.modeling.forecast import forecast_origin, forecasts
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
-from btc_assets.modeling.inference import at_origin
-from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, Network, evaluate_vintage
+from btc_assets.modeling.inference import Predictor, at_origin
+from btc_assets.modeling.promotion import Evaluation, EvaluationWindow, evaluate_vintage
 from btc_assets.modeling.vintages import VintageBook, grid_cutoff
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.protocol import VintageId
@@ -132,7 +132,7 @@ def test_a_vintage_that_has_seen_the_origins_future_makes_no_forecast(
 def test_M2_an_unsound_vintage_is_held_back_and_the_old_stays_in_force(
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def strict(candidate: Network, predecessor: Network | None, window: EvaluationWindow) -> Evaluation:
+    def strict(candidate: Predictor, predecessor: Predictor | None, window: EvaluationWindow) -> Evaluation:
         if candidate.cutoff == NEWEST:  # type: ignore[attr-defined]
             return Evaluation(False, "clearly worse")
         return evaluate_vintage(candidate, predecessor, window)

@@ -6,7 +6,7 @@ import scoringrules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btc_assets.contracts import LEVELS, MEDIAN
+from btc_assets.contracts import LEVELS
 from btc_assets.statistics import metrics
 
 RNG = np.random.default_rng(3)
@@ -67,7 +67,3 @@ def test_pit_never_falls_when_the_observation_rises(values: list[float], observe
     quantiles = np.tile(np.sort(values), (2, 1))
     low, high = metrics.pit(quantiles, np.sort(observed))
     assert 0 < low <= high + 1e-12 <= 1
-
-
-def test_the_median_is_the_middle_quantile() -> None:
-    assert metrics.median(QUANTILES).tolist() == QUANTILES[:, MEDIAN].tolist()

@@ -15,18 +15,6 @@ def _moving_average(n: int, lag: int, mean: float = 0.05) -> np.ndarray:
     return np.convolve(noise, np.ones(lag + 1) / (lag + 1), mode="valid") + mean
 
 
-@pytest.mark.parametrize("lag", [0, 6, 29])
-def test_the_statistic_agrees_with_statsmodels_newey_west(lag: int) -> None:
-    difference = _moving_average(400, lag)
-    fit = sm.OLS(difference, np.ones(400)).fit(
-        cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": False, "kernel": "bartlett"}
-    )
-    ours = diebold_mariano(difference, lag, small_sample=False)
-    assert ours is not None
-    assert ours.statistic == pytest.approx(fit.tvalues[0], rel=1e-9)
-    assert ours.p_two_sided == pytest.approx(fit.pvalues[0], rel=1e-9)
-
-
 def test_the_corrected_statistic_is_the_one_worked_out_by_hand() -> None:
     """Twelve differences of mean 1.5, 3 days ahead: autocovariances 5/4, -35/48 and 7/24 sum to 3/8."""
     found = diebold_mariano(np.array([2.0, 1, 3, 0, 3, 2, 0, 3, 1, 2, 0, 1]), 2)
@@ -40,10 +28,11 @@ def test_the_corrected_statistic_is_the_one_worked_out_by_hand() -> None:
 def test_where_autocovariances_in_full_leave_no_variance_bartlett_s_weights_do() -> None:
     swinging = np.array([1.0, -1.0] * 10) + np.linspace(0, 0.02, 20)
     found, n = diebold_mariano(swinging, 1), 20
-    plain = diebold_mariano(swinging, 1, small_sample=False)
+    newey_west = sm.OLS(swinging, np.ones(n)).fit(
+        cov_type="HAC", cov_kwds={"maxlags": 1, "use_correction": False, "kernel": "bartlett"}
+    )
     assert found is not None
-    assert plain is not None
-    assert found.statistic == pytest.approx(plain.statistic * np.sqrt((n - 3 + 2 / n) / n))
+    assert found.statistic == pytest.approx(newey_west.tvalues[0] * np.sqrt((n - 3 + 2 / n) / n))
 
 
 def test_p_worse_is_one_sided() -> None:

@@ -54,7 +54,7 @@ def test_equal_candles_keep_their_first_ingestion_and_write_nothing(
     store_candles(tables, make_candles(3), T0)
     before = tables.version(RAW_KLINES)
     stored = store_candles(tables, make_candles(3, source="archive"), T0 + HOUR)
-    assert (stored.receipt.unchanged, stored.receipt.changed) == (3, False)
+    assert (stored.receipt.inserted, stored.receipt.updated, stored.receipt.unchanged) == (0, 0, 3)
     assert tables.version(RAW_KLINES) == before
     assert set(tables.read(RAW_KLINES)["ingested_at"]) == {T0}
 

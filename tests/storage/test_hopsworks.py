@@ -20,7 +20,6 @@ from .conftest import REAL_HOPSWORKS, SAMPLES, TEST_PREFIX, day, nulled, older, 
 
 pytestmark = pytest.mark.hopsworks
 VINTAGE = VintageId(day(600))
-METRICS = {"pinball": 0.97}
 
 
 def group(server) -> dict:
@@ -267,7 +266,7 @@ def facts(**more: object) -> dict[str, object]:
 
 
 def test_a_vintage_names_its_feature_view_and_split(hopsworks_server, with_lineage, make_model) -> None:
-    with_lineage.publish("mlp", VINTAGE, make_model(**facts()), METRICS)
+    with_lineage.publish("mlp", VINTAGE, make_model(**facts()))
     ((name, _), _) = next(iter(hopsworks_server.features.views.items()))
     assert name == TEST_PREFIX + "samples_view"
     (dataset,) = hopsworks_server.features.training.values()
@@ -287,7 +286,7 @@ def test_a_second_model_of_a_cutoff_shares_the_training_dataset(
     hopsworks_server, with_lineage, make_model
 ) -> None:
     for name in ("mlp", "lstm"):
-        with_lineage.publish(name, VINTAGE, make_model(**facts()), METRICS)
+        with_lineage.publish(name, VINTAGE, make_model(**facts()))
     assert len(hopsworks_server.features.training) == 1
 
 
@@ -295,7 +294,7 @@ def test_the_server_compares_the_newest_days_with_what_the_newest_vintage_was_tr
     hopsworks_server, with_lineage, make_model
 ) -> None:
     for cutoff in (day(590), day(600)):
-        with_lineage.publish("mlp", VintageId(cutoff), make_model(**facts()), METRICS)
+        with_lineage.publish("mlp", VintageId(cutoff), make_model(**facts()))
     (config,) = hopsworks_server.features.monitoring.values()
     assert config["referenceWindowConfig"]["trainingDatasetVersion"] == 2
     window = config["detectionWindowConfig"]
@@ -317,7 +316,7 @@ def test_a_server_that_cannot_monitor_keeps_no_model_from_being_published(
         raise Refused(403, 320004, "no scope JOB")
 
     monkeypatch.setattr(hopsworks_server.features, "_monitoring", refuse)
-    ref = with_lineage.publish("mlp", VINTAGE, make_model(**facts()), METRICS)
+    ref = with_lineage.publish("mlp", VINTAGE, make_model(**facts()))
     assert with_lineage.get("mlp", VINTAGE) == ref
     assert "drift of the features is not monitored" in caplog.text
     assert "no scope JOB" in caplog.text
@@ -326,15 +325,15 @@ def test_a_server_that_cannot_monitor_keeps_no_model_from_being_published(
 def test_the_client_misses_nothing_of_a_models_provenance(
     with_lineage, hopsworks_registry, make_model, recwarn
 ) -> None:
-    with_lineage.publish("mlp", VINTAGE, make_model(), METRICS)
-    hopsworks_registry.publish("lstm", VINTAGE, make_model(), METRICS)
+    with_lineage.publish("mlp", VINTAGE, make_model())
+    hopsworks_registry.publish("lstm", VINTAGE, make_model())
     assert [w.message for w in recwarn if w.category.__name__ == "ProvenanceWarning"] == []
 
 
 def test_a_model_has_its_card_pictures_schema_and_input_example(
     hopsworks_server, hopsworks_registry, make_model
 ) -> None:
-    hopsworks_registry.publish("mlp", VINTAGE, make_model(**facts()), METRICS)
+    hopsworks_registry.publish("mlp", VINTAGE, make_model(**facts()))
     folder = hopsworks_server.files.root / "Models" / f"{TEST_PREFIX}mlp" / str(VINTAGE.number)
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"card.md", "pictures/loss/curve.png", "manifest.json"} < {n.removeprefix("Files/") for n in names}
@@ -349,7 +348,7 @@ def test_an_upload_that_was_killed_does_not_block_its_version(
     left = hopsworks_server.files.root / "Models" / f"{TEST_PREFIX}mlp" / str(VINTAGE.number)
     left.mkdir(parents=True)
     (left / "model.onnx").write_bytes(b"half")
-    ref = hopsworks_registry.publish("mlp", VINTAGE, make_model(), METRICS)
+    ref = hopsworks_registry.publish("mlp", VINTAGE, make_model())
     assert (hopsworks_registry.model_folder(ref) / "model.onnx").read_bytes() == b"weights"
 
 
@@ -358,15 +357,13 @@ def test_M5_a_registry_that_is_down_leaves_the_local_copy_in_use(
 ) -> None:
     from hopsworks_emulator.server import failing
 
-    ref = hopsworks_registry.publish("mlp", VINTAGE, make_model(), METRICS)
+    ref = hopsworks_registry.publish("mlp", VINTAGE, make_model())
     hopsworks_registry.model_folder(ref)
     hopsworks_server.faults[:] = [failing(500)] * 50
     assert hopsworks_registry.versions("mlp") == [ref]
-    assert hopsworks_registry.offline
     assert (hopsworks_registry.model_folder(ref) / "card.md").exists()
     hopsworks_server.faults.clear()
     assert hopsworks_registry.get("mlp", VINTAGE) == ref
-    assert hopsworks_registry.offline is None
 
 
 def test_settings_alone_choose_the_backend(hopsworks_project, hopsworks_settings) -> None:

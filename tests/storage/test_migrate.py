@@ -22,7 +22,6 @@ from btc_assets.storage.registry.s3 import S3Registry
 
 from .conftest import SAMPLES, nulled, older, samples
 
-METRICS = {"pinball": 0.97}
 VINTAGES = [VintageId(dt.date(2024, 6, 1), n) for n in range(3)]
 
 
@@ -31,7 +30,7 @@ def source(tmp_path, make_model):
     tables, registry = DeltaTables(str(tmp_path / "source")), FolderRegistry(tmp_path / "source")
     tables.upsert(SAMPLES, samples(*range(0, 1_000, 2)))
     for n, vintage in enumerate(VINTAGES):
-        registry.publish("mlp", vintage, make_model(bytes([n])), METRICS)
+        registry.publish("mlp", vintage, make_model(bytes([n])))
     return tables, registry
 
 
@@ -112,7 +111,7 @@ def test_a_destination_with_rows_of_its_own_is_refused(source, tmp_path, extra) 
 
 def test_another_model_under_the_same_name_is_refused(source, tmp_path, make_model) -> None:
     tables, registry = DeltaTables(str(tmp_path / "to")), FolderRegistry(tmp_path / "to")
-    registry.publish("mlp", VINTAGES[0], make_model(b"other"), METRICS)
+    registry.publish("mlp", VINTAGES[0], make_model(b"other"))
     with pytest.raises(StorageError, match="another model"):
         run(source, tables, registry)
 
@@ -149,7 +148,7 @@ def test_the_command_moves_a_store_to_hopsworks_and_back(
     first = dt.date(2024, 12, 20)
     rows = klines_frame(Simulated().klines("BTCUSDT", first, dt.date(2025, 1, 10)), dt.datetime.now(dt.UTC))
     DeltaTables(str(tmp_path / "from" / "real")).upsert(RAW_KLINES, rows)
-    FolderRegistry(tmp_path / "from" / "real").publish("mlp", VINTAGES[0], make_model(), METRICS)
+    FolderRegistry(tmp_path / "from" / "real").publish("mlp", VINTAGES[0], make_model())
     for name in ("hopsworks_host", "hopsworks_project", "cache_dir"):
         monkeypatch.setenv(f"BTC_{name.upper()}", str(getattr(hopsworks_settings, name)))
     monkeypatch.setenv("BTC_HOPSWORKS_API_KEY", hopsworks_settings.hopsworks_api_key.get_secret_value())

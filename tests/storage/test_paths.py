@@ -38,9 +38,7 @@ def test_T10_tables_work_in_folders_with_odd_names(tmp_path: Path, name: str) ->
     shutil.move(tmp_path / name, moved)
     tables = DeltaTables(str(moved / "real"))
     assert tables.read(RAW_KLINES)["close"].to_list() == [121.0, 121.0]
-    versions = [entry.version for entry in tables.history(RAW_KLINES)]
-    assert versions == list(range(tables.version(RAW_KLINES), -1, -1))
-    assert tables.read(RAW_KLINES, version=versions[5])["close"][0] < 121.0
+    assert tables.read(RAW_KLINES, version=tables.version(RAW_KLINES) - 5)["close"][0] < 121.0
     assert [path.name for path in tmp_path.iterdir()] == [moved.name], "nothing was written elsewhere"
 
 

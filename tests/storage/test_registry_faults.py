@@ -21,7 +21,6 @@ from btc_assets.storage.registry.protocol import VintageId
 from btc_assets.storage.registry.s3 import S3Registry
 
 JUNE = VintageId(dt.date(2024, 6, 1))
-METRICS = {"pinball": 0.97}
 
 PUBLISH = """
 import datetime as dt, os, signal, sys
@@ -31,7 +30,7 @@ from btc_assets.storage.registry.protocol import VintageId
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 {step}
 ref = folder.FolderRegistry(sys.argv[1]).publish(
-    "mlp", VintageId(dt.date(2024, 6, 1)), Path(sys.argv[2]), {{"pinball": 0.97}}
+    "mlp", VintageId(dt.date(2024, 6, 1)), Path(sys.argv[2])
 )
 """
 STEPS = {
@@ -54,7 +53,7 @@ def test_T1_a_publisher_killed_at_any_step_leaves_no_vintage(tmp_path, make_mode
     assert process.returncode == -9
     registry = FolderRegistry(root)
     assert registry.versions("mlp") == []
-    ref = registry.publish("mlp", JUNE, folder, METRICS)
+    ref = registry.publish("mlp", JUNE, folder)
     assert registry.model_folder(ref).is_dir()
 
 
@@ -65,7 +64,7 @@ def test_T9_drafts_of_killed_publishers_are_swept_up_after_a_day(tmp_path, make_
         draft.mkdir()
     long_ago = time.time() - 2 * 86_400
     os.utime(old, (long_ago, long_ago))
-    registry.publish("mlp", JUNE, make_model(), METRICS)
+    registry.publish("mlp", JUNE, make_model())
     assert not old.exists()
     assert young.exists()
 
@@ -129,38 +128,27 @@ def take_down(registry: CachedRegistry) -> None:
     registry.remote = S3Registry(Bucket("s3://bucket/x", f"http://127.0.0.1:{free_port()}"))
 
 
-def test_M5_while_the_remote_is_down_verified_copies_stay_in_use_marked_so(cached, make_model) -> None:
-    ref = cached.publish("mlp", JUNE, make_model(), METRICS)
-    later = cached.publish("mlp", VintageId(JUNE.cutoff, 1), make_model(b"b"), METRICS)
+def test_M5_while_the_remote_is_down_verified_copies_stay_in_use(cached, make_model) -> None:
+    ref = cached.publish("mlp", JUNE, make_model())
+    later = cached.publish("mlp", VintageId(JUNE.cutoff, 1), make_model(b"b"))
     cached.model_folder(ref)
     take_down(cached)
     assert cached.versions("mlp") == [ref]
-    assert "cannot list models/mlp" in cached.offline
     assert (cached.model_folder(ref) / "card.md").exists()
     with pytest.raises(StorageUnavailable):
         cached.model_folder(later)
     with pytest.raises(StorageUnavailable):
-        cached.publish("mlp", VintageId(JUNE.cutoff, 2), make_model(b"c"), METRICS)
-
-
-def test_an_answering_remote_clears_the_mark(cached) -> None:
-    there = cached.remote
-    take_down(cached)
-    assert cached.get("mlp", JUNE) is None
-    assert cached.offline
-    cached.remote = there
-    cached.versions("mlp")
-    assert cached.offline is None
+        cached.publish("mlp", VintageId(JUNE.cutoff, 2), make_model(b"c"))
 
 
 def test_a_damaged_local_copy_is_downloaded_again(cached, make_model) -> None:
-    ref = cached.publish("mlp", JUNE, make_model(), METRICS)
+    ref = cached.publish("mlp", JUNE, make_model())
     (cached.model_folder(ref) / "model.onnx").write_bytes(b"damaged")
     assert (cached.model_folder(ref) / "model.onnx").read_bytes() == b"weights"
 
 
 def test_a_damaged_remote_model_is_never_kept(cached, make_model, bucket_url, s3_endpoint) -> None:
-    ref = cached.publish("mlp", JUNE, make_model(), METRICS)
+    ref = cached.publish("mlp", JUNE, make_model())
     key = f"models/mlp/{JUNE}/{ref.manifest_sha256}/model.onnx"
     Bucket(bucket_url, s3_endpoint).put(key, b"damaged")
     with pytest.raises(BadModel, match=r"model\.onnx hashes to"):
@@ -172,7 +160,7 @@ def test_a_damaged_remote_model_is_never_kept(cached, make_model, bucket_url, s3
 def test_a_whole_model_swapped_at_the_remote_is_never_kept(
     cached, make_model, bucket_url, s3_endpoint
 ) -> None:
-    ref = cached.publish("mlp", JUNE, make_model(), METRICS)
+    ref = cached.publish("mlp", JUNE, make_model())
     other, bucket = make_model(b"swapped"), Bucket(bucket_url, s3_endpoint)
     bucket.put(f"models/mlp/{JUNE}/manifest.json", (other / "manifest.json").read_bytes())
     for name in ("model.onnx", "card.md", "pictures/loss/curve.png"):
@@ -189,8 +177,7 @@ def test_local_copies_are_bounded_and_the_newest_stays(cached, make_model, monke
     from btc_assets.storage.registry.file_cache import trim
 
     refs = [
-        cached.publish("mlp", VintageId(JUNE.cutoff, n), make_model(bytes([n]) * 100_000), METRICS)
-        for n in range(5)
+        cached.publish("mlp", VintageId(JUNE.cutoff, n), make_model(bytes([n]) * 100_000)) for n in range(5)
     ]
     for ref in refs:
         cached.model_folder(ref)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import os
 import random
@@ -87,7 +86,7 @@ def test_T1_a_writer_killed_at_any_step_leaves_old_or_new(local_tables, step) ->
     committed = step in {"after the commit", "between checkpoint and its hash"}
     assert_frame_equal(DeltaTables(local_tables.root).read(SAMPLES), new if committed else old)
     receipt = local_tables.upsert(SAMPLES, new)
-    assert receipt.changed is not committed
+    assert (receipt.inserted + receipt.updated > 0) is not committed
     assert_frame_equal(local_tables.read(SAMPLES), new)
 
 
@@ -398,6 +397,3 @@ def test_years_of_daily_writes_stay_a_handful_of_files(local_tables) -> None:
         local_tables.upsert(SAMPLES, samples(n))
     assert len(local_tables._log(SAMPLES).open().files) < 40
     assert local_tables.read(SAMPLES)["date"].to_list() == [day(n) for n in range(120)]
-    newest = local_tables.history(SAMPLES)[0]
-    assert newest.version == local_tables.version(SAMPLES)
-    assert newest.at - dt.datetime.now(dt.UTC) < dt.timedelta(minutes=1)

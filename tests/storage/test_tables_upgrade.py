@@ -37,7 +37,7 @@ def entries(tables: DeltaTables) -> list[Path]:
 
 
 def operations(tables: DeltaTables) -> list[str]:
-    return [entry.operation for entry in tables.history(SAMPLES)][::-1]
+    return [entry["operation"] for entry in DeltaTable(str(folder(tables))).history()][::-1]
 
 
 def test_reading_changes_nothing(local_tables, old_rows) -> None:

@@ -77,7 +77,6 @@ def test_what_the_owner_writes_is_read_and_nothing_is_fetched_twice(
     owner.upsert(SAMPLES, samples(3, close=7.0))
     assert_frame_equal(tables.read(SAMPLES), owner.read(SAMPLES))
     assert tables.version(SAMPLES) == owner.version(SAMPLES) == 6
-    assert tables.history(SAMPLES) == owner.history(SAMPLES)
     assert_frame_equal(tables.read(SAMPLES, version=2), samples(0, 1))
     asked = server.paths()
     newest = [Path(ENTRY.format(n)).name for n in (5, 6)]
@@ -247,9 +246,7 @@ def test_models_are_read_as_they_lie_in_a_folder_or_a_bucket(
     first, second = VintageId(dt.date(2024, 3, 1)), VintageId(dt.date(2024, 6, 1), 2)
     rows = []
     for vintage in (second, first):
-        ref = FolderRegistry(owner.root).publish(
-            "mlp", vintage, make_model(str(vintage).encode()), {"pinball": 0.97}
-        )
+        ref = FolderRegistry(owner.root).publish("mlp", vintage, make_model(str(vintage).encode()))
         row = {"symbol": "BTC", "model": "mlp", "vintage": vintage.cutoff, "revision": vintage.revision}
         rows += [row | {"date": vintage.cutoff + n * dt.timedelta(days=1)} for n in (1, 2)]
         if layout == "bucket":
@@ -268,10 +265,9 @@ def test_models_are_read_as_they_lie_in_a_folder_or_a_bucket(
     assert (registry.model_folder(by_hash) / "pictures/loss/curve.png").read_bytes()[:4] == b"\x89PNG"
     assert registry.get("mlp", VintageId(dt.date(2025, 1, 1))) is None
     with pytest.raises(StorageError, match="can only be read"):
-        registry.publish("mlp", VintageId(dt.date(2025, 1, 1)), make_model(), {"pinball": 0.97})
+        registry.publish("mlp", VintageId(dt.date(2025, 1, 1)), make_model())
     server.spoil_always("page", "model.onnx")
     with pytest.raises(BadModel, match=r"model\.onnx"):
         registry.model_folder(refs[1])
     server.spoil_always("503")
     assert registry.get("lstm", first) is None
-    assert registry.offline is not None

@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 from synthetic_candles import bars_of
-from tiny_vintage import METRICS, write_vintage
+from tiny_vintage import write_vintage
 
 from btc_assets.chances.scores import score_chances
 from btc_assets.contracts import (
@@ -168,7 +168,7 @@ def publish(root: Path | str, origins: list[dt.date]) -> dict[tuple[str, dt.date
             for name in NETWORKS:
                 folder = Path(scratch) / f"{name}-{cutoff}"
                 hashes[name, cutoff] = write_vintage(folder, name, cutoff)
-                registry.publish(name, VintageId(cutoff), folder, METRICS)
+                registry.publish(name, VintageId(cutoff), folder)
     return hashes
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 import pytest
 from exchange import Exchange
-from tiny_vintage import METRICS, write_vintage
+from tiny_vintage import write_vintage
 
 from btc_assets.contracts import NETWORKS, TableSpec
 from btc_assets.defs.partitions import Window
@@ -57,7 +57,7 @@ class GraphEnvironment:
             for kind in NETWORKS:
                 folder = self.settings.cache_dir / "scratch" / f"{kind}-{cutoff}"
                 write_vintage(folder, kind, cutoff)
-                registry.publish(kind, VintageId(cutoff), folder, METRICS)
+                registry.publish(kind, VintageId(cutoff), folder)
             cutoff += self.settings.refit_every * DAY
 
     def metadata(self, asset: str, day: dt.date) -> dict[str, Any]:

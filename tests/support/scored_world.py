@@ -128,7 +128,7 @@ class ScoredWorld:
             folder.mkdir(parents=True)
             (folder / "model.onnx").write_bytes(f"network {name}".encode())
             write_manifest(folder, {"cutoff": _CUTOFF.isoformat(), "metrics": {"pinball": 0.01}})
-            ref = self.registry.publish(name, VintageId(_CUTOFF), folder, {"pinball": 0.01})
+            ref = self.registry.publish(name, VintageId(_CUTOFF), folder)
             rows = [
                 {"symbol": self.symbol, "model": name, "date": origin, "vintage": _CUTOFF, "revision": 0}
                 | {"manifest_sha256": ref.manifest_sha256, "action": "carried", "reason": "in force"}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from btc_assets.errors import ConfigurationError, LedgerError
 from btc_assets.ledger.publishing.published import Published
-from btc_assets.ledger.publishing.timestamps import GIVEN_UP, Stamp, Stamps, encoded, utc_now
+from btc_assets.ledger.publishing.timestamps import Stamp, Stamps, encoded
 from btc_assets.ledger.publishing.web import ask, ask_all
 from btc_assets.ledger.records import Head
 from btc_assets.storage.tables import TableStore
@@ -39,15 +38,11 @@ class AuthoritySink:
         tables: where tokens are kept (``head_timestamps``).
         address: where the authority answers requests.
         roots: PEM file with the certificates that its own must lead to.
-        clock: gives the time (UTC) that a head counts as queued at.
     """
 
-    def __init__(
-        self, tables: TableStore, address: str, roots: Path, clock: Callable[[], dt.datetime] = utc_now
-    ) -> None:
+    def __init__(self, tables: TableStore, address: str, roots: Path) -> None:
         self.location = f"tsa+{address}"
-        self._stamps, self._address, self._roots = Stamps(tables, "tsa", clock), address, roots
-        self._clock = clock
+        self._stamps, self._address, self._roots = Stamps(tables, "tsa"), address, roots
 
     def publish(self, head: Head) -> None:
         """Have ``head`` signed, and whatever earlier runs could not.
@@ -55,12 +50,7 @@ class AuthoritySink:
         Raises:
             LedgerError: the authority did not answer, or not with a good signature of ``head``; it is queued.
         """
-        since = self._clock() - GIVEN_UP
-        unsigned = [
-            s
-            for s in self._stamps.queue(head)
-            if not s.proof and (s.queued_at > since or s.record_sha256 == head.record_sha256)
-        ]
+        unsigned = [stamp for stamp in self._stamps.queue(head) if not stamp.proof]
         roots = self.roots  # a file that cannot be read is told before anybody is asked
         answers = ask_all({stamp: partial(self._signed, stamp, roots) for stamp in unsigned}, ANSWER_TIMEOUT)
         self._stamps.save(a for a in answers.values() if isinstance(a, Stamp))

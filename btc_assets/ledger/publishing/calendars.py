@@ -6,7 +6,6 @@ keeps the way from each hash to it. Its first answer is a promise; what a block 
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from btc_assets.errors import LedgerError
 from btc_assets.ledger.publishing import opentimestamps as ots
 from btc_assets.ledger.publishing.block_headers import MARGIN, BlockHeaders, block_time
 from btc_assets.ledger.publishing.published import Published
-from btc_assets.ledger.publishing.timestamps import GIVEN_UP, Stamp, Stamps, encoded, utc_now
+from btc_assets.ledger.publishing.timestamps import Stamp, Stamps, encoded
 from btc_assets.ledger.publishing.web import ask, ask_all
 from btc_assets.ledger.records import Head
 from btc_assets.storage.tables import TableStore
@@ -36,19 +35,11 @@ class CalendarSink:
         tables: where proofs are kept (``head_timestamps``).
         calendars: their addresses, two or more: one may be down, or lie.
         headers: where block headers come from; without them no block's time is known.
-        clock: gives the time (UTC) that a head counts as queued at.
     """
 
-    def __init__(
-        self,
-        tables: TableStore,
-        calendars: Sequence[str],
-        headers: BlockHeaders,
-        clock: Callable[[], dt.datetime] = utc_now,
-    ) -> None:
+    def __init__(self, tables: TableStore, calendars: Sequence[str], headers: BlockHeaders) -> None:
         self.location = "ots+" + ",".join(calendars)
-        self._stamps, self._clock = Stamps(tables, "ots", clock), clock
-        self._calendars, self._headers = calendars, headers
+        self._stamps, self._calendars, self._headers = Stamps(tables, "ots"), calendars, headers
 
     def publish(self, head: Head) -> None:
         """Send ``head``, and whatever earlier runs could not; then ask what has got into a block since.
@@ -56,12 +47,7 @@ class CalendarSink:
         Raises:
             LedgerError: no calendar has taken ``head``; it is queued, and the next run sends it.
         """
-        since = self._clock() - GIVEN_UP
-        stamps = [
-            s
-            for s in self._stamps.queue(head)
-            if not s.dated_by and (s.queued_at > since or s.record_sha256 == head.record_sha256)
-        ]
+        stamps = [stamp for stamp in self._stamps.queue(head) if not stamp.dated_by]
         sent, failures = self._send(stamps)
         self._complete([after for after, before in zip(sent, stamps, strict=True) if before.proof])
         if any(s.record_sha256 == head.record_sha256 and not s.proof for s in sent):

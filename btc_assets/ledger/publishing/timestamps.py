@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ from btc_assets.errors import LedgerError
 from btc_assets.ledger.publishing.block_headers import MARGIN
 from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.records import Head
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import TableStore, read_pair
 
 Kind = Literal["ots", "tsa"]
 
@@ -121,30 +121,26 @@ class Stamps:
     Args:
         tables: the store that holds the chain as well.
         kind: which.
-        clock: gives the time (UTC) that a head counts as queued at.
     """
 
-    def __init__(self, tables: TableStore, kind: Kind, clock: Callable[[], dt.datetime] = utc_now) -> None:
-        self._tables, self._kind, self._clock = tables, kind, clock
+    def __init__(self, tables: TableStore, kind: Kind) -> None:
+        self._tables, self._kind = tables, kind
 
     def read(self, symbol: str) -> list[Stamp]:
         """Return all of ``symbol``, by place in the chain."""
-        if not self._tables.exists(HEAD_TIMESTAMPS):
-            return []
-        return list(stamps_of(self._tables.read(HEAD_TIMESTAMPS), symbol, self._kind))
+        return list(stamps_of(read_pair(self._tables, HEAD_TIMESTAMPS, symbol), symbol, self._kind))
 
     def queue(self, head: Head) -> list[Stamp]:
-        """Note that ``head`` is to be sent, before anybody is asked; returns all rows of its symbol.
+        """Note that ``head`` is to be sent, before anybody is asked; returns it and what is not given up.
 
         From here on no kill can lose it: whatever has no proof is sent by the next run.
         """
-        there = self.read(head.symbol)
-        if any((s.seq, s.record_sha256) == (head.seq, head.record_sha256) for s in there):
-            return there
-        now = self._clock()
-        new = Stamp(head.symbol, head.seq, head.record_sha256, self._kind, now.date(), now)
-        self.save([new])
-        return [*there, new]
+        there, now = self.read(head.symbol), utc_now()
+        if not any((s.seq, s.record_sha256) == (head.seq, head.record_sha256) for s in there):
+            new = Stamp(head.symbol, head.seq, head.record_sha256, self._kind, now.date(), now)
+            self.save([new])
+            there.append(new)
+        return [s for s in there if s.queued_at > now - GIVEN_UP or s.record_sha256 == head.record_sha256]
 
     def save(self, stamps: Iterable[Stamp]) -> None:
         """Store rows, all or none."""

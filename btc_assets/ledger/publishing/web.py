@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Hashable, Mapping
-from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from btc_assets import __version__
 from btc_assets.errors import LedgerError
+from btc_assets.io.threads import call_all
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -51,37 +49,10 @@ def ask(
 
 
 def ask_all(questions: Mapping[K, Callable[[], T]], seconds: float) -> dict[K, T | LedgerError]:
-    """Ask all ``questions`` side by side; none keeps anybody waiting for over ``seconds``.
-
-    What is not answered by then is an error; its thread ends by itself and holds up no exit.
-    """
-    waiting: SimpleQueue[K] = SimpleQueue()
-    answers: SimpleQueue[tuple[K, T | LedgerError]] = SimpleQueue()
-    given_up = time.monotonic() + seconds
-    for key in questions:
-        waiting.put(key)
-
-    def work() -> None:
-        while time.monotonic() < given_up:
-            try:
-                key = waiting.get_nowait()
-            except Empty:
-                return
-            try:
-                answers.put((key, questions[key]()))
-            except LedgerError as error:
-                answers.put((key, error))
-            except Exception as error:  # a thread has nobody else to tell
-                answers.put((key, LedgerError(f"{type(error).__name__}: {error}")))
-
-    for _ in range(min(AT_ONCE, len(questions))):
-        threading.Thread(target=work, name="ask-all", daemon=True).start()
-    found: dict[K, T | LedgerError] = {}
-    while len(found) < len(questions):
-        try:
-            key, answer = answers.get(timeout=max(0.0, given_up - time.monotonic()))
-        except Empty:
-            break
+    """Ask all ``questions`` side by side; what fails, or is not answered within ``seconds``, is an error."""
+    found: dict[K, T | LedgerError] = dict.fromkeys(questions, LedgerError(f"no answer within {seconds:g} s"))
+    for key, answer in call_all(questions, seconds, AT_ONCE).items():
+        if isinstance(answer, BaseException) and not isinstance(answer, LedgerError):
+            answer = LedgerError(f"{type(answer).__name__}: {answer}")
         found[key] = answer
-    late = LedgerError(f"no answer within {seconds:g} s")
-    return {key: found.get(key, late) for key in questions}
+    return found

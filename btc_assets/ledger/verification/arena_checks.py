@@ -19,12 +19,17 @@ from btc_assets.ledger.arena_records import (
 from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.publishing.published import HeadSink
 from btc_assets.ledger.records import IN_TIME, NOTHING
+from btc_assets.ledger.verification.chain_checks import (
+    clock_problem,
+    is_between,
+    link_problems,
+    time_problems,
+)
 from btc_assets.ledger.verification.input_checks import check_series
 from btc_assets.ledger.verification.report import Fault
-from btc_assets.market.calendar import DAY, closes_at
-from btc_assets.market.issue_timing import issue_kind
+from btc_assets.market.calendar import DAY
 from btc_assets.series import SERIES
-from btc_assets.storage.tables import TableReader
+from btc_assets.storage.tables import TableReader, read_pair
 
 CHUNK = 92 * DAY
 """Forecasts are hashed three months at a time, so that memory does not grow with history."""
@@ -52,16 +57,14 @@ def check_arena(
     """
     stored = read_arena_records(tables, symbol)
     yield from _chain(stored, now or dt.datetime.now(dt.UTC))
-    records = [
-        record
-        for record, _ in stored
-        if (start is None or record.origin_date >= start) and (end is None or record.origin_date < end)
-    ]
+    records = [record for record, _ in stored if is_between(record.origin_date, start, end)]
     recent = records if newest is None else records[-newest:]
     days = {record.origin_date for record in recent}
-    if newest is None and tables.exists(ARENA_FORECASTS):
-        days |= set(tables.read(ARENA_FORECASTS, ["origin_date"], start=start, end=end)["origin_date"])
-    yield from _rows(tables, symbol, _vouched(records), days)
+    if newest is None:
+        days |= set(read_pair(tables, ARENA_FORECASTS, symbol, ["origin_date"], start, end)["origin_date"])
+    # The newest record vouches for a forecast; what was issued in time has no other.
+    vouched = {key: (record, sha) for record in records for key, sha in record.forecasts().items()}
+    yield from _rows(tables, symbol, vouched, days)
     for series in SERIES if recent else ():
         for found in check_series(tables, symbol, series, recent):
             if isinstance(found, Fault):
@@ -81,45 +84,27 @@ def check_arena(
 def _chain(stored: Sequence[tuple[ArenaRecord, str]], now: dt.datetime) -> Iterator[Fault]:
     """Follow the records: places, hashes, links, times, and that what was issued in time stays."""
     issued: dict[Key, tuple[ArenaRecord, str]] = {}
-    before: ArenaRecord | None = None
-    for place, (record, said) in enumerate(stored):
-        for problem in _problems(record, said, before, place):
+    before, expected, previous_sha = None, 0, NOTHING
+    for record, said in stored:
+        sha = record.sha256()
+        for _, problem in (
+            *link_problems(record, said, sha, expected, previous_sha),
+            *time_problems(record, before, record.live_hours),
+        ):
             yield _fault(record, problem)
+        yield from (_fault(record, problem) for problem in clock_problem(record))
+        if not record.forecasts() or not record.inputs.get(SERIES[0].name):
+            yield _fault(record, "it names no forecast, or no candles that they were computed from")
         if record.issued_at > now + TOLERANCE:
             yield _fault(record, f"issued at {record.issued_at:%Y-%m-%d %H:%M:%S}, which is in the future")
-        for key, sha in record.forecasts().items():
+        for key, rows_sha in record.forecasts().items():
             earlier = issued.get(key)
-            if earlier and earlier[0].kind in IN_TIME and earlier[1] != sha:
+            if earlier and earlier[0].kind in IN_TIME and earlier[1] != rows_sha:
                 yield _fault(
                     record, f"{key[1]} {key[2]} was issued in time by record {earlier[0].seq}, and stays"
                 )
-            issued.setdefault(key, (record, sha))
-        before = record
-
-
-def _problems(record: ArenaRecord, said: str, before: ArenaRecord | None, place: int) -> Iterator[str]:
-    if record.seq != place:
-        yield f"record {place} is missing or there twice: records were removed or inserted"
-    if record.sha256() != said:
-        yield f"its content hashes to {record.sha256()}, not to the {said} stored beside it"
-    if record.previous_sha256 != (before.sha256() if before else NOTHING):
-        yield "it does not name the record before it: that one was altered, or records were moved"
-    if before and record.issued_at < before.issued_at:
-        yield f"issued before record {before.seq}"
-    latest = max(record.local_clock, record.source_clock)
-    if not latest <= record.issued_at <= latest + TOLERANCE or record.issued_at < closes_at(
-        record.origin_date
-    ):
-        yield "issued before what its own clocks said, long after, or before its origin was over"
-    if record.kind != issue_kind(record.origin_date, record.issued_at, record.live_hours):
-        yield f"it says {record.kind}, which its times are not"
-    if not record.forecasts() or not record.inputs.get(SERIES[0].name):
-        yield "it names no forecast, or no candles that they were computed from"
-
-
-def _vouched(records: Sequence[ArenaRecord]) -> dict[Key, tuple[ArenaRecord, str]]:
-    """Return by forecast the record that vouches for it: the newest; in-time ones have no other."""
-    return {key: (record, sha) for record in records for key, sha in record.forecasts().items()}
+            issued.setdefault(key, (record, rows_sha))
+        before, expected, previous_sha = record, record.seq + 1, sha
 
 
 def _rows(
@@ -132,11 +117,8 @@ def _rows(
     while days:
         first = min(days)
         inside = {day for day in days if day < first + CHUNK}
-        rows = ARENA_FORECASTS.empty()
-        if tables.exists(ARENA_FORECASTS):
-            rows = tables.read(ARENA_FORECASTS, start=first, end=max(inside) + DAY).filter(
-                pl.col("origin_date").is_in(list(inside)), symbol=symbol
-            )
+        rows = read_pair(tables, ARENA_FORECASTS, symbol, start=first, end=max(inside) + DAY)
+        rows = rows.filter(pl.col("origin_date").is_in(list(inside)))
         yield rows.height
         yield from _compare_rows(rows, {key: said for key, said in vouched.items() if key[0] in inside})
         days = days - inside

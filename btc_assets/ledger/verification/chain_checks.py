@@ -6,8 +6,9 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 
 from btc_assets.ledger.chain import ADOPTED
+from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.publishing.published import Published
-from btc_assets.ledger.records import IN_TIME, NOTHING, IssueRecord, live_hours_of
+from btc_assets.ledger.records import IN_TIME, NOTHING, ChainRecord, IssueRecord, live_hours_of
 from btc_assets.ledger.verification.record_checks import problems
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY, closes_at
@@ -33,21 +34,15 @@ def check_chain(stored: Stored, *, whole: bool = True) -> Iterator[Fault]:
     previous_sha = stored[0][0].previous_sha256 if first else NOTHING
     expected, known, limited = first, {CANDLES.name}, False
     for record, said in stored:
-        yield from _place(record, before, expected)
         sha = record.sha256()
-        if sha != said:
-            yield _fault(record, "record", f"its content hashes to {sha}, not to the {said} stored beside it")
-        if record.previous_sha256 != previous_sha:
-            yield _fault(
-                record,
-                "chain",
-                f"it names {record.previous_sha256} as the record before it, which hashes to {previous_sha}: "
-                "that one was altered, or records were removed, inserted or put in another order",
-            )
+        yield from (
+            _fault(record, *each) for each in link_problems(record, said, sha, expected, previous_sha)
+        )
+        yield from _beginning(record, before, expected)
         yield from _times(record, before)
         adoptable = bool(first) or record.issued_at == stored[0][0].issued_at
-        told = problems(record, known, limited=limited, may_be_adopted=adoptable)
-        yield from (_fault(record, "record", message) for message in told)
+        others = problems(record, known, limited=limited, may_be_adopted=adoptable)
+        yield from (_fault(record, "record", each) for each in (*clock_problem(record), *others))
         if not first or record.supersedes >= first or record.origin_date in newest:
             yield from _succession(record, newest)
         if record.kind != "genesis":
@@ -88,15 +83,57 @@ def current(stored: Stored) -> dict[dt.date, IssueRecord]:
     return {record.origin_date: record for record, _ in stored if record.kind != "genesis"}
 
 
-def _place(record: IssueRecord, before: IssueRecord | None, expected: int) -> Iterator[Fault]:
-    """Check that records follow each other without a gap, and the first is a genesis record."""
+def is_between(origin: dt.date, start: dt.date | None, end: dt.date | None) -> bool:
+    """Tell whether ``origin`` lies in [start, end); None: no limit."""
+    return (start is None or origin >= start) and (end is None or origin < end)
+
+
+def link_problems(
+    record: ChainRecord, said: str, sha: str, expected: int, previous_sha: str
+) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with a record's place, hash (``said`` and found) and link, each with a word."""
     if record.seq != expected:
         missing = (
             f"record {expected} is missing"
             if record.seq > expected
             else f"record {record.seq} is there twice"
         )
-        yield _fault(record, "chain", f"{missing}: records were removed or inserted")
+        yield "chain", f"{missing}: records were removed or inserted"
+    if sha != said:
+        yield "record", f"its content hashes to {sha}, not to the {said} stored beside it"
+    if record.previous_sha256 != previous_sha:
+        yield (
+            "chain",
+            f"it names {record.previous_sha256} as the record before it, which hashes to {previous_sha}: "
+            "that one was altered, or records were removed, inserted or put in another order",
+        )
+
+
+def time_problems(record: ChainRecord, before: ChainRecord | None, hours: int) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with the time of issue, each with a word: the kind follows from it."""
+    at, origin = record.issued_at, record.origin_date
+    if before is not None and at < before.issued_at:
+        yield "clock", f"issued at {_shown(at)}, before record {before.seq} ({_shown(before.issued_at)})"
+    if at < closes_at(origin):
+        yield "clock", f"issued at {_shown(at)}, before its origin was over"
+    if record.kind != issue_kind(origin, at, hours):
+        yield (
+            "clock",
+            f"it says {record.kind}, but was issued at {_shown(at)}; its origin closed at "
+            f"{_shown(closes_at(origin))}, its first target at {_shown(deadline(origin))}; live is within "
+            f"{hours} hours",
+        )
+
+
+def clock_problem(record: ChainRecord) -> Iterator[str]:
+    """Say that a record was not issued when its own clocks say."""
+    latest = max(record.local_clock, record.source_clock)
+    if not latest <= record.issued_at <= latest + TOLERANCE:
+        yield f"issued at {_shown(record.issued_at)}, before what its own clocks said or long after"
+
+
+def _beginning(record: IssueRecord, before: IssueRecord | None, expected: int) -> Iterator[Fault]:
+    """Check that the first record is a genesis record, and that all say when the chain began."""
     if before is None:
         if record.kind != "genesis" and expected == 0:
             yield _fault(record, "chain", "the first record is no genesis record: the beginning was removed")
@@ -106,34 +143,18 @@ def _place(record: IssueRecord, before: IssueRecord | None, expected: int) -> It
 
 def _times(record: IssueRecord, before: IssueRecord | None) -> Iterator[Fault]:
     """Time never goes back, origins precede issue, kinds follow from the clocks, cutoffs precede origins."""
-    at, origin = record.issued_at, record.origin_date
     if record.kind == "genesis":
-        if before is not None and before.issued_at <= at:
+        if before is not None and before.issued_at <= record.issued_at:
             yield _fault(
                 record, "chain", "it begins the chain anew, though the record before it is not later"
             )
         return
     if record.kind not in ("live", "late", "back-filled"):
         yield _fault(record, "record", f"its kind is {record.kind!r}, which is none")
-    if before is not None and at < before.issued_at:
-        yield _fault(
-            record,
-            "clock",
-            f"issued at {_shown(at)}, before record {before.seq} ({_shown(before.issued_at)})",
-        )
-    if at < closes_at(origin):
-        yield _fault(record, "clock", f"issued at {_shown(at)}, before its origin was over")
-    hours = live_hours_of(record.settings)
-    if record.kind != issue_kind(origin, at, hours):
-        yield _fault(
-            record,
-            "clock",
-            f"it says {record.kind}, but was issued at {_shown(at)}; its origin closed at "
-            f"{_shown(closes_at(origin))}, its first target at {_shown(deadline(origin))}; live is within "
-            f"{hours} hours",
-        )
+    told = time_problems(record, before, live_hours_of(record.settings))
+    yield from (_fault(record, *each) for each in told)
     for model, vintage, _ in record.models():
-        if vintage.cutoff > origin:
+        if vintage.cutoff > record.origin_date:
             message = f"{model} was trained on targets up to {vintage.cutoff}, after the origin"
             yield _fault(record, "model", message)
 

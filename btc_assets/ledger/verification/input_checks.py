@@ -6,14 +6,14 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
 
 import polars as pl
 
 from btc_assets.contracts import TableSpec
+from btc_assets.ledger.arena_records import ArenaRecord
 from btc_assets.ledger.clock import TOLERANCE
 from btc_assets.ledger.digest import feature_digests, series_digests
-from btc_assets.ledger.records import IssueRecord, Snapshot
+from btc_assets.ledger.records import IssueRecord
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY, days
 from btc_assets.modeling.features import FROM_SERIES
@@ -21,24 +21,8 @@ from btc_assets.series import SERIES, Series
 from btc_assets.storage.bitemporal import known, newest, versions
 from btc_assets.storage.tables import TableReader
 
-
-class Vouching(Protocol):
-    """What a record of either chain says of the series that were read."""
-
-    @property
-    def seq(self) -> int:
-        """Place in the chain."""
-
-    @property
-    def origin_date(self) -> dt.date:
-        """The last day that was read."""
-
-    @property
-    def issued_at(self) -> dt.datetime:
-        """When it was issued."""
-
-    def snapshot(self, series: Series) -> Snapshot:
-        """Return what it says of ``series``."""
+Vouching = IssueRecord | ArenaRecord
+"""A record of either chain, which says what series were read."""
 
 
 def check_series(

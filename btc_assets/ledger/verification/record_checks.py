@@ -29,9 +29,6 @@ def problems(
         limited: whether one before it says within how many hours after the close it is live.
         may_be_adopted: whether it is of the time when the chain began.
     """
-    latest = max(record.local_clock, record.source_clock)
-    if not latest <= record.issued_at <= latest + TOLERANCE:
-        yield f"issued at {record.issued_at:%Y-%m-%d %H:%M:%S}, before what its own clocks said or long after"
     if not isinstance(record.settings, Mapping) or "unreadable" in record.settings:
         yield "its settings cannot be read"
         return

@@ -110,8 +110,3 @@ class Report:
 def printable(text: str) -> str:
     """Return ``text``, which may hold names that others chose, so that no terminal takes it for a command."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def in_order(faults: Sequence[Fault]) -> list[Fault]:
-    """Sort faults by the record concerned; those of the chain as a whole come first."""
-    return sorted(faults, key=lambda f: -1 if f.seq is None else f.seq)

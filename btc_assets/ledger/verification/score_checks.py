@@ -26,6 +26,7 @@ from btc_assets.contracts import (
 from btc_assets.errors import NotEnoughHistory
 from btc_assets.ledger.records import issue_times, live_hours, read_chain
 from btc_assets.ledger.verification.answers_due import answers_due
+from btc_assets.ledger.verification.chain_checks import is_between
 from btc_assets.ledger.verification.recomputed import differing, earlier_candles, left_out, unexplained
 from btc_assets.ledger.verification.report import Fault
 from btc_assets.market.calendar import DAY
@@ -33,7 +34,7 @@ from btc_assets.modeling.baselines import REACH, baseline_forecasts, checked
 from btc_assets.modeling.history import history
 from btc_assets.scoring.scores import first_issued, score, with_live_hours
 from btc_assets.storage.bitemporal import newest
-from btc_assets.storage.tables import TableReader
+from btc_assets.storage.tables import TableReader, read_pair
 from btc_assets.vocabulary import HORIZONS
 
 CHUNK = 366 * DAY
@@ -186,10 +187,7 @@ class ScoreChecks:
     def _read(
         self, table: TableSpec, first: dt.date, last: dt.date, origins: Sequence[dt.date]
     ) -> pl.DataFrame:
-        if not self._tables.exists(table):
-            return table.empty()
-        rows = self._tables.read(table, start=first, end=last + DAY)
-        return _of(rows.filter(pl.col("symbol") == self._symbol), origins)
+        return _of(read_pair(self._tables, table, self._symbol, start=first, end=last + DAY), origins)
 
     def _check(self, claim: Claim, klines: pl.DataFrame) -> Iterator[Fault | int | str]:
         """Compare the rows of one claim; those of restated candles may follow from what they were."""
@@ -199,7 +197,9 @@ class ScoreChecks:
             claim.table,
             wrong,
             earlier_candles(self._tables, self._symbol, self._issued),
-            lambda candles, rows: claim.compute(candles, _origins_known(rows, candles)),
+            lambda candles, rows: claim.compute(
+                candles, sorted(set(rows["origin_date"]) & set(candles["date"]))
+            ),
             claim.near,
         )
         if left.height:
@@ -262,10 +262,8 @@ def scored_origins(
     """List the origins in [start, end) of which baselines, scores or answers are stored, recorded or not."""
     found: set[dt.date] = set()
     for table in (BASELINE_FORECASTS, FORECAST_SCORES, CHANCE_SCORES):
-        if tables.exists(table):
-            rows = tables.read(table, ["symbol", "origin_date"]).filter(pl.col("symbol") == symbol)
-            found |= set(rows["origin_date"].unique())
-    return sorted(day for day in found if (start is None or day >= start) and (end is None or day < end))
+        found |= set(read_pair(tables, table, symbol, ["origin_date"])["origin_date"].unique())
+    return sorted(day for day in found if is_between(day, start, end))
 
 
 def _with_history(klines: pl.DataFrame, origins: Sequence[dt.date]) -> list[dt.date]:
@@ -277,10 +275,6 @@ def _with_history(klines: pl.DataFrame, origins: Sequence[dt.date]) -> list[dt.d
             checked(h, origin)
             found.append(origin)
     return found
-
-
-def _origins_known(rows: pl.DataFrame, klines: pl.DataFrame) -> list[dt.date]:
-    return sorted(set(rows["origin_date"]) & set(klines["date"]))
 
 
 def _of(rows: pl.DataFrame, origins: Collection[dt.date]) -> pl.DataFrame:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BtcError
 from btc_assets.ledger.clock import TOLERANCE
-from btc_assets.ledger.publishing.dates import Dates, dates_of
+from btc_assets.ledger.publishing.dates import dates_of
 from btc_assets.ledger.publishing.published import HeadSink
-from btc_assets.ledger.records import ISSUE_RECORDS, Head, IssueRecord, live_hours_of, read_records
+from btc_assets.ledger.records import IssueRecord, live_hours_of, read_records
 from btc_assets.ledger.verification.arena_checks import check_arena
 from btc_assets.ledger.verification.chain_checks import (
     Stored,
     check_chain,
     check_restarts,
     current,
+    is_between,
     taken_back,
 )
 from btc_assets.ledger.verification.input_checks import check_features, check_series
 from btc_assets.ledger.verification.output_checks import check_models, check_rows
-from btc_assets.ledger.verification.report import Fault, Report, in_order, printable
+from btc_assets.ledger.verification.report import Fault, Report, printable
 from btc_assets.ledger.verification.score_checks import ScoreChecks, Span
 from btc_assets.series import CANDLES, SERIES
 from btc_assets.storage.registry.protocol import ModelRegistry
@@ -73,11 +74,11 @@ def verify(
     """
     whole, collect = newest is None, _Collector()
     stored = collect.records(tables, symbol, newest)
-    inside = [r for r, _ in stored if r.kind != "genesis" and _is_between(r.origin_date, start, end)]
-    span = {o: r for o, r in current(stored).items() if _is_between(o, start, end)}
+    inside = [r for r, _ in stored if r.kind != "genesis" and is_between(r.origin_date, start, end)]
+    span = {o: r for o, r in current(stored).items() if is_between(o, start, end)}
     collect("chain", lambda: check_chain(stored, whole=whole))
     collect("clock", lambda: _from_the_future(stored, now or dt.datetime.now(dt.UTC)))
-    collect("candles", lambda: _inputs(tables, symbol, inside))
+    collect("candles", lambda: (f for s in SERIES if inside for f in check_series(tables, symbol, s, inside)))
     if inside and features is not None:
         collect("features", lambda: check_features(tables, features, symbol, inside))
     counts: dict[str, Any] = {
@@ -102,7 +103,7 @@ def _chain_facts(stored: Stored, span: Mapping[dt.date, IssueRecord]) -> dict[st
     origins = current(stored)
     kinds = [record.kind for record in origins.values() if record.seq not in back]
     return {
-        "head": _head(stored),
+        "head": stored[-1][0].head() if stored else None,
         "records": len(stored),
         "since": stored[0][0].began if stored else None,
         "live": kinds.count("live"),
@@ -120,11 +121,10 @@ def _scores(
     reach: Span | None,
 ) -> dict[str, int]:
     """Compute scores again; returns how many were compared, and how many are missing."""
-    head = _head(stored)
-    if head is None:
+    if not stored:
         return {"scored": 0, "missing": 0}
     places = {origin: record.seq for origin, record in current.items()}
-    checks = ScoreChecks(tables, head.symbol, places)
+    checks = ScoreChecks(tables, stored[0][0].symbol, places)
     return {"scored": collect("scores", lambda: checks.run(reach)), "missing": checks.missing}
 
 
@@ -139,7 +139,7 @@ class _Collector:
     def records(self, tables: TableReader, symbol: str, newest: int | None) -> Stored:
         """Read the records of ``symbol``, or the ``newest`` of them; none where the table cannot be read."""
         try:
-            return read_records(tables, symbol, newest) if tables.exists(ISSUE_RECORDS) else []
+            return read_records(tables, symbol, newest)
         except BtcError as error:
             self.faults.append(Fault(None, None, "chain", str(error)))
             return []
@@ -147,7 +147,7 @@ class _Collector:
     def findings(self) -> dict[str, Any]:
         """Return faults, notes and seconds since the beginning, as a report names them."""
         return {
-            "faults": in_order(self.faults),
+            "faults": sorted(self.faults, key=lambda f: -1 if f.seq is None else f.seq),
             "notes": [printable(note) for note in self.notes],
             "seconds": time.perf_counter() - self.begun,
         }
@@ -171,10 +171,6 @@ class _Collector:
         return count
 
 
-def _is_between(origin: dt.date, start: dt.date | None, end: dt.date | None) -> bool:
-    return (start is None or origin >= start) and (end is None or origin < end)
-
-
 def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
     """Check that no record lies in the future; those before a restart of the chain were the reason for it."""
     restarted = max((r.seq for r, _ in stored if r.kind == "genesis"), default=0)
@@ -189,11 +185,6 @@ def _from_the_future(stored: Stored, now: dt.datetime) -> Iterator[Found]:
             return
     if ahead:
         yield f"record {ahead[0].seq} and {len(ahead) - 1} more were issued with a clock that was ahead"
-
-
-def _inputs(tables: TableReader, symbol: str, records: Sequence[IssueRecord]) -> Iterator[Found]:
-    for series in SERIES if records else ():
-        yield from check_series(tables, symbol, series, records)
 
 
 def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: bool) -> Iterator[Found]:
@@ -219,28 +210,17 @@ def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: boo
     live = [(r.seq, r.origin_date) for r, _ in stored if r.kind == "live" and r.seq not in back]
     if sink:
         dates = dates_of((p for p in published if hashes.get(p.seq) == p.record_sha256), live)
-        yield from _by_whose_clock(dates, sink.location)
+        yield dates.sentence()
+        if dates.by_operator > dates.by_others:
+            yield (
+                f"by the operator's own word, {dates.by_operator:,} of {dates.live:,} live forecasts were at "
+                f"{sink.location} before their first target closed"
+            )
     elif live:
         yield (
             f"no published head was looked at: when the {len(live):,} live forecasts were issued is the "
             "operator's own word"
         )
-
-
-def _by_whose_clock(dates: Dates, location: str) -> Iterator[str]:
-    yield dates.sentence()
-    if dates.by_operator > dates.by_others:
-        yield (
-            f"by the operator's own word, {dates.by_operator:,} of {dates.live:,} live forecasts were at "
-            f"{location} before their first target closed"
-        )
-
-
-def _head(stored: Stored) -> Head | None:
-    if not stored:
-        return None
-    record, _ = stored[-1]
-    return Head(record.symbol, record.seq, record.sha256(), record.issued_at)
 
 
 def _notes(stored: Stored, *, whole: bool) -> Iterator[str]:

@@ -16,7 +16,7 @@ from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, Interval, closes_a
 from btc_assets.market.kline import Kline
 from btc_assets.market.retry import RetryPolicy
 from btc_assets.market.sources.dump_folder import FolderShelf
-from btc_assets.market.sources.dump_locations import DumpShelf, WebShelf
+from btc_assets.market.sources.dump_locations import WebShelf
 from btc_assets.market.sources.dumps import daily, monthly, next_month, read_dump
 
 
@@ -39,7 +39,7 @@ class Archive:
             ConfigurationError: ``location`` is empty or no folder.
         """
         self._symbol = symbol
-        self._shelf: DumpShelf = (
+        self._shelf: FolderShelf | WebShelf = (
             WebShelf(location, retry or RetryPolicy())
             if location.startswith(("http://", "https://"))
             else FolderShelf(location, symbol)

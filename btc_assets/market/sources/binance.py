@@ -175,7 +175,7 @@ class Binance:
             return question(api)
         except RateLimited as error:
             default = self._retry.ban_wait if error.status == 418 else self._retry.limit_wait
-            hold = self._bans.hold(_seconds(error.retry_after, default), error.status)
+            hold = self._bans.hold(error.wait(default, 15), error.status)
             raise self._held(hold) from error
         finally:
             api.session.close()
@@ -202,9 +202,3 @@ class Binance:
         api.session.close()
         api.session = Session()
         return api
-
-
-def _seconds(header: str, default: float) -> float:
-    """Return the seconds a Retry-After header asks for; ``default`` where it asks for nothing sensible."""
-    text = header.strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 16 else default

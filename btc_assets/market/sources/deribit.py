@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btc_assets.errors import BadCandle, SourceRefused
-from btc_assets.market.calendar import DAY, closes_at, last_closed_day, opens_at
+from btc_assets.market.calendar import DAY, closes_at, days, last_closed_day, opens_at
 from btc_assets.market.implied_volatility import ImpliedVolatility, check_volatility
 from btc_assets.market.retry import RetryAfter, RetryPolicy, retry_until
 from btc_assets.market.wire_format import from_milliseconds, milliseconds
-
-if TYPE_CHECKING:
-    from btc_assets.market.http_session import RateLimited
 
 PUBLIC_URL = "https://www.deribit.com"
 
@@ -62,7 +59,7 @@ class Deribit:
             return []
         end = min(end, last_closed_day(self.now() - SETTLE) + DAY)
         closes = self._closes(symbol[:3], start, end) if start < end else {}
-        last = {day: closes.get(milliseconds(closes_at(day)) - HOUR) for day in _days(start, end)}
+        last = {day: closes.get(milliseconds(closes_at(day)) - HOUR) for day in days(start, end)}
         return [
             check_volatility(ImpliedVolatility(symbol, day, value, self.name))
             for day, value in last.items()
@@ -118,7 +115,7 @@ class Deribit:
                     address, params=params, timeout=(self._retry.connect, self._retry.read)
                 )
             except RateLimited as error:
-                raise RetryAfter(str(error), _wait(error)) from error
+                raise RetryAfter(str(error), error.wait(REFILL, 5)) from error
         try:
             body = json.loads(response.content)
         except (ValueError, RecursionError):
@@ -134,12 +131,6 @@ def _rpc_error(address: str, body: object) -> Exception:
     if isinstance(error, dict) and error.get("code") == TOO_MANY_REQUESTS:
         return RetryAfter(f"{address}: too many requests ({TOO_MANY_REQUESTS})", REFILL)
     return SourceRefused(f"{address}: refused: {body!r:.200}; {ADVICE}")
-
-
-def _wait(error: RateLimited) -> float:
-    """Return the seconds that a limited client has to wait."""
-    text = error.retry_after.strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else REFILL
 
 
 def read_page(
@@ -177,7 +168,3 @@ def _parsed(candle: object, first: int, until: int, where: str) -> tuple[int, fl
     if not 0 < low <= min(opened, close) <= max(opened, close) <= high < HIGHEST:
         raise BadCandle(f"{where}: {candle!r:.200} cannot be: its low and high do not hold open and close")
     return at, float(close)
-
-
-def _days(start: dt.date, end: dt.date) -> list[dt.date]:
-    return [start + place * DAY for place in range((end - start).days)]

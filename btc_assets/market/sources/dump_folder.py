@@ -50,9 +50,10 @@ _DEEPEST, _MOST = 12, 20_000
 
 
 class FolderShelf:
-    """See `btc_assets.market.sources.dump_locations.DumpShelf`."""
+    """Dumps below a folder, by the paths that they have at Binance's; offers what `WebShelf` does."""
 
-    misses: int | None = None
+    misses = None
+    """No number of missing files in a row means that there are no more."""
 
     def __init__(self, location: str, symbol: str) -> None:
         """Open nothing yet.
@@ -114,7 +115,7 @@ class FolderShelf:
             raise SourceUnavailable(f"{self.location}/{path}: {error}") from error
 
     def newest(self, symbol: str, today: dt.date) -> tuple[dt.date | None, list[dt.date]]:
-        """Go by the names; a file of a day that is not over says nothing."""
+        """Return the newest day before ``today`` that has a file, and months that may go on, newest first."""
         days, months = self._dated(symbol)
         newest = max((day for day in days if day < today), default=None)
         after = [
@@ -125,7 +126,7 @@ class FolderShelf:
         return newest, sorted(after, reverse=True)
 
     def oldest(self, symbol: str) -> tuple[dt.date | None, dt.date | None]:
-        """Go by the names."""
+        """Return the first month that has a file, and the first day that has one of its own."""
         days, months = self._dated(symbol)
         return min(months, default=None), min(days, default=None)
 

@@ -1,10 +1,9 @@
-"""Where dumps lie: what a folder and a web server must both offer, and the dumps behind a URL."""
+"""Dumps behind a URL."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from btc_assets.market.calendar import DAY, FIRST_DAY, days
 from btc_assets.market.retry import RetryPolicy, retry_until
@@ -16,40 +15,14 @@ if TYPE_CHECKING:
 _RECENT_DAYS = 10
 
 
-class DumpShelf(Protocol):
-    """A place of dumps, which are asked for by the paths that they have at Binance's."""
-
-    location: str
-
-    misses: int | None
-    """How many missing files in a row mean that there are no more; None: none does."""
-
-    def begin(self) -> None:
-        """Start the time of a new question."""
-
-    def copies(self, path: str) -> Sequence[str] | None:
-        """Return where copies of the dump lie; None: no telling without asking for it there."""
-
-    def get(self, path: str) -> bytes | None:
-        """Return the bytes at a place of `copies`, or of the checksum beside it; None if there is nothing."""
-
-    def newest(self, symbol: str, today: dt.date) -> tuple[dt.date | None, list[dt.date]]:
-        """Return the newest day before ``today`` that has a file, and months that may go on after it.
-
-        The months come newest first.
-        """
-
-    def oldest(self, symbol: str) -> tuple[dt.date | None, dt.date | None]:
-        """Return the first month that has a file, and the first day that has one of its own."""
-
-    def hint(self, path: str) -> str:
-        """Return a guess why ``path`` is missing, as the end of a sentence; empty: no idea."""
-
-
 class WebShelf:
-    """Dumps behind a URL. There is no listing, so the newest file is searched backwards from today."""
+    """Dumps behind a URL, by the paths that they have at Binance's.
 
-    misses: int | None = 3
+    There is no listing, so the newest file is searched backwards from today.
+    """
+
+    misses = 3
+    """How many missing files in a row mean that there are no more."""
 
     def __init__(self, location: str, retry: RetryPolicy) -> None:
         self.location = location.rstrip("/")
@@ -62,7 +35,7 @@ class WebShelf:
         self._deadline = self._retry.begin()
 
     def copies(self, path: str) -> None:
-        """Return None: there is no telling."""
+        """Return None: there is no telling where copies of a dump lie without asking for it."""
 
     def get(self, path: str) -> bytes | None:
         """Download a file; None if the server has none."""
@@ -75,7 +48,7 @@ class WebShelf:
             return None
 
     def newest(self, symbol: str, today: dt.date) -> tuple[dt.date | None, list[dt.date]]:
-        """Look for a recent day, then for a month, the running one included."""
+        """Return the newest day before ``today`` that has a file, or the month that may go on, in a list."""
         for back in range(1, _RECENT_DAYS + 1):
             day = today - back * DAY
             if self._has(daily(symbol, day)):
@@ -88,7 +61,10 @@ class WebShelf:
         return None, []
 
     def oldest(self, symbol: str) -> tuple[dt.date | None, dt.date | None]:
-        """Halve the months: a pair's files have no gap from its first to the newest."""
+        """Return the first month that has a file, and the first day that has one of its own.
+
+        By halving the months: a pair's files have no gap from its first to the newest.
+        """
         today = dt.datetime.now(dt.UTC).date()
         day, newest = self.newest(symbol, today)
         end = day or (next_month(newest[0]) - DAY if newest else None)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from btc_assets.errors import BadCandle, WriteConflict
-from btc_assets.io.objects import ObjectStore, open_objects
+from btc_assets.io.objects import open_objects
 from btc_assets.market.anomalies import distinct
 from btc_assets.market.calendar import DAILY, DAY, FIRST_DAY, FOUR_HOURS, Interval, closes_at, opens_at
 from btc_assets.market.kline import Kline
@@ -64,7 +64,7 @@ class LandingZone:
             ConfigurationError: ``location`` is empty or not an address of a bucket.
         """
         self._symbol = symbol
-        self._objects: ObjectStore = open_objects(location, s3_endpoint)
+        self._objects = open_objects(location, s3_endpoint)
 
     def put(self, kline: Kline, bars: Sequence[Kline] = ()) -> tuple[LandedVersion, bool]:
         """Land ``kline`` with its 4-hour ``bars``; returns its newest version, and whether that is new.

@@ -23,14 +23,10 @@ class SimulatedVolatility:
 
     name = "simulated"
 
-    def __init__(self, market: Simulated | None = None) -> None:
-        """Return the options of ``market``, which closes its days by this machine's clock."""
-        self._market = market or Simulated()
-
     def implied_volatility(self, symbol: str, start: dt.date, end: dt.date) -> list[ImpliedVolatility]:
         """Return the values of [start, end) from a month after the first candle to yesterday."""
         start = max(start, FIRST_DAY + _DAYS * DAY)
-        candles = self._market.klines(symbol, start - (_DAYS - 1) * DAY, end)
+        candles = Simulated().klines(symbol, start - (_DAYS - 1) * DAY, end)
         return [self._value(candles[i - _DAYS : i]) for i in range(_DAYS, len(candles) + 1)]
 
     def _value(self, month: list[Kline]) -> ImpliedVolatility:

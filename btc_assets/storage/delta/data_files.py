@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 import polars as pl
 
@@ -66,20 +66,6 @@ class DataFile:
 REMEDY = "restore the file from a copy, or delete the table's folder and materialise its asset again"
 
 
-class DataFolder(Protocol):
-    """Where a table's files are; local or remote."""
-
-    def write(self, name: str, content: bytes) -> None:
-        """Store ``content`` under ``name``, all or nothing, durably."""
-
-    def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
-        """Return the rows of one file or more, in the contract's columns, each verified before it is decoded.
-
-        Raises:
-            CorruptData: a file is missing or does not hash to its name.
-        """
-
-
 def names_in(text: str) -> Iterator[str]:
     """Return the data files that ``text``, such as an entry of the transaction log, mentions."""
     return (match[0] for match in _NAME.finditer(text))
@@ -121,7 +107,7 @@ class LocalFolder:
         self.spec = spec
 
     def write(self, name: str, content: bytes) -> None:
-        """Store ``content``; a full or read-only disk leaves nothing behind."""
+        """Store ``content``, all or nothing; a full or read-only disk leaves nothing behind."""
         try:
             write_atomically(self.path / name, content)
         except OSError as error:
@@ -130,7 +116,11 @@ class LocalFolder:
             ) from error
 
     def scan(self, files: Sequence[DataFile]) -> pl.LazyFrame:
-        """Return the rows of ``files``; a file is hashed again only after it was touched."""
+        """Return the rows of ``files``, one or more; a file is hashed before it is decoded and once touched.
+
+        Raises:
+            CorruptData: a file is missing or does not hash to its name.
+        """
         paths = [self._verify(file) for file in files]
         return pl.scan_parquet(
             paths, glob=False, schema=self.spec.schema, missing_columns="insert", use_statistics=False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from btc_assets.contracts import TableSpec
+from btc_assets.errors import WriteConflict
 
 _OLD = ":old"
 
@@ -26,10 +27,13 @@ class Change:
     touched: tuple[int, ...]
 
 
-def diff(spec: TableSpec, frame: pl.DataFrame, stored: pl.DataFrame) -> Change:
+def diff(spec: TableSpec, frame: pl.DataFrame, stored: pl.DataFrame, *, replace: bool) -> Change:
     """Compare ``frame`` with the ``stored`` rows (which have a column ``file`` as well) by key.
 
     Two values are equal if both are null, both are NaN, or they compare equal.
+
+    Raises:
+        WriteConflict: rows are there with other values, and may not be replaced.
     """
     values = [c for c in spec.schema.names() if c not in spec.key]
     both = frame.join(stored, on=list(spec.key), how="left", suffix=_OLD, maintain_order="left")
@@ -37,6 +41,11 @@ def diff(spec: TableSpec, frame: pl.DataFrame, stored: pl.DataFrame) -> Change:
     equal = pl.all_horizontal(pl.lit(True), *(pl.col(c).eq_missing(pl.col(c + _OLD)) for c in values))
     same = both.select(found & equal).to_series()
     updated = found & ~same
+    if updated.any() and not replace:
+        raise WriteConflict(
+            f"table {spec.name}: {updated.sum()} of {frame.height} rows are there with other values; another "
+            "writer was first. Nothing was written"
+        )
     touched = tuple(both.filter(updated)["file"].unique().sort())
     inserted = int((~found).sum())
     return Change(frame.filter(~same), inserted, int(updated.sum()), int(same.sum()), touched)

@@ -11,7 +11,6 @@ import json
 import logging
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +26,12 @@ FILES_HASH = "btcFiles"
 ENTRY = "_delta_log/{:020}.json"
 
 
-@dataclass(frozen=True)
-class LogEntry:
-    """One JSON file of a log on disk."""
-
-    path: Path
-
-    @property
-    def number(self) -> int:
-        """The version it makes."""
-        return int(self.path.stem)
-
-    def move_aside(self) -> None:
-        """Take it out of the log and keep it for a person to look at."""
-        shelf = self.path.parent.parent / TORN
-        shelf.mkdir(exist_ok=True)
-        self.path.rename(shelf / f"{self.path.name}.{time.time_ns()}")
-        log.error("moved the torn %s to %s; materialise the partition that wrote it again", self.path, shelf)
+def move_aside(entry: Path) -> None:
+    """Take ``entry``, a JSON file of a log on disk, out of the log and keep it for a person to look at."""
+    shelf = entry.parent.parent / TORN
+    shelf.mkdir(exist_ok=True)
+    entry.rename(shelf / f"{entry.name}.{time.time_ns()}")
+    log.error("moved the torn %s to %s; materialise the partition that wrote it again", entry, shelf)
 
 
 def commit_info(name: str, content: bytes) -> dict[str, Any]:

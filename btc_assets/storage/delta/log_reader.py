@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import threading
 import time
@@ -19,10 +18,9 @@ from btc_assets.errors import CorruptData, StorageError, StorageUnavailable, Tab
 from btc_assets.io.files import fingerprint
 from btc_assets.storage.delta.checkpoints import Checkpoints
 from btc_assets.storage.delta.data_files import DataFile
-from btc_assets.storage.delta.log_entries import ENTRY, FILES_HASH, LogEntry, commit_info, names_digest
+from btc_assets.storage.delta.log_entries import ENTRY, FILES_HASH, commit_info, move_aside, names_digest
 from btc_assets.storage.delta.schema import missing_columns
 from btc_assets.storage.delta.vacuum import TORN
-from btc_assets.storage.tables import TableVersion
 
 if TYPE_CHECKING:
     from btc_assets.io.s3 import Bucket
@@ -93,36 +91,27 @@ class LogReader:
                 self._check_version(version)
                 raise
             last = self._last_entry()
-            if last is None or (last.number == 0 and self._has_data()):
+            if last is None or (int(last.stem) == 0 and any(last.parent.parent.glob("*.parquet"))):
                 raise
-            if last.number == 0:
+            if int(last.stem) == 0:
                 if heal:
-                    last.move_aside()
+                    move_aside(last)
                 raise TableMissing(f"table {self.spec.name} was torn when it was created, empty") from error
-            snapshot = self._load_before(last, error)
+            try:
+                snapshot = self._load(int(last.stem) - 1)
+            except StorageError:
+                raise error from None
             log.warning("ALARM: %s; using version %d, the last good one", error, snapshot.version)
             if heal and self.spec.irreplaceable:
                 raise CorruptData(
-                    f"the newest entry of table {self.spec.name}'s log, {last.path}, is torn: "
+                    f"the newest entry of table {self.spec.name}'s log, {last}, is torn: "
                     f"{first_line(error)}. Nothing was written, since what it held cannot be computed again. "
                     "Put the file back from a copy (`btc restore`); the Parquet files of that folder stay"
                 ) from error
             if heal:
-                last.move_aside()
+                move_aside(last)
                 snapshot = self._load(None)
             return snapshot
-
-    def history(self) -> list[TableVersion]:
-        """Return all versions, newest first."""
-        if self.folder is not None:  # the library finds no entries below a folder with ? or # in its name
-            infos = [(at, self._entry(at)) for at in reversed(range(self.open().version + 1))]
-            return [TableVersion(at, _instant(info["timestamp"]), info["operation"]) for at, info in infos]
-        entries = self.open().table.history()
-        # Numbered here: the library counts down from the version it opened, though newer ones are listed.
-        return [
-            TableVersion(number, _instant(entry["timestamp"]), entry["operation"])
-            for number, entry in zip(reversed(range(len(entries))), entries, strict=True)
-        ]
 
     def torn_entries(self) -> list[str]:
         """Return what was torn in this table's log and moved aside, oldest first, then what is torn now."""
@@ -221,24 +210,10 @@ class LogReader:
         if not 0 <= version <= newest:
             raise StorageError(f"table {self.spec.name} has versions 0 to {newest}, not {version}")
 
-    def _load_before(self, last: LogEntry, error: CorruptData) -> Snapshot:
-        try:
-            return self._load(last.number - 1)
-        except StorageError:
-            raise error from None
-
-    def _has_data(self) -> bool:
-        """Return whether a local table's folder holds data files, whatever its log says."""
-        return self.folder is not None and any(self.folder.glob("*.parquet"))
-
-    def _last_entry(self) -> LogEntry | None:
+    def _last_entry(self) -> Path | None:
+        """Return the newest JSON file of a log on disk, which is named by the version that it makes."""
         entries = (self.folder / "_delta_log").glob("*.json") if self.folder else ()
-        numbers = [path for path in entries if path.stem.isdigit()]
-        return LogEntry(max(numbers)) if numbers else None
-
-
-def _instant(milliseconds: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+        return max((path for path in entries if path.stem.isdigit()), default=None)
 
 
 def first_line(error: Exception) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData
 from btc_assets.io.s3 import Bucket
+from btc_assets.io.web_folder import WebFolder
 from btc_assets.storage.delta.data_files import REMEDY, DataFile, LocalFolder
 from btc_assets.storage.registry.file_cache import touch, trim
 
@@ -42,22 +42,10 @@ def open_bucket(uri: str, options: Mapping[str, str]) -> Bucket:
     return Bucket(uri, options.get("aws_endpoint_url", ""), anonymous="aws_skip_signature" in options)
 
 
-class RemoteFiles(Protocol):
-    """Files elsewhere, by name."""
-
-    location: str
-
-    def get(self, key: str) -> bytes | None:
-        """Return the bytes of ``key``; None if there is none."""
-
-    def put(self, key: str, content: bytes) -> None:
-        """Store ``content``, all or nothing; refused where files can only be read."""
-
-
 class RemoteFolder:
     """The files of a table elsewhere. They never change, so a copy in ``cache`` is good for ever."""
 
-    def __init__(self, files: RemoteFiles, cache: Path, spec: TableSpec) -> None:
+    def __init__(self, files: Bucket | WebFolder, cache: Path, spec: TableSpec) -> None:
         self.files = files
         self.cache = cache
         self.local = LocalFolder(cache, spec)

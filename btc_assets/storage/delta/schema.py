@@ -13,7 +13,7 @@ from btc_assets.contracts import TableSpec
 from btc_assets.errors import StorageError
 from btc_assets.storage.tables import columns_to_add
 
-_TYPES: dict[Any, str] = {
+TYPES: dict[Any, str] = {
     pl.String(): "string",
     pl.Date(): "date",
     pl.Boolean(): "boolean",
@@ -24,6 +24,7 @@ _TYPES: dict[Any, str] = {
     pl.Float64(): "double",
     pl.Datetime("us", "UTC"): "timestamp",
 }
+"""What a column can be, and what Delta calls it."""
 
 
 @cache
@@ -35,7 +36,7 @@ def delta_schema(spec: TableSpec) -> Schema:
     """
     fields = []
     for column in spec.columns:
-        name = _TYPES.get(pl.Schema({"c": column.dtype})["c"])
+        name = TYPES.get(pl.Schema({"c": column.dtype})["c"])
         if name is None:
             raise StorageError(
                 f"table {spec.name}: column {column.name} has type {column.dtype}, not storable"
@@ -50,14 +51,9 @@ def missing_columns(spec: TableSpec, uri: str, table: DeltaTable) -> tuple[str, 
     Raises:
         StorageError: it differs from the contract in another way.
     """
-    there, wanted = _shape(table.schema()), _wanted(spec)
+    there, wanted = _shape(table.schema()), _shape(delta_schema(spec))
     remedy = f"Move {uri} away and materialise its asset again"
     return tuple(columns_to_add(spec, f"table {spec.name}", there, wanted, remedy))
-
-
-@cache
-def _wanted(spec: TableSpec) -> dict[str, str]:
-    return _shape(delta_schema(spec))
 
 
 def _shape(schema: Schema) -> dict[str, str]:

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import stamina
@@ -22,18 +23,20 @@ from btc_assets.errors import ConfigurationError, TableMissing, Unsupported, Wri
 from btc_assets.io.files import require_hard_links
 from btc_assets.storage.delta import checkpoints
 from btc_assets.storage.delta.compaction import files_to_merge
-from btc_assets.storage.delta.data_files import DataFile, DataFolder, LocalFolder, encode, first_and_last
+from btc_assets.storage.delta.data_files import DataFile, LocalFolder, encode, first_and_last
 from btc_assets.storage.delta.diff import diff, select_window
 from btc_assets.storage.delta.log import DeltaLog, Lost
 from btc_assets.storage.delta.log_reader import Snapshot
 from btc_assets.storage.tables import (
     Receipt,
-    TableVersion,
     chosen_columns,
     conform,
     conform_keys,
     sort_columns,
 )
+
+if TYPE_CHECKING:
+    from btc_assets.storage.delta.s3_files import RemoteFolder
 
 ATTEMPTS = 60
 """How often a write is tried while others keep winning."""
@@ -98,7 +101,7 @@ class DeltaTables:
         self.options = dict(storage_options or {})
         self.read_only = read_only
         self._logs: dict[TableSpec, DeltaLog] = {}
-        self._remote: dict[TableSpec, DataFolder] = {}
+        self._remote: dict[TableSpec, RemoteFolder] = {}
         self._has_links = False
 
     def ensure_table(self, spec: TableSpec) -> None:
@@ -108,7 +111,8 @@ class DeltaTables:
         if not table.exists():
             table.create()
         try:
-            self._upgrade(spec)
+            if table.open().missing:  # who adds the columns at the same time does the same
+                self._until_won(spec, lambda snapshot: (Receipt(0, 0, 0, snapshot.version), snapshot))
         except TableMissing:  # the entry that created it was torn
             with contextlib.suppress(TableMissing):
                 table.open(heal=True)
@@ -157,10 +161,6 @@ class DeltaTables:
         """Return the table's current version."""
         return self._log(spec).open().version
 
-    def history(self, spec: TableSpec) -> list[TableVersion]:
-        """Return the table's versions, newest first."""
-        return self._log(spec).history()
-
     def torn_entries(self, spec: TableSpec) -> list[str]:
         """Damage to the table's log that was worked around and that a person should look at."""
         return self._log(spec).torn_entries()
@@ -174,11 +174,6 @@ class DeltaTables:
         if not self._has_links and "://" not in self.root:
             require_hard_links(Path(self.root), "BTC_DATA_DIR")
         self._has_links = True
-
-    def _upgrade(self, spec: TableSpec) -> None:
-        """Add the columns that the table lacks; who adds them at the same time does the same."""
-        if self._log(spec).open().missing:
-            self._until_won(spec, lambda snapshot: (Receipt(0, 0, 0, snapshot.version), snapshot))
 
     def _tidy(self, spec: TableSpec, before: int, snapshot: Snapshot) -> None:
         """Keep the table quick to open and read."""
@@ -207,7 +202,7 @@ class DeltaTables:
     def _open_log(self, spec: TableSpec) -> DeltaLog:
         return DeltaLog(spec, f"{self.root}/tables/{spec.name}", self.options)
 
-    def _folder(self, spec: TableSpec) -> DataFolder:
+    def _folder(self, spec: TableSpec) -> LocalFolder | RemoteFolder:
         where = f"{self.root}/tables/{spec.name}"
         if where.startswith("s3://"):
             from btc_assets.storage.delta.s3_files import RemoteFolder, open_bucket
@@ -265,14 +260,9 @@ class DeltaTables:
             return Receipt(0, 0, 0, snapshot.version), snapshot
         first, last = first_and_last(frame[spec.day])
         near = [f for f in snapshot.files if f.overlaps(first, last + dt.timedelta(days=1))]
-        change = diff(spec, frame, self._with_origin(spec, near))
+        change = diff(spec, frame, self._with_origin(spec, near), replace=replace)
         if change.rows.is_empty():
             return Receipt(0, 0, change.unchanged, snapshot.version), snapshot
-        if change.updated and not replace:
-            raise WriteConflict(
-                f"table {spec.name}: {change.updated} of {frame.height} rows are there with other values; "
-                "another writer was first. Nothing was written"
-            )
         replaced = [near[i] for i in change.touched]
         after = self._replace(spec, snapshot, replaced, change.rows.select(spec.key), change.rows)
         return Receipt(change.inserted, change.updated, change.unchanged, after.version), after

@@ -15,7 +15,6 @@ from btc_assets.contracts import TableSpec
 from btc_assets.errors import CorruptData, StorageError, StorageUnavailable
 from btc_assets.io.files import write_atomically
 from btc_assets.io.web_folder import WebFolder
-from btc_assets.storage.delta.data_files import DataFolder
 from btc_assets.storage.delta.log import DeltaLog
 from btc_assets.storage.delta.log_entries import ENTRY, commit_info
 from btc_assets.storage.delta.log_reader import Snapshot
@@ -43,7 +42,7 @@ class WebTables(DeltaTables):
     def _open_log(self, spec: TableSpec) -> DeltaLog:
         return CopiedLog(spec, self._web(spec), self.cache / "logs" / spec.name, self.look_every)
 
-    def _folder(self, spec: TableSpec) -> DataFolder:
+    def _folder(self, spec: TableSpec) -> RemoteFolder:
         if spec not in self._remote:
             self._remote[spec] = RemoteFolder(self._web(spec), self.cache / "tables", spec)
         return self._remote[spec]

@@ -12,22 +12,18 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from btc_assets.contracts import QUANTILES
 from btc_assets.errors import BadModel, StorageError
 from btc_assets.storage.hopsworks.errors import errors
 from btc_assets.storage.registry.manifest import MANIFEST, parse_manifest
-from btc_assets.storage.registry.protocol import ModelRef, VintageId, numbers, other_content, reference
+from btc_assets.storage.registry.protocol import ModelRef, VintageId, numbers, other_content
+
+if TYPE_CHECKING:
+    from btc_assets.storage.hopsworks.lineage import TrainingView
 
 _SHA = re.compile(r"manifest sha256 ([0-9a-f]{64})")
-
-
-class Lineage(Protocol):
-    """Names what a vintage was trained on."""
-
-    def training_set(self, vintage: VintageId) -> tuple[Any, int] | None:
-        """Return the client's feature view and the version of its dataset; None if there is neither."""
 
 
 class HopsworksRegistry:
@@ -39,7 +35,7 @@ class HopsworksRegistry:
         prefix: of the models' names; what keeps simulated models apart from real ones in one project.
     """
 
-    def __init__(self, project: Any, lineage: Lineage | None = None, prefix: str = "") -> None:
+    def __init__(self, project: Any, lineage: TrainingView | None = None, prefix: str = "") -> None:
         self.lineage = lineage
         self.prefix = prefix
         with errors("open the model registry"):
@@ -50,7 +46,7 @@ class HopsworksRegistry:
         """Register ``folder`` with its metrics, schema, input example and lineage."""
         content = (folder / MANIFEST).read_bytes()
         manifest = parse_manifest(content, str(folder))
-        mine = reference(name, vintage, hashlib.sha256(content).hexdigest(), manifest)
+        mine = ModelRef(name, vintage, hashlib.sha256(content).hexdigest(), numbers(manifest))
         there = self.get(name, vintage)
         if there is None:
             self._remove_leftovers(name, vintage)

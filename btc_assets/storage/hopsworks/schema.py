@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import Unsupported
+from btc_assets.storage.delta.schema import TYPES
 
-_TYPES: dict[Any, str] = {
-    pl.String(): "string",
-    pl.Date(): "date",
-    pl.Boolean(): "boolean",
-    pl.Int16(): "int",
-    pl.Int32(): "int",
-    pl.Int64(): "bigint",
-    pl.Float32(): "float",
-    pl.Float64(): "double",
-    pl.Datetime("us", "UTC"): "timestamp",
-}
+_OTHERWISE = {"short": "int", "integer": "int", "long": "bigint"}
+"""Types that are called otherwise in Delta Lake."""
 
 
 def features(spec: TableSpec) -> list[tuple[str, str, str]]:
@@ -30,12 +20,12 @@ def features(spec: TableSpec) -> list[tuple[str, str, str]]:
     """
     features = []
     for column in spec.columns:
-        kind = _TYPES.get(pl.Schema({"c": column.dtype})["c"])
+        kind = TYPES.get(pl.Schema({"c": column.dtype})["c"])
         if kind is None or not column.name.islower() or not column.name.isidentifier():
             raise Unsupported(
                 f"table {spec.name}: Hopsworks cannot keep column {column.name}, {column.dtype}, as it is"
             )
-        features.append((column.name, kind, column.meaning))
+        features.append((column.name, _OTHERWISE.get(kind, kind), column.meaning))
     return features
 
 

@@ -14,7 +14,7 @@ import polars as pl
 import stamina
 
 from btc_assets.contracts import TableSpec
-from btc_assets.errors import ConfigurationError, TableMissing, Unsupported, WriteConflict
+from btc_assets.errors import ConfigurationError, TableMissing, WriteConflict
 from btc_assets.storage.delta.data_files import first_and_last
 from btc_assets.storage.delta.diff import diff
 from btc_assets.storage.hopsworks.errors import errors
@@ -22,7 +22,6 @@ from btc_assets.storage.hopsworks.schema import features, restored
 from btc_assets.storage.hopsworks.upgrade import append
 from btc_assets.storage.tables import (
     Receipt,
-    TableVersion,
     chosen_columns,
     columns_to_add,
     conform,
@@ -82,13 +81,8 @@ class HopsworksTables:
         columns: Sequence[str] | None = None,
         start: dt.date | None = None,
         end: dt.date | None = None,
-        version: int | None = None,
     ) -> pl.DataFrame:
         """Return rows with ``spec.day`` in [start, end), filtered by the server, over Arrow Flight."""
-        if version is not None:
-            raise Unsupported(
-                "Hopsworks cannot be read as of an older version from Python; use the local store"
-            )
         chosen = chosen_columns(spec, columns)
         group = self._existing(spec)
         empty = start is not None and end is not None and end <= start
@@ -124,18 +118,6 @@ class HopsworksTables:
         """Return how many commits the feature group has."""
         return len(self._commits(spec, self._existing(spec)))
 
-    def history(self, spec: TableSpec) -> list[TableVersion]:
-        """Return the commits, newest first, and the creation as version 0."""
-        commits = self._commits(spec, group := self._existing(spec))
-        times = sorted(commits)
-        created = dt.datetime.fromisoformat(str(group.created).replace("Z", "+00:00"))
-        versions = [TableVersion(0, created.astimezone(dt.UTC), "CREATE")]
-        for number, time in enumerate(times, start=1):
-            at = dt.datetime.fromtimestamp(int(time) / 1000, dt.UTC)
-            operation = "DELETE" if commits[time].get("rowsDeleted") else "WRITE"
-            versions.append(TableVersion(number, at, operation))
-        return versions[::-1]
-
     def torn_entries(self, spec: TableSpec) -> list[str]:
         """None: the server keeps the commits, and answers or does not."""
         del spec
@@ -160,12 +142,8 @@ class HopsworksTables:
             return Receipt(0, 0, 0, self.version(spec))
         first, last = first_and_last(frame[spec.day])
         stored = self.read(spec, start=first, end=last + dt.timedelta(days=1))
-        change = diff(spec, frame, stored.with_columns(pl.lit(0, pl.Int64).alias("file")))
-        if change.updated and not replace:
-            raise WriteConflict(
-                f"feature group {self.name(spec)}: {change.updated} of {frame.height} rows are there with "
-                "other values; another writer was first. Nothing was written"
-            )
+        stored = stored.with_columns(pl.lit(0, pl.Int64).alias("file"))
+        change = diff(spec, frame, stored, replace=replace)
         if not change.rows.is_empty():
             self._send(spec, change.rows)
         return Receipt(change.inserted, change.updated, change.unchanged, self.version(spec))

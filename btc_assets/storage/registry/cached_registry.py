@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -13,7 +13,7 @@ from btc_assets.errors import BadModel, StorageUnavailable
 from btc_assets.storage.registry.file_cache import touch, trim
 from btc_assets.storage.registry.folder import FolderRegistry
 from btc_assets.storage.registry.manifest import verify
-from btc_assets.storage.registry.protocol import ModelRef, VintageId, check_metrics, check_name, numbers
+from btc_assets.storage.registry.protocol import ModelRef, VintageId, check_metrics, check_name
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -39,20 +39,16 @@ class RemoteRegistry(Protocol):
 
 
 class CachedRegistry:
-    """``remote`` as a ModelRegistry, with copies below ``cache``/models.
-
-    ``offline`` says why the answers are from local copies, and is None while the remote answers.
-    """
+    """``remote`` as a ModelRegistry, with copies below ``cache``/models."""
 
     def __init__(self, remote: RemoteRegistry, cache: Path) -> None:
         self.remote = remote
         self.local = FolderRegistry(cache)
-        self.offline: str | None = None
 
-    def publish(self, name: str, vintage: VintageId, folder: Path, metrics: Mapping[str, float]) -> ModelRef:
+    def publish(self, name: str, vintage: VintageId, folder: Path) -> ModelRef:
         """Store ``folder`` remotely; its local copy is made when it is first fetched."""
         check_name(name)
-        check_metrics(metrics, verify(folder), folder)
+        check_metrics(verify(folder))
         return self.remote.publish(name, vintage, folder)
 
     def get(self, name: str, vintage: VintageId) -> ModelRef | None:
@@ -68,16 +64,16 @@ class CachedRegistry:
     def model_folder(self, ref: ModelRef) -> Path:
         """Return the verified local copy of ``ref``; only the first time are its files downloaded."""
         try:
-            if (self.local.path(ref)).exists():
+            if self.local.path(ref).exists():
                 return self._use(ref)
         except BadModel as error:
             log.warning("%s; downloading it again", error)
-        self.local.discard(ref)
+        shutil.rmtree(self.local.path(ref), ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix=".download-", dir=self.local.folder_for(ref.name)))
         try:
             self.remote.download(ref, draft)
-            manifest = verify(draft, ref.manifest_sha256)
-            self.local.publish(ref.name, ref.vintage, draft, numbers(manifest))
+            verify(draft, ref.manifest_sha256)
+            self.local.publish(ref.name, ref.vintage, draft)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         trim([p for p in self.local.root.glob("*/*") if p != self.local.path(ref)])
@@ -90,10 +86,7 @@ class CachedRegistry:
 
     def _ask(self, remote: Callable[[], T], local: Callable[[], T]) -> T:
         try:
-            answer = remote()
+            return remote()
         except StorageUnavailable as error:
-            self.offline = str(error)
             log.warning("the model registry is down, using verified local copies: %s", error)
             return local()
-        self.offline = None
-        return answer

@@ -24,7 +24,8 @@ def trim(entries: list[Path], limit: int = LIMIT) -> list[Path]:
     used = sorted(((max(e.stat().st_atime_ns, e.stat().st_mtime_ns), e) for e in entries), reverse=True)
     removed, total = [], 0
     for rank, (_, entry) in enumerate(used):
-        total += _size(entry)
+        files = entry.rglob("*") if entry.is_dir() else [entry]
+        total += sum(path.lstat().st_size for path in files)
         if total > limit and rank > 0:
             removed.append(entry)
             if entry.is_dir():
@@ -32,7 +33,3 @@ def trim(entries: list[Path], limit: int = LIMIT) -> list[Path]:
             else:
                 entry.unlink(missing_ok=True)
     return removed
-
-
-def _size(entry: Path) -> int:
-    return sum(p.lstat().st_size for p in (entry.rglob("*") if entry.is_dir() else [entry]))

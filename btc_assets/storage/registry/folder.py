@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from btc_assets.errors import BadModel, StorageError
@@ -16,8 +15,8 @@ from btc_assets.storage.registry.protocol import (
     VintageId,
     check_metrics,
     check_name,
+    numbers,
     other_content,
-    reference,
 )
 
 _STALE = dt.timedelta(days=1)
@@ -33,11 +32,12 @@ class FolderRegistry:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root) / "models"
 
-    def publish(self, name: str, vintage: VintageId, folder: Path, metrics: Mapping[str, float]) -> ModelRef:
+    def publish(self, name: str, vintage: VintageId, folder: Path) -> ModelRef:
         """Store a copy of ``folder`` as ``name``/``vintage``, all or nothing."""
         check_name(name)
-        check_metrics(metrics, verify(folder), folder)
-        ref = reference(name, vintage, file_sha256(folder / MANIFEST), read_manifest(folder))
+        manifest = verify(folder)
+        check_metrics(manifest)
+        ref = ModelRef(name, vintage, file_sha256(folder / MANIFEST), numbers(manifest))
         if self._is_there(ref):
             return ref
         draft = self.root / name / f".draft-{secrets.token_hex(6)}"
@@ -91,10 +91,6 @@ class FolderRegistry:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def discard(self, ref: ModelRef) -> None:
-        """Remove a vintage; for copies only, whose original is elsewhere."""
-        shutil.rmtree(self.path(ref), ignore_errors=True)
-
     def _path(self, name: str, vintage: VintageId) -> Path:
         check_name(name)
         return self.root / name / str(vintage)
@@ -107,7 +103,7 @@ class FolderRegistry:
 
     def _ref(self, name: str, vintage: VintageId) -> ModelRef:
         path = self._path(name, vintage)
-        return reference(name, vintage, file_sha256(path / MANIFEST), read_manifest(path))
+        return ModelRef(name, vintage, file_sha256(path / MANIFEST), numbers(read_manifest(path)))
 
     def _remove_drafts(self, name: str) -> None:
         """Remove what killed writers left more than a day ago."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from btc_assets.errors import BadModel, StorageError
+from btc_assets.errors import StorageError
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,12 +54,12 @@ class ModelRef:
 class ModelRegistry(Protocol):
     """A store of model folders. A folder holds ``manifest.json`` with a sha256 for every other file."""
 
-    def publish(self, name: str, vintage: VintageId, folder: Path, metrics: Mapping[str, float]) -> ModelRef:
+    def publish(self, name: str, vintage: VintageId, folder: Path) -> ModelRef:
         """Store ``folder`` as ``name``/``vintage``, all or nothing; the same content again is no error.
 
         Raises:
             StorageError: the vintage exists with other content (vintages are never overwritten),
-                a name outside ``[a-z][a-z0-9_]*``, or a metric that is not finite.
+                a name outside ``[a-z][a-z0-9_]*``, or a metric that not every backend keeps as it is.
             BadModel: the folder does not match its manifest.
         """
 
@@ -83,33 +83,17 @@ def check_name(name: str) -> None:
         raise StorageError(f"model name {name!r}: use a-z, 0-9 and _, starting with a letter, at most 63")
 
 
-def check_metrics(metrics: Mapping[str, float], manifest: Mapping[str, Any], folder: Path) -> None:
-    """Check what is to be published: the manifest's hash vouches for the metrics too.
-
-    Raises:
-        StorageError: a metric is not a finite number.
-        BadModel: the manifest says otherwise.
-    """
-    mangled = sorted(k for k in metrics if "__" in k)
-    if mangled:
-        raise StorageError(f"metric names with two underscores in a row do not survive Hopsworks: {mangled}")
-    bad = {k: v for k, v in metrics.items() if not math.isfinite(v)}
+def check_metrics(manifest: Mapping[str, Any]) -> None:
+    """Raise StorageError unless every backend keeps the metrics in ``manifest`` as they are."""
+    bad = {k: v for k, v in numbers(manifest).items() if "__" in k or not math.isfinite(v)}
     if bad:
-        raise StorageError(f"metrics must be finite numbers: {bad}")
-    said = numbers(manifest)
-    if said != dict(metrics):
-        raise BadModel(f"{folder}: the manifest's metrics are {said}, not {dict(metrics)}")
+        raise StorageError(f"metrics must be finite, and without two underscores in a row in a name: {bad}")
 
 
 def numbers(manifest: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics in ``manifest`` that are plain numbers."""
     metrics = manifest.get("metrics", {})
     return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-
-
-def reference(name: str, vintage: VintageId, manifest_sha256: str, manifest: Mapping[str, Any]) -> ModelRef:
-    """Return the reference to the folder with ``manifest``."""
-    return ModelRef(name, vintage, manifest_sha256, numbers(manifest))
 
 
 def other_content(mine: ModelRef, there: ModelRef | None) -> StorageError:

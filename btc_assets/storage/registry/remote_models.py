@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Protocol
 
 from btc_assets.errors import BadModel
+from btc_assets.io.s3 import Bucket
+from btc_assets.io.web_folder import WebFolder
 from btc_assets.storage.registry.manifest import MANIFEST, parse_manifest
-from btc_assets.storage.registry.protocol import ModelRef, VintageId, reference
-
-
-class Files(Protocol):
-    """Files elsewhere, by key."""
-
-    location: str
-
-    def get(self, key: str) -> bytes | None:
-        """Return the bytes of ``key``; None if there is none."""
+from btc_assets.storage.registry.protocol import ModelRef, VintageId, numbers
 
 
 class RemoteModels:
     """The vintages below ``files``; what is downloaded is verified by `CachedRegistry`."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Bucket | WebFolder) -> None:
         self.files = files
         self._seen: dict[tuple[str, VintageId], ModelRef] = {}
 
@@ -60,7 +52,7 @@ class RemoteModels:
 
     def _reference(self, name: str, vintage: VintageId, content: bytes) -> ModelRef:
         manifest = parse_manifest(content, f"{self.files.location} {name} {vintage}")
-        return reference(name, vintage, hashlib.sha256(content).hexdigest(), manifest)
+        return ModelRef(name, vintage, hashlib.sha256(content).hexdigest(), numbers(manifest))
 
 
 def manifest_key(name: str, vintage: VintageId) -> str:
