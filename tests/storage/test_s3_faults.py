@@ -95,7 +95,7 @@ def test_a_download_that_always_breaks_off_is_unavailable_and_leaves_no_copy(
 def test_a_line_that_is_down_is_unavailable_whatever_is_asked(open_tables: Open, line: FaultyS3) -> None:
     open_tables().upsert(SAMPLES, samples(1))
     line.spoil("cut")
-    for ask in (DeltaTables.read, DeltaTables.exists, DeltaTables.version, DeltaTables.history):
+    for ask in (DeltaTables.read, DeltaTables.exists, DeltaTables.version):
         with pytest.raises(StorageUnavailable, match="table samples"):
             ask(open_tables(), SAMPLES)
     with pytest.raises(StorageUnavailable):
