@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import dash_data
 import pytest
 from btc_up import LAST, Up, get
 from cli_fixture import RunBtc
@@ -22,7 +21,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 @pytest.mark.timeout(600)
-def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: RunBtc) -> None:
+def test_S1_from_an_empty_folder_to_a_forecast_and_back_and_on_without_a_source(up: Up, btc: RunBtc) -> None:
     up.wait_for("the page", lambda: get(f"http://127.0.0.1:{up.web}/health")[0] == 200)
     up.wait_for("the forecast", lambda: "Ready:" in up.said())
 
@@ -49,9 +48,15 @@ def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: RunBtc) -> Non
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
     began = time.monotonic()
+    up.environment |= {"BTC_SOURCE": "binance", "BTC_BINANCE_URL": "http://127.0.0.1:9"}
+    up.environment |= {"BTC_SOURCE_DEADLINE": "3"}
     up.start()
-    up.wait_for("the second start", lambda: "Ready:" in up.said())
+    up.wait_for("the second start, without its source", lambda: "Ready:" in up.said())
     assert time.monotonic() - began < 180, "most of it is Dagster, which must have loaded the code location"
+    assert "Going on with what is stored" in up.said()
+    health = json.loads(get(f"http://127.0.0.1:{up.web}/api/v1/health")[1])
+    assert health["newest_origin"] == LAST.isoformat()
+    assert health["data"] != "fresh"
     doctor = json.loads(btc("doctor", "--json", **settings_of(up)).stdout)
     found = {each["name"]: each["state"] for each in doctor["findings"]}
     assert {found[name] for name in ("page", "dagster", "code_location")} == {"ok"}
@@ -61,21 +66,6 @@ def test_from_an_empty_folder_to_a_forecast_and_back(up: Up, btc: RunBtc) -> Non
 def settings_of(up: Up) -> dict[str, str]:
     ports = {"BTC_WEB_PORT": str(up.web), "BTC_DAGSTER_PORT": str(up.dagster)}
     return {k: v for k, v in up.environment.items() if k.startswith("BTC_")} | ports
-
-
-@pytest.mark.timeout(400)
-def test_S1_a_start_without_its_source_serves_what_is_stored(tmp_path: Path) -> None:
-    dash_data.fill(tmp_path / "data" / "real")
-    dead = {"BTC_SOURCE": "binance", "BTC_BINANCE_URL": "http://127.0.0.1:9", "BTC_SOURCE_DEADLINE": "3"}
-    up = Up(tmp_path, **dead)
-    try:
-        up.wait_for("a start without its source", lambda: "Ready:" in up.said())
-        assert "Going on with what is stored" in up.said()
-        health = json.loads(get(f"http://127.0.0.1:{up.web}/api/v1/health")[1])
-        assert health["newest_origin"] == dash_data.NEWEST.isoformat()
-        assert health["data"] != "fresh"
-    finally:
-        assert up.stop() == []
 
 
 def test_a_port_in_use_is_named_with_the_flag_that_changes_it(btc: RunBtc) -> None:

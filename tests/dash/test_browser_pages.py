@@ -18,8 +18,11 @@ def flawless(there: PageVisit) -> None:
     assert there.complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("window", WINDOWS)
+BOTH = pytest.mark.parametrize(("window", "scheme"), [("desktop", "light"), ("phone", "dark")])
+"""Each window and each scheme: how wide a page is does not depend on its colours."""
+
+
+@BOTH
 @pytest.mark.parametrize(
     "path",
     ["/?days=30", "/volatility", "/track-record", "/leaderboard?days=1", "/models?model=lstm", "/about"],
@@ -32,7 +35,7 @@ def test_every_page_is_flawless(
         flawless(there)
 
 
-@pytest.mark.parametrize(("window", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@BOTH
 @pytest.mark.parametrize("state", STATES)
 def test_S1_W5_every_state_is_designed(
     windows: BrowserWindows, states: States, state: str, window: str, scheme: str

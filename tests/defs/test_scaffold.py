@@ -44,7 +44,7 @@ def dg(project: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_dg_scaffolds_an_asset_into_defs_and_still_loads_the_graph(project: Path) -> None:
     dg(project, "scaffold", "defs", "dagster.asset", "weather.py")
     new = project / "btc_assets" / "defs" / "weather.py"

@@ -69,7 +69,9 @@ class PageVisit:
     def axe(self) -> list[str]:
         """Violations that axe-core finds, in words."""
         self.page.evaluate(_AXE)
-        found: list[dict[str, Any]] = self.page.evaluate("async () => (await axe.run()).violations")
+        found: list[dict[str, Any]] = self.page.evaluate(
+            "async () => (await axe.run({resultTypes: ['violations']})).violations"
+        )
         return [f"{v['id']}: {v['help']}: {[n['target'] for n in v['nodes']][:3]}" for v in found]
 
     def sideways(self) -> int:
