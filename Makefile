@@ -46,7 +46,7 @@ coverage: setup-dev  ## the fast tests again, counting which lines and branches 
 	  .venv/bin/coverage report && exit $$tests
 
 test-faults: setup-dev  ## the long trials of the fault matrix
-	$(PY) -m pytest -n 2 --dist loadfile -m "faults and not long" $(call report,faults) $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadfile -m "faults and not long" $(call report,faults) $(ARGS)
 
 test-images: setup-dev .venv/.debian-images  ## build, start and probe the container images
 	$(PY) -m pytest -n 2 --dist loadfile -m images $(call report,images) $(ARGS)

@@ -14,7 +14,7 @@ from btc_up import Up, get
 from btc_assets.supervision.descendants import VARIABLE
 
 TRIALS = 30
-LONGEST = 20.0
+LONGEST = 10.0
 """Seconds after its start in which a process may be killed: a start takes as long."""
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
