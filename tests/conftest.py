@@ -6,13 +6,19 @@ import datetime as dt
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import leftovers
 import pytest
+from cli_fixture import btc, prepared_btc
 from exchange import Exchange
+from made_once import made_once
+
+__all__ = ["btc", "prepared_btc"]
 
 if TYPE_CHECKING:
     from graph_environment import GraphEnvironment
@@ -35,6 +41,15 @@ def pytest_configure() -> None:
 def pytest_unconfigure() -> None:
     """Leave nothing running that a test started."""
     leftovers.pytest_unconfigure()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that may take longest: at the end one worker would sit over each alone."""
+    longest: dict[Path, float] = defaultdict(float)
+    for item in items:
+        if limit := item.get_closest_marker("timeout"):
+            longest[item.path] = max(longest[item.path], limit.args[0])
+    items.sort(key=lambda item: -longest[item.path])
 
 
 @pytest.fixture(autouse=True)
@@ -65,31 +80,72 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Exc
     from btc_assets.launch import open_instance
     from btc_assets.market.calendar import DAY, FIRST_DAY
 
-    folder = tmp_path_factory.mktemp("loaded")
     exchange = Exchange(clock=dt.datetime.now(dt.UTC))
     exchange.list_market(FIRST_DAY, LAST + 40 * DAY)
     exchange.start()
-    with pytest.MonkeyPatch.context() as patch:
-        settings = point_settings_at(patch, exchange, folder)
-        with open_instance(settings) as instance:
-            GraphEnvironment(exchange, settings, instance).run("market_history", FIRST_DAY, LAST)
-        yield folder, exchange
+
+    def load(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            settings = point_settings_at(patch, exchange, folder)
+            patch.setenv("BTC_SOURCE_DEADLINE", "120")  # on a busy machine, too
+            with open_instance(settings) as instance:
+                GraphEnvironment(exchange, settings, instance).run("market_history", FIRST_DAY, LAST)
+
+    yield made_once(tmp_path_factory, "loaded", load), exchange
     exchange.stop()
 
 
+@pytest.fixture(scope="session")
+def issued(loaded: tuple[Path, Exchange], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the loaded folder in which the three newest origins were forecast, in one run."""
+    from graph_environment import LAST, GraphEnvironment, point_settings_at
+
+    from btc_assets.launch import open_instance
+    from btc_assets.market.calendar import DAY
+
+    def issue(folder: Path) -> None:
+        shutil.copytree(loaded[0], folder)
+        with pytest.MonkeyPatch.context() as patch:
+            settings = point_settings_at(patch, loaded[1], folder)
+            with open_instance(settings) as instance:
+                graph = GraphEnvironment(loaded[1], settings, instance)
+                graph.register(LAST - 2 * DAY, LAST)
+                graph.run("walk_forward", LAST - 2 * DAY, LAST)
+
+    return made_once(tmp_path_factory, "issued", issue)
+
+
+Copied = Callable[[Path], "GraphEnvironment"]
+
+
 @pytest.fixture
-def graph(
+def copied(
     loaded: tuple[Path, Exchange], tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[GraphEnvironment]:
-    """A copy of the loaded folder to change at will, beside an exchange of its own."""
+) -> Iterator[Copied]:
+    """Copy a folder of `loaded`'s market to change at will, beside an exchange of its own."""
     from graph_environment import GraphEnvironment, point_settings_at
 
     from btc_assets.launch import open_instance
 
-    folder, source = loaded
-    shutil.copytree(folder, tmp_path / "data")
-    exchange.rows, exchange.bars = dict(source.rows), dict(source.bars)
-    exchange.clock = dt.datetime.now(dt.UTC)
-    settings = point_settings_at(monkeypatch, exchange, tmp_path / "data")
-    with open_instance(settings) as instance:
-        yield GraphEnvironment(exchange, settings, instance)
+    with ExitStack() as stack:
+
+        def copy(folder: Path) -> GraphEnvironment:
+            shutil.copytree(folder, tmp_path / "data")
+            exchange.rows, exchange.bars = dict(loaded[1].rows), dict(loaded[1].bars)
+            exchange.clock = dt.datetime.now(dt.UTC)
+            settings = point_settings_at(monkeypatch, exchange, tmp_path / "data")
+            return GraphEnvironment(exchange, settings, stack.enter_context(open_instance(settings)))
+
+        yield copy
+
+
+@pytest.fixture
+def graph(copied: Copied, loaded: tuple[Path, Exchange]) -> GraphEnvironment:
+    """A copy of the loaded folder."""
+    return copied(loaded[0])
+
+
+@pytest.fixture
+def forecast(copied: Copied, issued: Path) -> GraphEnvironment:
+    """A copy of the folder with three forecasts."""
+    return copied(issued)

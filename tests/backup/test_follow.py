@@ -88,24 +88,22 @@ class Archives:
 
 
 @pytest.fixture(scope="module")
-def archives(loaded: tuple[Path, Exchange], tmp_path_factory: pytest.TempPathFactory) -> Archives:
+def archives(
+    loaded: tuple[Path, Exchange], issued: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Archives:
     folder = tmp_path_factory.mktemp("published")
-
-    def publish(store: str, *names: str) -> None:
-        shutil.copytree(loaded[0], folder / store)
-        with pytest.MonkeyPatch.context() as patch:
-            settings = point_settings_at(patch, loaded[1], folder / store)
-            with open_instance(settings) as instance:
-                graph = GraphEnvironment(loaded[1], settings, instance)
-                graph.register(LAST - DAY, LAST)
-                for day, name in zip((LAST - DAY, LAST), names, strict=False):
-                    graph.run("walk_forward", day, day)
-                    if name:
-                        backup(settings, folder / name, SPECS)
-
-    publish("honest", "first.tar.gz", "second.tar.gz")
-    publish("other", "", "rewritten.tar.gz")
-    return Archives(folder / "first.tar.gz", folder / "second.tar.gz", folder / "rewritten.tar.gz")
+    made = Archives(folder / "first.tar.gz", folder / "second.tar.gz", folder / "rewritten.tar.gz")
+    shutil.copytree(loaded[0], folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        backup(point_settings_at(patch, loaded[1], issued), made.rewritten, SPECS)
+        settings = point_settings_at(patch, loaded[1], folder / "data")
+        with open_instance(settings) as instance:
+            graph = GraphEnvironment(loaded[1], settings, instance)
+            graph.register(LAST - DAY, LAST)
+            for day, archive in ((LAST - DAY, made.first), (LAST, made.second)):
+                graph.run("walk_forward", day, day)
+                backup(settings, archive, SPECS)
+    return made
 
 
 @pytest.fixture

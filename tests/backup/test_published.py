@@ -13,7 +13,7 @@ import pytest
 from btc_up import free_port
 from daily_fork import serve_folder
 from exchange import Exchange
-from graph_environment import LAST, GraphEnvironment, point_settings_at
+from graph_environment import point_settings_at
 from typer.testing import CliRunner
 
 from btc_assets.backup.make import backup
@@ -33,7 +33,6 @@ from btc_assets.cli.tables import all_tables
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import BackupError, BtcError, SourceUnavailable
 from btc_assets.factory import open_tables
-from btc_assets.launch import open_instance
 from btc_assets.ledger.records import head
 from btc_assets.settings import Settings, load
 
@@ -41,17 +40,10 @@ SPECS = list(all_tables().values())
 
 
 @pytest.fixture(scope="module")
-def store(loaded: tuple[Path, Exchange], tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A store with one forecast."""
-    folder = tmp_path_factory.mktemp("published") / "data"
-    shutil.copytree(loaded[0], folder)
+def store(issued: Path, loaded: tuple[Path, Exchange]) -> Settings:
+    """A store with three forecasts; for reading only."""
     with pytest.MonkeyPatch.context() as patch:
-        settings = point_settings_at(patch, loaded[1], folder)
-        with open_instance(settings) as instance:
-            graph = GraphEnvironment(loaded[1], settings, instance)
-            graph.register(LAST, LAST)
-            graph.run("walk_forward", LAST, LAST)
-    return settings
+        return point_settings_at(patch, loaded[1], issued)
 
 
 def publish(store: Settings, place: Path, **given: bool) -> State:

@@ -13,6 +13,7 @@ from dash_browser import DESKTOP, BrowserWindows, PageVisit, launch
 from dash_server import Served, context_at, payload
 from dash_states import States
 from flask.testing import FlaskClient
+from made_once import made_once
 from playwright.sync_api import expect, sync_playwright
 
 from btc_assets.settings import Settings, load
@@ -23,9 +24,7 @@ from btc_dash.data.context import Context
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with 60 days of forecasts, 20 of them live, scores and vintages; read it, never write."""
-    folder = tmp_path_factory.mktemp("filled")
-    dash_data.fill(folder / "real")
-    return folder
+    return made_once(tmp_path_factory, "filled", lambda folder: dash_data.fill(folder / "real"))
 
 
 @pytest.fixture(scope="session")

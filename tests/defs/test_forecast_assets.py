@@ -13,6 +13,7 @@ from graph_environment import LAST, GraphEnvironment
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
     BASELINES,
+    CHANCE_SCORES,
     FORECAST_SCORES,
     FORECASTS,
     HORIZONS,
@@ -21,19 +22,18 @@ from btc_assets.contracts import (
     RAW_KLINES,
     VINTAGES_IN_FORCE,
 )
+from btc_assets.factory import open_tables
 from btc_assets.launch import RunFailed
 from btc_assets.market.calendar import DAY, FIRST_DAY
 
 FIRST = LAST - 2 * DAY
 DAYS = 3
+QUESTIONS = 16
+"""Standard ones about one horizon."""
 
 
-@pytest.fixture
-def forecast(graph: GraphEnvironment) -> GraphEnvironment:
-    """Three origins forecast in one run."""
-    graph.register(FIRST, LAST)
-    graph.run("walk_forward", FIRST, LAST)
-    return graph
+NEEDED = ["mlp_model", "lstm_model", "forecasts"]
+"""What a forecast takes, once there are features."""
 
 
 def content(graph: GraphEnvironment) -> pl.DataFrame:
@@ -49,19 +49,17 @@ def test_every_origin_has_ninety_horizons_of_every_model(forecast: GraphEnvironm
 
 def test_C4_a_range_gives_the_bytes_that_single_days_give(forecast: GraphEnvironment) -> None:
     whole = content(forecast)
-    from btc_assets.factory import open_tables
-
     tables = open_tables(forecast.settings)
     keys = forecast.table(FORECASTS).select(FORECASTS.key)
     tables.delete_keys(FORECASTS, keys)
     for day in (LAST, FIRST, FIRST + DAY):
-        forecast.run("walk_forward", day, day)
+        forecast.run("walk_forward", day, day, NEEDED)
     assert content(forecast).equals(whole)
 
 
 def test_C4_T8_running_a_day_again_changes_nothing(forecast: GraphEnvironment) -> None:
     before, version = forecast.table(FORECASTS), forecast.version(FORECASTS)
-    forecast.run("walk_forward", LAST, LAST)
+    forecast.run("walk_forward", LAST, LAST, NEEDED)
     assert forecast.table(FORECASTS).equals(before)
     assert forecast.version(FORECASTS) == version
     assert "1 unchanged" in forecast.metadata("forecasts", LAST)["ledger"]
@@ -76,7 +74,7 @@ def test_M8_changing_the_future_changes_no_byte_of_a_forecast(forecast: GraphEnv
             forecast.exchange.restate(day, open=price, high=price, low=price, close=price)
     newest = max(forecast.exchange.rows)
     forecast.run("market_history", LAST + DAY, newest)
-    forecast.run("walk_forward", FIRST, LAST)
+    forecast.run("walk_forward", FIRST, LAST, ["engineered_features", *NEEDED])
     assert content(forecast).equals(before[0])
     assert forecast.table(VINTAGES_IN_FORCE).equals(before[1])
     assert forecast.table(RAW_KLINES)["date"].max() == newest
@@ -95,19 +93,28 @@ def test_scores_fill_in_as_targets_mature(forecast: GraphEnvironment) -> None:
 
 def test_C2_days_run_in_any_order_give_the_same_scores(forecast: GraphEnvironment) -> None:
     """After an outage the schedule runs the newest day first, and the sensor the days before it."""
-    days = [LAST + n * DAY for n in range(1, 4)]
+    days = [LAST + n * DAY for n in range(1, 6)]
     forecast.register(FIRST, days[-1])
-    for day in (days[2], days[0], days[1]):
-        forecast.run("daily_partition", day, day)
-    scored = forecast.table(FORECAST_SCORES, start=days[0]).drop("live")
-    pairs = scored.filter(pl.col("model") == "ensemble").select("origin_date", "target_date").rows()
-    assert len(pairs) == 3 * DAYS + 3
-    from btc_assets.factory import open_tables
+    for first, last in ((4, 4), (0, 2), (3, 3)):
+        forecast.run("daily_partition", days[first], days[last])
 
-    keys = forecast.table(FORECAST_SCORES).select(FORECAST_SCORES.key)
-    open_tables(forecast.settings).delete_keys(FORECAST_SCORES, keys)
-    forecast.run("walk_forward", days[0], days[2], ["forecast_scores"])
-    assert forecast.table(FORECAST_SCORES, start=days[0]).drop("live").equals(scored)
+    def scores() -> tuple[pl.DataFrame, pl.DataFrame]:
+        found = forecast.table(FORECAST_SCORES, start=days[0]).drop("live")
+        return found, forecast.table(CHANCE_SCORES, start=days[0])
+
+    scored, answered = scores()
+    pairs = scored.filter(pl.col("model") == "ensemble").select("origin_date", "target_date").rows()
+    assert len(pairs) == 5 * DAYS + 4 + 3 + 2 + 1
+    asked = answered.filter(model="ensemble", kind="touch", move=0.05).sort("horizon", "origin_date")
+    next_day, in_a_week = [(day - DAY, 1) for day in days], [(FIRST, 7)]
+    assert asked.select("origin_date", "horizon").rows() == [*next_day, *in_a_week]
+    assert answered.height == asked.height * len(MODELS) * QUESTIONS
+    for spec in (FORECAST_SCORES, CHANCE_SCORES):
+        keys = forecast.table(spec).select(spec.key)
+        open_tables(forecast.settings).delete_keys(spec, keys)
+    forecast.run("walk_forward", days[0], days[-1], ["forecast_scores", "chance_scores"])
+    assert scores()[0].equals(scored)
+    assert scores()[1].equals(answered)
 
 
 def test_a_target_nobody_forecast_is_no_error(graph: GraphEnvironment) -> None:
@@ -148,8 +155,6 @@ def test_C3_a_failed_candle_leaves_no_forecast_that_pretends_to_be_fresh(forecas
 
 
 def test_forecasts_without_models_say_what_to_run(graph: GraphEnvironment) -> None:
-    from btc_assets.factory import open_tables
-
     tables = open_tables(graph.settings)
     tables.ensure_table(VINTAGES_IN_FORCE)
     with pytest.raises(RunFailed, match="materialise mlp_model and lstm_model"):

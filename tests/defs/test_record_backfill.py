@@ -23,18 +23,23 @@ from btc_assets.market.calendar import DAY, days
 from btc_assets.modeling import samples
 from btc_assets.settings import Settings
 
-DEPTH = 6
+THERE, DEPTH = 3, 8
 FIRST = LAST - (DEPTH - 1) * DAY
 
 
 @pytest.fixture
+def graph(forecast: GraphEnvironment) -> GraphEnvironment:
+    """Three forecasts are there."""
+    return forecast
+
+
+@pytest.fixture
 def settings(graph: GraphEnvironment, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A record of the last day, of six that are wanted; the vintages are fitted already."""
+    """A record of the last three days, of eight that are wanted; the vintages are fitted already."""
     monkeypatch.setattr(samples, "fewest_candles", lambda _: 600)
     monkeypatch.setattr(record_backfill, "CHUNK", 3)
     monkeypatch.setattr(progress, "_plan", progress.Plan({}))
     graph.register(FIRST, LAST)
-    graph.run("walk_forward", LAST, LAST)
     return graph.settings.model_copy(update={"record_days": DEPTH})
 
 
@@ -48,12 +53,12 @@ def test_it_is_filled_newest_first_and_goes_on_where_it_was(
     graph: GraphEnvironment, settings: Settings
 ) -> None:
     """All of it is back-filled, and scored for every day that has closed."""
-    assert record_depth(settings).done == 1
-    fill(settings.model_copy(update={"record_days": 3}), graph.instance)
+    assert record_depth(settings).done == THERE
+    fill(settings.model_copy(update={"record_days": 5}), graph.instance)
     fill(settings, graph.instance)
     assert set(graph.table(FORECASTS)["origin_date"]) == set(days(FIRST, LAST + DAY))
     windows = [window_of_run(run) for run in backfills(graph)]
-    assert windows == [Window(LAST - 2 * DAY, LAST), Window(FIRST, LAST - 2 * DAY)]
+    assert windows == [Window(LAST - 4 * DAY, LAST - 2 * DAY), Window(FIRST, LAST - 4 * DAY)]
     assert record_depth(settings).missing == []
     scores = graph.table(FORECAST_SCORES)
     oldest = scores.filter((scores["origin_date"] == FIRST) & (scores["model"] == "ensemble"))

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cli_fixture import RunBtc, btc
+from cli_fixture import RunBtc
 from stranger_package import write_package
 
 from btc_assets.forecasters.discovery import chosen, entrants
-
-__all__ = ["btc"]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "forecaster"
