@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import http.server
 import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import loopback
 import polars as pl
 import pytest
 from btc_up import Up, get
@@ -47,7 +46,7 @@ class Host:
         self.content, self.headers = archive.read_bytes(), {"ETag": f'"{tag}"'} if tag else {}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(loopback.Handler):
     host: Host
 
     def do_GET(self) -> None:
@@ -62,20 +61,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if host.broken_off else body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def host() -> Iterator[Host]:
     host = Host()
     bound = type("Bound", (Handler,), {"host": host})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), bound)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    host.url = f"http://127.0.0.1:{server.server_address[1]}/btc.tar.gz"
-    yield host
-    server.shutdown()
-    server.server_close()
+    with loopback.serving(bound) as url:
+        host.url = f"{url}/btc.tar.gz"
+        yield host
 
 
 @dataclass(frozen=True)

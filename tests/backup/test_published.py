@@ -10,10 +10,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from btc_up import free_port
-from daily_fork import serve_folder
 from exchange import Exchange
 from graph_environment import point_settings_at
+from loopback import free_port, serve_folder
 from typer.testing import CliRunner
 
 from btc_assets.backup.make import backup

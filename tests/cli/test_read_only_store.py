@@ -8,11 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from loopback import free_port, wait_for
 from polars.testing import assert_frame_equal
 from scored_world import ORIGINS, ScoredWorld
 from typer.testing import CliRunner, Result
 from web_files import WebFiles, web_files
-from web_process import free_port, process, wait_for_answer
+from web_process import process
 
 from btc_assets.cli.app import app
 from btc_assets.contracts import FORECASTS, TableSpec
@@ -129,6 +130,6 @@ def test_the_page_is_served_from_the_web(server: WebFiles, tmp_path: Path) -> No
     port = free_port()
     cache = str(tmp_path / "cache")
     with process(Path("unused"), BTC_DATA_DIR=server.url, BTC_WEB_PORT=str(port), BTC_CACHE_DIR=cache):
-        wait_for_answer(port, "/api/v1/health")
-        shown = json.loads(wait_for_answer(port, "/api/v1/forecast?days=7"))
+        wait_for(f"http://127.0.0.1:{port}/api/v1/health")
+        shown = json.loads(wait_for(f"http://127.0.0.1:{port}/api/v1/forecast?days=7"))
     assert shown["origin_date"] == ORIGINS[-1].isoformat()

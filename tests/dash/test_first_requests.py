@@ -13,8 +13,9 @@ from threading import Barrier
 import pytest
 from dash_browser import launch
 from dash_server import context_at
+from loopback import free_port, wait_for
 from playwright.sync_api import expect, sync_playwright
-from web_process import free_port, process, wait_for_answer
+from web_process import process
 
 from btc_assets.settings import Settings
 from btc_dash.app import create_app
@@ -43,7 +44,7 @@ def test_W10_workers_answer_their_first_requests_also_when_they_replace_one_anot
     port = free_port()
     recycling = "--max-requests 12 --max-requests-jitter 4"
     with process(filled, PORT=str(port), WEB_CONCURRENCY="2", GUNICORN_CMD_ARGS=recycling) as server:
-        wait_for_answer(port)
+        wait_for(f"http://127.0.0.1:{port}/health")
 
         def ask(number: int) -> int:
             address = f"http://127.0.0.1:{port}{ADDRESSES[number % 4]}"

@@ -7,8 +7,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from loopback import free_port, wait_for
 from promtool import promtool, values
-from web_process import free_port, process, wait_for_answer
+from web_process import process
 
 
 def test_the_page_s_metrics_are_on_a_port_of_their_own(filled: Path) -> None:
@@ -16,9 +17,9 @@ def test_the_page_s_metrics_are_on_a_port_of_their_own(filled: Path) -> None:
     page, own = free_port(), free_port()
     with process(filled, BTC_WEB_PORT=str(page), BTC_WEB_METRICS_PORT=str(own)):
         for _ in range(3):
-            wait_for_answer(page, "/api/v1/health")
-        wait_for_answer(page, "/nonsense/" + "x" * 50)
-        text = wait_for_answer(own, "/metrics")
+            wait_for(f"http://127.0.0.1:{page}/api/v1/health")
+        wait_for(f"http://127.0.0.1:{page}/nonsense/{'x' * 50}")
+        text = wait_for(f"http://127.0.0.1:{own}/metrics").decode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{page}/metrics",
             headers={"X-Forwarded-Port": str(own), "Host": f"127.0.0.1:{own}"},

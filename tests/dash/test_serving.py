@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from web_process import ROOT, free_port, process, wait_for_answer
+from loopback import free_port, wait_for
+from web_process import ROOT, process
 
 
 def test_port_goes_before_the_setting_and_sigterm_ends_it_cleanly(filled: Path) -> None:
     port = free_port()
     with process(filled, PORT=str(port), BTC_WEB_PORT=str(free_port())) as server:
-        assert wait_for_answer(port) == "OK"
-        assert "2026-11-21" in wait_for_answer(port, "/api/v1/health")
+        assert wait_for(f"http://127.0.0.1:{port}/health") == b"OK"
+        assert b"2026-11-21" in wait_for(f"http://127.0.0.1:{port}/api/v1/health")
         server.send_signal(signal.SIGTERM)
         said, _ = server.communicate(timeout=30)
         assert server.returncode == 0

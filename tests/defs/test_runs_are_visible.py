@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster_webserver import serve_code
 from exchange import Exchange, status
 from graph_environment import GraphEnvironment
-from processes import end_session
 
 from btc_assets.health.services import ask
 from btc_assets.launch import RunFailed
@@ -32,27 +27,9 @@ TIMELINE = """query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... o
 
 
 def serve(graph: GraphEnvironment, folder: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-m", "btc_assets.definitions"]
-    environment = os.environ | {"DAGSTER_HOME": str(Path(graph.settings.dagster_home).resolve())}
-    with (folder / "webserver.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, *command], env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 150
-        while time.monotonic() < deadline and server.poll() is None:
-            try:
-                ask(address, "{ version }")
-                break
-            except OSError:
-                time.sleep(0.2)
+    home = str(Path(graph.settings.dagster_home).resolve())
+    with serve_code(folder, "-m", "btc_assets.definitions", DAGSTER_HOME=home) as address:
         yield address
-    finally:
-        end_session(server)
 
 
 def runs_of(address: str, job: str) -> list[dict[str, Any]]:

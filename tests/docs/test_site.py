@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import subprocess
-import threading
 import tomllib
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -14,6 +11,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from dash_browser import launch
+from loopback import serve_folder
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -95,11 +93,8 @@ def test_every_module_is_in_the_reference(built: Path) -> None:
 
 @pytest.fixture(scope="module")
 def served(built: Path) -> Iterator[str]:
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(built / "docs"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serve_folder(built / "docs") as address:
+        yield address
 
 
 @pytest.mark.browser

@@ -14,9 +14,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 import time_machine
-from daily_fork import Fork, Job, serve_folder
+from daily_fork import Fork, Job
 from exchange import Exchange, hang, status
 from graph_environment import LAST, GraphEnvironment, point_settings_at
+from loopback import serve_folder
 from timeless_tables import require_equal, tables_of
 
 from btc_assets.backup.follow import Follower

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import end_session
+from dagster_webserver import serve_code
 from prometheus_client import CollectorRegistry, generate_latest
 from smtp_server import hook
 
@@ -23,7 +18,7 @@ from btc_assets.cli.health_monitor import OURS, Monitor
 from btc_assets.health.context import HealthContext
 from btc_assets.health.finding import State, exit_code
 from btc_assets.health.problems import TITLES
-from btc_assets.health.services import ask, examine_dagster
+from btc_assets.health.services import examine_dagster
 from btc_assets.settings import Settings, load
 
 MINUTE = dt.timedelta(minutes=1)
@@ -35,30 +30,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("dagster")
     (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     (folder / "broken_code.py").write_text("raise RuntimeError('the roof is gone')\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    command = ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-f", "broken_code.py"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, *command],
-            env=os.environ | {"DAGSTER_HOME": str(folder)},
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        deadline = time.monotonic() + 150
-        while time.monotonic() < deadline and server.poll() is None:
-            try:
-                ask(f"http://127.0.0.1:{port}", "{ version }")
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield port
-    finally:
-        end_session(server)
+    with serve_code(folder, "-f", "broken_code.py", DAGSTER_HOME=str(folder)) as address:
+        yield int(address.rpartition(":")[2])
 
 
 def settings(tmp_path: Path, port: int, **more: Any) -> Settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import images
 import pytest
 from image_layers import require_clean
+from loopback import free_port
 from postgres import postgres
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
@@ -50,12 +50,6 @@ def home(tmp_path: Path) -> Path:
     folder.chmod(0o777)
     (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def health_command(image: str) -> list[str]:

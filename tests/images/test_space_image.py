@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import images
 import pytest
-from btc_up import free_port
-from daily_fork import serve_folder
 from exchange import Exchange
 from graph_environment import LAST, GraphEnvironment, point_settings_at
 from image_layers import require_clean
+from loopback import free_port, serve_folder
 
 from btc_assets.backup.make import backup
 from btc_assets.backup.published import ARCHIVE, STATE
@@ -64,12 +60,8 @@ def published(loaded: tuple[Path, Exchange], tmp_path: Path) -> Iterator[str]:
             graph.register(LAST, LAST)
             graph.run("walk_forward", LAST, LAST)
         backup(settings, tmp_path / "web" / "btc.tar.gz", list(all_tables().values()))
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/btc.tar.gz"
-    server.shutdown()
-    server.server_close()
+    with serve_folder(tmp_path / "web") as address:
+        yield f"{address}/btc.tar.gz"
 
 
 def test_a_space_that_follows_shows_the_forecast_of_the_archive(published: str, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import ssl
 from typing import Any
 
 import pytest
-from smtp_server import free_port, hook, mailbox, takes_password
+from loopback import free_port
+from smtp_server import hook, mailbox, takes_password
 
 from btc_assets.errors import ConfigurationError, NotDelivered
 from btc_assets.notifications.channels import open_channels

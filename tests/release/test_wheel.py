@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
 from installation import ROOT, Installation, build_wheel, install
+from loopback import free_port, wait_for
 
 import btc_assets
 from btc_dash.server import plotly_js
@@ -123,24 +121,6 @@ def test_the_code_location_loads(everything: Installation) -> None:
     assert said.returncode == 0, said.stderr
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> bytes:
-    end = time.monotonic() + 120
-    while True:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return answer.read()  # type: ignore[no-any-return]
-        except OSError:
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.1)
-
-
 def require_page(command: list[str | Path], folder: Path, environment: dict[str, str]) -> None:
     """Run ``btc up`` by ``command`` until its page, styles and scripts have answered, then Ctrl-C."""
     port, log = free_port(), folder / "up.log"
@@ -152,10 +132,10 @@ def require_page(command: list[str | Path], folder: Path, environment: dict[str,
         )  # fmt: skip
     try:
         site = f"http://127.0.0.1:{port}"
-        page = wait_for(f"{site}/", process, log).decode()
+        page = wait_for(f"{site}/", process).decode()
         assert "app.css" in page
-        assert wait_for(f"{site}/assets/app.css", process, log)
-        script = wait_for(f"{site}{plotly_js.ADDRESS}", process, log)
+        assert wait_for(f"{site}/assets/app.css", process)
+        script = wait_for(f"{site}{plotly_js.ADDRESS}", process)
         assert hashlib.sha256(script).hexdigest() == plotly_js.SHA256
     finally:
         os.killpg(process.pid, signal.SIGINT)

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from s3_server import free_port
+from loopback import free_port
 
 from btc_assets.errors import BtcError, ConfigurationError, StorageUnavailable, Unsupported
 from btc_assets.settings import Settings, load

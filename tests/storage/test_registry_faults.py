@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from s3_server import free_port
+from loopback import free_port
 
 from btc_assets.errors import BadModel, ConfigurationError, StorageError, StorageUnavailable
 from btc_assets.io.s3 import Bucket

@@ -10,11 +10,10 @@ import contextlib
 import datetime as dt
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from loopback import Handler, Server
 from opentimestamps.core.notary import BitcoinBlockHeaderAttestation, PendingAttestation
 from opentimestamps.core.op import OpAppend, OpPrepend, OpSHA256
 from opentimestamps.core.serialize import BytesSerializationContext
@@ -56,17 +55,8 @@ class Calendar:
         self.blocks: dict[int, bytes] = {}
         self._waiting: list[Timestamp] = []
         self._done: dict[bytes, Timestamp] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def stop(self) -> None:
-        """Be down from now on."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server = Server(self._handler()).start()
+        self.address, self.stop = self._server.url, self._server.stop
 
     def mine(self, height: int, at: dt.datetime) -> bytes:
         """Put everything that waits into a block; returns its header."""
@@ -99,42 +89,35 @@ class Calendar:
         stamp = self._done.get(commitment)
         return None if stamp is None else serialized(stamp)
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Handler]:
         calendar = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Connection(Handler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                self.reply(calendar.submit(body) if self.path == "/digest" else None)
+                self.answer(calendar.submit(self.body()) if self.path == "/digest" else None)
 
             def do_GET(self) -> None:
                 calendar.asked += 1
                 kind, _, name = self.path.lstrip("/").partition("/")
                 if kind == "timestamp":
-                    self.reply(calendar.look_up(bytes.fromhex(name)))
+                    self.answer(calendar.look_up(bytes.fromhex(name)))
                 elif kind == "block-height" and int(name) in calendar.blocks:
-                    self.reply(f"{int(name):064x}".encode())
+                    self.answer(f"{int(name):064x}".encode())
                 elif kind == "block" and int(name[:64], 16) in calendar.blocks:
-                    self.reply(calendar.blocks[int(name[:64], 16)].hex().encode())
+                    self.answer(calendar.blocks[int(name[:64], 16)].hex().encode())
                 else:
-                    self.reply(None)
+                    self.answer(None)
 
-            def reply(self, body: bytes | None) -> None:
+            def answer(self, body: bytes | None) -> None:
                 calendar.before_answer(self.path)
                 time.sleep(calendar.delay)
                 status = 404 if body is None else calendar.status
                 body = body or b"Pending confirmation in Bitcoin blockchain"
                 body = body if calendar.garbage is None else calendar.garbage
                 with contextlib.suppress(OSError):
-                    self.send_response(status)
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
+                    self.reply(status, body)
 
-            def log_message(self, *_: object) -> None:
-                """Keep the tests' output clean."""
-
-        return Handler
+        return Connection
 
 
 @contextlib.contextmanager

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from loopback import free_port, wait_for
 from processes import end_session
 
 
@@ -22,23 +20,23 @@ from processes import end_session
 def dagster_webserver(folder: Path) -> Iterator[str]:
     """Its address while it runs; its instance and a simulated market are in ``folder``."""
     (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     given = {"DAGSTER_HOME": str(folder), "BTC_SOURCE": "simulated", "BTC_DATA_DIR": str(folder / "data")}
-    command = ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-m", "btc_assets.definitions"]
-    with (folder / "log").open("w") as log:
+    with serve_code(folder, "-m", "btc_assets.definitions", **given) as url:
+        yield url
+
+
+@contextmanager
+def serve_code(folder: Path, *code: str, **given: str) -> Iterator[str]:
+    """The address of a webserver over ``code``, started in ``folder`` with more variables."""
+    port = free_port()
+    command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *code]
+    with (folder / "webserver.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, *command],
-            env=os.environ | given,
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            start_new_session=True,
+            command, env=os.environ | given, stdout=log, stderr=log, cwd=folder, start_new_session=True
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait(url, server)
+        wait_for(f"{url}/server_info", server)
         yield url
     finally:
         end_session(server)
@@ -50,14 +48,3 @@ def ask(url: str, query: str, **variables: Any) -> dict[str, Any]:
     request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as response:
         return dict(json.load(response)["data"])
-
-
-def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/server_info", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError("the webserver did not start")

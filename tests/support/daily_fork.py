@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import http.server
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import yaml
@@ -25,22 +21,6 @@ REPOSITORY = "you/btc-assets"
 CLOCK = ROOT / "tests" / "support" / "simulated_clock"
 NEEDED = (".venv", "Makefile", "requirements", "pyproject.toml")
 """What the commands find in a checkout."""
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def serve_folder(folder: Path) -> Iterator[str]:
-    """Show the files of ``folder`` on a web server; yields its address."""
-    handler = partial(QuietHandler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
 
 
 @dataclass

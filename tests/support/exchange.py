@@ -10,15 +10,15 @@ clock. Faults are put in a queue and each spoils one request::
 from __future__ import annotations
 
 import datetime as dt
-import json
 import socket
-import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import loopback
+from loopback import Server
 
 from btc_assets.market.calendar import DAILY, FOUR_HOURS, Interval
 from btc_assets.market.kline import Kline
@@ -62,8 +62,7 @@ class Exchange:
         if not self.rows:
             self.list_market(dt.date(2017, 8, 17), self.clock.date())
         bound = type("Bound", (self.handler(),), {"exchange": self})
-        self._server = Server(("127.0.0.1", 0), bound)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self._server = Server(bound).start()
         return self
 
     def handler(self) -> type[Handler]:
@@ -74,13 +73,12 @@ class Exchange:
         """Stop listening; requests that hang are let go."""
         self.closing.set()
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop()
 
     @property
     def url(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self._server.url
 
     def list_market(self, start: dt.date, last: dt.date) -> None:
         """Know the simulated market's candles from ``start`` to ``last``, the running one included."""
@@ -155,18 +153,7 @@ def as_sent(kline: Kline) -> list[Any]:
     return row
 
 
-class Server(ThreadingHTTPServer):
-    """A thread a connection, none of which outlives the test; a client that hangs up is no news."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(loopback.Handler):
     """One connection: routing, parameters and limits as documented for Binance's spot API."""
 
     exchange: Exchange
@@ -211,24 +198,8 @@ class Handler(BaseHTTPRequestHandler):
     def error(self, status: int, code: int, message: str, headers: dict[str, str] | None = None) -> None:
         self.reply(status, {"code": code, "msg": message}, headers)
 
-    def reply(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        """A whole, well-formed answer; anything but bytes goes out as JSON."""
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.start(status, len(content), headers)
-        self.wfile.write(content)
-
-    def start(self, status: int, length: int, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-
     def date_time_string(self, timestamp: float | None = None) -> str:
         return super().date_time_string(int(self.exchange.clock.timestamp()))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 def status(code: int, body: Any = None, headers: dict[str, str] | None = None) -> Fault:

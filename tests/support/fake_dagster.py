@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from exchange import Server
+from loopback import Handler, Server
 
 
 class GraphQL:
@@ -20,32 +18,19 @@ class GraphQL:
         self.headers: list[dict[str, str]] = []
         outer = self
 
-        class Routes(BaseHTTPRequestHandler):
+        class Routes(Handler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                question = json.loads(self.body())
                 outer.asked.append(question)
                 outer.headers.append(dict(self.headers.items()))
                 answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
                 status, body = (200, answer(question)) if callable(answer) else answer
-                content = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Location", "http://elsewhere.invalid/")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.reply(status, body, {"Location": "http://elsewhere.invalid/"})
 
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Routes)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        server = Server(Routes).start()
+        self.url, self.close = server.url, server.stop
 
 
 def state(

@@ -13,9 +13,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import loopback
 
 CONTROL = "/-control"
 REFUSALS = {"forbidden": (403, "AccessDenied"), "busy": (503, "SlowDown")}
@@ -61,7 +62,7 @@ def faulty_s3(endpoint: str) -> Iterator[FaultyS3]:
             proxy.kill()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(loopback.Handler):
     """One connection: requests are passed on, or meet the fault in force."""
 
     protocol_version = "HTTP/1.1"
@@ -70,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
     met = 0
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         if self.path == CONTROL:
             return self.control(json.loads(body))
         fault = self.next_fault()
@@ -79,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
         elif fault in REFUSALS:
             status, code = REFUSALS[fault]
             error = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-            self.reply(status, {"Content-Type": "application/xml"}, error)
+            self.reply(status, error, {"Content-Type": "application/xml"})
         else:
             self.pass_on(body, fault)
         return None
@@ -89,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
     def control(self, order: dict[str, Any] | None) -> None:
         if order is not None:
             Handler.fault, Handler.met = order, 0
-        self.reply(200, {}, json.dumps(Handler.met).encode())
+        self.reply(200, Handler.met)
 
     def next_fault(self) -> str:
         fault = Handler.fault
@@ -112,29 +113,19 @@ class Handler(BaseHTTPRequestHandler):
         ours = {"connection", "transfer-encoding", "content-length", "date", "server"}
         headers = {name: value for name, value in answer.getheaders() if name.lower() not in ours}
         length = int(answer.getheader("Content-Length") or len(content))
+        self.start(answer.status, length, headers)
         if fault == "half":
             self.close_connection = True
             content = content[: length // 2]
-        self.reply(answer.status, headers, content, length)
-
-    def reply(self, status: int, headers: dict[str, str], content: bytes, length: int | None = None) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content) if length is None else length))
-        self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def main() -> None:
     """Serve until killed; the address goes out as the first line."""
     Handler.target = urllib.parse.urlsplit(sys.argv[1]).netloc
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    server = loopback.Server(Handler)
+    print(server.url, flush=True)
     server.serve_forever()
 
 

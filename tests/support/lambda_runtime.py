@@ -14,16 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from exchange import Server
+from loopback import Handler, Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,8 +60,7 @@ class Function:
         self._process: subprocess.Popen[bytes] | None = None
         self._log, name = tempfile.mkstemp()
         Path(name).unlink()
-        self._server = Server(("127.0.0.1", 0), self._routes())
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server = Server(self._routes()).start()
 
     @property
     def output(self) -> list[str]:
@@ -73,7 +70,7 @@ class Function:
     @property
     def address(self) -> str:
         """Host and port of the Runtime API."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        return f"127.0.0.1:{self._server.server_port}"
 
     @property
     def pid(self) -> int | None:
@@ -96,8 +93,7 @@ class Function:
         """End the process and the server."""
         self._kill()
         os.close(self._log)
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     def _wait(self, request: str) -> Outcome:
         deadline = time.monotonic() + self.timeout
@@ -151,10 +147,10 @@ class Function:
             self._process.wait()
             self._process = None
 
-    def _routes(self) -> type[BaseHTTPRequestHandler]:
+    def _routes(self) -> type[Handler]:
         function = self
 
-        class Routes(BaseHTTPRequestHandler):
+        class Routes(Handler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
@@ -179,28 +175,17 @@ class Function:
                 body = self.body()
                 match = re.fullmatch(r"/2018-06-01/runtime/invocation/(.+)/(response|error)", self.path)
                 function._answers.put((match[1], match[2], body) if match else ("", "init", body))
-                self.reply(202, b'{"status":"OK"}', {})
+                self.reply(202, {"status": "OK"})
 
             def body(self) -> bytes:
                 if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-                    return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                    return super().body()
                 parts = b""
                 while size := int(self.rfile.readline().split(b";")[0], 16):
                     parts += self.rfile.read(size)
                     self.rfile.readline()
                 self.rfile.readline()
                 return parts
-
-            def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-                self.send_response(status)
-                for name, value in {**headers, "Content-Type": "application/json"}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
 
         return Routes
 
@@ -209,19 +194,16 @@ class InvokeApi:
     """The Lambda service's Invoke API around functions, as boto3 calls it."""
 
     def __init__(self, **functions: Function) -> None:
-        class Routes(BaseHTTPRequestHandler):
+        class Routes(Handler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                event = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                event = self.body()
                 match = re.fullmatch(r"/2015-03-31/functions/([^/]+)/invocations", self.path)
                 function = functions.get(match[1]) if match else None
                 if function is None:
-                    self.reply(
-                        404,
-                        {"Message": "no such function"},
-                        {"X-Amzn-ErrorType": "ResourceNotFoundException"},
-                    )
+                    unknown = {"X-Amzn-ErrorType": "ResourceNotFoundException"}
+                    self.reply(404, {"Message": "no such function"}, unknown)
                     return
                 before = len(function.output)
                 outcome = function.invoke(event)
@@ -231,22 +213,5 @@ class InvokeApi:
                     headers["X-Amz-Function-Error"] = "Unhandled"
                 self.reply(200, outcome.payload, headers)
 
-            def reply(self, status: int, payload: Any, headers: dict[str, str]) -> None:
-                body = json.dumps(payload).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Routes)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        server = Server(Routes).start()
+        self.url, self.close = server.url, server.stop

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from loopback import Handler, free_port, serving
 
 
 @dataclass
@@ -81,27 +72,13 @@ def hook() -> Iterator[Hook]:
     """An HTTP server on a free port."""
     found = Hook()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Connection(Handler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.body()
             if found.status < 300:
                 found.posts.append(json.loads(body))
-            self.send_response(found.status)
-            if found.location:
-                self.send_header("Location", found.location)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.reply(found.status, headers={"Location": found.location} if found.location else None)
 
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.address = f"http://127.0.0.1:{server.server_port}/hook/canary-token"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Connection) as url:
+        found.address = f"{url}/hook/canary-token"
         yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

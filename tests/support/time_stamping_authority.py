@@ -8,13 +8,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from loopback import Handler, Server
 
 CONFIGURATION = """
 [tsa]
@@ -52,20 +52,12 @@ class Authority:
         self._one_at_a_time = threading.Lock()
         self._make_certificates(name, days)
         self.accept("sha256")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}/tsr"
+        self._server = Server(self._handler()).start()
+        self.address, self.stop = f"{self._server.url}/tsr", self._server.stop
 
     def accept(self, digests: str) -> None:
         """Sign requests with these hash functions alone."""
         (self.folder / "tsa.cnf").write_text(CONFIGURATION.format(folder=self.folder, digests=digests))
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def sign(self, request: bytes) -> bytes:
         """What ``openssl ts`` answers to ``request``."""
@@ -103,28 +95,21 @@ class Authority:
             key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Handler]:
         authority = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Connection(Handler):
             def do_POST(self) -> None:
                 authority.asked += 1
-                request = self.rfile.read(int(self.headers["Content-Length"]))
+                request = self.body()
                 assert self.headers["Content-Type"] == "application/timestamp-query"
                 time.sleep(authority.delay)
                 body = authority.answer
                 body = authority.sign(authority.spoil(request)) if body is None else body
                 with contextlib.suppress(OSError):
-                    self.send_response(200)
-                    self.send_header("Content-Type", "application/timestamp-reply")
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
+                    self.reply(200, body, {"Content-Type": "application/timestamp-reply"})
 
-            def log_message(self, *_: object) -> None:
-                """Keep the tests' output clean."""
-
-        return Handler
+        return Connection
 
 
 @contextlib.contextmanager

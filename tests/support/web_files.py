@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
+
+import loopback
 
 
 @dataclass
@@ -44,7 +44,7 @@ class WebFiles:
         return sorted(path for path, _ in asked if (self.folder / path).is_file())
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(loopback.Handler):
     protocol_version = "HTTP/1.1"
     files: WebFiles
 
@@ -74,33 +74,17 @@ class Handler(BaseHTTPRequestHandler):
             start = 0 if fault == "other range" else int(asked[1])
             status, headers["Content-Range"] = 206, f"bytes {start}-{len(content) - 1}/{len(content)}"
         body = content[start:]
-        self.reply(status, body, headers, body[: len(body) // 2] if fault == "half" else body)
-
-    def reply(
-        self, status: int, body: bytes, headers: dict[str, str] | None = None, sent: bytes | None = None
-    ) -> None:
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if sent is not None and len(sent) < len(body):
-            self.close_connection = True
-        self.wfile.write(body if sent is None else sent)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        if fault != "half":
+            return self.reply(status, body, headers)
+        self.start(status, len(body), headers)
+        self.close_connection = True
+        self.wfile.write(body[: len(body) // 2])
+        return None
 
 
 @contextmanager
 def web_files(folder: Path) -> Iterator[WebFiles]:
     """A server of ``folder`` while it runs."""
     files = WebFiles(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"files": files}))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    files.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with loopback.serving(type("Bound", (Handler,), {"files": files})) as files.url:
         yield files
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
@@ -39,17 +29,3 @@ def process(data_dir: Path, **environment: str) -> Iterator[subprocess.Popen[str
     finally:
         started.kill()
         started.communicate()
-
-
-def wait_for_answer(port: int, path: str = "/health", timeout: float = 60) -> str:
-    """What the server says once it answers."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as response:
-                text: str = response.read().decode()
-                return text
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
+from loopback import free_port
 from postgres import postgres
 from processes import end_session
 
@@ -30,9 +30,7 @@ PROGRAMS = Path(sys.executable).parent
 def redis() -> Iterator[str]:
     """The address of a Redis of Debian's package that keeps nothing."""
     assert shutil.which("redis-server"), "no redis-server; install it with: make test-images"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from dagster_webserver import ask
+from loopback import free_port
 from processes import end_session
 
 from btc_assets.health.context import HealthContext
@@ -42,9 +42,7 @@ class Dev:
     """A real ``python -m btc_assets.webserver.dev`` over a module of its own."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = int(free.getsockname()[1])
+        port = free_port()
         self.module, self.log = folder / "some_code.py", folder / "log"
         self.module.write_text(BROKEN)
         (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")

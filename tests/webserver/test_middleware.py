@@ -5,29 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from dash_browser import chromium, launch
+from loopback import Handler, Server, free_port, wait_for
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PAUSE = "mutation { setAutoMaterializePaused(paused: true) }"
 IS_PAUSED = "{ instance { autoMaterializePaused } }"
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Dagster:
@@ -38,24 +29,11 @@ class Dagster:
         command = ["-m", "btc_assets.webserver", "-p", str(self.port), "--empty-workspace"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("BTC_", "DAGSTER_"))}
         environment |= {"DAGSTER_HOME": str(folder), "BTC_DAGSTER_HOSTS": "dagster.example.org"}
-        self.log = folder / "webserver.log"
         (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-        with self.log.open("wb") as sink:
+        with (folder / "webserver.log").open("wb") as sink:
             self.process = subprocess.Popen(
                 [sys.executable, *command], cwd=folder, env=environment, stdout=sink, stderr=sink
             )
-
-    def wait(self) -> None:
-        end = time.monotonic() + 120
-        while True:
-            try:
-                assert self.ask("GET", "/server_info")[0] == 200
-            except OSError:
-                assert self.process.poll() is None, self.log.read_text()
-                assert time.monotonic() < end, self.log.read_text()
-                time.sleep(0.1)
-            else:
-                return
 
     def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -79,7 +57,7 @@ class Dagster:
 def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dagster]:
     server = Dagster(tmp_path_factory.mktemp("dagster"))
     try:
-        server.wait()
+        wait_for(f"http://127.0.0.1:{server.port}/server_info", server.process)
         server.ask("POST", "/graphql", json.dumps({"query": PAUSE.replace("true", "false")}))
         yield server
     finally:
@@ -160,7 +138,7 @@ Promise.all(tried).then(() => document.body.append("attacked"));
 </script>"""
 
 
-class Evil(BaseHTTPRequestHandler):
+class Evil(Handler):
     """Serves the attack, and the link that a person may follow."""
 
     dagster = ""
@@ -168,13 +146,7 @@ class Evil(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         page = ATTACK.format(dagster=self.dagster, query=quote(PAUSE))
         page += f'<a href="{self.dagster}/runs">Dagster</a>'
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(page.encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.reply(200, page.encode(), {"Content-Type": "text/html"})
 
 
 @pytest.fixture(scope="module")
@@ -189,13 +161,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def evil(dagster: Dagster) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Evil)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    server = Server(Evil).start()
     yield server.server_port
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server.stop()
 
 
 @pytest.fixture

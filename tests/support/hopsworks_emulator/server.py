@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
 import socket
 import ssl
 import threading
 import time
 import traceback
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
+
+from loopback import Handler, Server
 
 from .answers import CREATED, PROJECT_ID, Refused, Request, Unknown
 from .features import Features
@@ -47,20 +47,17 @@ class Emulator:
         self.lock = threading.RLock()
 
     def __enter__(self) -> Self:
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"emulator": self}))
-        self.http.daemon_threads = True
+        self.http = Server(type("Handler", (_Handler,), {"emulator": self}))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         folder = self.authority.folder
         context.load_cert_chain(folder / "server.pem", folder / "server.key")
         self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
-        self.port = self.http.server_address[1]
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.port = self.http.start().server_port
         self.query_service = QueryService(self.authority)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        self.http.stop()
         self.query_service.shutdown()
 
     def reset(self) -> None:
@@ -115,7 +112,7 @@ class Emulator:
         }
 
 
-def cut(handler: BaseHTTPRequestHandler) -> bool:
+def cut(handler: Handler) -> bool:
     """A fault: the connection ends in the middle of the answer."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
     handler.wfile.flush()
@@ -128,7 +125,7 @@ def failing(status: int) -> Any:
     """A fault: an error of the server."""
 
     def fault(handler: _Handler) -> bool:
-        handler.send(status, b"<html>upstream error</html>", "text/html")
+        handler.reply(status, b"<html>upstream error</html>", {"Content-Type": "text/html"})
         return True
 
     return fault
@@ -137,20 +134,20 @@ def failing(status: int) -> Any:
 def slow(seconds: float) -> Any:
     """A fault: the answer comes late."""
 
-    def fault(handler: BaseHTTPRequestHandler) -> bool:
+    def fault(handler: Handler) -> bool:
         time.sleep(seconds)
         return False
 
     return fault
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     protocol_version = "HTTP/1.1"
     emulator: Emulator
 
     def _serve(self) -> None:
         emulator = self.emulator
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         if emulator.faults and emulator.faults.pop(0)(self):
             return
         raw, _, query = self.path.partition("?")
@@ -158,16 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(
             self.command, path[2:], dict(parse_qsl(query)), body, self.headers.get("Content-Type", "")
         )
-        status, answer = self._reply(path[:2], request)
-        if isinstance(answer, bytes):
-            self.send(status, answer, "application/octet-stream")
-        else:
-            content = b"" if answer is None else json.dumps(answer).encode()
-            self.send(status, content, "application/json")
+        status, answer = self._answer(path[:2], request)
+        kind = {"Content-Type": "application/octet-stream"} if isinstance(answer, bytes) else None
+        self.reply(status, b"" if answer is None else answer, kind)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
 
-    def _reply(self, root: tuple[str, ...], request: Request) -> tuple[int, Any]:
+    def _answer(self, root: tuple[str, ...], request: Request) -> tuple[int, Any]:
         emulator, where = self.emulator, "/".join(request.path)
         try:
             if self.headers.get("Authorization") != f"ApiKey {emulator.api_key}":
@@ -186,13 +180,3 @@ class _Handler(BaseHTTPRequestHandler):
             traceback.print_exc()
             emulator.unknown.append((request.method, where, {"emulator": "failed"}))
             return 500, {"errorCode": 2, "errorMsg": "the emulator failed"}
-
-    def send(self, status: int, content: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
