@@ -25,7 +25,7 @@ from btc_assets.defs.checks.arena import arena_forecasts_checks
 from btc_assets.defs.checks.chances import chance_scores_checks
 from btc_assets.defs.checks.forecasting import NETWORK_CHECKS, forecast_scores_checks, forecasts_checks
 from btc_assets.defs.checks.health import health_checks
-from btc_assets.defs.checks.ledger import LEDGER_CHECKS
+from btc_assets.defs.checks.ledger import ledger_checks
 from btc_assets.defs.checks.market import (
     engineered_features_checks,
     raw_implied_volatility_checks,
@@ -62,7 +62,7 @@ defs = dg.Definitions(
         *NETWORK_CHECKS,
         arena_forecasts_checks,
         forecasts_checks,
-        *LEDGER_CHECKS,
+        ledger_checks,
         forecast_scores_checks,
         chance_scores_checks,
         health_checks,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -50,32 +51,23 @@ def evaluations(findings: Iterable[Finding]) -> Iterator[tuple[str, dg.AssetChec
     """Build the evaluation of each check that a finding belongs to, by the finding's name."""
     for each in findings:
         if each.name in CHECKS:
-            asset, name, _ = CHECKS[each.name]
-            yield (
-                each.name,
-                dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey([asset]),
-                    check_name=name,
-                    passed=each.good,
-                    metadata=metadata(each),
-                    severity=severity(each),
-                    description=each.detail,
-                ),
-            )
+            yield each.name, dg.AssetCheckEvaluation(**as_check(each))
 
 
-def metadata(finding: Finding) -> dict[str, dg.MetadataValue]:
-    """Show what was measured against what bound, and the facts beside."""
+def as_check(finding: Finding) -> dict[str, Any]:
+    """Return what the check of a finding says: a late day warns, what is broken is an error."""
+    asset, name, _ = CHECKS[finding.name]
     numbers = {"measured": finding.measured, "bound": finding.bound}
-    shown: dict[str, dg.MetadataValue] = {
-        name: dg.MetadataValue.float(float(value)) for name, value in numbers.items() if value is not None
+    shown = {name: float(value) for name, value in numbers.items() if value is not None}
+    late = finding.state is State.LATE
+    return {
+        "asset_key": dg.AssetKey([asset]),
+        "check_name": name,
+        "passed": finding.good,
+        "metadata": shown | {name: str(value) for name, value in finding.facts.items()},
+        "severity": dg.AssetCheckSeverity.WARN if late else dg.AssetCheckSeverity.ERROR,
+        "description": finding.detail,
     }
-    return shown | {name: dg.MetadataValue.text(str(value)) for name, value in finding.facts.items()}
-
-
-def severity(finding: Finding) -> dg.AssetCheckSeverity:
-    """Return how bad it is: a late day warns, what is broken is an error."""
-    return dg.AssetCheckSeverity.WARN if finding.state is State.LATE else dg.AssetCheckSeverity.ERROR
 
 
 def stamp(finding: Finding, now: dt.datetime) -> str:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from btc_assets.cli.app import app
 from btc_assets.contracts import FORECASTS
-from btc_assets.defs.checks.ledger import LEDGER_CHECKS, verifies_whole_chain
+from btc_assets.defs.checks.ledger import ledger_checks, verifies_whole_chain
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import ConfigurationError, LedgerError
@@ -111,8 +111,8 @@ def checks() -> dict[str, dg.AssetCheckEvaluation]:
     forecasts = dg.AssetSpec(FORECASTS.name)
     defs = dg.Definitions(
         assets=[forecasts],
-        asset_checks=LEDGER_CHECKS,
-        jobs=[dg.define_asset_job("checks", dg.AssetSelection.checks(*LEDGER_CHECKS))],
+        asset_checks=[ledger_checks],
+        jobs=[dg.define_asset_job("checks", dg.AssetSelection.checks(ledger_checks))],
         resources={"platform": Platform()},
         executor=dg.in_process_executor,
     )

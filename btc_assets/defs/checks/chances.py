@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from btc_assets.contracts import CHANCE_SCORES, MODELS
-from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
+from btc_assets.defs.checks.results import (
+    Context,
+    Results,
+    contract_result,
+    contract_spec,
+    multi_check,
+    result,
+    spec,
+)
 from btc_assets.defs.resources import Platform
 
 if TYPE_CHECKING:
@@ -26,7 +34,7 @@ MOST_APART = 0.1
 @multi_check(
     name="chance_scores_checks",
     specs=[
-        spec(NAME, "follows_its_contract", "Columns, types and keys are those of the contract."),
+        contract_spec(NAME),
         spec(NAME, "chances_are_coherent", "A price is reached no more rarely than a day closes beyond it."),
         spec(NAME, "follows_from_the_record", "The newest answers follow from forecasts and candles."),
         spec(NAME, "comes_true_as_said", "Touches within a week come true about as often as was said."),
@@ -36,7 +44,7 @@ def chance_scores_checks(_: Context, platform: Platform) -> Results:
     """Check the answers and whether they are honest."""
     scores = platform.tables.read(CHANCE_SCORES)
     rows = scores.height
-    yield result(NAME, "follows_its_contract", contract_violations(CHANCE_SCORES, scores), checked=rows)
+    yield contract_result(CHANCE_SCORES, scores)
     yield result(NAME, "chances_are_coherent", incoherent(scores), checked=rows)
     newest = scores.filter(pl.col("target_date") == pl.col("target_date").max()).height
     unlike = unlike_the_record(platform, scores)

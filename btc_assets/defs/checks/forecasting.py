@@ -21,7 +21,15 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
 )
 from btc_assets.defs.checks.ledger import verifies_whole_chain
-from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
+from btc_assets.defs.checks.results import (
+    Context,
+    Results,
+    contract_result,
+    contract_spec,
+    multi_check,
+    result,
+    spec,
+)
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
 from btc_assets.errors import BtcError
@@ -92,12 +100,7 @@ def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
 @multi_check(
     name="forecasts_checks",
     specs=[
-        spec(
-            ISSUED,
-            "follows_its_contract",
-            "Columns, types and keys are those of the contract.",
-            blocking=True,
-        ),
+        contract_spec(ISSUED, blocking=True),
         spec(
             ISSUED,
             "quantiles_ordered",
@@ -111,7 +114,7 @@ def forecasts_checks(_: Context, platform: Platform) -> Results:
     """Check the forecasts of the newest 30 origins."""
     rows = newest_origins(platform)
     count, whole = rows.height, HORIZONS * len(MODELS)
-    yield result(ISSUED, "follows_its_contract", contract_violations(FORECASTS, rows), checked=count)
+    yield contract_result(FORECASTS, rows)
     yield result(ISSUED, "quantiles_ordered", crossing_quantiles(rows, QUANTILES), checked=count)
     counts = rows.group_by("origin_date").agg(pl.len()).sort("origin_date")
     lacking = [f"{d}: {n} rows, not {whole}" for d, n in counts.iter_rows() if n != whole]
@@ -137,9 +140,7 @@ def crossing_quantiles(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
 @multi_check(
     name="forecast_scores_checks",
     specs=[
-        spec(
-            FORECAST_SCORES.name, "follows_its_contract", "Columns, types and keys are those of the contract."
-        ),
+        contract_spec(FORECAST_SCORES.name),
         spec(
             FORECAST_SCORES.name,
             "follows_from_the_record",
@@ -154,8 +155,7 @@ def forecast_scores_checks(context: Context, platform: Platform) -> Results:
     from btc_assets.ledger.verification.score_checks import all_faults, target_faults
 
     scores = platform.tables.read(FORECAST_SCORES)
-    wrong = contract_violations(FORECAST_SCORES, scores)
-    yield result(FORECAST_SCORES.name, "follows_its_contract", wrong, checked=scores.height)
+    yield contract_result(FORECAST_SCORES, scores)
     symbol, newest = platform.settings.symbol, scores["target_date"].max()
     if isinstance(newest, dt.date) and not verifies_whole_chain(window_of_run(context.run)):
         faults = target_faults(platform.tables, symbol, newest, [BASELINE_FORECASTS, FORECAST_SCORES])

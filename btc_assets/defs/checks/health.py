@@ -3,7 +3,7 @@
 import dagster as dg
 
 from btc_assets.defs.checks.results import Context, Results
-from btc_assets.defs.findings import CHECKS, look, metadata, severity
+from btc_assets.defs.findings import CHECKS, as_check, look
 from btc_assets.defs.resources import Platform
 from btc_assets.health.finding import Finding, State
 
@@ -23,14 +23,7 @@ def health_checks(context: Context, platform: Platform) -> Results:
         key = dg.AssetCheckKey(dg.AssetKey([asset]), check)
         if key in context.selected_asset_check_keys:
             seen = found.get(name) or unseen(name)
-            yield dg.AssetCheckResult(
-                asset_key=key.asset_key,
-                check_name=check,
-                passed=seen.good,
-                metadata=metadata(seen),
-                severity=severity(seen),
-                description=seen.detail,
-            )
+            yield dg.AssetCheckResult(**as_check(seen))
 
 
 def unseen(name: str) -> Finding:

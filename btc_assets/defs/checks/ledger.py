@@ -1,12 +1,9 @@
 """The check of the ledger: what was issued is what is stored."""
 
 import datetime as dt
-from collections.abc import Iterator
-
-import dagster as dg
 
 from btc_assets.contracts import FORECASTS
-from btc_assets.defs.checks.results import multi_check, result, spec
+from btc_assets.defs.checks.results import Context, Results, multi_check, result, spec
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
@@ -31,9 +28,7 @@ NEWEST = 30
         ),
     ],
 )
-def ledger_checks(
-    context: dg.AssetCheckExecutionContext, platform: Platform
-) -> Iterator[dg.AssetCheckResult]:
+def ledger_checks(context: Context, platform: Platform) -> Results:
     """Verify what the run may have touched."""
     newest = None if verifies_whole_chain(window_of_run(context.run)) else NEWEST
     report = verify(
@@ -64,6 +59,3 @@ def verifies_whole_chain(window: Window | None) -> bool:
     return (
         window is None or window.end - window.start > dt.timedelta(days=1) or window.last.weekday() == SUNDAY
     )
-
-
-LEDGER_CHECKS = [ledger_checks]

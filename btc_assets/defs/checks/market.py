@@ -4,7 +4,15 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import RAW_IMPLIED_VOLATILITY, RAW_KLINES, RAW_KLINES_4H
-from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
+from btc_assets.defs.checks.results import (
+    Context,
+    Results,
+    contract_result,
+    contract_spec,
+    multi_check,
+    result,
+    spec,
+)
 from btc_assets.defs.resources import Platform
 from btc_assets.market.anomalies import flags
 from btc_assets.market.calendar import DAY, days
@@ -19,23 +27,14 @@ from btc_assets.storage.bitemporal import newest
 CANDLES, BARS, FEATURES = RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name
 IMPLIED = RAW_IMPLIED_VOLATILITY.name
 RECENT = 400 * DAY
+POSSIBLE = "high >= open, close >= low > 0; takers bought no more than was traded."
 
 
 @multi_check(
     name="raw_klines_checks",
     specs=[
-        spec(
-            CANDLES,
-            "follows_its_contract",
-            "Columns, types and keys are those of the contract.",
-            blocking=True,
-        ),
-        spec(
-            CANDLES,
-            "no_impossible_candle",
-            "high >= open, close >= low > 0; takers bought no more than was traded.",
-            blocking=True,
-        ),
+        contract_spec(CANDLES, blocking=True),
+        spec(CANDLES, "no_impossible_candle", POSSIBLE, blocking=True),
         spec(CANDLES, "no_missing_day", "Every day from the first candle to the newest has one."),
         spec(
             CANDLES,
@@ -48,7 +47,7 @@ def raw_klines_checks(_: Context, platform: Platform) -> Results:
     """Check the stored daily candles."""
     candles = platform.tables.read(RAW_KLINES)
     rows = candles.height
-    yield result(CANDLES, "follows_its_contract", contract_violations(RAW_KLINES, candles), checked=rows)
+    yield contract_result(RAW_KLINES, candles)
     yield result(CANDLES, "no_impossible_candle", invalid_candles(candles), checked=rows)
     dates = candles["date"].to_list()
     absent = sorted(set(days(dates[0], dates[-1])) - set(dates)) if dates else []
@@ -92,18 +91,8 @@ def unusual_candles(candles: pl.DataFrame) -> list[str]:
 @multi_check(
     name="raw_klines_4h_checks",
     specs=[
-        spec(
-            BARS,
-            "follows_its_contract",
-            "Columns, types and keys are those of the contract.",
-            blocking=True,
-        ),
-        spec(
-            BARS,
-            "no_impossible_candle",
-            "high >= open, close >= low > 0; takers bought no more than was traded.",
-            blocking=True,
-        ),
+        contract_spec(BARS, blocking=True),
+        spec(BARS, "no_impossible_candle", POSSIBLE, blocking=True),
         spec(
             BARS,
             "every_day_has_its_bars",
@@ -116,7 +105,7 @@ def raw_klines_4h_checks(_: Context, platform: Platform) -> Results:
     """Check the stored 4-hour candles."""
     bars, candles = platform.tables.read(RAW_KLINES_4H), platform.tables.read(RAW_KLINES)
     rows, recent = bars.height, min(candles.height, RECENT.days)
-    yield result(BARS, "follows_its_contract", contract_violations(RAW_KLINES_4H, bars), checked=rows)
+    yield contract_result(RAW_KLINES_4H, bars)
     yield result(BARS, "no_impossible_candle", invalid_candles(bars), checked=rows)
     mine = pl.col("symbol") == platform.settings.symbol
     lacking = days_without_bars(candles.filter(mine), bars.filter(mine))
@@ -151,12 +140,7 @@ def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str
 @multi_check(
     name="raw_implied_volatility_checks",
     specs=[
-        spec(
-            IMPLIED,
-            "follows_its_contract",
-            "Columns, types and keys are those of the contract.",
-            blocking=True,
-        ),
+        contract_spec(IMPLIED, blocking=True),
         spec(
             IMPLIED, "no_impossible_value", f"Every value is above 0 and below {LARGEST:g} %.", blocking=True
         ),
@@ -170,8 +154,8 @@ def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str
 def raw_implied_volatility_checks(_: Context, platform: Platform) -> Results:
     """Check the stored values of implied volatility; nothing is wrong where it is off."""
     values = platform.tables.read(RAW_IMPLIED_VOLATILITY)
-    rows, violations = values.height, contract_violations(RAW_IMPLIED_VOLATILITY, values)
-    yield result(IMPLIED, "follows_its_contract", violations, checked=rows)
+    rows = values.height
+    yield contract_result(RAW_IMPLIED_VOLATILITY, values)
     possible = pl.col("volatility").is_between(0, LARGEST, "none")
     wrong = [f"{d}: {v} %" for d, v in values.filter(~possible).select("date", "volatility").iter_rows()]
     yield result(IMPLIED, "no_impossible_value", wrong, checked=rows)
@@ -193,12 +177,7 @@ def days_without_value(platform: Platform, values: pl.DataFrame) -> list[str]:
 @multi_check(
     name="engineered_features_checks",
     specs=[
-        spec(
-            FEATURES,
-            "follows_its_contract",
-            "Columns, types and keys are those of the contract.",
-            blocking=True,
-        ),
+        contract_spec(FEATURES, blocking=True),
         spec(
             FEATURES,
             "finite_or_null",
@@ -216,8 +195,8 @@ def days_without_value(platform: Platform, values: pl.DataFrame) -> list[str]:
 def engineered_features_checks(_: Context, platform: Platform) -> Results:
     """Check the stored features."""
     features = platform.tables.read(ENGINEERED_FEATURES)
-    rows, wrong = features.height, contract_violations(ENGINEERED_FEATURES, features)
-    yield result(FEATURES, "follows_its_contract", wrong, checked=rows)
+    rows = features.height
+    yield contract_result(ENGINEERED_FEATURES, features)
     bad = features.filter(
         pl.any_horizontal(~pl.col(name).is_finite() for name in (*NAMES, LOG_REALISED, LOG_IMPLIED))
     )

@@ -80,6 +80,18 @@ def spec(asset: str, name: str, description: str, *, blocking: bool = False) -> 
     )
 
 
+def contract_spec(asset: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+    """Declare the check that ``contract_result`` answers."""
+    said = "Columns, types and keys are those of the contract."
+    return spec(asset, "follows_its_contract", said, blocking=blocking)
+
+
+def contract_result(table: TableSpec, frame: pl.DataFrame) -> dg.AssetCheckResult:
+    """Check that ``frame`` is as the contract of ``table``, and of the asset of that name, says."""
+    wrong = contract_violations(table, frame)
+    return result(table.name, "follows_its_contract", wrong, checked=frame.height)
+
+
 def contract_violations(table: TableSpec, frame: pl.DataFrame) -> list[str]:
     """List where ``frame`` differs from the contract's columns, types and key."""
     wrong = [
