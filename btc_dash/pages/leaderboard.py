@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dash import dcc, html
+from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.market.calendar import FIRST_DAY
@@ -11,7 +11,8 @@ from btc_assets.scoring.summary import FAR, SHOWN
 from btc_dash.charts import leaderboard as charts
 from btc_dash.data import leaderboard, market, track_record
 from btc_dash.data.context import Context
-from btc_dash.data.query import LeaderboardQuery, LeaderboardRequest
+from btc_dash.data.query import LeaderboardQuery, LeaderboardRequest, parse
+from btc_dash.pages import question_form
 from btc_dash.pages.controls import Choice, Entry, Select, Table
 from btc_dash.pages.panel import graph, panel
 from btc_dash.server.middleware import client
@@ -130,3 +131,18 @@ def _controls(context: Context, asked: LeaderboardQuery, complaints: dict[str, s
         className="controls",
         **{"aria-label": "What to rank"},
     )  # fmt: skip
+
+
+def register(app: Dash, context: Context) -> None:
+    """Attach the callback: form and address ask the same question."""
+    question_form.connect(
+        app,
+        "board",
+        lambda values: parse(LeaderboardQuery, values, market.last_day(context.cache)),
+        lambda asked: body(context, asked),
+        {
+            "days": lambda asked: str(asked.days or MEAN),
+            "kind": lambda asked: asked.kind,
+            "since": lambda asked: asked.since.isoformat() if asked.since else "",
+        },
+    )

@@ -22,10 +22,8 @@ from btc_dash.pages import (
     forecast_options,
     frame,
     leaderboard,
-    leaderboard_callbacks,
     models,
     states,
-    track_callbacks,
     track_record,
     volatility,
 )
@@ -149,8 +147,8 @@ def register(app: Dash, context: Context) -> None:
         return frame.badge(context), frame.notices(context)
 
     forecast_callbacks.register(app, context)
-    track_callbacks.register(app, context)
-    leaderboard_callbacks.register(app, context)
+    track_record.register(app, context)
+    leaderboard.register(app, context)
     app.clientside_callback(
         ClientsideFunction("page", "here"), Output("tabs", "data-at"), Input("url", "pathname")
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
-from dash import dcc, html
+from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
 from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
@@ -13,8 +13,8 @@ from btc_dash.charts import track_record as charts
 from btc_dash.data import calibration, chances, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.ledger import LedgerHead, ledger_head
-from btc_dash.data.query import RecordQuestion
-from btc_dash.pages import states
+from btc_dash.data.query import RecordQuestion, parse
+from btc_dash.pages import question_form, states
 from btc_dash.pages.controls import Choice, Entry, Table
 from btc_dash.pages.panel import graph, panel
 from btc_dash.text import chance_text
@@ -247,3 +247,18 @@ def _events(context: Context, question: RecordQuestion) -> Component:
     for event in market.events(context.cache, question.model)[:6]:
         found.append(html.Li([html.Strong(fmt.day(event.day)), f"{fmt.model(event.model)}: {event.text}"]))
     return html.Ul(found, className="events")
+
+
+def register(app: Dash, context: Context) -> None:
+    """Attach the callback: form and address ask the same question."""
+    question_form.connect(
+        app,
+        "track",
+        lambda values: parse(RecordQuestion, values),
+        lambda asked: body(context, asked),
+        {
+            "days": lambda asked: str(asked.days),
+            "model": lambda asked: asked.model,
+            "kind": lambda asked: asked.kind,
+        },
+    )

@@ -61,8 +61,8 @@ def install(
     server.teardown_request(lambda _error: admission_control.release() if g.pop("inside", False) else None)
     server.after_request(lambda response: _finish(response, csp))
     server.register_error_handler(HTTPException, _refused)
-    server.register_error_handler(TooManyRequests, _too_many)
-    server.register_error_handler(Overloaded, _overloaded)
+    server.register_error_handler(TooManyRequests, _busy)
+    server.register_error_handler(Overloaded, _busy)
     server.register_error_handler(DependencyException, _no_such_file)
     server.register_error_handler(Exception, _failed)
     if metrics_port:
@@ -150,14 +150,9 @@ def _plain(error: HTTPException) -> str:
     return str(type(error).description or error.name)
 
 
-def _too_many(error: TooManyRequests) -> Response:
-    answer = problem(429, "Too many requests", str(error))
-    answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
-
-
-def _overloaded(error: Overloaded) -> Response:
-    answer = problem(503, "Too many visitors", str(error))
+def _busy(error: TooManyRequests | Overloaded) -> Response:
+    many = isinstance(error, TooManyRequests)
+    answer = problem(429 if many else 503, f"Too many {'requests' if many else 'visitors'}", str(error))
     answer.headers["Retry-After"] = str(error.retry_after)
     return answer
 

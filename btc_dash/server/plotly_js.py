@@ -2,8 +2,7 @@
 
 Dash asks for plotly.js at a fixed address. Answering there with the finance bundle (scatter, bar,
 candlestick) saves three quarters of the first load and needs no request to another host.
-The file is npm's plotly.js-finance-dist-min, compressed; ``python -m btc_dash.server.plotly_js``
-fetches it again.
+The file is that of npm's plotly.js-finance-dist-min, compressed by ``brotli -q 11``.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def script() -> bytes:
 
     plain: bytes = brotli.decompress(FILE.read_bytes())
     if hashlib.sha256(plain).hexdigest() != SHA256:
-        raise RuntimeError(f"{FILE} is damaged; `python -m btc_dash.server.plotly_js` fetches it again")
+        raise RuntimeError(f"{FILE} is damaged; install btc-assets again")
     return plain
 
 
@@ -65,33 +64,3 @@ def _send_bundle() -> Response:
     response.set_etag(f"{VERSION}-{kind or 'plain'}")
     response.make_conditional(request)
     return response
-
-
-def download_bundle() -> None:
-    """Fetch the bundle with npm, check it, and put it in its place, compressed; for a change of version.
-
-    Raises:
-        RuntimeError: npm gave another file than ``SHA256`` names.
-    """
-    import subprocess
-    import tarfile
-    import tempfile
-
-    import brotli
-
-    name = f"plotly.js-finance-dist-min@{VERSION}"
-    with tempfile.TemporaryDirectory() as scratch:
-        subprocess.run(["npm", "pack", "--silent", name], cwd=scratch, check=True)  # noqa: S603, S607
-        (archive,) = Path(scratch).glob("*.tgz")
-        with tarfile.open(archive) as files:
-            member = files.extractfile("package/plotly-finance.min.js")
-            plain = member.read() if member else b""
-    found = hashlib.sha256(plain).hexdigest()
-    if found != SHA256:
-        raise RuntimeError(f"{name} hashes to {found}, not to {SHA256}; nothing was changed")
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_bytes(brotli.compress(plain, quality=11))
-
-
-if __name__ == "__main__":
-    download_bundle()

@@ -81,15 +81,6 @@ def age(span: dt.timedelta) -> str:
     return f"{minutes // (24 * 60)} days ago"
 
 
-def chance(probability: float, floor: float = 0.025) -> str:
-    """Return a probability in words; the forecast says nothing finer than its outermost quantile."""
-    if probability <= floor:
-        return f"under {percent(floor, 1)}"
-    if probability >= 1 - floor:
-        return f"over {percent(1 - floor, 1)}"
-    return f"{percent(probability)}"
-
-
 def the_model(name: str) -> str:
     """Return a model's name within a sentence."""
     return f"the {model(name) if name in NETWORKS else model(name).lower()}"

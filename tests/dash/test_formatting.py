@@ -48,12 +48,6 @@ def test_ages_use_the_unit_that_says_enough(hours: float, shown: str) -> None:
     assert fmt.age(dt.timedelta(hours=hours)) == shown
 
 
-def test_a_chance_beyond_the_outermost_quantile_is_not_made_up() -> None:
-    assert fmt.chance(0.0) == "under 2.5\N{NO-BREAK SPACE}%"
-    assert fmt.chance(1.0) == "over 97.5\N{NO-BREAK SPACE}%"
-    assert fmt.chance(0.5) == "50\N{NO-BREAK SPACE}%"
-
-
 def test_days_read_as_people_write_them() -> None:
     day = dt.date(2026, 11, 1)
     assert (fmt.day(day), fmt.day(day, year=False), fmt.long_day(day)) == (

@@ -20,7 +20,7 @@ def test_a_damaged_bundle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     other = tmp_path / "plotly.js.br"
     other.write_bytes(brotli.compress(b"alert(1)"))
     monkeypatch.setattr(plotly_js, "FILE", other)
-    with pytest.raises(RuntimeError, match="fetches it again"):
+    with pytest.raises(RuntimeError, match="install btc-assets again"):
         plotly_js.script.__wrapped__()
 
 

@@ -34,11 +34,6 @@ def test_the_reference_pages_are_what_the_code_says() -> None:
         )
 
 
-def test_the_picture_of_the_sinks_is_what_the_code_draws() -> None:
-    drawing = script("draw_sinks")
-    assert drawing.PICTURE.read_text() == drawing.draw(), "run `python scripts/draw_sinks.py`"
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_link_and_picture_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):

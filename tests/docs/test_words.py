@@ -48,7 +48,7 @@ FILES = {
     "story": "forecast_text",
     "verdict": "record_text",
     "asking": "forecast_callbacks",
-    "tracking": "track_callbacks",
+    "tracking": "question_form",
     "nursery": "forked_processes",
     "post_office": "smtp_server",
     "world": "graph_environment",
