@@ -16,7 +16,7 @@ from btc_assets.errors import ModelError
 from btc_assets.market.pair import ticker
 from btc_dash.api.models import Chance, ChanceRecord
 from btc_dash.api.openapi import PATH_TYPES
-from btc_dash.api.replies import as_json, bad, cached, found_forecast, read_request
+from btc_dash.api.replies import as_json, bad, cached, found_forecast, market_of, read_request
 from btc_dash.data import chances, market
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, forecast_for
@@ -37,8 +37,7 @@ def chance_answer(context: Context) -> Response:
         return problem(404, "No chances from that day", f"{error}.")
     record = answered.record
     body = Chance(
-        symbol=context.settings.symbol,
-        simulated=context.settings.simulated,
+        **market_of(context),
         model=f.model,
         origin_date=f.origin,
         last_close=answered.start,

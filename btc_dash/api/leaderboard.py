@@ -7,7 +7,7 @@ from flask import Response
 
 from btc_assets.scoring.leaderboard_text import facts
 from btc_dash.api.models import Leaderboard, RankedModel
-from btc_dash.api.replies import as_json, cached, read_request
+from btc_dash.api.replies import as_json, cached, market_of, read_request
 from btc_dash.data import leaderboard, market
 from btc_dash.data.context import Context
 from btc_dash.data.query import LeaderboardRequest
@@ -19,8 +19,7 @@ def leaderboard_answer(context: Context) -> Response:
     request = read_request(LeaderboardRequest, market.last_day(context.cache))
     board = leaderboard.board(context, request.on_the_page(), client())
     body = Leaderboard(
-        symbol=context.settings.symbol,
-        simulated=context.settings.simulated,
+        **market_of(context),
         kind=request.kind,
         **facts(board),
     )

@@ -31,6 +31,13 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class OfMarket(Body):
+    """What belongs to one market."""
+
+    symbol: str
+    simulated: bool
+
+
 class Target(Body):
     """One day of a forecast."""
 
@@ -46,11 +53,9 @@ else:
     ForecastDay = create_model("ForecastDay", __base__=Target, **_QUANTILES, close=_CLOSE)
 
 
-class Forecast(Body):
+class Forecast(OfMarket):
     """A forecast: 21 quantiles of the close (USDT) for each of the next days."""
 
-    symbol: str
-    simulated: bool
     model: Model
     origin_date: dt.date
     last_close: FiniteFloat
@@ -72,11 +77,9 @@ class ChanceRecord(Body):
     independent: Count = Field(description="how many are about days that do not overlap")
 
 
-class Chance(Body):
+class Chance(OfMarket):
     """The answer to a question about the price."""
 
-    symbol: str
-    simulated: bool
     model: Model
     origin_date: dt.date
     last_close: FiniteFloat
@@ -118,11 +121,9 @@ class Score(Body):
     drift: DriftVerdict | None = Field(default=None, description="of recent forecasts, of whatever kind")
 
 
-class Scores(Body):
+class Scores(OfMarket):
     """How past forecasts did, by model and days ahead."""
 
-    symbol: str
-    simulated: bool
     kind: Annotated[str, Options("kind", KINDS)]
     scores: list[Score]
 
@@ -154,11 +155,9 @@ class UnrankedModel(Body):
     of: Count
 
 
-class Leaderboard(Body):
+class Leaderboard(OfMarket):
     """All scored models on the same days, and which of them cannot be told apart."""
 
-    symbol: str
-    simulated: bool
     kind: Annotated[str, Options("kind", KINDS[1:])]
     horizon: Horizon | None = Field(description="days ahead; null: the mean over 1 to 30")
     since: dt.date | None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import Response, request
 from pydantic import BaseModel
 
 from btc_assets.errors import StorageError
+from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, NoForecast
 from btc_dash.data.query import arguments, parse_strictly
 from btc_dash.data.values import as_day
@@ -73,6 +74,11 @@ def read_request(kind: type[Q], last: dt.date | None = None) -> Q:
     if errors:
         raise Refused(bad(errors))
     return question
+
+
+def market_of(context: Context) -> dict[str, Any]:
+    """Return the fields that say of which market a body is."""
+    return {"symbol": context.settings.symbol, "simulated": context.settings.simulated}
 
 
 def found_forecast(found: ForecastResult | NoForecast) -> ForecastResult:

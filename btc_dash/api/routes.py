@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import json
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 from flask import Flask, Response
 
 from btc_assets.contracts import LEVELS, QUANTILES
@@ -18,7 +17,7 @@ from btc_dash.api.chances import chance_answer, paths_answer
 from btc_dash.api.leaderboard import leaderboard_answer
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
 from btc_dash.api.openapi import openapi_document
-from btc_dash.api.replies import as_json, cached, found_forecast, given, read_request, replying
+from btc_dash.api.replies import as_json, cached, found_forecast, given, market_of, read_request, replying
 from btc_dash.data import calibration, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, forecast_for
@@ -102,8 +101,7 @@ def _forecast_body(context: Context, a: ForecastResult) -> Forecast:
     f = a.forecast
     rows = zip(f.targets, f.quantiles.tolist(), strict=True)
     return Forecast(
-        symbol=context.settings.symbol,
-        simulated=context.settings.simulated,
+        **market_of(context),
         model=f.model,
         origin_date=f.origin,
         last_close=a.last_close,
@@ -125,15 +123,10 @@ def _forecast_body(context: Context, a: ForecastResult) -> Forecast:
 
 def _csv(body: Forecast) -> str:
     """Write the rows of ``body``: prices to the cent, ``close`` empty until it has come."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    prices = (*QUANTILES, "close")
-    writer.writerow(["model", "origin_date", "horizon", "target_date", *prices])
-    for day in body.forecast:
-        row = day.model_dump()
-        shown = ("" if row[name] is None else f"{row[name]:.2f}" for name in prices)
-        writer.writerow([body.model, body.origin_date, day.horizon, day.target_date, *shown])
-    return text.getvalue()
+    of_all = pl.lit(body.model).alias("model"), pl.lit(body.origin_date).alias("origin_date")
+    rows = pl.DataFrame([day.model_dump() for day in body.forecast], schema_overrides={"close": pl.Float64})
+    columns = ("horizon", "target_date", *QUANTILES, "close")
+    return rows.select(*of_all, *columns).write_csv(float_precision=2)
 
 
 def _scores(context: Context) -> Response:
@@ -144,8 +137,7 @@ def _scores(context: Context) -> Response:
             table = table.filter(**{column: getattr(question, name)})
     scores = [_score(context, row, question, "days" in asked) for row in table.iter_rows(named=True)]
     body = Scores(
-        symbol=context.settings.symbol,
-        simulated=context.settings.simulated,
+        **market_of(context),
         kind=question.kind,
         scores=scores,
     )

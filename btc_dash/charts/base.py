@@ -85,6 +85,19 @@ def y_axis(**more: Any) -> dict[str, Any]:
     } | more
 
 
+def percent_axis(**more: Any) -> dict[str, Any]:
+    """Return a vertical axis of per cent."""
+    return y_axis(tickprefix="", tickformat=".3~g", ticksuffix=" %", **more)
+
+
+def rule(x: Any = None, y: float | None = None, colour: str = GREY, **style: Any) -> dict[str, Any]:
+    """Return a line across the whole chart, up and down at ``x`` or from side to side at ``y``."""
+    upright = {"xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1}
+    level = {"xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": y, "y1": y}
+    dotted = {"color": colour, "width": 1, "dash": "dot"} | style
+    return {"type": "line", **(upright if y is None else level), "line": dotted}
+
+
 def plain(values: Iterable[Any]) -> list[Any]:
     """Return what JSON knows: days as ISO text, numbers without digits that nobody sees."""
     return [

@@ -22,6 +22,7 @@ from btc_dash.charts.base import (
     layout,
     line,
     plain,
+    rule,
     y_axis,
 )
 from btc_dash.data.asked import Line, digits
@@ -61,7 +62,7 @@ def fan_figure(
         traces.append(_what_happened(past, after))
     drawn = _layout(past, forecast, "now" if provisional else "last close")
     drawn["meta"] = _meta(past, forecast, name)
-    drawn["shapes"] += [_price_line(one.price) for one in asked]
+    drawn["shapes"] += [rule(y=one.price, colour=ASKED, width=2, dash="dash") for one in asked]
     logarithmic = drawn["yaxis"].get("type") == "log"
     drawn["annotations"] += [_price_label(one.price, logarithmic) for one in asked]
     drawn["meta"] |= {"start": past.closes[-1], "lines": [_dragged(one) for one in asked]}
@@ -121,7 +122,7 @@ def _layout(past: DailyCandles, forecast: Forecast, label: str) -> Figure:
             tickangle=0,
         ),
         yaxis=_price_axis(past, forecast),
-        shapes=[_now_line(origin.isoformat())],
+        shapes=[rule(x=origin.isoformat()) | {"layer": "below"}],
         annotations=[_now_label(origin, label)],
     )
 
@@ -163,21 +164,6 @@ def _price_axis(past: DailyCandles, forecast: Forecast) -> dict[str, object]:
 
 def _ticks(span: int) -> str:
     return "%-d %b" if span <= 200 else "%b %Y"
-
-
-def _now_line(x: str) -> dict[str, object]:
-    return {
-        "type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1,
-        "line": {"color": GREY, "width": 1, "dash": "dot"},
-        "layer": "below",
-    }  # fmt: skip
-
-
-def _price_line(y: float) -> dict[str, object]:
-    return {
-        "type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": y, "y1": y,
-        "line": {"color": ASKED, "width": 2, "dash": "dash"},
-    }  # fmt: skip
 
 
 def _dragged(asked: Line) -> dict[str, object]:

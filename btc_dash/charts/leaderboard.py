@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from btc_assets.scoring.leaderboard import Standing
-from btc_dash.charts.base import FORECAST, GREY, Figure, Trace, layout, x_axis
+from btc_dash.charts.base import FORECAST, GREY, Figure, Trace, layout, rule, x_axis
 from btc_dash.text import formatting as fmt
 
 FURTHEST = 1.2
@@ -27,10 +27,6 @@ def score_figure(standings: Sequence[Standing]) -> Figure:
     other = [s for s in shown if s.maybe_best is False]
     traces = [_dots(maybe, "median", "circle", FORECAST), _dots(other, "cross", "x", GREY)]
     order = [fmt.model(s.model) for s in reversed(shown)]
-    walk = {
-        "type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1,
-        "line": {"color": GREY, "width": 1, "dash": "dot"},
-    }  # fmt: skip
     down = {
         "automargin": True, "fixedrange": True, "type": "category", "categoryorder": "array",
         "categoryarray": order, "range": [-0.6, len(order) - 0.4],
@@ -38,7 +34,7 @@ def score_figure(standings: Sequence[Standing]) -> Figure:
     across = x_axis(tickformat=".3~f", nticks=5, showspikes=False)
     return {
         "data": [trace for trace in traces if trace["x"]],
-        "layout": layout(xaxis=across, yaxis=down, hovermode="closest", shapes=[walk]),
+        "layout": layout(xaxis=across, yaxis=down, hovermode="closest", shapes=[rule(x=1)]),
     }
 
 

@@ -21,9 +21,10 @@ from btc_dash.charts.base import (
     finer,
     layout,
     line,
+    percent_axis,
     plain,
+    rule,
     x_axis,
-    y_axis,
 )
 from btc_dash.data.market import DailyCandles
 from btc_dash.data.track_record import BINS, COVERAGES
@@ -61,7 +62,7 @@ def reliability_figure(tenths: Sequence[Tenth]) -> Figure:
     }  # fmt: skip
     honest = line([0, 100], [0, 100], "as said", "naive", GREY, _SHARE, dash="dash")
     across = x_axis(range=[0, 100], ticksuffix=" %")
-    return {"data": [honest, dots], "layout": layout(xaxis=across, yaxis=_shares(range=[0, 100]))}
+    return {"data": [honest, dots], "layout": layout(xaxis=across, yaxis=percent_axis(range=[0, 100]))}
 
 
 def error_figure(table: pl.DataFrame, name: str) -> Figure:
@@ -71,7 +72,7 @@ def error_figure(table: pl.DataFrame, name: str) -> Figure:
     mine = line(x, _percent(table["ape"]), name, "median", FORECAST, _SHARE)
     return {
         "data": [mine] if middle_is_no_change(table) else [mine, naive],
-        "layout": _by_horizon(_shares(rangemode="tozero")),
+        "layout": _by_horizon(percent_axis(rangemode="tozero")),
     }
 
 
@@ -90,7 +91,7 @@ def coverage_figure(table: pl.DataFrame) -> Figure:
         traces.append(line(x, held, f"{share} % range", f"cover{share}", FORECAST, _SHARE))
     wanted = [_level(share) for share in COVERAGES]
     marks = [0, 25, *COVERAGES]
-    axis = _shares(range=[0, 103], tickvals=marks, ticktext=[f"{mark} %" for mark in marks])
+    axis = percent_axis(range=[0, 103], tickvals=marks, ticktext=[f"{mark} %" for mark in marks])
     return {"data": traces, "layout": _by_horizon(axis) | {"shapes": wanted}}
 
 
@@ -101,7 +102,10 @@ def drift_figure(path: pl.DataFrame) -> Figure:
     chance = band(days, _percent(path["low"]), _percent(path["high"]), "chance", "chance", 0.0, hover)
     chance[1]["fillcolor"] = _CHANCE
     held = line(days, _percent(path["share"]), "inside the 80 % range", "median", FORECAST, _SHARE)
-    axes = {"xaxis": day_axis(tickformat="%b %Y", nticks=5, tickangle=0), "yaxis": _shares(range=[0, 103])}
+    axes = {
+        "xaxis": day_axis(tickformat="%b %Y", nticks=5, tickangle=0),
+        "yaxis": percent_axis(range=[0, 103]),
+    }
     return {"data": [*chance, held], "layout": layout(**axes, shapes=[_level(80)])}
 
 
@@ -120,16 +124,12 @@ def pit_figure(row: dict[str, float]) -> Figure:
     }
     axes = {
         "xaxis": x_axis(ticksuffix=" %", showspikes=False, range=[0, 100]),
-        "yaxis": _shares(rangemode="tozero"),
+        "yaxis": percent_axis(rangemode="tozero"),
     }
     return {
         "data": [bars],
         "layout": layout(**axes, bargap=0.08, hovermode="closest", shapes=[_level(100 / BINS)]),
     }
-
-
-def _shares(**more: object) -> dict[str, object]:
-    return y_axis(tickprefix="", tickformat=".3~g", ticksuffix=" %", **more)
 
 
 def _percent(shares: Iterable[float]) -> list[float]:
@@ -143,7 +143,4 @@ def _by_horizon(axis: dict[str, object]) -> dict[str, object]:
 
 
 def _level(height: float) -> dict[str, object]:
-    return {
-        "type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": height, "y1": height,
-        "line": {"color": INK, "width": 1, "dash": "dot"}, "opacity": 0.45,
-    }  # fmt: skip
+    return rule(y=height, colour=INK) | {"opacity": 0.45}

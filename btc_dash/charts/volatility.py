@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import polars as pl
 
-from btc_dash.charts.base import ACTUAL, FORECAST, GREY, Figure, day_axis, layout, line, x_axis, y_axis
+from btc_dash.charts.base import ACTUAL, FORECAST, GREY, Figure, day_axis, layout, line, percent_axis, x_axis
 
 _RATE = "%{y:.1f} % a year<extra>%{fullData.name}</extra>"
 
@@ -29,7 +29,7 @@ def history_figure(expected: pl.DataFrame, realised: pl.DataFrame) -> Figure:
         rows = expected.filter(horizon=days)
         name = "next day" if days == 1 else f"next {days} days"
         traces.append(_line(rows["origin_date"], rows["volatility"], name, uid, colour))
-    axes = {"xaxis": day_axis(nticks=8, tickformat="%-d %b"), "yaxis": _percent_axis(rangemode="tozero")}
+    axes = {"xaxis": day_axis(nticks=8, tickformat="%-d %b"), "yaxis": percent_axis(rangemode="tozero")}
     return {"data": traces, "layout": layout(**axes)}
 
 
@@ -48,7 +48,3 @@ def parts_figure(changes: Mapping[str, float]) -> Figure:
 
 def _line(x: pl.Series, y: pl.Series, name: str, uid: str, colour: str) -> dict[str, object]:
     return line(x.to_list(), [100 * value for value in y], name, uid, colour, _RATE)
-
-
-def _percent_axis(**more: object) -> dict[str, object]:
-    return y_axis(tickprefix="", tickformat=".3~g", ticksuffix=" %", **more)

@@ -8,6 +8,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from btc_assets.chances.questions import ImpossibleQuestion, read_days
+from btc_assets.chances.sentences import sentence
 from btc_assets.contracts import HORIZONS
 from btc_assets.errors import ModelError, StorageError
 from btc_assets.market.calendar import DAY
@@ -92,7 +93,8 @@ def answer_texts(context: Context, a: ForecastResult) -> tuple[str, str, dict[st
         return f"{str(error).rstrip('.')}.", "", {}
     except (StorageError, OSError):
         return "The store does not answer; ask again in a moment.", "", {}
-    return chance_text.said(found, ticker(a.symbol)), chance_text.came_true(found), {}
+    said = sentence(found.question, found.answer, found.origin, ticker(a.symbol))
+    return said, chance_text.came_true(found), {}
 
 
 def days_until(by: object, made_on: object, start: object) -> str:

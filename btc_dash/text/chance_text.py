@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from btc_assets.chances.sentences import sentence
 from btc_dash.data.chances import Chance, PastAnswers
 from btc_dash.text import formatting as fmt
 
 FEWEST = 3
 """Answers about days that do not overlap without which nothing is said of how such answers did."""
-
-
-def said(chance: Chance, coin: str) -> str:
-    """Answer the question about the price of ``coin`` in words."""
-    return sentence(chance.question, chance.answer, chance.origin, coin)
 
 
 def how_honest(past: PastAnswers) -> str:
