@@ -6,7 +6,6 @@ Lambda's retries and the dead-letter queue do their work; what was landed by the
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from functools import cache
@@ -21,7 +20,7 @@ from lambda_image.context import Context
 from lambda_image.event import Order, order_of
 from lambda_image.ingest import LandingReport, land_days
 from lambda_image.launch import connect
-from lambda_image.metrics import log_metrics
+from lambda_image.metrics import counting_failures, log_metrics
 from lambda_image.pipes import is_from_pipes, report_to_pipes
 
 _HOLD_FILE = Path("/tmp/binance-hold.json")  # noqa: S108 - the only folder a Lambda may write to
@@ -39,12 +38,8 @@ def handler(event: object, context: Context) -> dict[str, Any]:
 def _handle(event: object, context: Context) -> dict[str, Any]:
     config = config_from(os.environ)
     order = order_of(event)
-    try:
+    with counting_failures(config.symbol, order):
         return _obey(config, order, lambda: context.get_remaining_time_in_millis() / 1000)
-    except Exception as error:
-        missing = {"DayMissing": 1} if order.last_call else {}
-        log_metrics(config.symbol, f"{order.day} failed: {error}", missing | {"Failures": 1}, logging.ERROR)
-        raise
 
 
 def _obey(config: Config, order: Order, seconds_left: Callable[[], float]) -> dict[str, Any]:

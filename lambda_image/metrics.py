@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from lambda_image.event import Order
 
 _log = logging.getLogger(__name__)
 _log.setLevel(logging.INFO)
+
+
+@contextmanager
+def counting_failures(symbol: str, order: Order) -> Iterator[None]:
+    """Count what fails inside, and say so; on the last call, that the day is missing."""
+    try:
+        yield
+    except Exception as error:
+        missing = {"DayMissing": 1} if order.last_call else {}
+        log_metrics(symbol, f"{order.day} failed: {error}", missing | {"Failures": 1}, logging.ERROR)
+        raise
 
 
 def log_metrics(symbol: str, message: str, figures: Mapping[str, int], level: int = logging.INFO) -> None:

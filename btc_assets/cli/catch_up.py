@@ -146,11 +146,9 @@ def _kept_up_since(first: dt.date, tables: dict[str, TableDays]) -> dict[str, Ta
 
 def _parts(missing: set[dt.date]) -> list[Window]:
     """Group days into windows of at most ``CHUNK`` days, oldest first."""
-    from btc_assets.defs.partitions import Window
     from btc_assets.defs.runs import windows
 
-    chunks = [w.days[at : at + CHUNK] for w in windows(missing) for at in range(0, len(w.days), CHUNK)]
-    return [Window(chunk[0], chunk[-1] + DAY) for chunk in chunks]
+    return [part for window in windows(missing) for part in window.chunks(CHUNK)]
 
 
 def _run_all(

@@ -87,20 +87,9 @@ def _verified(settings: Settings) -> Report:
     Raises:
         LedgerError: it does not verify, or nothing was issued.
     """
-    from btc_assets.factory import open_pair, open_registry
-    from btc_assets.ledger.publishing.sinks import open_sink
-    from btc_assets.ledger.verification.verify import verify
-    from btc_assets.modeling.features import ENGINEERED_FEATURES
+    from btc_assets.cli.ledger import verify_store
 
-    tables = open_pair(settings)
-    report = verify(
-        tables,
-        open_registry(settings),
-        settings.symbol,
-        features=ENGINEERED_FEATURES,
-        sink=open_sink(settings, tables),
-        scores=True,
-    )
+    report = verify_store(settings)
     if not report.ok or report.head is None:
         raise LedgerError(f"{report.line()}. Nothing is published")
     return report
@@ -130,11 +119,8 @@ def _write_state(settings: Settings, before: Restored | None, report: Report, wo
 
 def _write_proof(settings: Settings, work: Path) -> None:
     """Pack what proves the forecasts as one file."""
-    from btc_assets.factory import open_pair, open_registry
-    from btc_assets.ledger.proof import export_proof
-    from btc_assets.ledger.publishing.sinks import open_sink
+    from btc_assets.cli.ledger import write_proof
 
-    tables, folder = open_pair(settings), work / PROOF
-    export_proof(tables, open_registry(settings), settings.symbol, folder, sink=open_sink(settings, tables))
+    folder = write_proof(settings, work / PROOF)
     shutil.make_archive(str(folder), "gztar", work, PROOF)
     shutil.rmtree(folder)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from btc_assets.cli.ledger import export_proof, origin_range
+from btc_assets.cli.ledger import origin_range, write_proof
 from btc_assets.cli.options import one_of
 from btc_assets.errors import ConfigurationError, StorageError
 from btc_assets.settings import load
@@ -36,7 +36,9 @@ def export(
     if proof == bool(table):
         raise ConfigurationError("name a table to export, or --proof, not both and not neither")
     if proof:
-        export_proof(out, start, end, with_models=models)
+        first, last = origin_range(start, end)
+        folder = write_proof(load(), out, start=first, end=last, with_models=models)
+        typer.echo(f"{folder}: check it with `python {folder / 'verify_proof.py'}` on any machine")
         return
     from btc_assets.cli.tables import all_tables
     from btc_assets.factory import open_tables

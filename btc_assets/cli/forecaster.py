@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,16 +26,7 @@ def list_forecasters(as_json: AsJson = False) -> None:
     from btc_assets.forecasters.discovery import chosen, entrants
 
     running = {each.name for each in chosen(load().forecasters)}
-    rows = [
-        {
-            "name": each.name,
-            "package": each.package,
-            "target": each.target,
-            "chosen": each.name in running,
-            "problem": each.problem,
-        }
-        for each in entrants()
-    ]
+    rows = [asdict(each) | {"chosen": each.name in running} for each in entrants()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return

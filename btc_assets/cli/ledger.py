@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from btc_assets.cli.options import closed_day, parse_day
 from btc_assets.errors import ConfigurationError, LedgerError
 from btc_assets.market.calendar import DAY
-from btc_assets.settings import load
+from btc_assets.settings import Settings, load
+
+if TYPE_CHECKING:
+    from btc_assets.ledger.records import Head
+    from btc_assets.ledger.verification.report import Report
+    from btc_assets.storage.tables import TableStore
 
 ledger = typer.Typer(no_args_is_help=True, help="Look after the chain of issue records.")
 
@@ -25,24 +30,7 @@ def verify(start: From = None, end: To = None) -> None:
     Follows the chain of issue records, hashes forecasts, candles, features and models again, computes
     baselines and scores again, and compares the heads that were published. Reads only.
     """
-    from btc_assets.factory import open_pair, open_registry
-    from btc_assets.ledger.publishing.sinks import open_sink
-    from btc_assets.ledger.verification.verify import verify as verify_ledger
-    from btc_assets.modeling.features import ENGINEERED_FEATURES
-
-    first, last = origin_range(start, end)
-    settings = load()
-    tables = open_pair(settings)
-    report = verify_ledger(
-        tables,
-        open_registry(settings),
-        settings.symbol,
-        features=ENGINEERED_FEATURES,
-        sink=open_sink(settings, tables),
-        start=first,
-        end=last,
-        scores=True,
-    )
+    report = verify_store(load(), *origin_range(start, end))
     typer.echo(report.line())
     for fault in report.faults[1:]:
         typer.echo(f"  also: {fault}")
@@ -74,38 +62,44 @@ def rebuild(
     raise typer.Exit(0 if rebuilt.ok else 1)
 
 
-def export_proof(out: Path, start: str | None, end: str | None, *, with_models: bool) -> None:
-    """Write a proof folder, which anyone can check without this software."""
+def verify_store(settings: Settings, first: dt.date | None = None, end: dt.date | None = None) -> Report:
+    """Verify what was issued from ``first`` to before ``end``: scores and published heads, too."""
     from btc_assets.factory import open_pair, open_registry
-    from btc_assets.ledger.proof import export_proof as write_proof
     from btc_assets.ledger.publishing.sinks import open_sink
+    from btc_assets.ledger.verification.verify import verify as verify_ledger
+    from btc_assets.modeling.features import ENGINEERED_FEATURES
 
-    first, last = origin_range(start, end)
-    settings = load()
     tables = open_pair(settings)
-    folder = write_proof(
+    return verify_ledger(
         tables,
         open_registry(settings),
         settings.symbol,
-        out,
+        features=ENGINEERED_FEATURES,
         sink=open_sink(settings, tables),
         start=first,
-        end=last,
-        with_models=with_models,
+        end=end,
+        scores=True,
     )
-    typer.echo(f"{folder}: check it with `python {folder / 'verify_proof.py'}` on any machine")
+
+
+def write_proof(settings: Settings, out: Path, **more: Any) -> Path:
+    """Write a proof folder, which anyone can check without this software; ``more`` says of what."""
+    from btc_assets.factory import open_pair, open_registry
+    from btc_assets.ledger.proof import export_proof
+    from btc_assets.ledger.publishing.sinks import open_sink
+
+    tables = open_pair(settings)
+    sink = open_sink(settings, tables)
+    return export_proof(tables, open_registry(settings), settings.symbol, out, sink=sink, **more)
 
 
 @ledger.command("head")
 def show_head() -> None:
     """Print the newest record's number and hash."""
     from btc_assets.factory import open_pair
-    from btc_assets.ledger.records import head
 
     settings = load()
-    newest = head(open_pair(settings), settings.symbol)
-    if newest is None:
-        raise LedgerError(f"nothing was issued for {settings.symbol} yet; materialise forecasts first")
+    newest = _newest_head(open_pair(settings), settings.symbol)
     typer.echo(f"{newest.seq} {newest.record_sha256} {newest.issued_at.isoformat()}")
 
 
@@ -114,16 +108,13 @@ def publish() -> None:
     """Publish the newest hash to BTC_LEDGER_SINK again, after a sink had failed, and ask who has dated it."""
     from btc_assets.factory import open_pair
     from btc_assets.ledger.publishing.sinks import open_sink
-    from btc_assets.ledger.records import head
 
     settings = load()
     tables = open_pair(settings)
     sink = open_sink(settings, tables)
     if sink is None:
         raise ConfigurationError("BTC_LEDGER_SINK is not set: there is nowhere to publish to")
-    newest = head(tables, settings.symbol)
-    if newest is None:
-        raise LedgerError(f"nothing was issued for {settings.symbol} yet; materialise forecasts first")
+    newest = _newest_head(tables, settings.symbol)
     sink.publish(newest)
     typer.echo(f"record {newest.seq} ({newest.record_sha256}) is at {sink.location}")
     for found in sink.published(newest.symbol):
@@ -149,6 +140,15 @@ def restart(
     newest = restart_chain(tables, settings.symbol, Clock.read(open_source(settings)), reason)
     remember(settings, newest)
     typer.echo(f"record {newest.seq} ({newest.record_sha256}) begins the chain anew")
+
+
+def _newest_head(tables: TableStore, symbol: str) -> Head:
+    from btc_assets.ledger.records import head
+
+    newest = head(tables, symbol)
+    if newest is None:
+        raise LedgerError(f"nothing was issued for {symbol} yet; materialise forecasts first")
+    return newest
 
 
 def origin_range(start: str | None, end: str | None) -> tuple[dt.date | None, dt.date | None]:

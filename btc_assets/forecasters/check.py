@@ -95,20 +95,13 @@ def _ask(
 def _judge(told: Sequence[ForecastResult], limits: Limits) -> Iterator[RuleResult]:
     """Judge the answers: three of the real candles, three of altered ones, one of the origin alone."""
     failed = next((answer for answer in told if answer.quantiles is None), None)
-    yield RuleResult(
-        "time",
-        failed is None or failed.outcome != "timed_out",
-        failed.reason
-        if failed and failed.outcome == "timed_out"
-        else f"{max(answer.seconds for answer in told):.2f} s a forecast, at most {limits.seconds:g} s",
-    )
-    yield RuleResult(
-        "memory",
-        failed is None or failed.outcome != "out_of_memory",
-        failed.reason
-        if failed and failed.outcome == "out_of_memory"
-        else f"{max(answer.peak_mb for answer in told):,.0f} MiB, at most {limits.memory_mb:,} MiB",
-    )
+    seconds, peak = max(answer.seconds for answer in told), max(answer.peak_mb for answer in told)
+    for rule, outcome, within in (
+        ("time", "timed_out", f"{seconds:.2f} s a forecast, at most {limits.seconds:g} s"),
+        ("memory", "out_of_memory", f"{peak:,.0f} MiB, at most {limits.memory_mb:,} MiB"),
+    ):
+        beyond = failed is not None and failed.outcome == outcome
+        yield RuleResult(rule, not beyond, failed.reason if failed and beyond else within)
     if failed is not None:
         yield RuleResult("answers", failed.outcome not in ("crashed", "not_loaded"), failed.reason)
         return

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,10 +37,9 @@ def main() -> None:
     except BaseException as error:
         write_message(replies, {"outcome": "not_loaded", "reason": _in_one_line(error)})
         return
-    needs = forecaster.needs
     write_message(replies, {
         "outcome": "loaded", "name": forecaster.name, "version": forecaster.version,
-        "needs": {"days": needs.days, "fewest": needs.fewest, "series": needs.series, "every": needs.every},
+        "needs": asdict(forecaster.needs),
     })  # fmt: skip
     with contextlib.suppress(ValueError):  # there is no further question
         while True:

@@ -115,11 +115,6 @@ class WorkerProcess:
         self._folder.remove()
 
     @property
-    def process_id(self) -> int | None:
-        """The number of the process; None of one that could not be started."""
-        return self._process.pid if self._process else None
-
-    @property
     def alive(self) -> bool:
         """Whether it can be asked."""
         return self.failure is None and not self._gone

@@ -7,7 +7,6 @@ the next call goes on from there.
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any
 
@@ -16,7 +15,7 @@ from lambda_image.config import DagsterAccess, dagster_access
 from lambda_image.context import Context
 from lambda_image.event import Order, order_of
 from lambda_image.launch import DagsterError
-from lambda_image.metrics import log_metrics
+from lambda_image.metrics import counting_failures, log_metrics
 from lambda_image.partition.catch_up import DayReport, Store, catch_up
 from lambda_image.partition.report import Reporter
 
@@ -28,13 +27,8 @@ def handler(event: object, context: Context) -> dict[str, Any]:
     """
     settings, access = load(), dagster_access(os.environ)
     order = order_of(event)
-    try:
+    with counting_failures(settings.symbol, order):
         return _obey(settings, access, order, context)
-    except Exception as error:
-        missing = {"DayMissing": 1} if order.last_call else {}
-        message = f"{order.day} failed: {error}"
-        log_metrics(settings.symbol, message, missing | {"Failures": 1}, logging.ERROR)
-        raise
 
 
 def _obey(settings: Settings, access: DagsterAccess, order: Order, context: Context) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_a_process_that_asks_does_not_outlive_the_one_that_started_it() -> None:
         "import sys; from btc_assets.forecasters.discovery import find\n"
         "from btc_assets.forecasters.worker_process import WorkerProcess\n"
         "worker = WorkerProcess(find('odd_forecasters:Honest'))\n"
-        "print(worker.process_id, flush=True); sys.stdin.read()"
+        "print(worker._process.pid, flush=True); sys.stdin.read()"
     )
     environment = {"PYTHONPATH": str(ROOT / "tests" / "support"), "PATH": "/usr/bin:/bin"}
     with subprocess.Popen(

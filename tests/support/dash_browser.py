@@ -45,9 +45,7 @@ class PageVisit:
         self.page = page
         self.base = base
         self.complaints: list[str] = []
-        page.on(
-            "console", lambda m: self._note("console", m.text) if m.type in ("error", "warning") else None
-        )
+        page.on("console", self._said)
         page.on("pageerror", lambda error: self._note("error", str(error)))
         page.on("request", self._requested)
 

@@ -82,10 +82,6 @@ class Bundle:
         records[place]["rows_sha256"] = hashlib.sha256(hashed([header, *mine])).hexdigest()
         self.write_records(records)
 
-    def without_heads(self) -> None:
-        """Drop what was published, as the operator may."""
-        (self.folder / "heads.jsonl").write_bytes(b"")
-
     def twin(self, place: int) -> Record:
         """A copy of a record."""
         return copy.deepcopy(self.records()[place])

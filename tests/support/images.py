@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import loopback
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "btc-assets-images"
@@ -128,14 +128,10 @@ class Container:
 
     def wait_for(self, url: str, seconds: float = 120) -> bytes:
         """The body at ``url`` once it answers."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(url, timeout=10) as response:
-                    return bytes(response.read())
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
-        raise AssertionError(f"{url} did not answer in {seconds} s:\n{self.logs()[-4000:]}")
+        try:
+            return loopback.wait_for(url, seconds=seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.logs()[-4000:]}") from None
 
     def wait_for_log(self, text: str, seconds: float) -> None:
         """Wait until it has said ``text``."""
