@@ -87,7 +87,12 @@ _CANDLE = (
     _INGESTED,
 )
 
-_SUPERSEDED = Column("superseded_at", UTC_US, "when the next version replaced this one (UTC)")
+
+def _superseded(newest: TableSpec, name: str, meaning: str) -> TableSpec:
+    """Declare the table of the earlier versions of the rows of ``newest``."""
+    until = Column("superseded_at", UTC_US, "when the next version replaced this one (UTC)")
+    return TableSpec(name, meaning, (*newest.key, "ingested_at"), newest.day, (*newest.columns, until))
+
 
 RAW_KLINES = TableSpec(
     "raw_klines",
@@ -97,12 +102,10 @@ RAW_KLINES = TableSpec(
     columns=_CANDLE,
 )
 
-SUPERSEDED_KLINES = TableSpec(
+SUPERSEDED_KLINES = _superseded(
+    RAW_KLINES,
     "superseded_klines",
     "Earlier versions of restated candles: with raw_klines, the candles as known at any time.",
-    key=("symbol", "date", "ingested_at"),
-    day="date",
-    columns=(*_CANDLE, _SUPERSEDED),
 )
 
 RAW_KLINES_4H = TableSpec(
@@ -113,12 +116,8 @@ RAW_KLINES_4H = TableSpec(
     columns=_CANDLE,
 )
 
-SUPERSEDED_KLINES_4H = TableSpec(
-    "superseded_klines_4h",
-    "Earlier versions of restated 4-hour candles.",
-    key=("symbol", "date", "open_time", "ingested_at"),
-    day="date",
-    columns=(*_CANDLE, _SUPERSEDED),
+SUPERSEDED_KLINES_4H = _superseded(
+    RAW_KLINES_4H, "superseded_klines_4h", "Earlier versions of restated 4-hour candles."
 )
 
 _IMPLIED = (
@@ -137,12 +136,10 @@ RAW_IMPLIED_VOLATILITY = TableSpec(
     columns=_IMPLIED,
 )
 
-SUPERSEDED_IMPLIED_VOLATILITY = TableSpec(
+SUPERSEDED_IMPLIED_VOLATILITY = _superseded(
+    RAW_IMPLIED_VOLATILITY,
     "superseded_implied_volatility",
     "Earlier versions of restated values of implied volatility.",
-    key=("symbol", "date", "ingested_at"),
-    day="date",
-    columns=(*_IMPLIED, _SUPERSEDED),
 )
 
 VINTAGES_IN_FORCE = TableSpec(

@@ -89,14 +89,17 @@ def _parameters(query: type[BaseModel]) -> list[Schema]:
 def _body_response(body: type[BaseModel], csv: bool = False) -> Schema:
     content = {"application/json": {"schema": {"$ref": _REF.format(model=body.__name__)}}}
     text = {"text/csv": {"schema": {"type": "string"}}} if csv else {}
-    headers = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
-    return {"description": (body.__doc__ or "").rstrip("."), "content": content | text, "headers": headers}
+    return _response((body.__doc__ or "").rstrip("."), content | text)
 
 
 def _file_response() -> Schema:
     content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PATH_TYPES.values()}
+    return _response("Paths of closes, highs and lows (USDT)", content)
+
+
+def _response(description: str, content: Schema) -> Schema:
     headers = {name: {"schema": {"type": "string"}} for name in ("ETag", "Cache-Control")}
-    return {"description": "Paths of closes, highs and lows (USDT)", "content": content, "headers": headers}
+    return {"description": description, "content": content, "headers": headers}
 
 
 def _failures(*codes: int) -> Schema:

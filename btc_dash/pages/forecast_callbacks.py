@@ -19,17 +19,8 @@ from btc_dash.server.middleware import client
 from btc_dash.server.rate_limit import TooManyRequests
 from btc_dash.text import forecast_text
 
-FIELDS = {
-    "days": "days",
-    "model": "model",
-    "as_of": "as-of",
-    "span": "span",
-    "view": "view",
-    "start": "start",
-    "event": "event",
-    **{part: part for part in QUESTION_PARTS},
-    "over": "over",
-}
+_ASKED = ("days", "model", "start", "span", "view", "event", "over")
+FIELDS = {name: name.replace("_", "-") for name in (*_ASKED, "as_of", *QUESTION_PARTS)}
 """Name of each part of the question, and the control that holds it."""
 
 _SAID = {
@@ -161,14 +152,6 @@ def _shown(context: Context, found: ForecastResult) -> tuple[dict[str, Any], dic
 
 
 def _form(found: ForecastResult) -> dict[str, str]:
-    question = found.question
-    return {
-        "form_days": str(question.days),
-        "form_model": question.model,
-        "form_as_of": forecast_options.made_on(found),
-        "form_start": question.start,
-        "form_span": question.span,
-        "form_view": question.view,
-        "form_event": question.event,
-        "form_over": question.over,
-    } | {f"form_{name}": text for name, text in parts(question, found.last_close).items()}
+    values = {name: str(getattr(found.question, name)) for name in _ASKED}
+    values |= {"as_of": forecast_options.made_on(found)} | parts(found.question, found.last_close)
+    return {f"form_{name}": text for name, text in values.items()}

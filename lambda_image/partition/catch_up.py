@@ -9,9 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
 
 import dagster as dg
 
@@ -26,6 +24,7 @@ from btc_assets.market.sources.factory import open_source
 from btc_assets.market.sources.protocol import KlineSource
 from btc_assets.settings import Settings
 from btc_assets.vocabulary import DAILY_JOB, FORECAST_ASSETS, ISSUING_ASSET, MARKET_ASSETS
+from lambda_image.partition.report import Reporter
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +37,6 @@ SECONDS_A_RUN = 330.0
 LAUNCHED_BY = "lambda_partition"
 
 
-class Reports(Protocol):
-    """What is told of runs, and asked about days, elsewhere."""
-
-    def unknown(self) -> set[dt.date]:
-        """Return recent days that are to be run again."""
-
-    def report(self, instance: dg.DagsterInstance) -> None:
-        """Take note of the runs of ``instance``."""
-
-
 @dataclass
 class DayReport:
     """What one call did."""
@@ -58,19 +47,13 @@ class DayReport:
     """Days that are missing still, oldest first: no time was left, or their run failed."""
 
 
+@dataclass(frozen=True)
 class Store:
-    """The tables that the settings name, and an instance of Dagster that is gone afterwards."""
+    """The tables that the settings name, and an instance of Dagster that ends with the call."""
 
-    def __init__(self, settings: Settings, seconds_left: Callable[[], float]) -> None:
-        self.settings, self.seconds_left = settings, seconds_left
-        self._open = ExitStack()
-
-    def __enter__(self) -> Self:
-        self.instance = self._open.enter_context(dg.DagsterInstance.ephemeral())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+    settings: Settings
+    seconds_left: Callable[[], float]
+    instance: dg.DagsterInstance
 
     def tables(self, day: dt.date) -> dict[str, TableDays]:
         """Read which days every table has; ``day`` must be there."""
@@ -85,7 +68,7 @@ class Store:
         run_window(self.instance, DAILY_JOB, window, launched_by=LAUNCHED_BY)
 
 
-def catch_up(store: Store, day: dt.date, reports: Reports) -> DayReport:
+def catch_up(store: Store, day: dt.date, reports: Reporter) -> DayReport:
     """Run the daily job for ``day`` if a table lacks it, then for missing days before it, the newest first.
 
     Raises:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import dagster as dg
+
 from btc_assets.settings import Settings, load
 from lambda_image.config import DagsterAccess, dagster_access
 from lambda_image.context import Context
@@ -34,7 +36,8 @@ def handler(event: object, context: Context) -> dict[str, Any]:
 def _obey(settings: Settings, access: DagsterAccess, order: Order, context: Context) -> dict[str, Any]:
     """Find out what Dagster does not know, run the days, report them, say what was done."""
     reporter = Reporter(access if order.launch else DagsterAccess(), order.day)
-    with Store(settings, lambda: context.get_remaining_time_in_millis() / 1000) as store:
+    with dg.DagsterInstance.ephemeral() as instance:
+        store = Store(settings, lambda: context.get_remaining_time_in_millis() / 1000, instance)
         done = catch_up(store, order.day, reporter)
     figures = {"DayRun": 1, "DaysRun": len(done.run), "DaysLeft": len(done.left)}
     log_metrics(settings.symbol, f"{order.day} is there{_left_in_words(done)}", figures)

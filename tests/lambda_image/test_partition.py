@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 from dagster_webserver import ask, dagster_webserver
@@ -254,7 +255,8 @@ def test_candles_before_the_day_are_loaded_but_those_that_the_source_does_not_ha
     with open_instance(settings) as instance:
         GraphEnvironment(exchange, settings, instance).run("market_history", first, day - 20 * DAY)
     try:
-        with Store(settings, lambda: 900.0) as store:
+        with dg.DagsterInstance.ephemeral() as passing:
+            store = Store(settings, lambda: 900.0, passing)
             load_candles_before(store, store.tables(day), day)
             loaded = store.tables(day)["raw_klines"].present
             assert loaded == frozenset(days(first, day)) - {gap}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -14,7 +15,7 @@ from btc_assets.contracts import (
     RAW_KLINES_4H,
     TableSpec,
 )
-from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import table_asset, table_preview, written
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import LedgerError
@@ -45,7 +46,6 @@ CHUNK_DAYS = 120
     causes="asks the forecasters that `BTC_FORECASTERS` names for what is not there yet, each in a process "
     "of its own; none by default. What they say is **recorded** for good, and never written again.",
     deps=[RAW_KLINES.name, RAW_KLINES_4H.name, ENGINEERED_FEATURES.name],
-    tags={"domain": "forecasting"},
     op_tags={"dagster/priority": "-1"},  # nobody who is slow shall delay what is issued
 )
 def arena_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
@@ -64,13 +64,13 @@ def arena_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg
     tried = attempts_frame(platform.settings.symbol, attempts, platform.now())
     stands = pl.col("outcome") == "ok"
     failed = tried.filter(~stands).select("model", "version", "origin_date", "outcome", "reason")
-    figures = {
+    figures: dict[str, Any] = {
         "forecasters": ", ".join(each.name for each in entrants) or "none: BTC_FORECASTERS is empty",
         "asked in vain": failed.height,
         "ledger head published": published,
     }
     if failed.height:
-        add_newest_metadata(context, window, {"why there is no forecast": table_preview(failed, rows=20)})
+        figures["why there is no forecast"] = table_preview(failed, rows=20)
     rows = tried.filter(stands).select("origin_date", horizon=pl.int_ranges(HORIZONS)).explode("horizon")
     return written(context, platform, ARENA_FORECASTS, receipt, rows, figures)
 

@@ -19,7 +19,6 @@ from btc_assets.modeling.baselines import baseline_forecasts as forecast_baselin
     code=("modeling",),
     causes="forecasts from these days with the baselines; asks no source and fits nothing.",
     deps=[RAW_KLINES.name],
-    tags={"domain": "forecasting"},
 )
 def baseline_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Forecast with last close, random walk and mixture random walk from every origin of the window."""

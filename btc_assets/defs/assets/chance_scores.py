@@ -6,7 +6,7 @@ import polars as pl
 from btc_assets.chances.scores import score_chances
 from btc_assets.chances.templates import REACH
 from btc_assets.contracts import CHANCE_SCORES, FORECASTS, HORIZONS, RAW_KLINES
-from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import table_asset, table_preview, written
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
@@ -26,7 +26,6 @@ CHUNK_DAYS = 365
     causes="scores the answers to the standard questions about these days, and those given on them whose "
     "day has closed; issues nothing.",
     deps=[RAW_KLINES.name, FORECASTS.name],
-    tags={"domain": "forecasting"},
 )
 def chance_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Ask the standard questions of every forecast with a target in the window, and score the answers.
@@ -38,8 +37,8 @@ def chance_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     scores = pl.concat([*parts, score_closed(platform, window)])
     platform.tables.ensure_table(CHANCE_SCORES)
     receipt = platform.tables.upsert(CHANCE_SCORES, scores)
-    add_newest_metadata(context, window, {"answers about the last day": by_kind(scores, window)})
-    figures = {"targets": scores["target_date"].n_unique()}
+    shown = by_kind(scores, window)
+    figures = {"targets": scores["target_date"].n_unique(), "answers about the last day": shown}
     brier = {"Brier score of the day": pl.col("brier").mean()}
     return written(context, platform, CHANCE_SCORES, receipt, scores, figures, **brier)
 

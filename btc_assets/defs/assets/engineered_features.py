@@ -4,12 +4,7 @@ import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import RAW_IMPLIED_VOLATILITY, RAW_KLINES, RAW_KLINES_4H
-from btc_assets.defs.assets.metadata import (
-    add_newest_metadata,
-    table_asset,
-    table_preview,
-    written,
-)
+from btc_assets.defs.assets.metadata import table_asset, table_preview, written
 from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS
 from btc_assets.defs.partitions import window_of
 from btc_assets.defs.resources import Platform
@@ -28,7 +23,6 @@ from btc_assets.storage.bitemporal import newest
     causes="derives these days from stored candles, and again the year after them where a candle was "
     "restated; asks no source.",
     deps=[RAW_KLINES.name, RAW_KLINES_4H.name, RAW_IMPLIED_VOLATILITY.name],
-    tags={"domain": "features"},
 )
 def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Derive the window's features, and again those of days whose candles may have been restated.
@@ -49,11 +43,11 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
     rows = derived.filter(pl.col("date").is_between(window.start, window.last))
     lacking = rows.filter(pl.any_horizontal(pl.col(f.name).is_null() for f in FEATURES))
-    add_newest_metadata(context, window, {"newest features": table_preview(rows.drop("symbol"))})
     figures = {
         "days with a null (too little history)": lacking.height,
         "days without 4-hour candles": rows[LOG_REALISED].null_count(),
         "days without implied volatility": rows[LOG_IMPLIED].null_count(),
+        "newest features": table_preview(rows.drop("symbol")),
     }
     variance = {"log of the day's variance": pl.col(LOG_REALISED).first()}
     return written(context, platform, ENGINEERED_FEATURES, receipt, rows, figures, **variance)

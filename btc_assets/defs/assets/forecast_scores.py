@@ -12,7 +12,7 @@ from btc_assets.contracts import (
     RAW_KLINES,
     TableSpec,
 )
-from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import table_asset, table_preview, written
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.io.progress import report
@@ -34,7 +34,6 @@ CHUNK_DAYS = 31
     causes="scores the stored forecasts of these days, and those made on them whose target has closed; "
     "issues nothing.",
     deps=[RAW_KLINES.name, FORECASTS.name, BASELINE_FORECASTS.name, ARENA_FORECASTS.name],
-    tags={"domain": "forecasting"},
 )
 def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Score the forecasts whose target lies in the window; a target nobody forecast yet is no error.
@@ -49,8 +48,8 @@ def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg
     )
     platform.tables.ensure_table(FORECAST_SCORES)
     receipt = platform.tables.upsert(FORECAST_SCORES, scores)
-    add_newest_metadata(context, window, {"scores of the last day": scores_by_model(scores, window)})
-    figures = {"targets": scores["target_date"].n_unique()}
+    shown = scores_by_model(scores, window)
+    figures = {"targets": scores["target_date"].n_unique(), "scores of the last day": shown}
     mine = pl.col("model") == ENSEMBLE
     ratio = pl.col("pinball").filter(mine).sum() / pl.col("pinball_random_walk").filter(mine).sum()
     daily = {"ensemble's loss / random walk's": ratio}

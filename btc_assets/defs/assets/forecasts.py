@@ -2,17 +2,13 @@
 
 import datetime as dt
 from functools import cache
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import FORECASTS, HORIZONS, RAW_KLINES
-from btc_assets.defs.assets.metadata import (
-    add_newest_metadata,
-    table_asset,
-    table_preview,
-    written,
-)
+from btc_assets.defs.assets.metadata import table_asset, table_preview, written
 from btc_assets.defs.assets.origins import run_in_batches
 from btc_assets.defs.assets.svg import fan_chart
 from btc_assets.defs.partitions import Window, window_of
@@ -45,7 +41,6 @@ SHOWN_HORIZONS = (1, 7, 14, 30, 90)
     "for good, and the newest hash is published (`BTC_LEDGER_SINK`). A day long past is issued as "
     "back-filled; a day that was issued live stays as it was.",
     deps=[RAW_KLINES.name, ENGINEERED_FEATURES.name, "mlp_model", "lstm_model"],
-    tags={"domain": "forecasting"},
 )
 def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Forecast from every origin of the window, and issue what is new; what was issued live never changes."""
@@ -68,15 +63,7 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
         raise dg.Failure(str(error), allow_retries=False) from error
     remember(platform.settings, issued.head)
     newest = rows.filter((pl.col("origin_date") == origins[-1]) & (pl.col("model") == ENSEMBLE))
-    if origins[-1] == window.last:
-        shown = newest.filter(pl.col("horizon").is_in(SHOWN_HORIZONS))
-        columns = ["horizon", "target_date", "q025", "q100", "q250", "q500", "q750", "q900", "q975"]
-        charts = {
-            "fan": fan_chart(inputs.candles, newest),
-            "ensemble, USDT": table_preview(shown.select(columns)),
-        }
-        add_newest_metadata(context, window, charts)
-    figures = {
+    figures: dict[str, Any] = {
         "origins": len(origins),
         "origins with implied volatility": len(
             set(origins) & set(inputs.features.drop_nulls(LOG_IMPLIED)["date"])
@@ -88,6 +75,11 @@ def forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
         "ledger head published": publish_head(platform.settings, platform.tables, issued.head),
         "kept though inputs changed": [d.isoformat() for d in issued.origins("kept")],
     }
+    if origins[-1] == window.last:
+        shown = newest.filter(pl.col("horizon").is_in(SHOWN_HORIZONS))
+        columns = ["horizon", "target_date", "q025", "q100", "q250", "q500", "q750", "q900", "q975"]
+        figures["fan"] = fan_chart(inputs.candles, newest)
+        figures["ensemble, USDT"] = table_preview(shown.select(columns))
     week = (pl.col("model") == ENSEMBLE) & (pl.col("horizon") == 7)
     width = (pl.col("q900") - pl.col("q100")) / pl.col("q500")
     daily = {"width of the 80 % range at 7 days, %": 100 * width.filter(week).first()}

@@ -59,6 +59,7 @@ def table_asset(
         owners=OWNERS,
         partitions_def=DAILY_PARTITIONS,
         backfill_policy=IN_ONE_RUN,
+        tags={"domain": group if group in ("market", "features") else "forecasting"},
         metadata={
             "dagster/column_schema": column_schema(spec.columns),
             "dagster/table_name": spec.name,
@@ -96,7 +97,7 @@ def written(
         spec: the table that was written.
         receipt: what the write changed.
         rows: what was written, with the column ``spec.day``.
-        run: figures of the run as a whole.
+        run: figures of the run as a whole, charts and tables.
         daily: by name, an aggregate of a day's rows, which Dagster plots over time.
     """
     window = window_of(context)
@@ -110,7 +111,7 @@ def written(
         **run,
         **column_lineage(context.asset_key.to_user_string()),
     }
-    add_newest_metadata(context, window, figures)
+    context.add_asset_metadata(figures, partition_key=window.last.isoformat())
     where = f"{platform.settings.root}/tables/{spec.name}"
     return dg.MaterializeResult(metadata={"dagster/uri": where, "market": market_label(platform)})
 
@@ -162,13 +163,6 @@ def add_daily_metadata(
         handle = AssetMetadataHandle(asset_key=context.asset_key, partition_key=day.isoformat())
         kept[handle] = {**kept.get(handle, {}), **given}
     step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=kept)
-
-
-def add_newest_metadata(
-    context: dg.AssetExecutionContext, window: Window, metadata: Mapping[str, Any]
-) -> None:
-    """Attach bulky metadata (lineage, charts, tables) to the newest partition alone."""
-    context.add_asset_metadata(dict(metadata), partition_key=window.last.isoformat())
 
 
 def table_preview(frame: pl.DataFrame, rows: int = 5) -> dg.MarkdownMetadataValue:

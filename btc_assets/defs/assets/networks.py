@@ -5,17 +5,14 @@ import datetime as dt
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import HYPERPARAMETERS, NETWORKS, RAW_KLINES, VINTAGES_IN_FORCE
 from btc_assets.defs.assets.hyperparameters import tuned_hyperparameters
-from btc_assets.defs.assets.metadata import (
-    add_newest_metadata,
-    table_asset,
-    written,
-)
+from btc_assets.defs.assets.metadata import table_asset, written
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
 from btc_assets.errors import FitFailed, NotEnoughHistory
@@ -49,7 +46,6 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         "days ahead. A partition refers to the registered vintage in force for that day; a new one is fitted "
         "on a fixed grid of days and comes into force only if it is sound.",
         pool=FIT_POOL,
-        tags={"domain": "forecasting"},
     )
     def network(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
         window = window_of(context)
@@ -58,15 +54,15 @@ def network_asset(kind: str) -> dg.AssetsDefinition:
         rows = book.rows(kind, days)
         receipt = platform.tables.upsert(VINTAGES_IN_FORCE, rows)
         newest = book.in_force(kind, days[-1])
-        if days[-1] == window.last:
-            add_newest_metadata(context, window, {"model card": render_model_card(platform, newest.ref)})
-        figures = {
+        figures: dict[str, Any] = {
             "vintage in force": str(newest.ref.vintage),
             "why": newest.reason,
             "vintages used": rows["vintage"].n_unique(),
             "days held back": rows.filter(rows["action"] == "held_back").height,
             "days with too little history": len(window.days) - len(days),
         } | {f"metric {name}": value for name, value in newest.ref.metrics.items()}
+        if days[-1] == window.last:
+            figures["model card"] = render_model_card(platform, newest.ref)
         daily = {
             "vintage": pl.col("vintage").first().cast(pl.String),
             "action": pl.col("action").first(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,15 +65,10 @@ def run_in_batches(
 ) -> pl.DataFrame:
     """Call ``make`` with batches of the origins, report progress, and concatenate the rows."""
     parts = []
-    for done, batch in _batches(origins):
-        report(platform.settings.root, stage, done / len(origins), f"origin {batch[0]}")
-        parts.append(make(batch))
+    for done in range(0, len(origins), BATCH):
+        report(platform.settings.root, stage, done / len(origins), f"origin {origins[done]}")
+        parts.append(make(list(origins[done : done + BATCH])))
     return pl.concat(parts)
-
-
-def _batches(origins: Sequence[dt.date]) -> Iterator[tuple[int, list[dt.date]]]:
-    for i in range(0, len(origins), BATCH):
-        yield i, list(origins[i : i + BATCH])
 
 
 def with_issue_times(

@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from btc_assets.contracts import RAW_IMPLIED_VOLATILITY
-from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import table_asset, table_preview, written
 from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS, SOURCE_RETRIES, source_failures
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
@@ -25,7 +25,6 @@ from btc_assets.storage.bitemporal import store_candles, volatility_frame
     "the week before them, one request 41 days, and stores what is new; a restated value becomes a new "
     "version beside the old. A source that fails is no failure: the forecasts go without.",
     deps=["offered_volatility"],
-    tags={"domain": "market"},
     retry_policy=SOURCE_RETRIES,
 )
 def raw_implied_volatility(
@@ -45,13 +44,13 @@ def raw_implied_volatility(
         stored = store_candles(platform.tables, frame, platform.now(), IMPLIED)
     rows = frame.filter(pl.col("date") >= window.start)
     absent = sorted(set(window.days) - set(rows["date"]))
-    add_newest_metadata(context, window, {"newest values": table_preview(rows.drop("symbol", "ingested_at"))})
     figures = {
         "source": platform.settings.implied_volatility,
         "what the source said": said or "nothing wrong",
         "days without a value": len(absent),
         "the last of them": [day.isoformat() for day in absent[-10:]],
         "restated values": [day.isoformat() for day in sorted(stored.restated["date"])],
+        "newest values": table_preview(rows.drop("symbol", "ingested_at")),
     }
     daily = {"implied volatility (% a year)": pl.col("volatility").first()}
     return written(context, platform, RAW_IMPLIED_VOLATILITY, stored.receipt, rows, figures, **daily)

@@ -9,12 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from btc_assets.contracts import RAW_KLINES
-from btc_assets.defs.assets.metadata import (
-    add_newest_metadata,
-    table_asset,
-    table_preview,
-    written,
-)
+from btc_assets.defs.assets.metadata import table_asset, table_preview, written
 from btc_assets.defs.landing_function import land_missing
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
@@ -61,7 +56,6 @@ class ReleasedDays(dg.Config):
     "stores what is new; a restated candle becomes a new version beside the old. With `BTC_LANDING_FUNCTION` "
     "that Lambda first lands the days that are not landed.",
     deps=["exchange_klines"],
-    tags={"domain": "market"},
     retry_policy=SOURCE_RETRIES,
 )
 def raw_klines(
@@ -80,12 +74,10 @@ def raw_klines(
     unpublished = [d for d in absent if rows.is_empty() or d > rows["date"].max()]  # type: ignore[operator]
     if unpublished:
         raise dg.Failure(unpublished_message(platform, unpublished, rows.height), allow_retries=False)
-    add_newest_metadata(
-        context, window, {"newest candles": table_preview(rows.drop("symbol", "open_time", "close_time"))}
-    )
     figures = {
         "days without a candle": [d.isoformat() for d in absent],
         "restated candles": [d.isoformat() for d in sorted(stored.restated["date"])],
+        "newest candles": table_preview(rows.drop("symbol", "open_time", "close_time")),
         **landed,
     }
     daily = {"close (USDT)": pl.col("close").first(), "volume (BTC)": pl.col("volume").first()}

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from btc_assets.contracts import RAW_KLINES, RAW_KLINES_4H
-from btc_assets.defs.assets.metadata import add_newest_metadata, table_asset, table_preview, written
+from btc_assets.defs.assets.metadata import table_asset, table_preview, written
 from btc_assets.defs.assets.raw_klines import RECHECKED_DAYS, SOURCE_RETRIES, source_failures
 from btc_assets.defs.partitions import Window, window_of
 from btc_assets.defs.resources import Platform
@@ -35,7 +35,6 @@ class SkippedDays(dg.Config):
     causes="asks the source for the 4-hour candles of these days and of the week before them, one request "
     "166 days, and stores those of days that raw_klines has.",
     deps=["exchange_klines", RAW_KLINES.name],
-    tags={"domain": "market"},
     retry_policy=SOURCE_RETRIES,
 )
 def raw_klines_4h(
@@ -62,13 +61,11 @@ def raw_klines_4h(
         stored = store_candles(platform.tables, bars, platform.now(), BARS)
     rows = bars.filter(pl.col("date") >= window.start)
     without = sorted(set(candles.filter(pl.col("date") >= window.start)["date"]) - set(rows["date"]))
-    add_newest_metadata(
-        context, window, {"newest candles": table_preview(rows.drop("symbol", "date", "close_time"), rows=6)}
-    )
     figures = {
         "days without 4-hour candles": len(without),
         "the last of them": [d.isoformat() for d in without[-10:]],
         "restated candles": [t.isoformat() for t in sorted(stored.restated["open_time"])],
+        "newest candles": table_preview(rows.drop("symbol", "date", "close_time"), rows=6),
     }
     return written(context, platform, RAW_KLINES_4H, stored.receipt, rows, figures)
 
