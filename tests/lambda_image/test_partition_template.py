@@ -111,9 +111,8 @@ def test_every_alarm_tells_somebody_of_a_figure_that_there_is(resources: dict[st
         "Invocations",
     }
     assert all(alarm["AlarmActions"] == [{"Ref": "Alarms"}] for alarm in alarms.values())
-    handler = (ROOT / "lambda_image/partition/handler.py").read_text()
-    assert '"DayMissing"' in handler
-    assert '"DaysLeft"' in handler
+    assert '"DayMissing"' in (ROOT / "lambda_image/metrics.py").read_text()
+    assert '"DaysLeft"' in (ROOT / "lambda_image/partition/handler.py").read_text()
 
 
 def test_every_parameter_is_explained(expanded: dict[str, Any]) -> None:

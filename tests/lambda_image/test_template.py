@@ -128,7 +128,7 @@ def test_every_alarm_tells_somebody(resources: dict[str, Any]) -> None:
         "Invocations",
     }
     assert all(alarm["AlarmActions"] == [{"Ref": "Alarms"}] for alarm in alarms.values())
-    assert "DayMissing" in (ROOT / "lambda_image/handler.py").read_text()
+    assert "DayMissing" in (ROOT / "lambda_image/metrics.py").read_text()
 
 
 def test_every_parameter_is_explained(expanded: dict[str, Any]) -> None:
