@@ -10,6 +10,7 @@ from btc_assets.modeling.compatibility import CODE_VERSION
 from btc_dash.data import market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.ledger import LedgerHead, ledger_head
+from btc_dash.pages.panel import facts
 from btc_dash.text import formatting as fmt
 
 _SOURCES = {
@@ -70,7 +71,7 @@ def _data(context: Context) -> Component:
     scored = track_record.counts(context.cache)["all"]
     return _panel(
         "Data and versions",
-        _facts(
+        facts(
             {
                 "Prices": f"{context.settings.symbol}, {_SOURCES[context.settings.source]}",
                 "Newest close": fmt.long_day(newest) if newest else "none yet",
@@ -101,7 +102,7 @@ def _ledger(head: LedgerHead) -> list[Component]:
             "Each day's forecasts are hashed together with what they were made from, in a chain in which "
             "every record names the one before. To change an old forecast is to change all that followed it."
         ),
-        _facts(
+        facts(
             {
                 "Newest record": f"{head.seq:,}, written {written}",
                 "Its hash": head.sha256,
@@ -118,10 +119,6 @@ def _ledger(head: LedgerHead) -> list[Component]:
             ]
         ),
     ]
-
-
-def _facts(known: dict[str, str]) -> Component:
-    return html.Dl([part for name, text in known.items() for part in (html.Dt(name), html.Dd(text))])
 
 
 def _panel(title: str, *body: Component) -> Component:

@@ -9,6 +9,7 @@ from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult
 from btc_dash.pages import chance, forecast_chart, forecast_options, states
 from btc_dash.pages.controls import Table
+from btc_dash.pages.panel import tile
 from btc_dash.text import forecast_text, record_facts
 from btc_dash.text import formatting as fmt
 
@@ -53,18 +54,7 @@ def fact_list(context: Context, a: ForecastResult) -> list[Component]:
     link = dcc.Link("The whole track record", href=f"/track-record{search}", className="more")
     filling = states.record_filling(context)
     note = [html.Div(filling, id="record-filling", className="note")] if filling else []
-    return [*(_fact(fact) for fact in known), *note, link]
-
-
-def _fact(fact: record_facts.Fact) -> Component:
-    return html.Div(
-        [
-            html.Div(fact.label, className="label"),
-            html.Div(fact.value, className="value"),
-            html.Div(fact.note, className="note"),
-        ],
-        className="fact",
-    )
+    return [*(tile(fact.label, fact.value, fact.note) for fact in known), *note, link]
 
 
 def _table(a: ForecastResult) -> Component:

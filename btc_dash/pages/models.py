@@ -16,7 +16,7 @@ from btc_dash.data import anchor_gain, market
 from btc_dash.data.context import Context
 from btc_dash.data.model_cards import ModelCard, VintagePeriod
 from btc_dash.data.query import ModelQuestion, Question
-from btc_dash.pages.panel import graph, panel
+from btc_dash.pages.panel import facts, graph, panel
 from btc_dash.text import formatting as fmt
 from btc_dash.text.anchor_text import WHAT, gain_sentences
 
@@ -152,8 +152,7 @@ def _facts(card: ModelCard, newest: dt.date | None) -> Component:
         "Data, sha256": manifest.get("data_sha256", ""),
         "Manifest, sha256": period.manifest_sha256,
     }
-    pairs = [part for name, text in known.items() if text for part in (html.Dt(name), html.Dd(str(text)))]
-    return html.Dl(pairs)
+    return facts({name: str(text) for name, text in known.items()})
 
 
 def _newest(context: Context, model: str) -> dt.date | None:

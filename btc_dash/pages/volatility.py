@@ -13,7 +13,7 @@ from btc_dash.data import market, volatility
 from btc_dash.data.context import Context
 from btc_dash.data.volatility import AHEAD, Expected
 from btc_dash.pages.controls import Table
-from btc_dash.pages.panel import graph, panel
+from btc_dash.pages.panel import graph, panel, tile
 from btc_dash.server.middleware import client
 from btc_dash.server.rate_limit import TooManyRequests
 from btc_dash.text import formatting as fmt
@@ -75,14 +75,8 @@ def _place(e: Expected) -> str:
 
 def _tile(e: Expected) -> Component:
     change = "" if e.before is None else f"{fmt.signed_percent(e.now / e.before - 1)} from the day before; "
-    return html.Div(
-        [
-            html.Div("Next day" if e.days == 1 else f"Next {fmt.days(e.days)}", className="label"),
-            html.Div(fmt.percent(e.now, 1), className="value"),
-            html.Div(f"{change}{_place(e)}", className="note"),
-        ],
-        className="fact",
-    )
+    label = "Next day" if e.days == 1 else f"Next {fmt.days(e.days)}"
+    return tile(label, fmt.percent(e.now, 1), f"{change}{_place(e)}")
 
 
 def _chart(context: Context) -> Component:

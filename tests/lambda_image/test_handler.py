@@ -13,6 +13,7 @@ import pytest
 from exchange import Exchange
 from fake_dagster import LAUNCHED, GraphQL, state
 from lambda_runtime import Function
+from s3_server import aws_in_a_thread
 
 EVENT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "time": "2018-03-01T00:05:00Z"}
 FIRST_KEY = "landing/BTCUSDT/2018-02-28/0001-"
@@ -20,12 +21,8 @@ FIRST_KEY = "landing/BTCUSDT/2018-02-28/0001-"
 
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with aws_in_a_thread() as address:
+        yield address
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from lambda_runtime import ROOT
+from s3_server import aws_in_a_thread
 from sam_template import expand, lint, of_type
 
 from btc_assets.settings import load
@@ -125,13 +126,9 @@ def test_every_parameter_is_explained(expanded: dict[str, Any]) -> None:
 def test_an_aws_emulator_makes_the_stack(expanded: dict[str, Any]) -> None:
     """It keeps less than AWS does, so the rest is asserted above."""
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    try:
+    with aws_in_a_thread() as url:
         cloud = boto3.client("cloudformation", endpoint_url=url, **keys)
         cloud.create_stack(
             StackName="btc-day",
@@ -140,8 +137,6 @@ def test_an_aws_emulator_makes_the_stack(expanded: dict[str, Any]) -> None:
             Capabilities=["CAPABILITY_IAM"],
         )
         (stack,) = cloud.describe_stacks(StackName="btc-day")["Stacks"]
-    finally:
-        server.stop()
     assert stack["StackStatus"] == "CREATE_COMPLETE", stack.get("StackStatusReason")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     assert re.fullmatch(r"s3://[a-z0-9.-]+/data", outputs["DataDir"])

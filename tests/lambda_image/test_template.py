@@ -12,6 +12,7 @@ import pytest
 from exchange import Exchange
 from fake_dagster import LAUNCHED, GraphQL, state
 from lambda_runtime import ROOT, Function
+from s3_server import aws_in_a_thread
 from sam_template import expand, lint, of_type
 
 TEMPLATE = ROOT / "lambda_image" / "template.yaml"
@@ -145,14 +146,10 @@ class TestDeployed:
     @pytest.fixture(scope="class")
     def aws(self) -> Iterator[Any]:
         import boto3
-        from moto.server import ThreadedMotoServer
 
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-        server.start()
-        url = "http://{}:{}".format(*server.get_host_and_port())
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
-        yield lambda service: boto3.client(service, endpoint_url=url, **keys)
-        server.stop()
+        with aws_in_a_thread() as url:
+            yield lambda service: boto3.client(service, endpoint_url=url, **keys)
 
     @pytest.fixture(scope="class")
     def outputs(self, aws: Any, expanded: dict[str, Any]) -> dict[str, str]:

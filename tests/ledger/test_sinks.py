@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from s3_server import aws_in_a_thread
 from table_rows import rows_of
 
 from btc_assets.errors import ConfigurationError, LedgerError
@@ -36,12 +37,8 @@ def head(seq: int, sha: str = "a", symbol: str = "BTCUSDT") -> Head:
 
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with aws_in_a_thread() as address:
+        yield address
 
 
 @pytest.fixture

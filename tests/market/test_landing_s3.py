@@ -13,6 +13,7 @@ import exchange as faults
 import pytest
 from candles import DAY, candle
 from exchange import Exchange
+from s3_server import aws_in_a_thread
 
 from btc_assets.errors import SourceRefused, SourceUnavailable
 from btc_assets.market.sources.landing import LandedVersion, LandingZone
@@ -28,12 +29,8 @@ def said(code: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with aws_in_a_thread() as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 import polars as pl
-from synthetic_candles import bars_of
+from synthetic_candles import bars_of, candle_frame
 from tiny_vintage import write_vintage
 
 from btc_assets.chances.scores import score_chances
@@ -28,7 +28,7 @@ from btc_assets.contracts import (
     RAW_KLINES,
     VINTAGES_IN_FORCE,
 )
-from btc_assets.market.calendar import DAY, closes_at, opens_at
+from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.modeling.features import ENGINEERED_FEATURES, engineer
 from btc_assets.scoring.scores import score
 from btc_assets.storage.delta.store import DeltaTables
@@ -66,26 +66,11 @@ def klines(last: dt.date = NEWEST, count: int = CANDLES, source: str = "binance"
     spread = np.abs(rng.standard_normal((2, count))) * 0.008
     volume = 20_000 * (1 + rng.random(count))
     days = [first + dt.timedelta(days=at) for at in range(count)]
-    return pl.DataFrame(
-        {
-            "symbol": [SYMBOL] * count,
-            "date": days,
-            "open": opened,
-            "high": np.maximum(opened, close) * (1 + spread[0]),
-            "low": np.minimum(opened, close) * (1 - spread[1]),
-            "close": close,
-            "volume": volume,
-            "quote_volume": volume * close,
-            "trades": np.full(count, 1_000_000),
-            "taker_buy_base": volume / 2,
-            "taker_buy_quote": volume * close / 2,
-            "open_time": [opens_at(day) for day in days],
-            "close_time": [closes_at(day) - dt.timedelta(milliseconds=1) for day in days],
-            "source": [source] * count,
-            "ingested_at": [closes_at(day) + dt.timedelta(minutes=5) for day in days],
-        },
-        schema=RAW_KLINES.schema,
-    )
+    high = np.maximum(opened, close) * (1 + spread[0])
+    low = np.minimum(opened, close) * (1 - spread[1])
+    stored = [closes_at(day) + dt.timedelta(minutes=5) for day in days]
+    prices = {"open": opened, "high": high, "low": low, "close": close}
+    return candle_frame(SYMBOL, days, volume, **prices, trades=1_000_000, source=source, ingested_at=stored)
 
 
 def forecasts(

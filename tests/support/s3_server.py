@@ -20,6 +20,19 @@ CREDENTIALS = {
 
 
 @contextmanager
+def aws_in_a_thread() -> Iterator[str]:
+    """The address of the same in a thread of this process, for those who are not deltalake."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port())
+    finally:
+        server.stop()
+
+
+@contextmanager
 def s3_server() -> Iterator[str]:
     """The server's address while it runs."""
     port = free_port()

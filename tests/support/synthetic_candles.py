@@ -24,6 +24,24 @@ TINY = {
 }
 
 
+def candle_frame(symbol: str, dates: list[dt.date], volume: np.ndarray, **columns: Any) -> pl.DataFrame:
+    """Rows of RAW_KLINES of ``dates``; takers bought a half, each is ingested as its day closes."""
+    count, close = len(dates), columns["close"]
+    given = {
+        "symbol": [symbol] * count,
+        "date": dates,
+        "volume": volume,
+        "quote_volume": volume * close,
+        "taker_buy_base": volume / 2,
+        "taker_buy_quote": volume * close / 2,
+        "open_time": [opens_at(day) for day in dates],
+        "close_time": [closes_at(day) - dt.timedelta(milliseconds=1) for day in dates],
+        "ingested_at": [closes_at(day) for day in dates],
+    } | columns
+    repeated = {name: value if np.ndim(value) else [value] * count for name, value in given.items()}
+    return pl.DataFrame({name: repeated[name] for name in RAW_KLINES.schema}).cast(dict(RAW_KLINES.schema))
+
+
 def candles(days: int, seed: int = 7, symbol: str = "BTCUSDT", first: dt.date = FIRST) -> pl.DataFrame:
     """``days`` rows of RAW_KLINES from ``first`` on; more days extend the same path."""
     rng = np.random.default_rng(seed)
@@ -38,28 +56,10 @@ def candles(days: int, seed: int = 7, symbol: str = "BTCUSDT", first: dt.date = 
     reach = volatility * (0.2 + np.abs(shocks[:, 2]))
     high, low = np.maximum(opened, close) * np.exp(reach), np.minimum(opened, close) * np.exp(-reach)
     dates = [first + dt.timedelta(days=i) for i in range(days)]
-    at = [dt.datetime(d.year, d.month, d.day, tzinfo=dt.UTC) for d in dates]
     volume = 1000 * np.exp(log_volatility)
-    frame = pl.DataFrame(
-        {
-            "symbol": [symbol] * days,
-            "date": dates,
-            "open": opened,
-            "high": high,
-            "low": low,
-            "close": close,
-            "volume": volume,
-            "quote_volume": volume * close,
-            "trades": [1000] * days,
-            "taker_buy_base": volume / 2,
-            "taker_buy_quote": volume * close / 2,
-            "open_time": at,
-            "close_time": [t + dt.timedelta(days=1, milliseconds=-1) for t in at],
-            "source": ["simulated"] * days,
-            "ingested_at": [at[-1]] * days,
-        }
-    )
-    return frame.cast(dict(RAW_KLINES.schema))
+    prices = {"open": opened, "high": high, "low": low, "close": close}
+    last = opens_at(dates[-1]) if dates else None
+    return candle_frame(symbol, dates, volume, **prices, trades=1000, source="simulated", ingested_at=last)
 
 
 _REACHES = np.array([1.0, 0.5, 0.3, 0.2, 0.4, 0.25])
