@@ -14,10 +14,9 @@ class _Control(Component):
     _namespace = "btc_dash"
     _children_props: list[str] = []  # noqa: RUF012  (Dash's own protocol)
     _base_nodes: list[str] = []  # noqa: RUF012
-    _prop_names: Sequence[str] = ()
 
     def __init__(self, **given: Any) -> None:
-        self.available_properties = list(self._prop_names)
+        self._prop_names = self.available_properties = list(given)
         self.available_wildcard_properties: list[str] = []
         self._valid_wildcard_attributes: list[str] = []
         super().__init__(**{name: value for name, value in given.items() if value is not None})
@@ -36,7 +35,6 @@ class Entry(_Control):
     """
 
     _type = "Entry"
-    _prop_names = ("id", "kind", "label", "value", "min", "max", "less", "more", "presets", "error", "step")
 
     def __init__(
         self,
@@ -66,7 +64,6 @@ class Choice(_Control):
     """
 
     _type = "Choice"
-    _prop_names = ("id", "label", "options", "value", "error")
 
     def __init__(
         self, id: str, label: str, options: Mapping[str, str], value: str, error: str | None = None
@@ -85,7 +82,6 @@ class Table(_Control):
     """Rows of plain text; the first cell names its row, ``chosen`` is the name of one to stand out."""
 
     _type = "Table"
-    _prop_names = ("id", "label", "head", "rows", "chosen")
 
     def __init__(
         self,
