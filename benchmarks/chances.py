@@ -1,11 +1,11 @@
-"""How the answers to questions about the price did over past forecasts, beside simple answers and a peer.
+"""How the answers to questions about the price did over past forecasts, beside simple answers and peers.
 
     python -m benchmarks.chances --klines raw_klines.parquet --forecasts forecasts.parquet \\
         --window 2021-01-01:2022-12-31 --window 2023-01-01:2025-05-31 --picture docs/pictures/chances.png
 
 ``--klines`` is what ``btc export raw_klines`` writes, ``--forecasts`` what ``walk_forward.py`` or
-``btc export forecasts`` does. With ``--peer`` paths of a GARCH(1,1) are asked the same questions; that needs
-``pip install arch``.
+``btc export forecasts`` does. With ``--peers`` simulated paths of GARCH and AutoARIMA are asked the same
+questions; that needs ``pip install arch statsforecast``.
 """
 
 from __future__ import annotations
@@ -13,22 +13,28 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import polars as pl
 from rich.progress import track
 
+from benchmarks.chance_peers import auto_arima, garch
 from btc_assets.chances.answers import falls_to
 from btc_assets.chances.outcomes import AHEAD, KINDS, MOVES
 from btc_assets.chances.paths import Paths, paths
-from btc_assets.chances.reliability import Tenth, tenths
-from btc_assets.chances.scores import score_chances, standard_chances
+from btc_assets.chances.reliability import JUDGED, Tenth, joint_limit, tenths
+from btc_assets.chances.scores import score_chances
 from btc_assets.contracts import QUANTILES
 from btc_assets.modeling.history import Floats, History, history
 
-COVERED = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+CENTRAL = (0.50, 0.80, 0.90)
+PEERS = (garch, auto_arima)
+KEY = ("origin_date", "kind", "horizon", "move")
 QUANTITIES = ("range", "fall from here", "fall from the peak")
 SHOWN = (7, 30, 90)
 
@@ -43,21 +49,18 @@ def main() -> None:
     parser.add_argument("--window", action="append", required=True, help="origins, FIRST:LAST; repeatable")
     parser.add_argument("--model", default="ensemble")
     parser.add_argument("--picture", type=Path, help="where to draw the reliability of touches")
-    parser.add_argument("--peer", action="store_true", help="ask GARCH paths, too")
+    parser.add_argument("--peers", action="store_true", help="ask paths of GARCH and AutoARIMA, too")
     arguments = parser.parse_args()
     false_alarms()
     klines = pl.read_parquet(arguments.klines)
     made = pl.read_parquet(arguments.forecasts).filter(model=arguments.model)
-    scored = {}
+    windows = {}
     for window in arguments.window:
         first, last = (dt.date.fromisoformat(day) for day in window.split(":"))
-        issued = made.filter(pl.col("origin_date").is_between(first, last))
-        print(f"\n===== origins {first} to {last}, {arguments.model}")
-        scored[window] = score_chances(issued, klines)
-        if arguments.peer:
-            scored[window] = scored[window].join(
-                garch(issued, klines), on=["origin_date", "kind", "horizon", "move"]
-            )
+        windows[window] = made.filter(pl.col("origin_date").is_between(first, last))
+    scored = ask(windows, klines, arguments.peers)
+    for window, issued in windows.items():
+        print(f"\n===== origins {window.replace(':', ' to ')}, {arguments.model}")
         averages(scored[window])
         reliability(scored[window])
         with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True):
@@ -68,22 +71,87 @@ def main() -> None:
         draw(scored, arguments.picture)
 
 
+def ask(windows: dict[str, pl.DataFrame], klines: pl.DataFrame, peers: bool) -> dict[str, pl.DataFrame]:
+    """Ask the forecasts of each window and, if ``peers``, in processes of their own, the peers."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        asked = {
+            window: [
+                pool.submit(peer, issued["origin_date"].unique().sort().to_list(), klines) for peer in PEERS
+            ]
+            for window, issued in windows.items()
+            if peers
+        }
+        scored = {window: score_chances(issued, klines) for window, issued in windows.items()}
+        for window, answers in asked.items():
+            for answer in answers:
+                scored[window] = scored[window].join(answer.result(), on=KEY, how="left")
+    return scored
+
+
+def _days(issued: pl.DataFrame) -> list[dt.date]:
+    return list(issued["origin_date"].unique().sort())
+
+
 def false_alarms(windows: int = 200, days: int = 730) -> None:
-    """Print how often true chances lie outside the band of a tenth: of a walk that ends higher or lower."""
+    """Print how often true chances lie outside the bands, of a walk whose volatility comes and goes.
+
+    The volatility is known in advance, so that the chance of a close beyond each of the ``MOVES`` is exact.
+    """
+    rng, moves = np.random.default_rng(3), np.log1p(MOVES)
+    origins = np.repeat(np.arange(days), len(MOVES)).astype("datetime64[D]")
+    chance_below = np.vectorize(NormalDist().cdf)
     for horizon in AHEAD:
-        walks = np.cumsum(np.random.default_rng(3).standard_normal((windows, days + horizon)), axis=1)
-        asked = {"origin_date": [dt.date(2020, 1, 1) + dt.timedelta(day) for day in range(days)]}
-        outside = 0
-        for walk in walks:
-            happened = walk[horizon:] > walk[:-horizon]
-            scores = pl.DataFrame(asked | {"horizon": horizon, "chance": 0.5, "happened": happened})
-            outside += not next(tenths(scores)).holds
-        print(f"{horizon:3} days: {outside / windows:.1%} of true chances outside the band")
+        outside, judged, joint = 0, 0, 0
+        for _ in range(windows):
+            volatility = 0.033 * np.exp(_persistent(rng.standard_normal(days + horizon)))
+            walk = np.cumsum(volatility * rng.standard_normal(len(volatility)))
+            variance = np.cumsum(volatility**2)
+            spread = np.sqrt(variance[horizon:] - variance[:-horizon])[:, None]
+            said = chance_below(-np.abs(moves) / spread)
+            happened = (walk[horizon:] - walk[:-horizon])[:, None] * np.sign(moves) > np.abs(moves)
+            scores = pl.DataFrame({"chance": said.ravel(), "happened": happened.ravel()}).with_columns(
+                origin_date=pl.Series(origins), horizon=horizon
+            )
+            found = list(banded(scores))
+            judged += sum(tenth.answers >= JUDGED for tenth, _, _ in found)
+            outside += sum(alone for _, alone, _ in found)
+            joint += any(jointly for _, _, jointly in found)
+        print(
+            f"{horizon:3} days: of true chances {outside / judged:.1%} of tenths lie outside their own band, "
+            f"and in {joint / windows:.1%} of diagrams any outside the joint one"
+        )
+
+
+def _persistent(shocks: Floats) -> Floats:
+    """Return log volatility that forgets 3 % a day [days]."""
+    found = np.zeros(len(shocks))
+    for day in range(1, len(shocks)):
+        found[day] = 0.97 * found[day - 1] + 0.12 * shocks[day]
+    return found
+
+
+def banded(scores: pl.DataFrame) -> Iterator[tuple[Tenth, bool, bool]]:
+    """Give each tenth of one horizon and whether it lies outside its own band, and the joint one.
+
+    Tenths of fewer than ``JUDGED`` answers lie outside neither.
+    """
+    for own, joint in zip(tenths(scores), tenths(scores, limit=joint_limit(scores)), strict=True):
+        judged = own.answers >= JUDGED
+        yield own, judged and not own.holds, judged and not joint.holds
 
 
 def averages(scores: pl.DataFrame) -> None:
     """Print Brier scores, and what was said beside what happened."""
-    columns = ["chance", "past_frequency", "twice_beyond", *({"garch"} & set(scores.columns))]
+    peers = [peer.__name__ for peer in PEERS if peer.__name__ in scores.columns]
+    columns = ["chance", "past_frequency", "twice_beyond", *peers]
+    if "auto_arima" in peers:
+        print("\n--- origins that every peer was asked")
+        _averages(scores.drop_nulls(peers), columns)
+        print("\n--- all origins")
+    _averages(scores, columns[:-1] if "auto_arima" in peers else columns)
+
+
+def _averages(scores: pl.DataFrame, columns: list[str]) -> None:
     for kind in KINDS:
         for name, least in (("all moves", 0.0), ("5, 10, 20 %", 0.03)):
             print(f"\n{kind}, {name}: Brier and mean chance of {', '.join(columns)}")
@@ -106,26 +174,32 @@ def _cell(value: object, factor: int) -> str:
 
 
 def reliability(scores: pl.DataFrame) -> None:
-    """Print every tenth of the chances, horizon by horizon."""
-    print(
-        "\ntenths: said -> happened [95 % band], answers, independent; * said outside, of 50 answers or more"
-    )
+    """Print every tenth of the chances, horizon by horizon, and how many lie outside their bands."""
+    print("\ntenths: said -> happened [95 % band], answers, independent; * outside, ** the joint band, too")
     for kind in KINDS:
+        judged, outside, far = 0, 0, 0
         for days in AHEAD:
-            for tenth in tenths(scores.filter(kind=kind, horizon=days)):
-                mark = "" if tenth.holds or tenth.answers < 50 else " *"
+            rows = scores.filter(kind=kind, horizon=days)
+            for tenth, alone, jointly in banded(rows):
+                judged += tenth.answers >= JUDGED
+                outside, far = outside + alone, far + jointly
                 band = f"[{tenth.low:6.1%}, {tenth.high:6.1%}]"
                 print(
                     f"{kind:7}{days:3}: {tenth.said:6.1%} -> {tenth.happened:6.1%} {band} "
-                    f"{tenth.answers:5} {tenth.independent:4}{mark}"
+                    f"{tenth.answers:5} {tenth.independent:4} {'*' * (alone + jointly)}"
                 )
+            print(f"{kind:7}{days:3}: the joint band reaches {joint_limit(rows):.2f} standard errors")
+        print(f"{kind}: of {judged} tenths {outside} lie outside their own band, {far} outside the joint one")
 
 
 def coverage(issued: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
-    """How often the range and the largest fall lay below their quantiles, a row a quantity and days ahead."""
+    """How often the range and the largest fall lay in their central intervals, a row a quantity and days.
+
+    ``independent`` is how many of the outcomes do not overlap.
+    """
     h = history(klines)
     below: dict[tuple[str, int], list[float]] = {}
-    for _, at, quantiles in track(list(_origins(issued, h)), "ranges"):
+    for at, quantiles in track(list(_origins(issued, h)), "ranges"):
         made = paths(h, at, quantiles)
         for days in (d for d in AHEAD if at + d < len(h)):
             ahead = slice(at + 1, at + 1 + days)
@@ -135,8 +209,13 @@ def coverage(issued: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
                 below.setdefault((name, days), []).append(float((said < was).mean()))
     rows = []
     for (name, days), places in below.items():
-        shares = {f"{level:.0%}": float((np.array(places) < level).mean()) for level in COVERED}
-        rows.append({"quantity": name, "days": days} | {level: round(s, 3) for level, s in shares.items()})
+        off = 2.0 * np.abs(np.array(places) - 0.5)
+        held = {f"central {share:.0%}": round(float((off < share).mean()), 3) for share in CENTRAL}
+        under = round(float((np.array(places) < 0.5).mean()), 3)
+        rows.append(
+            {"quantity": name, "days": days} | held
+            | {"below the median": under, "independent": -(-len(places) // days)}
+        )  # fmt: skip
     return pl.DataFrame(rows).sort("quantity", "days")
 
 
@@ -145,40 +224,10 @@ def _quantities(made: Paths, days: int) -> tuple[Floats, Floats, Floats]:
     return spread, falls_to(made, from_peak=False)[days - 1], falls_to(made, from_peak=True)[days - 1]
 
 
-def _origins(issued: pl.DataFrame, h: History) -> Iterator[tuple[dt.date, int, Floats]]:
+def _origins(issued: pl.DataFrame, h: History) -> Iterator[tuple[int, Floats]]:
     for (day,), rows in issued.sort("origin_date", "horizon").group_by("origin_date", maintain_order=True):
         assert isinstance(day, dt.date)
-        yield day, h.index(day), rows.select(QUANTILES).to_numpy()
-
-
-def garch(issued: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
-    """Chances from 2,000 paths of a GARCH(1,1) with Student's t, fitted each month on all candles before.
-
-    These paths have closes only, so a level is touched when a day closes beyond it.
-    """
-    from arch import arch_model
-    from arch.univariate import StudentsT
-
-    h = history(klines)
-    returns = 100.0 * np.diff(h.log_close)
-    parts, month, parameters = [], None, None
-    kind, ahead, move = (grid.ravel() for grid in np.meshgrid(KINDS, AHEAD, MOVES, indexing="ij"))
-    for day, at, _ in track(list(_origins(issued, h)), "GARCH"):
-        model = arch_model(returns[:at], mean="Zero", vol="GARCH", dist="t")
-        model.distribution = StudentsT(seed=np.random.RandomState(at))
-        if month != (day.year, day.month):
-            month, parameters = (day.year, day.month), model.fit(disp="off").params
-        drawn = model.fix(parameters).forecast(
-            horizon=max(AHEAD), method="simulation", simulations=2000, reindex=False
-        )
-        steps = drawn.simulations.values[-1].T / 100.0
-        close = h.close[at] * np.exp(np.cumsum(steps, axis=0))
-        said = standard_chances(Paths(float(h.close[at]), close, close, close), list(AHEAD)).ravel()
-        parts.append(
-            pl.DataFrame({"kind": kind, "horizon": ahead.astype(np.int16), "move": move, "garch": said})
-            .with_columns(origin_date=pl.lit(day))
-        )  # fmt: skip
-    return pl.concat(parts)
+        yield h.index(day), rows.select(QUANTILES).to_numpy()
 
 
 def draw(scored: dict[str, pl.DataFrame], file: Path) -> None:

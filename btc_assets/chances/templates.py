@@ -33,11 +33,13 @@ class Templates:
     """Possible courses of the next days, in log price over volatility [days, count].
 
     Attributes:
+        volatility: expected at the origin for the day after, in log price.
         returns: from the start to each day's close.
         above: from the higher of a day's close and the close before it up to its high, >= 0.
         below: from the lower of the two down to its low, >= 0.
     """
 
+    volatility: float
     returns: Floats
     above: Floats
     below: Floats
@@ -52,17 +54,21 @@ def templates(h: History, origin: int, count: int, days: int = HORIZONS) -> Temp
     past is carried into the future.
 
     Raises:
-        NotEnoughHistory: fewer than ``FEWEST`` blocks without a missing candle.
+        NotEnoughHistory: fewer than ``FEWEST`` blocks without a missing candle, or too few candles in the
+            days up to the origin to say what volatility was expected.
     """
     known = slice(max(0, origin + 1 - REACH), origin + 1)
     close, high, low = (np.log(prices[known]) for prices in (h.close, h.high, h.low))
     upper, lower = np.maximum(close[1:], close[:-1]), np.minimum(close[1:], close[:-1])
     moves = np.stack([np.diff(close), np.maximum(high[1:] - upper, 0.0), np.maximum(lower - low[1:], 0.0)])
-    unit = _expected_volatility(h.log_variance[known])[:-1]
+    expected = _expected_volatility(h.log_variance[known])
+    unit, now = expected[:-1], float(expected[-1])
     starts = _starts(moves[:, -DAYS:], unit[-DAYS:]) + max(0, len(unit) - DAYS)
     if len(starts) < FEWEST:
         needed = WARM_UP + BLOCK + 7 * FEWEST
         raise NotEnoughHistory(f"{h.symbol}: chances need {needed} candles before the origin")
+    if not np.isfinite(now):
+        raise NotEnoughHistory(f"{h.symbol}: chances need two candles of the three days up to the origin")
     half = (count + 1) // 2
     blocks = -(-days // BLOCK)
     drawn = starts[np.random.RandomState(SEED).randint(0, len(starts), size=(blocks, half))]
@@ -72,7 +78,7 @@ def templates(h: History, origin: int, count: int, days: int = HORIZONS) -> Temp
     returns, above, below = drawn_moves
     np.cumsum(returns, axis=0, out=returns)
     both = ((returns, -returns), (above, below), (below, above))
-    return Templates(*(np.hstack(pair)[:, :count] for pair in both))
+    return Templates(now, *(np.hstack(pair)[:, :count] for pair in both))
 
 
 def _starts(moves: Floats, unit: Floats) -> NDArray[np.int64]:

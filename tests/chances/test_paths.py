@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from polars import col
 from synthetic_candles import FIRST, altered_after, candles
 
 from btc_assets.chances.marginals import sorted_closes
@@ -109,12 +110,33 @@ def test_paths_are_as_likely_upside_down() -> None:
 
 
 def test_days_without_a_candle_only_cost_the_stretches_that_hold_them() -> None:
-    from polars import col
-
     gap = FIRST + dt.timedelta(days=600)
     holed = history(KLINES.filter(col("date") != gap))
     made = paths(holed, holed.index(ORIGIN), QUANTILES)
     assert np.isfinite(made.high).all()
+
+
+def beyond_closes(made: Paths) -> Floats:
+    """How far each day's high lies above the higher of its closes, in log price [days, paths]."""
+    before = np.vstack([np.full(COUNT, made.start), made.close[:-1]])
+    return np.asarray(np.log(made.high / np.maximum(before, made.close)))
+
+
+def test_highs_reach_as_far_as_the_days_before_were_lively_however_wide_the_forecast_is() -> None:
+    lively = Templates(2.0 * SHAPES.volatility, SHAPES.returns, SHAPES.above, SHAPES.below)
+    wide = H.close[AT] * (QUANTILES / H.close[AT]) ** 2
+    usual = beyond_closes(shuffled(float(H.close[AT]), SHAPES, QUANTILES))
+    doubled = beyond_closes(shuffled(float(H.close[AT]), lively, QUANTILES))
+    np.testing.assert_allclose(doubled, 2.0 * usual, atol=1e-12)
+    np.testing.assert_allclose(beyond_closes(shuffled(float(H.close[AT]), SHAPES, wide)), usual, atol=1e-12)
+    np.testing.assert_allclose(usual, SHAPES.volatility * SHAPES.above, atol=1e-12)
+
+
+def test_an_origin_after_days_without_candles_is_refused_in_words() -> None:
+    gap = [ORIGIN - dt.timedelta(days=days) for days in (1, 2)]
+    holed = history(KLINES.filter(~col("date").is_in(gap)))
+    with pytest.raises(NotEnoughHistory, match="two candles of the three days"):
+        templates(holed, holed.index(ORIGIN), COUNT)
 
 
 def test_too_short_a_history_is_refused_in_words() -> None:

@@ -76,13 +76,17 @@ def unlike_the_record(platform: Platform, scores: pl.DataFrame) -> list[str]:
 
 
 def judged_tenths(scores: pl.DataFrame) -> list[tuple[str, Tenth]]:
-    """Return by model the tenths of touches within a week that have enough independent answers."""
-    from btc_assets.chances.reliability import tenths
+    """Return by model the tenths of touches within a week that have enough independent answers.
 
+    Their bands are joint ones: of ten tenths that are honest one would often lie outside a band of its own.
+    """
+    from btc_assets.chances.reliability import joint_limit, tenths
+
+    asked = {model: scores.filter(model=model, kind="touch", horizon=7) for model in MODELS}
     return [
         (model, tenth)
-        for model in MODELS
-        for tenth in tenths(scores.filter(model=model, kind="touch", horizon=7))
+        for model, rows in asked.items()
+        for tenth in tenths(rows, limit=joint_limit(rows))
         if tenth.independent >= LEAST_INDEPENDENT
     ]
 
