@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from rich.progress import track
 
 from benchmarks.chance_peers import auto_arima, garch
 from btc_assets.chances.answers import falls_to
@@ -50,42 +49,34 @@ def main() -> None:
     parser.add_argument("--model", default="ensemble")
     parser.add_argument("--picture", type=Path, help="where to draw the reliability of touches")
     parser.add_argument("--peers", action="store_true", help="ask paths of GARCH and AutoARIMA, too")
+    parser.add_argument("--processes", type=int, help="how many work at once; one a core unless given")
     arguments = parser.parse_args()
-    false_alarms()
     klines = pl.read_parquet(arguments.klines)
     made = pl.read_parquet(arguments.forecasts).filter(model=arguments.model)
-    windows = {}
-    for window in arguments.window:
-        first, last = (dt.date.fromisoformat(day) for day in window.split(":"))
-        windows[window] = made.filter(pl.col("origin_date").is_between(first, last))
-    scored = ask(windows, klines, arguments.peers)
-    for window, issued in windows.items():
-        print(f"\n===== origins {window.replace(':', ' to ')}, {arguments.model}")
-        averages(scored[window])
-        reliability(scored[window])
-        with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True):
-            print(coverage(issued, klines))
+    peers = PEERS if arguments.peers else ()
+    scored = {}
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:
+        asked = {}
+        for window in arguments.window:
+            first, last = (dt.date.fromisoformat(day) for day in window.split(":"))
+            issued = made.filter(pl.col("origin_date").is_between(first, last))
+            answers = [pool.submit(score_chances, issued, klines)]
+            answers += [pool.submit(peer, _days(issued), klines) for peer in peers]
+            asked[window] = answers, pool.submit(coverage, issued, klines)
+        false_alarms()
+        for window, (answers, covered) in asked.items():
+            print(f"\n===== origins {window.replace(':', ' to ')}, {arguments.model}")
+            scored[window], *others = (answer.result() for answer in answers)
+            for other in others:
+                scored[window] = scored[window].join(other, on=KEY, how="left")
+            averages(scored[window])
+            reliability(scored[window])
+            with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True):
+                print(covered.result())
     print("\n===== all windows together")
     averages(pl.concat(scored.values()))
     if arguments.picture:
         draw(scored, arguments.picture)
-
-
-def ask(windows: dict[str, pl.DataFrame], klines: pl.DataFrame, peers: bool) -> dict[str, pl.DataFrame]:
-    """Ask the forecasts of each window and, if ``peers``, in processes of their own, the peers."""
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        asked = {
-            window: [
-                pool.submit(peer, issued["origin_date"].unique().sort().to_list(), klines) for peer in PEERS
-            ]
-            for window, issued in windows.items()
-            if peers
-        }
-        scored = {window: score_chances(issued, klines) for window, issued in windows.items()}
-        for window, answers in asked.items():
-            for answer in answers:
-                scored[window] = scored[window].join(answer.result(), on=KEY, how="left")
-    return scored
 
 
 def _days(issued: pl.DataFrame) -> list[dt.date]:
@@ -199,7 +190,7 @@ def coverage(issued: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
     """
     h = history(klines)
     below: dict[tuple[str, int], list[float]] = {}
-    for at, quantiles in track(list(_origins(issued, h)), "ranges"):
+    for at, quantiles in _origins(issued, h):
         made = paths(h, at, quantiles)
         for days in (d for d in AHEAD if at + d < len(h)):
             ahead = slice(at + 1, at + 1 + days)
