@@ -39,7 +39,7 @@ from btc_assets.modeling.baselines import (
 )
 from btc_assets.modeling.empirical_quantiles import quantiles_of
 from btc_assets.modeling.history import Floats, History, window_mean
-from btc_assets.modeling.implied_correction import Correction, fit_correction
+from btc_assets.modeling.implied_correction import MONTH, Correction, fit_correction
 
 CASCADE = (1, 3, 7, 30, 365)
 """Days over which volatility is measured."""
@@ -257,9 +257,8 @@ def _correction(h: History, log_volatility: Floats, start: int) -> Correction | 
     """Fit what implied volatility adds from the month's first day on; None where no value is known."""
     if h.log_implied is None or np.isnan(h.log_implied).all():
         return None
-    daily, monthly = log_volatility[CASCADE.index(1)], log_volatility[CASCADE.index(30)]
-    expected = cascade_weights(COMPUTED) @ log_volatility
-    return fit_correction(h.log_implied, daily, monthly, expected, COMPUTED, start)
+    expected = cascade_weights(np.arange(1, MONTH + 1)) @ log_volatility
+    return fit_correction(h.log_implied, log_volatility[CASCADE.index(1)], expected, start)
 
 
 def _counts(h: History) -> NDArray[np.int64]:

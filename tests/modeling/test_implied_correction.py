@@ -13,7 +13,6 @@ from synthetic_candles import FIRST, altered_after, bars_of, candles
 from btc_assets.contracts import RAW_IMPLIED_VOLATILITY
 from btc_assets.modeling.anchor import (
     ANCHOR_REACH,
-    COMPUTED,
     TRAINED_HORIZONS,
     Anchors,
     _month,
@@ -21,7 +20,18 @@ from btc_assets.modeling.anchor import (
 )
 from btc_assets.modeling.features import engineer
 from btc_assets.modeling.history import Floats, History, history
-from btc_assets.modeling.implied_correction import CHANGES, FEWEST, FIT_DAYS, LARGEST
+from btc_assets.modeling.implied_correction import (
+    CHANGES,
+    FADE,
+    FEWEST,
+    FIT_DAYS,
+    LARGEST,
+    MONTH,
+    MOST,
+    RIDGE,
+    Correction,
+    fit_correction,
+)
 from btc_assets.modeling.samples import data_digest
 from btc_assets.series import BARS, CANDLES, IMPLIED
 from btc_assets.statistics.metrics import pinball
@@ -84,8 +94,9 @@ def test_values_of_the_running_month_move_no_coefficient_but_their_own_day_s_fac
     here, there = (_month(h, h.index(first)).correction for h in (H, changed))
     assert here is not None
     assert there is not None
-    for horizon in COMPUTED.tolist():
-        assert [x.tobytes() for x in here.fits[horizon]] == [x.tobytes() for x in there.fits[horizon]]
+    assert here.slopes.tobytes() == there.slopes.tobytes()
+    until = slice(H.index(first) + 1)
+    assert here.standard[:, until].tobytes() == there.standard[:, until].tobytes()
 
 
 def test_the_same_bytes_from_what_it_may_read_and_from_all() -> None:
@@ -97,7 +108,7 @@ def test_the_same_bytes_from_what_it_may_read_and_from_all() -> None:
 
 def test_what_is_older_than_four_years_does_not_count() -> None:
     day, whole = FIRST + 2299 * DAY, options_of(KLINES, FIRST + 300 * DAY)
-    oldest = day.replace(day=1) - (FIT_DAYS + max(CHANGES)) * DAY
+    oldest = day.replace(day=1) - (FIT_DAYS + MONTH - 1) * DAY
     recent = whole.filter(pl.col("date") >= oldest)
     assert whole.height > recent.height
     assert anchor(history_of(recent), day).tobytes() == anchor(history_of(whole), day).tobytes()
@@ -120,19 +131,60 @@ def test_a_day_that_lacks_a_value_goes_without(before: int) -> None:
     assert not np.allclose(factor(lost, ORIGIN - 20 * DAY), 1.0), "other days have theirs"
 
 
+def test_a_day_of_the_month_before_may_lack_its_value() -> None:
+    lost = history_of(without(*(ORIGIN - days * DAY for days in (10, 11, 12))))
+    assert not np.allclose(factor(lost, ORIGIN)[:7], 1.0)
+
+
 def test_too_few_days_give_none_and_enough_do() -> None:
     early = BEGAN + (FEWEST - 10) * DAY
     assert anchor(H, early).tobytes() == anchor(BARE, early).tobytes()
     assert not np.allclose(factor(H, BEGAN + (FEWEST + 60) * DAY)[0], 1.0)
 
 
-def test_no_value_moves_a_quantile_beyond_the_bound() -> None:
-    for percent in (0.01, 999.0):
-        wild = OPTIONS.with_columns(
+@pytest.mark.parametrize("percent", [0.01, 999.0])
+def test_a_leap_counts_for_no_more_than_the_most(percent: float) -> None:
+    wild = history_of(
+        OPTIONS.with_columns(
             volatility=pl.when(pl.col("date") == ORIGIN).then(percent).otherwise("volatility")
         )
-        moved = np.abs(np.log(factor(history_of(wild), ORIGIN)))
-        assert moved.max() == pytest.approx(LARGEST)
+    )
+    correction = _month(wild, wild.month_start(wild.index(ORIGIN))).correction
+    assert correction is not None
+    assert np.abs(correction.standard[: len(CHANGES), wild.index(ORIGIN)]).tolist() == [MOST] * len(CHANGES)
+    assert np.abs(np.log(factor(wild, ORIGIN))).max() <= LARGEST + 1e-12
+
+
+def test_a_factor_is_bounded_and_fades_as_the_days_ahead_do() -> None:
+    horizons = np.array([1, 2, 7, 30, 90])
+    slopes = np.array([0.05, -0.02, 0.03, 0.04])
+    found = Correction(np.ones((4, 1)), slopes).log_factors(0, horizons)
+    each = (slopes * FADE ** np.arange(90)[:, None]).sum(axis=1)
+    assert np.allclose(found, [each[:horizon].mean() for horizon in horizons], rtol=1e-12)
+    assert Correction(np.ones((4, 1)), slopes * 100).log_factors(0, horizons).max() == LARGEST
+
+
+def test_the_slopes_solve_the_ridge_regression_over_all_days_ahead() -> None:
+    """Day by day, as least squares with the penalty as further rows; days that lack a value are left out."""
+    rng, start = np.random.default_rng(7), 420
+    implied, daily = np.cumsum(rng.normal(0.0, 0.05, 500)), rng.normal(0.0, 0.3, 500)
+    implied[[50, 200]], daily[[90, 300]] = np.nan, np.nan
+    expected = np.cumsum(rng.normal(0.0, 0.01, (MONTH, 500)), axis=1)
+    found = fit_correction(implied, daily, expected, start)
+    told, missed = [], []
+    for ahead in range(1, MONTH + 1):
+        before = (ahead - 1) * expected[ahead - 2] if ahead > 1 else np.zeros(500)
+        surprise = {
+            t: daily[t + ahead] - (ahead * expected[ahead - 1] - before)[t] for t in range(start + 1 - ahead)
+        }
+        days = [t for t, s in surprise.items() if np.isfinite([s, *found.standard[:, t]]).all()]
+        mean = np.mean([surprise[t] for t in days])
+        told += [found.standard[:, t] * FADE ** (ahead - 1) for t in days]
+        missed += [surprise[t] - mean for t in days]
+    penalised = np.vstack([*told, np.sqrt(RIDGE) * np.eye(4)])
+    slopes = np.linalg.lstsq(penalised, np.array([*missed, 0, 0, 0, 0]), rcond=None)[0]
+    assert np.allclose(found.slopes, slopes, rtol=1e-9)
+    assert np.abs(slopes).max() > 1e-3
 
 
 def test_options_that_know_something_make_the_next_day_s_forecast_better() -> None:
