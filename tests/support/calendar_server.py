@@ -94,21 +94,21 @@ class Calendar:
 
         class Connection(Handler):
             def do_POST(self) -> None:
-                self.answer(calendar.submit(self.body()) if self.path == "/digest" else None)
+                self.respond(calendar.submit(self.body()) if self.path == "/digest" else None)
 
             def do_GET(self) -> None:
                 calendar.asked += 1
                 kind, _, name = self.path.lstrip("/").partition("/")
                 if kind == "timestamp":
-                    self.answer(calendar.look_up(bytes.fromhex(name)))
+                    self.respond(calendar.look_up(bytes.fromhex(name)))
                 elif kind == "block-height" and int(name) in calendar.blocks:
-                    self.answer(f"{int(name):064x}".encode())
+                    self.respond(f"{int(name):064x}".encode())
                 elif kind == "block" and int(name[:64], 16) in calendar.blocks:
-                    self.answer(calendar.blocks[int(name[:64], 16)].hex().encode())
+                    self.respond(calendar.blocks[int(name[:64], 16)].hex().encode())
                 else:
-                    self.answer(None)
+                    self.respond(None)
 
-            def answer(self, body: bytes | None) -> None:
+            def respond(self, body: bytes | None) -> None:
                 calendar.before_answer(self.path)
                 time.sleep(calendar.delay)
                 status = 404 if body is None else calendar.status

@@ -155,13 +155,13 @@ class _Handler(Handler):
         request = Request(
             self.command, path[2:], dict(parse_qsl(query)), body, self.headers.get("Content-Type", "")
         )
-        status, answer = self._answer(path[:2], request)
+        status, answer = self._dispatch(path[:2], request)
         kind = {"Content-Type": "application/octet-stream"} if isinstance(answer, bytes) else None
         self.reply(status, b"" if answer is None else answer, kind)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
 
-    def _answer(self, root: tuple[str, ...], request: Request) -> tuple[int, Any]:
+    def _dispatch(self, root: tuple[str, ...], request: Request) -> tuple[int, Any]:
         emulator, where = self.emulator, "/".join(request.path)
         try:
             if self.headers.get("Authorization") != f"ApiKey {emulator.api_key}":
