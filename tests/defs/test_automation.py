@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import time_machine
+from dagster._core.utils import make_new_run_id
 from table_rows import fill, put, rows_of
 
 from btc_assets.contracts import (
@@ -234,10 +235,10 @@ def test_D6_a_day_that_the_exchange_never_had_is_not_asked_for_for_ever(
 
 
 def launch(instance: dg.DagsterInstance, days: Window, status: dg.DagsterRunStatus) -> None:
-    from btc_assets.definitions import defs
-
-    job = defs.resolve_job_def("daily_partition")
-    run = instance.create_run_for_job(job, tags=run_tags(days), status=dg.DagsterRunStatus.NOT_STARTED)
+    status_before = dg.DagsterRunStatus.NOT_STARTED
+    run = instance.add_run(
+        dg.DagsterRun("daily_partition", make_new_run_id(), tags=run_tags(days), status=status_before)
+    )
     if status == dg.DagsterRunStatus.FAILURE:
         instance.report_run_failed(run)
     if status == dg.DagsterRunStatus.SUCCESS:
