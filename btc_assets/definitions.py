@@ -2,6 +2,8 @@
 
 import gc
 
+gc.disable()  # what is loaded here stays: no collection need look at it, now or at the end of the process
+
 import dagster as dg
 
 from btc_assets.defs.assets.arena_forecasts import arena_forecasts
@@ -74,4 +76,5 @@ defs = dg.Definitions(
     executor=dg.in_process_executor,  # a process a step costs 10 s of imports a day and saves nothing
 )
 
-gc.freeze()  # no collection, nor the end of the process, need look at what a process keeps to its end
+gc.freeze()
+gc.enable()

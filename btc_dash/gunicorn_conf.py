@@ -17,6 +17,7 @@ from typing import Any
 
 from btc_assets import settings as configuration
 from btc_assets.errors import ConfigurationError
+from btc_assets.supervision.loading import loading_for_good
 from btc_dash.server import admission
 
 
@@ -84,5 +85,6 @@ def on_exit(_server: Any) -> None:
 
 def on_starting(_server: Any) -> None:
     """Load what is safe to share before the workers are forked."""
-    import dash  # noqa: F401
-    import flask_compress  # noqa: F401
+    with loading_for_good():
+        import dash  # noqa: F401
+        import flask_compress  # noqa: F401

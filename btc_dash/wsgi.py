@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from btc_dash.app import create_app
+from btc_assets.supervision.loading import loading_for_good
 
-app = create_app()
+with loading_for_good():
+    from btc_dash.app import create_app
+
+    app = create_app()
 server = app.server

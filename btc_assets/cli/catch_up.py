@@ -21,6 +21,7 @@ from btc_assets.io import disk
 from btc_assets.market.calendar import DAY, FIRST_DAY, days, last_closed_day
 from btc_assets.market.sources.protocol import KlineSource
 from btc_assets.settings import Settings, load
+from btc_assets.supervision.loading import loading_for_good
 from btc_assets.vocabulary import BACKTEST_JOB, FORECAST_ASSETS, HISTORY_JOB, ISSUING_ASSET, MARKET_ASSETS
 
 if TYPE_CHECKING:
@@ -80,9 +81,10 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
 
     follow(Plan(STEPS))
     report(settings.root, ASKING, 0.0, "starting")
-    from btc_assets.defs.recorded_days import record_stored_days
-    from btc_assets.factory import open_pair
-    from btc_assets.launch import fail_orphaned_runs, open_instance
+    with loading_for_good():
+        from btc_assets.defs.recorded_days import record_stored_days
+        from btc_assets.factory import open_pair
+        from btc_assets.launch import fail_orphaned_runs, open_instance
 
     open_pair(settings)
     with open_instance(settings) as instance:

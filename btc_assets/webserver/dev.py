@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import json
 import multiprocessing
 import socket
@@ -21,6 +20,7 @@ from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from btc_assets.supervision.loading import loading_for_good
 from btc_assets.supervision.signals import interrupted_by_signals, uninterrupted
 
 SHARED = ("dagster._cli.api", "dagster._daemon.cli", "dagster._grpc.server", "btc_assets.event_log")
@@ -43,11 +43,9 @@ STOP_TIMEOUT = 15.0
 def main() -> None:
     """Run Dagster over one module until interrupted; exit code 1 if webserver or daemon ends by itself."""
     options = parse_options()
-    gc.disable()
-    for module in SHARED:
-        import_module(module)
-    gc.freeze()  # collections in the forks would copy all of this to look at it
-    gc.enable()
+    with loading_for_good():
+        for module in SHARED:
+            import_module(module)
     with interrupted_by_signals(), tempfile.TemporaryDirectory() as folder:
         run(Services(Path(folder), options.module, options.host, options.port))
 
@@ -80,7 +78,8 @@ class Services:
 
     def webserver(self) -> None:
         """Serve the UI behind the filter, as soon as the code can be asked for."""
-        from btc_assets.webserver.__main__ import main as serve
+        with loading_for_good():
+            from btc_assets.webserver.__main__ import main as serve
 
         wait_until_served(self.socket)
         serve(["--host", self.host, "--port", str(self.port), "--workspace", str(self.workspace)])

@@ -103,6 +103,8 @@ def written(
     window = window_of(context)
     add_daily_metadata(context, daily_values(window, rows, spec.day, daily))
     figures = {
+        "market": market_label(platform),
+        "dagster/uri": f"{platform.settings.root}/tables/{spec.name}",
         "days of the run": str(window),
         "rows inserted by the run": receipt.inserted,
         "rows updated by the run": receipt.updated,
@@ -112,8 +114,7 @@ def written(
         **column_lineage(context.asset_key.to_user_string()),
     }
     context.add_asset_metadata(figures, partition_key=window.last.isoformat())
-    where = f"{platform.settings.root}/tables/{spec.name}"
-    return dg.MaterializeResult(metadata={"dagster/uri": where, "market": market_label(platform)})
+    return dg.MaterializeResult()
 
 
 def daily_values(
