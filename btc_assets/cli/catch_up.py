@@ -86,8 +86,9 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
         from btc_assets.factory import open_pair
         from btc_assets.launch import fail_orphaned_runs, open_instance
 
-    open_pair(settings)
-    with open_instance(settings) as instance:
+        open_pair(settings)
+        opened = open_instance(settings)
+    with opened as instance:
         fail_orphaned_runs(instance, began_before=alone_since)
         try:
             first, newest = _ask_source(settings)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from btc_assets.settings import Settings
-from btc_assets.storage.registry.protocol import ModelRegistry
-from btc_assets.storage.tables import TableStore
+
+if TYPE_CHECKING:
+    from btc_assets.storage.registry.protocol import ModelRegistry
+    from btc_assets.storage.tables import TableStore
 
 
 @dataclass(frozen=True)

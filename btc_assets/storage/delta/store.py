@@ -146,7 +146,7 @@ class DeltaTables:
             return spec.empty().select(chosen)
         rows = select_window(self._folder(spec).scan(files), spec.day, start, end)
         needed = list(dict.fromkeys([*chosen, *sort_columns(spec)]))
-        return rows.select(needed).collect().sort(sort_columns(spec)).select(chosen)
+        return rows.select(needed).sort(sort_columns(spec)).select(chosen).collect()
 
     def training_rows(self, spec: TableSpec, end: dt.date | None = None) -> pl.DataFrame:
         """Return the rows before ``end``."""
