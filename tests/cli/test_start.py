@@ -12,3 +12,11 @@ def test_the_command_line_loads_no_library_that_its_command_does_not_need() -> N
     code = f"import sys, btc_assets.cli; print([name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_looking_whether_dagster_is_ready_loads_no_tables() -> None:
+    """`btc up` says Ready after it, and somebody waits for that."""
+    used = "btc_assets.cli.up, btc_assets.health.context, btc_assets.health.services"
+    code = f"import sys, {used}; print([name for name in ('polars', 'numpy') if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -238,7 +238,8 @@ def test_each_partition_of_a_range_says_its_own_values_and_the_newest_what_the_r
         assert said["close (USDT)"] == closes[day]
         assert said["dagster/partition_row_count"] == 1
         assert empty.metadata("raw_klines_4h", day)["dagster/partition_row_count"] == 6
-        assert ("rows inserted by the run" in said) == (day == last)
+        for name in ("rows inserted by the run", "market", "dagster/uri"):
+            assert (name in said) == (day == last)
     assert empty.metadata("raw_klines", last)["rows inserted by the run"] == 150
     assert "dagster/column_lineage" in empty.metadata("engineered_features", last)
 

@@ -111,8 +111,9 @@ def written(
         "rows unchanged by the run": receipt.unchanged,
         "table version": receipt.version,
         **run,
-        **column_lineage(context.asset_key.to_user_string()),
     }
+    if receipt.version >= 0:  # a table that nobody wrote yet has no columns
+        figures |= column_lineage(context.asset_key.to_user_string())
     context.add_asset_metadata(figures, partition_key=window.last.isoformat())
     return dg.MaterializeResult()
 
