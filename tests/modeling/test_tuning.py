@@ -20,6 +20,7 @@ from btc_assets.modeling import tuning
 from btc_assets.modeling.anchor import Anchors
 from btc_assets.modeling.history import history
 from btc_assets.modeling.hyperparameters import HyperParameters
+from btc_assets.modeling.samples import usable
 from btc_assets.modeling.tuning import TUNING_END, evaluate, tune
 from btc_assets.modeling.worker_processes import helped
 
@@ -229,7 +230,9 @@ def test_a_trial_is_scored_out_of_sample_on_the_days_after_each_cutoff(
 ) -> None:
     klines, features = (t.filter(pl.col("date") <= TUNING_END) for t in market)
     anchors = Anchors(history(klines, features=features))
-    ahead = tuning._ahead(anchors, features, FOLD[0], TUNING_END, TINY["lstm"])
+    h = anchors.history
+    places = range(h.index(FOLD[0]), h.index(TUNING_END))
+    ahead = usable(anchors, features, places, len(h) - 1, TINY["lstm"].window, "lstm")
     assert (ahead.origins[0], ahead.origins[-1]) == (FOLD[0], TUNING_END - dt.timedelta(days=1))
     assert ahead.weights[-1].tolist() == [1.0] + [0.0] * 12
     untrained = dataclasses.replace(TINY["mlp"], epochs=1, learning_rate=1e-12)
