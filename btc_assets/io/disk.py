@@ -25,6 +25,7 @@ LIMITS = {
     errno.ENFILE: "raise the machine's limit on open files",
     errno.ENOMEM: "free memory, or raise the limit on it (ulimit -v)",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: "a file is in the place of a folder: remove it, or choose another folder",
     errno.ELOOP: "a link leads back to itself: correct it",
 }
 """By number of an error in whatever is done with a file, what to do."""

@@ -123,6 +123,16 @@ except StorageError as error:
     print(error)
     sys.exit(7)
 """
+READ_ATTEMPT = """
+from btc_assets.errors import StorageError, TableMissing
+try:
+    print(tables.read(c.SAMPLES))
+except TableMissing:
+    raise
+except StorageError as error:
+    print(error)
+    sys.exit(7)
+"""
 
 
 def test_T2_a_disk_that_is_full_for_data_fails_clearly(local_tables) -> None:
@@ -166,6 +176,37 @@ def test_T3_a_read_only_folder_fails_clearly_and_stays_readable() -> None:
         assert result.returncode == 7, result.stderr + result.stdout
         assert "Permission denied" in result.stdout
         assert_frame_equal(tables.read(SAMPLES), samples(0, 1))
+
+
+@pytest.mark.parametrize("hidden", ["", "*/_delta_log", "*/_delta_log/*.json", "*/*.parquet"])
+def test_T3_what_this_user_may_not_read_is_neither_missing_nor_damaged(hidden: str) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        tables = DeltaTables(root)
+        tables.upsert(SAMPLES, samples(0, 1))
+        for path in [Path(root), *Path(root).rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        for path in Path(root).rglob(hidden) if hidden else [Path(root)]:
+            path.chmod(0)
+        script = "if os.geteuid() == 0: os.seteuid(65534)\n" + READ_ATTEMPT
+        result = child(script, Path(root))
+        Path(root).chmod(0o755)
+        for path in Path(root).rglob("*"):
+            path.chmod(0o755)
+        assert result.returncode == 7, result.stderr + result.stdout
+        assert "Permission denied" in result.stdout
+        assert "materialise" not in result.stdout
+        assert_frame_equal(tables.read(SAMPLES), samples(0, 1))
+
+
+@pytest.mark.parametrize("obstacle", ["file", "loop"])
+def test_T3_what_is_in_the_place_of_a_folder_is_named(tmp_path: Path, obstacle: str) -> None:
+    place = tmp_path / "data"
+    place.write_text("x") if obstacle == "file" else place.symlink_to(place)
+    tables = DeltaTables(str(place / "real"))
+    for attempt in (lambda: tables.read(SAMPLES), lambda: tables.exists(SAMPLES)):
+        with pytest.raises(StorageError, match=r"Not a directory|symbolic links") as refused:
+            attempt()
+        assert not isinstance(refused.value, TableMissing)
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "zeros"])

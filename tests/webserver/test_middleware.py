@@ -82,6 +82,11 @@ EVIL = {"Origin": "https://evil.example"}
         {"Host": "127.0.0.1.evil.example"},
         {"Host": ""},
         {"Host": "[::1"},
+        {
+            "Host": "dagster.example.org",
+            "Origin": "https://dagster.example.org:1",
+            "Sec-Fetch-Site": "same-site",
+        },
     ],
 )
 def test_P4_a_change_that_another_page_asks_for_is_refused(dagster: Dagster, headers: dict[str, str]) -> None:
@@ -109,7 +114,15 @@ def test_P4_a_page_of_another_origin_may_link_to_the_ui_and_not_frame_or_embed_i
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost:3000", "[::1]:3000", "webserver", "dagster.internal", "dagster.example.org"],
+    [
+        "127.0.0.1",
+        "localhost:3000",
+        "[::1]:3000",
+        "webserver",
+        "dagster.internal",
+        "dagster.example.org",
+        "dagster.example.org.",
+    ],
 )
 def test_P4_a_program_is_answered_under_every_name_of_ours(dagster: Dagster, host: str) -> None:
     assert dagster.ask("GET", "/server_info", Host=host)[0] == 200

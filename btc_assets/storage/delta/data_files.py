@@ -8,6 +8,7 @@ and the days that a read may skip do not hang on statistics that a flipped bit c
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import hashlib
 import io
 import re
@@ -134,7 +135,11 @@ class LocalFolder:
                 return path
             sha = file_sha256(path)
         except OSError as error:
-            raise CorruptData(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
+            if error.errno in (errno.ENOENT, errno.EIO):
+                raise CorruptData(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
+            raise StorageError(
+                f"{path} cannot be read ({error.strerror}); its table is not damaged"
+            ) from error
         if sha != file.sha256:
             raise CorruptData(f"{path} is damaged: its bytes hash to {sha}; {REMEDY}")
         self._compare_with_name(path, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -67,9 +68,12 @@ class LogReader:
     def exists(self) -> bool:
         """Return whether the table was created."""
         try:
-            return DeltaTable.is_deltatable(self.uri, storage_options=self.options)
+            found = DeltaTable.is_deltatable(self.uri, storage_options=self.options)
         except OSError as error:
             raise self._failure("looked for", error) from error
+        if not found:
+            self._require_reachable()
+        return found
 
     def open(self, version: int | None = None, *, heal: bool = False) -> Snapshot:
         """Return the table as of ``version``, or now.
@@ -133,6 +137,7 @@ class LogReader:
             table = self._newest() if version is None else self._fresh(version)
             said = self._entry(table.version()).get(FILES_HASH)
         except TableNotFoundError as error:
+            self._require_reachable()
             raise TableMissing(
                 f"table {self.spec.name} was never written; materialise its asset first ({self.uri})"
             ) from error
@@ -182,14 +187,33 @@ class LogReader:
         The client words a missing bucket, missing rights and a line that is down alike, so S3 is asked once
         more in a way that tells them apart.
         """
-        said = f"table {self.spec.name} at {self.uri} cannot be {action}: {first_line(error)}"
+        said = f"table {self.spec.name} at {self.uri} cannot be {action}: "
         if self.folder is not None:
-            return StorageError(said)
+            return StorageError(said + (self._obstacle() or first_line(error)))
         try:
             self._bucket.get("_delta_log/_last_checkpoint")
         except StorageError as reason:
             return type(reason)(f"table {self.spec.name} cannot be {action}: {reason}")
-        return StorageUnavailable(said)
+        return StorageUnavailable(said + first_line(error))
+
+    def _require_reachable(self) -> None:
+        """Raise StorageError if what is taken for no table is one that cannot be looked at."""
+        if obstacle := self._obstacle():
+            raise StorageError(f"table {self.spec.name} cannot be looked for: {obstacle}")
+
+    def _obstacle(self) -> str | None:
+        """Return why a local log cannot be read, which deltalake hides; None if it can or is not there."""
+        if self.folder is None:
+            return None
+        try:
+            os.scandir(self.folder / "_delta_log").close()
+            if last := self._last_entry():
+                last.path.open("rb").close()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return f"{error.filename} ({error.strerror})"
+        return None
 
     def _fresh(self, version: int | None) -> DeltaTable:
         if self.folder is not None:
