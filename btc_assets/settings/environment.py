@@ -61,7 +61,8 @@ def _flaw(value: str, secret: bool) -> str | None:
     """Return what a shell or a file left in ``value`` that nobody means; a secret may be any one line."""
     if not value.isascii() and value.encode("utf-8", "replace").decode() != value:
         return "is not UTF-8"
-    if value != value.strip() or (secret and not value.isprintable()):
+    kept = value.strip()
+    if (value != kept and (kept or secret)) or (secret and not value.isprintable()):
         return "begins or ends with a blank, or holds a line break; leave it out"
     if not secret and _QUOTED.fullmatch(value):
         return "stands in quotes, which would be part of the value; leave them out"

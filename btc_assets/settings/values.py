@@ -110,7 +110,8 @@ def _address(*schemes: str, folder: bool = False, empty: bool = False, base: boo
         if _SCHEME.match(value) is None and (folder or (empty and not value)):
             return value.rstrip("/") or value[:1]
         scheme, mark, rest = value.partition("://")
-        if not mark or scheme not in schemes or not is_reachable(f"//{rest}"):
+        asked = rest if scheme != "s3" else rest.partition("/")[0]  # a key may hold blanks
+        if not mark or scheme not in schemes or not is_reachable(f"//{asked}"):
             raise ValueError(f"is no {' or '.join(f'{name}://' for name in schemes)} address")
         if base and (found := re.search("[?#@]", rest)):
             raise ValueError(f"holds {found[0]!r}; it is the beginning of addresses, without user or query")
