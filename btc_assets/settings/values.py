@@ -82,7 +82,7 @@ def without_user(text: str) -> str:
     """Return ``text`` with the user names and passwords of the addresses in it left out.
 
     Examples:
-        >>> without_user("https://me:secret@example.org/x")
+        >>> without_user("https://me@example.org/x")
         'https://...@example.org/x'
     """
     return re.sub(r"(?<=://)[^/\s]*@", "...@", text)

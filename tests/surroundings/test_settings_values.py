@@ -9,6 +9,7 @@ import pytest
 from btc_assets.errors import ConfigurationError
 from btc_assets.settings import load, without_user
 
+CANARY = "canary-7f3a"
 MAIL = {"BTC_NOTIFY": "mail", "BTC_NOTIFY_SMTP": "smtp://h", "BTC_NOTIFY_FROM": "a@b", "BTC_NOTIFY_TO": "c@d"}
 
 
@@ -103,7 +104,7 @@ def test_P4_a_name_of_dagster_that_could_never_match_is_refused(hosts: str) -> N
         f"https://{'a' * 64}.com",
         "https://x?y=1",
         "https://x#y",
-        "https://me:canary-7f3a@x",
+        f"https://me:{CANARY}@x",
     ],
 )
 @pytest.mark.parametrize("name", ["BINANCE_URL", "S3_ENDPOINT"])

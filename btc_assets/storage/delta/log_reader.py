@@ -208,7 +208,7 @@ class LogReader:
         try:
             os.scandir(self.folder / "_delta_log").close()
             if last := self._last_entry():
-                last.path.open("rb").close()
+                last.open("rb").close()
         except FileNotFoundError:
             return None
         except OSError as error:
