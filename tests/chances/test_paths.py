@@ -122,7 +122,7 @@ def beyond_closes(made: Paths) -> Floats:
     return np.asarray(np.log(made.high / np.maximum(before, made.close)))
 
 
-def test_highs_reach_as_far_as_the_days_before_were_lively_however_wide_the_forecast_is() -> None:
+def test_a_high_reaches_as_far_as_the_days_before_were_lively_however_wide_the_forecast_is() -> None:
     lively = Templates(2.0 * SHAPES.volatility, SHAPES.returns, SHAPES.above, SHAPES.below)
     wide = H.close[AT] * (QUANTILES / H.close[AT]) ** 2
     usual = beyond_closes(shuffled(float(H.close[AT]), SHAPES, QUANTILES))
