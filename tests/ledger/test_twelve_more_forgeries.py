@@ -12,7 +12,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def test_G4_4_a_live_forecast_that_went_wrong_taken_back_by_a_restart(
     genesis = replace(store.records()[0], origin_date=at.date(), note="restarted: a clock", **clocks(at))
     last = store.records()[-1]
     genesis = replace(genesis, seq=last.seq + 1, previous_sha256=last.sha256())
-    added(store, **{f: getattr(genesis, f) for f in genesis.__slots__})
+    added(store, **{f.name: getattr(genesis, f.name) for f in fields(genesis)})
     for told in (well(Bundle(proof_of(store, tmp_path))), notes(store)):
         assert "takes back 1 live forecasts" in told
 
