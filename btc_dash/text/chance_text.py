@@ -27,7 +27,7 @@ def came_true(chance: Chance) -> str:
     if chance.answer.chance is None:
         return ""
     if record is None or record.independent < FEWEST:
-        return "Too few such answers have come due to say how often they come true."
+        return "Too few such answers can be checked yet to say how often they come true."
     said, happened = fmt.percent(record.said), fmt.percent(record.happened)
     kind = "closing beyond a price" if chance.kind == "beyond" else "touching a price"
     return (

@@ -82,7 +82,7 @@ def _origin(cache: TableCache, asked: RecordQuestion, count: int) -> str:
         if (row := track_record.totals_by_question(cache, kind).get((asked.model, asked.days)))
     }
     if found == {"backfilled": count}:
-        return "all back-filled: made later, without knowing what followed"
+        return "all back-filled: computed later, from nothing but what was known on their day"
     words = {kind: KIND_WORDS[kind].strip() for kind in found}
     if len(found) == 1:
         return f"all {words[next(iter(found))]}"
