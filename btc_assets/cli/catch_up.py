@@ -98,8 +98,9 @@ def catch_up(settings: Settings, origins: int = ORIGINS, *, alone_since: dt.date
         report(settings.root, "looking for what is missing", 0.0)
         tables = days_of(settings, newest)
         record_stored_days(instance, tables)
-        load_history(settings, instance, first, newest, tables)
-        issue_forecasts(settings, instance, max(first, newest - (origins - 1) * DAY), newest)
+        if load_history(settings, instance, first, newest, tables):
+            tables = days_of(settings, newest)
+        issue_forecasts(settings, instance, max(first, newest - (origins - 1) * DAY), newest, tables)
 
 
 def _ask_source(settings: Settings) -> tuple[dt.date, dt.date]:
@@ -119,12 +120,12 @@ def load_history(
     first: dt.date,
     newest: dt.date,
     tables: dict[str, TableDays] | None = None,
-) -> None:
-    """Materialise candles and features of every day from ``first`` to ``newest`` that is not there yet.
+) -> bool:
+    """Materialise candles and features of every day that is not there yet; return whether there were any.
 
-    Where nothing is there, the candles of the last years come first: they are all that the page needs to
-    draw the strongest random walk while the rest is loaded and the networks are fitted. ``tables`` are the
-    days that are there, which are read if they are not given.
+    The days are those from ``first`` to ``newest``. Where nothing is there, the candles of the last years
+    come first: they are all that the page needs to draw the strongest random walk while the rest is loaded
+    and the networks are fitted. ``tables`` are the days that are there, which are read if they are not given.
     """
     from btc_assets.defs.partitions import Window
     from btc_assets.defs.runs import missing_days
@@ -141,6 +142,7 @@ def load_history(
     else:
         runs += [(part, MARKET_ASSETS) for part in _parts(set().union(*lacking.values()))]
     _run_all(settings, instance, runs)
+    return bool(runs)
 
 
 def _kept_up_since(first: dt.date, tables: dict[str, TableDays]) -> dict[str, TableDays]:
@@ -180,16 +182,23 @@ def days_of(settings: Settings, newest: dt.date) -> dict[str, TableDays]:
     return table_days(open_tables(settings), settings.symbol, newest)
 
 
-def issue_forecasts(settings: Settings, instance: DagsterInstance, first: dt.date, newest: dt.date) -> None:
+def issue_forecasts(
+    settings: Settings,
+    instance: DagsterInstance,
+    first: dt.date,
+    newest: dt.date,
+    tables: dict[str, TableDays] | None = None,
+) -> None:
     """Materialise forecasts of the days from ``first`` to ``newest``, and of any gap since the first one.
 
-    A first start, which somebody waits for, fits both networks at once.
+    A first start, which somebody waits for, fits both networks at once. ``tables`` as of ``load_history``.
     """
     from btc_assets.defs.runs import missing_days, windows
     from btc_assets.io.progress import report
     from btc_assets.launch import run_window
 
-    tables = {asset: each for asset, each in days_of(settings, newest).items() if asset in FORECAST_ASSETS}
+    known = (tables or days_of(settings, newest)).items()
+    tables = {asset: each for asset, each in known if asset in FORECAST_ASSETS}
     missing = missing_days(instance, tables)
     recent = set(days(first, newest + DAY))
     done = set() if outdated(settings) else tables[ISSUING_ASSET].present
