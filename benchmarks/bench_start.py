@@ -1,5 +1,7 @@
 """A start of ``btc up`` on stored data, measured: seconds to the page and to Ready, and processor time.
 
+Then how fast the page answers while the record is filled backwards beside it, and while it is not.
+
 The data are a simulated market's, loaded by a first start that is measured as well: minutes, mostly fitting.
 """
 
@@ -15,6 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,37 +41,72 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         first = start(Path(folder))
         later = min((start(Path(folder)) for _ in range(3)), key=lambda one: one.ready)
+        alone, beside = (answer_times(Path(folder), record_days) for record_days in (0, 730))
     return [
         ("first start to the networks' forecasts and Ready", f"{first.ready:.0f} s", "<= 60 s"),
         ("restart to the stored forecast on the page", f"{later.page:.1f} s", "<= 2 s"),
         ("restart to Ready", f"{later.ready:.1f} s", "<= 3 s"),
         ("processor time of a restart and the stop after it", f"{later.processor:.1f} s", ""),
+        ("page and forecast, 95th of 200, nothing else running", f"{alone:.0f} ms", ""),
+        ("the same while the record is filled", f"{beside:.0f} ms", "as without"),
     ]
+
+
+@contextlib.contextmanager
+def btc_up(folder: Path, record_days: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run ``btc up`` in ``folder``; yields it and the page's port, and stops it in the end."""
+    web, dagster = free_port(), free_port()
+    ours = {"BTC_DATA_DIR": str(folder), "BTC_SOURCE": "simulated", "BTC_RECORD_DAYS": str(record_days)}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("BTC_", "DAGSTER_"))} | ours
+    command = [sys.executable, "-m", "btc_assets.cli", "up"]
+    ports = ["--web-port", str(web), "--dagster-port", str(dagster)]
+    process = subprocess.Popen(
+        [*command, *ports], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        yield process, web
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+
+
+def wait_for_ready(process: subprocess.Popen[str]) -> float:
+    """Return when it said Ready (the clock of ``time.perf_counter``)."""
+    assert process.stdout is not None
+    if any(line.startswith("Ready") for line in process.stdout):
+        return time.perf_counter()
+    raise RuntimeError(f"btc up ended with {process.wait()} before it was ready")
 
 
 def start(folder: Path) -> Start:
     """Run ``btc up`` in ``folder`` until it is ready, then stop it."""
-    web, dagster = free_port(), free_port()
-    ours = {"BTC_DATA_DIR": str(folder), "BTC_SOURCE": "simulated", "BTC_RECORD_DAYS": "0"}
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("BTC_", "DAGSTER_"))} | ours
-    command = [sys.executable, "-m", "btc_assets.cli", "up"]
-    ports = ["--web-port", str(web), "--dagster-port", str(dagster)]
     before, began, shown = os.times(), time.perf_counter(), [0.0]
-    process = subprocess.Popen(
-        [*command, *ports], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, bufsize=1
-    )
-    look = threading.Thread(target=lambda: shown.append(wait_for_page(web, process) - began), daemon=True)
-    look.start()
-    assert process.stdout is not None
-    ready = next((time.perf_counter() - began for line in process.stdout if line.startswith("Ready")), None)
-    look.join(60)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=120)
-    if ready is None:
-        raise RuntimeError(f"btc up ended with {process.returncode} before it was ready")
+    with btc_up(folder) as (process, web):
+        look = threading.Thread(target=lambda: shown.append(wait_for_page(web, process) - began), daemon=True)
+        look.start()
+        ready = wait_for_ready(process) - began
+        look.join(60)
     after = os.times()
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     return Start(shown[-1], ready, spent)
+
+
+def answer_times(folder: Path, record_days: int) -> float:
+    """Return the 95th of 200 answers in ms, the page and forecasts in turn, half a minute after Ready."""
+    with btc_up(folder, record_days) as (process, web):
+        wait_for_ready(process)
+        output = threading.Thread(target=process.stdout.read, daemon=True)  # type: ignore[union-attr]
+        output.start()
+        time.sleep(30)
+        taken = []
+        for number in range(200):
+            path = "/" if number % 2 else f"/api/v1/forecast?days={1 + number % 90}"
+            began = time.perf_counter()
+            urllib.request.urlopen(f"http://127.0.0.1:{web}{path}", timeout=20).read()
+            taken.append(1_000 * (time.perf_counter() - began))
+            time.sleep(0.1)
+    output.join(60)
+    return sorted(taken)[189]
 
 
 def wait_for_page(port: int, process: subprocess.Popen[str]) -> float:
