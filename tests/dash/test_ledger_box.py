@@ -36,14 +36,14 @@ def tables(tmp_path: Path) -> DeltaTables:
         previous = records[-1].sha256() if records else "0" * 64
         records.append(
             IssueRecord(
-                SYMBOL,
-                BEGAN,
-                seq,
-                kind,
-                BEGAN + dt.timedelta(days=seq),
-                time,
-                time,
-                time,
+                symbol=SYMBOL,
+                began=BEGAN,
+                seq=seq,
+                kind=kind,
+                origin_date=BEGAN + dt.timedelta(days=seq),
+                issued_at=time,
+                local_clock=time,
+                source_clock=time,
                 previous_sha256=previous,
             )
         )
