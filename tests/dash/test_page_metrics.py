@@ -18,14 +18,16 @@ def test_the_page_s_metrics_are_on_a_port_of_their_own(filled: Path) -> None:
     with process(filled, BTC_WEB_PORT=str(page), BTC_WEB_METRICS_PORT=str(own)):
         for _ in range(3):
             wait_for(f"http://127.0.0.1:{page}/api/v1/health")
-        wait_for(f"http://127.0.0.1:{page}/nonsense/{'x' * 50}")
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{page}/nonsense/{'x' * 50}", timeout=30)
         text = wait_for(f"http://127.0.0.1:{own}/metrics").decode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{page}/metrics",
             headers={"X-Forwarded-Port": str(own), "Host": f"127.0.0.1:{own}"},
         )
-        with urllib.request.urlopen(request, timeout=30) as response:
-            assert b"btc_http_requests" not in response.read()
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+            urllib.request.urlopen(request, timeout=30)
+        assert b"btc_http_requests" not in refused.value.read()
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"http://127.0.0.1:{own}/", timeout=30)
     counted = values(text, "btc_http_requests_total")
