@@ -116,7 +116,7 @@ def test_P2_the_next_start_ends_what_a_killed_program_and_its_watchdog_left(fold
     watchdog.kill()
     process.kill()
     process.wait()
-    assert len(processes_in(folder)) == FAMILY - 2
+    wait_until(lambda: len(processes_in(folder)) == FAMILY - 2)  # a kill takes a moment
     assert end(lambda: orphans(folder), grace=0.5) == FAMILY - 2
     assert processes_in(folder) == []
 
