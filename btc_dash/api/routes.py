@@ -18,7 +18,7 @@ from btc_dash.api.leaderboard import leaderboard_answer
 from btc_dash.api.models import Forecast, ForecastDay, Health, Score, Scores
 from btc_dash.api.openapi import openapi_document
 from btc_dash.api.replies import as_json, cached, found_forecast, given, market_of, read_request, replying
-from btc_dash.data import calibration, market, track_record
+from btc_dash.data import market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, forecast_for
 from btc_dash.data.query import ForecastRequest, RecordQuestion
@@ -164,7 +164,7 @@ def _judged(context: Context, model: str, question: RecordQuestion) -> dict[str,
     found = track_record.compare_with_rivals(context.cache, model, question.days, question.kind).get(
         "random_walk"
     )
-    drift = calibration.drift(context.cache, model, question.days).verdict
+    drift = track_record.drift(context.cache, model, question.days).verdict
     if found is None:
         return {"drift": drift}
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -87,10 +87,7 @@ class Forecast:
 
     def first(self, days: int) -> Forecast:
         """Return the same forecast, ``days`` ahead only."""
-        return Forecast(
-            self.model, self.origin, self.targets[:days], self.quantiles[:days],
-            self.vintage, self.issued_at, self.computed,
-        )  # fmt: skip
+        return replace(self, targets=self.targets[:days], quantiles=self.quantiles[:days])
 
     def level(self, level: float) -> list[float]:
         """Return the path of one quantile level."""

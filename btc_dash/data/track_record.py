@@ -13,6 +13,7 @@ import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES, FORECASTS
 from btc_assets.market.calendar import DAY
+from btc_assets.scoring.drift import Drift, coverage_path, measure_drift
 from btc_assets.statistics.comparison import Comparison, compare_losses
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache
@@ -112,6 +113,20 @@ def _comparisons(cache: TableCache, model: str, horizon: int, kind: str) -> dict
             losses, reference = pairs["pinball"].to_numpy(), pairs["theirs"].to_numpy()
             found[rival] = compare_losses(losses, reference, horizon)
     return found
+
+
+def drift(cache: TableCache, model: str, horizon: int) -> Drift:
+    """Judge by the one drift rule how the ranges of the newest forecasts held, live and back-filled."""
+
+    def load() -> Drift:
+        return measure_drift(at_horizon(cache, horizon).filter(model=model), horizon)
+
+    return cache.keep(FORECAST_SCORES, ("drift", model, horizon), load)
+
+
+def coverage_over_time(cache: TableCache, model: str, horizon: int) -> pl.DataFrame:
+    """Return the path of the 80 % range: ``scoring.drift.coverage_path``."""
+    return coverage_path(at_horizon(cache, horizon).filter(model=model), 80, horizon)
 
 
 def hindsight(cache: TableCache, model: str, horizon: int) -> pl.DataFrame:

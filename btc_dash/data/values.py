@@ -6,8 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
-from pydantic.json_schema import JsonSchemaValue
+from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from btc_assets.chances.paths import COUNT
@@ -43,12 +42,8 @@ class Options:
         return text.lower()
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self)
-
-    def __get_pydantic_json_schema__(
-        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"type": "string", "enum": list(self.allowed)}
+        known = core_schema.literal_schema(list(self.allowed))
+        return core_schema.no_info_before_validator_function(self, known)
 
 
 def parse_days(value: object) -> int:
@@ -62,11 +57,7 @@ def parse_days(value: object) -> int:
         raise ValueError(f"Enter {wanted}.")
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e6:
         value = int(value)
-    text = _text(value)
-    days = int(text) if text is not None and _DIGITS.fullmatch(text) else 0
-    if not 1 <= days <= HORIZONS:
-        raise ValueError(f"{quote(value)} is not {wanted}.")
-    return days
+    return _whole(value, 1, HORIZONS, wanted)
 
 
 def parse_days_or_mean(value: object) -> int | None:
@@ -84,11 +75,7 @@ def parse_count(value: object) -> int:
     Raises:
         ValueError: it is none, or there are not so many.
     """
-    text = _text(value)
-    count = int(text) if text is not None and _DIGITS.fullmatch(text) else 0
-    if not 2 <= count <= COUNT:
-        raise ValueError(f"{quote(value)} is not a number of paths from 2 to {COUNT}.")
-    return count
+    return _whole(value, 2, COUNT, f"a number of paths from 2 to {COUNT}")
 
 
 def parse_text(value: object) -> str | None:
@@ -154,6 +141,14 @@ def quote(value: object) -> str:
     shown = value if isinstance(value, str) else repr(value)[:_LONGEST]
     clean = "".join(c if c.isprintable() else "?" for c in shown[: _LONGEST + 1])
     return f"“{clean if len(clean) <= 16 else clean[:15] + '…'}”"
+
+
+def _whole(value: object, least: int, most: int, wanted: str) -> int:
+    text = _text(value)
+    number = int(text) if text is not None and _DIGITS.fullmatch(text) else -1
+    if not least <= number <= most:
+        raise ValueError(f"{quote(value)} is not {wanted}.")
+    return number
 
 
 def _text(value: object) -> str | None:

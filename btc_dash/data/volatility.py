@@ -9,8 +9,9 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
-from btc_assets.contracts import FORECASTS, MODELS
+from btc_assets.contracts import FORECASTS
 from btc_assets.market.calendar import DAY
+from btc_assets.vocabulary import ENSEMBLE
 from btc_dash.data import market
 from btc_dash.data.cache import TableCache
 from btc_dash.data.context import Context
@@ -18,7 +19,6 @@ from btc_dash.data.context import Context
 AHEAD = (1, 7, 30, 90)
 """Days ahead that are shown."""
 
-ENSEMBLE = MODELS[-1]
 _YEAR = 365
 _LENGTH = 2.0 * NormalDist().inv_cdf(0.9)
 """From the 10 to the 90 % quantile, in standard deviations."""

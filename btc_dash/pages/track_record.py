@@ -10,7 +10,7 @@ from btc_assets.contracts import BASELINES, HORIZONS, MODELS, NETWORKS
 from btc_assets.market.calendar import DAY
 from btc_assets.scoring.drift import window
 from btc_dash.charts import track_record as charts
-from btc_dash.data import calibration, chances, market, track_record
+from btc_dash.data import chances, market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.ledger import LedgerHead, ledger_head
 from btc_dash.data.query import RecordQuestion, parse
@@ -163,7 +163,7 @@ def _by_horizon(table: pl.DataFrame, name: str) -> list[Component]:
 
 def _calibration(context: Context, question: RecordQuestion) -> Component | None:
     """Return how the 80 % range held over time; nothing with fewer targets than say something."""
-    path = calibration.over_time(context.cache, question.model, question.days)
+    path = track_record.coverage_over_time(context.cache, question.model, question.days)
     if path.height < 2:
         return None
     return panel(
@@ -242,7 +242,7 @@ def _scores(context: Context, question: RecordQuestion) -> Component:
 def _events(context: Context, question: RecordQuestion) -> Component:
     """List drift, then what happened to vintages, newest first."""
     found: list[Component] = []
-    now = drift_sentence(calibration.drift(context.cache, question.model, question.days))
+    now = drift_sentence(track_record.drift(context.cache, question.model, question.days))
     found.append(html.Li([html.Strong("Now"), now]))
     for event in market.events(context.cache, question.model)[:6]:
         found.append(html.Li([html.Strong(fmt.day(event.day)), f"{fmt.model(event.model)}: {event.text}"]))

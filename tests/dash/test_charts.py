@@ -11,7 +11,7 @@ from dash._utils import to_json
 from btc_dash.charts import track_record as record_charts
 from btc_dash.charts.fan import LEGEND, fan_figure
 from btc_dash.charts.vintages import staircase
-from btc_dash.data import calibration, market, track_record
+from btc_dash.data import market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, forecast_for
 from btc_dash.data.query import Question
@@ -83,7 +83,7 @@ def test_every_figure_is_plain_json(context: Context) -> None:
         record_charts.hindsight_figure(
             track_record.hindsight(context.cache, "mlp", 7), market.history(context.cache)
         ),
-        record_charts.drift_figure(calibration.over_time(context.cache, "mlp", 7)),
+        record_charts.drift_figure(track_record.coverage_over_time(context.cache, "mlp", 7)),
         staircase(market.vintages(context.cache).filter(model="lstm")),
     ]
     for figure in figures:
