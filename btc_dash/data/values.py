@@ -38,7 +38,7 @@ class Options:
         text = _text(value)
         if text is None or text.lower() not in self.allowed:
             others = f"{', '.join(self.allowed[:-1])} or {self.allowed[-1]}"
-            raise ValueError(f"{quote(value)} is not a {self.name}; choose {others}.")
+            raise ValueError(f"{quote(value)} is no {self.name}; choose {others}.")
         return text.lower()
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
