@@ -199,6 +199,7 @@ def file_size_limits() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("fault", "name", "check"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
 def test_O1_O2_O3_O4_O5_O6_O7_O8_O9_a_fault_is_seen_everywhere_and_told_once_within_five_minutes(
     ward: Ward, fault: Callable[[Ward], None], name: str, check: str

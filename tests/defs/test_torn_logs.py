@@ -19,6 +19,8 @@ from btc_assets.launch import open_instance
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 
+pytestmark = pytest.mark.faults
+
 DATA = (RAW_KLINES, RAW_KLINES_4H, ENGINEERED_FEATURES)
 LAST = FIRST_DAY + 99 * DAY
 

@@ -114,6 +114,7 @@ def test_on_s3_two_at_once_and_a_third_give_the_bytes_of_ordinary_runs(
         require_equal(tables_of(settings_of(stage, **stage.environ)), undisturbed)
 
 
+@pytest.mark.faults
 def test_what_is_missing_is_run_newest_first_within_the_time_and_said(stage: Stage, day: dt.date) -> None:
     function = stage.function(timeout=300.0)
     short = succeeded(function.invoke(event_of(day)))
@@ -167,6 +168,7 @@ query Day($key: AssetKeyInput!, $day: String!) {
 """
 
 
+@pytest.mark.faults
 def test_a_real_dagster_shows_the_day_with_its_figures_and_checks(
     stage: Stage, day: dt.date, tmp_path: Path
 ) -> None:

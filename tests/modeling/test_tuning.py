@@ -91,6 +91,7 @@ def test_M6_a_process_that_is_killed_in_a_trial_leaves_a_study_to_go_on_with(
     assert sorted(done["value"].to_list()) == pytest.approx([0.97, 0.97, 0.98, 0.99])
 
 
+@pytest.mark.faults
 def test_several_processes_of_one_machine_share_a_study(
     market: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path
 ) -> None:

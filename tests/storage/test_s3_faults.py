@@ -21,6 +21,8 @@ from btc_assets.storage.registry import file_cache
 
 from .conftest import SAMPLES, samples
 
+pytestmark = pytest.mark.faults
+
 Open = Callable[[], DeltaTables]
 
 
