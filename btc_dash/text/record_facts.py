@@ -67,10 +67,10 @@ def _scores(cache: TableCache, asked: RecordQuestion | None, days: int) -> list[
 def _inside(cache: TableCache, asked: RecordQuestion, row: dict[str, float], span: str) -> Fact:
     count = int(row["n"])
     apart = max(count // asked.days, 1)
-    overlap = f", {apart:,} of them about days of their own (without overlap)" if asked.days > 1 else ""
+    overlap = f", counting as {apart:,} since their days overlap" if asked.days > 1 else ""
     return Fact(
         f"Ended inside the {fmt.percent(0.8)} range",
-        f"{fmt.percent(row['in80'])}; {fmt.percent(0.8)} should",
+        f"{fmt.percent(row['in80'])}, where {fmt.percent(0.8)} is right",
         f"{count:,} forecasts {span}{overlap}; {_origin(cache, asked, count)}.",
     )
 
@@ -82,7 +82,7 @@ def _origin(cache: TableCache, asked: RecordQuestion, count: int) -> str:
         if (row := track_record.totals_by_question(cache, kind).get((asked.model, asked.days)))
     }
     if found == {"backfilled": count}:
-        return "all back-filled: computed later, from nothing but what was known on their day"
+        return "all back-filled: computed later from what was known on their day"
     words = {kind: KIND_WORDS[kind].strip() for kind in found}
     if len(found) == 1:
         return f"all {words[next(iter(found))]}"

@@ -66,7 +66,7 @@ def test_the_record_says_yesterday_inside_or_not_and_how_many_were_backfilled(co
     assert yesterday.value.endswith(("inside", "outside"))
     assert "live" in inside.note
     assert "back-filled" in inside.note
-    assert "without overlap" in inside.note
+    assert "since their days overlap" in inside.note
     assert "random walk" in against.label
 
 
@@ -80,7 +80,7 @@ def test_the_record_is_of_live_and_backfilled_alone_where_it_is(tmp_path: Path) 
 def test_a_horizon_without_a_record_is_told_and_a_shorter_one_shown(context: Context) -> None:
     """At 60 and 90 days the sentence disappeared."""
     _, inside, _ = record_facts.facts(context.cache, "ensemble", 90, dash_data.NOW)
-    assert "10 forecasts 50 days ahead (too few 90 days ahead have come due), 1 of them about" in inside.note
+    assert "10 forecasts 50 days ahead (too few 90 days ahead have come due), counting as 1" in inside.note
 
 
 def test_the_last_close_is_not_called_yesterday_when_it_is_older(context: Context) -> None:
