@@ -34,7 +34,7 @@ types:  ## mypy, strict
 	.venv/bin/mypy
 
 unit:  ## the tests alone; ARGS="tests/market -k simulated"
-	$(PY) -m pytest -n 4 --dist loadfile -m "not faults and not images and not hopsworks" $(call report,unit) $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadfile -m "not faults and not images and not hopsworks" $(call report,unit) $(ARGS)
 
 test-hopsworks: .venv-hopsworks/.ready  ## the tests with the client of Hopsworks, in the environment of its own lock
 	.venv-hopsworks/bin/python -m pytest -n 2 --dist loadfile -m hopsworks tests/storage tests/scripts $(call report,hopsworks) $(ARGS)
