@@ -44,7 +44,7 @@ def explain(error: BaseException) -> str | None:
             return f"{where} cannot be written ({os.strerror(number)}); {REMEDIES[number]}"
         if number in LIMITS:
             return f"{where} cannot be used ({os.strerror(number)}); {LIMITS[number]}"
-        if number == errno.ENOENT and isinstance(each, FileNotFoundError) and not each.filename:
+        if number == errno.ENOENT and _is_adrift():
             return "the working folder is gone; change into one that there is"
     return None
 
@@ -59,6 +59,15 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             seen.append(each)
             yield each
             waiting += [each.__context__, each.__cause__, getattr(each, "orig", None)]
+
+
+def _is_adrift() -> bool:
+    """Return whether the working folder is gone."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _number(error: BaseException) -> int:

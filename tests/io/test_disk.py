@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from btc_assets.io import disk
@@ -26,7 +28,6 @@ class Panic(BaseException):
         (MemoryError(), "ulimit -v"),
         (OSError(errno.ENAMETOOLONG, "", "x" * 300), "choose a shorter name"),
         (OSError(errno.ELOOP, "", "lo"), "lo cannot be used (Too many levels of symbolic links)"),
-        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "the working folder is gone"),
     ],
 )
 def test_T2_a_limit_of_the_process_is_one_sentence(error: BaseException, says: str) -> None:
@@ -39,3 +40,19 @@ def test_T2_a_limit_of_the_process_is_one_sentence(error: BaseException, says: s
 @pytest.mark.parametrize("error", [KeyError("x"), FileNotFoundError(2, "", "x"), ValueError("os error")])
 def test_what_is_no_fault_of_the_system_is_not_explained(error: BaseException) -> None:
     assert disk.explain(error) is None
+
+
+def test_the_working_folder_is_called_gone_where_it_is_gone_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polars' own error of a missing file names no file either."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(FileNotFoundError) as missing:
+        pl.read_parquet("missing.parquet")
+    assert disk.explain(missing.value) is None
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError) as gone:
+        Path.cwd()
+    assert "the working folder is gone" in str(disk.explain(gone.value))
