@@ -17,7 +17,10 @@ from collections import deque
 from functools import partial
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
+
+from btc_dash.server.problems import problem
 
 READ_SECONDS = 10.0
 """Seconds that a client has for sending a request."""
@@ -30,7 +33,7 @@ LARGEST = 96 * 1024
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_LATE = 408, "Request Timeout", f"The request was not here whole within {READ_SECONDS:.0f} seconds."
 
 
 def missing(received: bytes) -> int:
@@ -56,11 +59,19 @@ def missing(received: bytes) -> int:
     return max(0, wanted - len(body)) if wanted < LARGEST else 0
 
 
+def write_problem(sock: socket.socket, status: int, title: str, detail: str) -> None:
+    """Write a whole answer to a request that never reached the app."""
+    answer = problem(status, title, detail)
+    head = f"HTTP/1.1 {status} {title}\r\nConnection: close\r\n{answer.headers}"
+    util.write_nonblock(sock, head.encode("latin-1") + answer.get_data())
+
+
 class BufferingWorker(ThreadWorker):
     """gunicorn's threaded worker, in which incomplete requests wait in the poller, for a bounded time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        util.write_error = write_problem  # gunicorn's own refusals are HTML
         self.waiting: deque[tuple[float, Any]] = deque()
         """Deadlines, ascending, and connections; one that is no longer in ``seen`` was taken care of."""
         self.seen: dict[Any, int] = {}
@@ -85,7 +96,7 @@ class BufferingWorker(ThreadWorker):
             if conn in self.seen:
                 if self.seen[conn]:
                     with contextlib.suppress(OSError):
-                        conn.sock.send(_LATE)
+                        write_problem(conn.sock, *_LATE)
                 self._close(conn)
 
     def _is_complete(self, conn: Any) -> bool:

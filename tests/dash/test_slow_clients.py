@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import sys
 import time
@@ -68,11 +69,40 @@ def test_W8_the_page_and_health_answer_while_400_clients_dawdle(port: int) -> No
                 assert time.monotonic() - asked < 5
         for client in clients[: len(BEGINNINGS)]:
             with client.makefile("rb") as late:
-                assert late.readline().startswith(b"HTTP/1.1 408 ")
+                assert refused(late) == 408
         assert time.monotonic() - began < 40
     finally:
         for client in clients:
             client.close()
+
+
+def refused(stream: BinaryIO) -> int:
+    """Read a refusal off a connection; it is a problem that says the status of the answer."""
+    status = int(stream.readline().split()[1])
+    headers = http.client.parse_headers(stream)
+    assert headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(stream.read(int(headers["Content-Length"])))
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    return status
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/1.1 x\r\n\r\n", 400),
+        (b"GET /api/v1/forecast?days=" + b"1" * 5000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: a\r\n" % n for n in range(70)) + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"1" * 9000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
+    ],
+)
+def test_what_the_server_refuses_before_the_page_sees_it_is_a_problem(
+    port: int, request_: bytes, status: int
+) -> None:
+    with connected(port, request_) as client, client.makefile("rb") as answer:
+        assert refused(answer) == status
 
 
 def status_of(stream: BinaryIO) -> int:
