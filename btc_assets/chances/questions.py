@@ -132,12 +132,13 @@ def question(values: Mapping[str, str], origin: dt.date, start: float) -> Questi
         start: that close, USDT.
 
     Raises:
-        ImpossibleQuestion: a part is missing or no number, the day is over or further off than forecasts
-            reach, the level is reached already.
+        ImpossibleQuestion: a part is missing, no number or another event's, the day is over or further off
+            than forecasts reach, the level is reached already.
     """
-    event = values.get("event", "").strip().lower()
+    event = cast(Event, values.get("event", "").strip().lower())
     if event not in PARTS:
         raise ImpossibleQuestion("event", f"{_shown(event)} is no event; ask for {', '.join(EVENTS)}.")
+    _refuse_others(event, values)
     days = read_days(values, origin)
     if event in ("above", "below"):
         price = _price(values, "price", start)
@@ -151,6 +152,14 @@ def question(values: Mapping[str, str], origin: dt.date, start: float) -> Questi
     if event == "range":
         return Range(days)
     return Worth(days, _positive(values, "amount", "an amount such as 0.5"))
+
+
+def _refuse_others(event: Event, values: Mapping[str, str]) -> None:
+    takes = PARTS[event]
+    for name in sorted({part for parts in PARTS.values() for part in parts}.difference(takes)):
+        if values.get(name, "").strip():
+            wanted = " and ".join(takes) or "nothing but its day"
+            raise ImpossibleQuestion(name, f"{event} takes {wanted}, no {name}.")
 
 
 def read_days(values: Mapping[str, str], origin: dt.date) -> int:

@@ -1,4 +1,4 @@
-"""The home page as a small picture, to share and to embed: the day, the range, the record."""
+"""The home page's answer as a small picture, to share and to embed: the day, the range, the record."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from flask import Flask, Response, request
 
 from btc_assets.errors import StorageError
 from btc_dash.data.context import Context
-from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for
-from btc_dash.data.query import Question
+from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for, read_question
 from btc_dash.server.middleware import client
+from btc_dash.server.problems import problem
 from btc_dash.text import forecast_text, record_facts
 from btc_dash.text import formatting as fmt
 
@@ -26,11 +26,14 @@ _STYLE = (
 
 
 def serve(server: Flask, context: Context) -> None:
-    """Answer with the newest forecast's card; other sites may show it."""
+    """Answer with the card of what is asked, as the home page's address asks it; other sites may show it."""
 
     def picture() -> Response:
         try:
-            found = forecast_for(context, Question(), client())
+            question, complaints = read_question(context, request.args)
+            if complaints:
+                return problem(400, "Bad Request", "The address asks for no forecast.", complaints)
+            found = forecast_for(context, question, client())
         except (StorageError, OSError):
             found = NoForecast("The store does not answer", "Neither prices nor forecasts can be read.")
         text = drawn(lines(context, found))

@@ -29,12 +29,14 @@ class IndexPage(Dash):
         parts["scripts"] = _UNUSED.sub("", parts["scripts"])
         parts["app_entry"] = _ENTRY
         html: str = super().interpolate_index(**parts)
+        search = request.query_string.decode(errors="replace")
+        asked = f"?{search}" if search and request.path == "/" else ""
         addresses = {
             "%SCHEME%": self.get_asset_url("scheme.js"),
             "%MARK%": self.get_asset_url("mark.svg"),
             "%PLOTLY%": plotly_js.ADDRESS,
             "%GRAPH%": _GRAPH,
-            "%CARD%": escape(f"{request.url_root.rstrip('/')}/card.svg"),
+            "%CARD%": escape(f"{request.url_root.rstrip('/')}/card.svg{asked}"),
             "%TITLE%": escape(self.title),
         }
         for mark, address in addresses.items():

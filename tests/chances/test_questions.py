@@ -80,6 +80,9 @@ def test_a_question_is_read_as_people_write_it(asked: Question, meant: Question)
         ("fall", {"fall": "100", "days": "3"}, "fall", "cannot fall by 100 %"),
         ("fall", {"fall": "0", "days": "3"}, "fall", "is not a fall in per cent"),
         ("fall", {"fall": "5", "since": "May", "days": "3"}, "since", "say here or peak"),
+        ("above", {"price": "1", "low": "2", "days": "3"}, "low", "above takes price, no low"),
+        ("stay", {"price": "1", "days": "3"}, "price", "stay takes low and high, no price"),
+        ("range", {"since": "peak", "days": "3"}, "since", "range takes nothing but its day, no since"),
         ("worth", {"amount": "-1", "days": "3"}, "amount", "is not an amount such as 0.5"),
     ],
 )

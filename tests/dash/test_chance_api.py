@@ -55,6 +55,7 @@ def test_every_kind_of_question_can_be_asked(client: FlaskClient, query: str, ho
         ("above&price=1&by=2026-11-21", 400, "by", "2026-11-21 is over"),
         ("touch&price=%2B0%25&days=7", 400, "price", "is there already"),
         ("rise&price=1&days=7", 400, "event", "choose above, below"),
+        ("above&price=1&days=7&amount=3", 400, "amount", "above takes price, no amount"),
         ("above&price=1&days=7&day=3", 400, "day", "did you mean days"),
         ("above&price=1&days=7&as_of=2027-01-01", 404, None, "lies after the last closed day"),
     ],

@@ -30,10 +30,21 @@ def test_the_card_says_day_range_and_record_and_may_be_embedded(client: FlaskCli
     assert again.status_code == 304
 
 
+def test_the_card_answers_what_its_address_asks_or_says_why_not(client: FlaskClient) -> None:
+    lines = said(client.get("/card.svg?days=30&model=lstm&as_of=2026-11-01").get_data(as_text=True))
+    assert lines[0] == "Bitcoin on 1 Dec 2026"
+    assert any("1 Nov 2026" in line for line in lines)
+    refused = client.get("/card.svg?days=999")
+    assert (refused.status_code, refused.mimetype) == (400, "application/problem+json")
+    assert "90" in refused.get_json()["errors"]["days"]
+
+
 def test_the_page_names_its_card_for_those_who_share_it(client: FlaskClient) -> None:
     page = client.get("/", base_url="https://forecast.example").get_data(as_text=True)
     assert '<meta property="og:image" content="https://forecast.example/card.svg">' in page
     assert '<meta property="og:title" content="BTC Forecast">' in page
+    page = client.get("/?days=30&view=candles", base_url="https://forecast.example").get_data(as_text=True)
+    assert 'content="https://forecast.example/card.svg?days=30&amp;view=candles">' in page
 
 
 def test_a_card_without_a_forecast_says_what_is_missing_and_another_coin_is_named(tmp_path: Path) -> None:
