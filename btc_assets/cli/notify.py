@@ -1,7 +1,5 @@
 """``btc notify``: send a test notification over every channel."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import typer

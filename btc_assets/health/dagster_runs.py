@@ -1,7 +1,5 @@
 """How Dagster's runs of the last day went, asked of its webserver."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 from btc_assets.health.metrics import Snapshot

@@ -1,7 +1,5 @@
 """Examines whether implied volatility, where it is switched on, was there when it was needed."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Read the settings from the environment, with one sentence for each that is wrong."""
 
-from __future__ import annotations
-
 import difflib
 import os
 import re

@@ -1,7 +1,5 @@
 """Answer ``/api/v1/chance`` and ``/api/v1/paths``."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The addresses of the API: forecast, scores, health, and the document that describes them."""
 
-from __future__ import annotations
-
 import difflib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The charts of the track record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Answer questions about the price from the paths of a forecast, and say how such answers did."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import threading

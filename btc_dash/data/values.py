@@ -1,7 +1,5 @@
 """Read one value of a question: days, a day, a choice, a vintage; messages say what is allowed."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from dataclasses import dataclass

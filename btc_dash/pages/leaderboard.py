@@ -1,7 +1,5 @@
 """The leaderboard: every scored model on the same days, and which of them cannot be told apart."""
 
-from __future__ import annotations
-
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 

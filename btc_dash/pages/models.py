@@ -1,7 +1,5 @@
 """The models page: which vintage was in force when, and each vintage's card."""
 
-from __future__ import annotations
-
 import datetime as dt
 from urllib.parse import urlencode
 

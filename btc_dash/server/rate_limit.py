@@ -1,7 +1,5 @@
 """Limit how many forecasts each client may have computed: a token bucket."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

@@ -1,7 +1,5 @@
 """GARCH and GJR-GARCH with filtered historical simulation, over ``arch``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

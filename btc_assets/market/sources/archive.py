@@ -6,8 +6,6 @@ that is an error that names it. A file of shorter bars may be missing: its days 
 reads them must say so.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """Write the transaction log of one Delta table: create it, commit against a version, tidy up."""
 
-from __future__ import annotations
-
 import json
 import logging
 import time
