@@ -3,6 +3,8 @@
 Every table is keyed; ``day`` names the date column that partitions, windows and sorting go by.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 

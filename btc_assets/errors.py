@@ -24,6 +24,8 @@ BtcError
 └── BackupError             an archive of a store is damaged, or does not belong here
 """
 
+from __future__ import annotations
+
 import datetime as dt
 
 

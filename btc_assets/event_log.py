@@ -9,6 +9,8 @@ It also makes an SQLAlchemy engine for each connection, and so compiles each sta
 time of a day's run. Here a database keeps its engine; connections are opened and closed as before.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re

@@ -1,5 +1,7 @@
 """The optional parts of an installation, and the sentence that says which one is missing."""
 
+from __future__ import annotations
+
 from importlib.util import find_spec
 from typing import Final
 

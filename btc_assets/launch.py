@@ -1,5 +1,7 @@
 """Run the graph from a program: a window of days in this process, on the data folder's own instance."""
 
+from __future__ import annotations
+
 import datetime as dt
 import logging
 import os

@@ -4,6 +4,8 @@ A run over a year plans some 3,000 materialisations, one a day and asset. Dagste
 but its PostgreSQL storage writes each with two new connections, before the run begins.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 

@@ -4,6 +4,8 @@ The ledger reads, records, hashes, exports and verifies every series of ``SERIES
 entry here, its two tables in ``contracts``, and an asset that fills them with ``bitemporal.land``.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from btc_assets.contracts import (

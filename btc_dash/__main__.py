@@ -1,5 +1,7 @@
 """``python -m btc_dash``: serve the web app with gunicorn until interrupted."""
 
+from __future__ import annotations
+
 import sys
 
 from btc_assets.errors import ConfigurationError

@@ -1,5 +1,7 @@
 """Builds the web app: Flask underneath, Dash for the pages, everything wired here and nowhere else."""
 
+from __future__ import annotations
+
 from dash import Dash, html
 
 from btc_assets import settings as configuration

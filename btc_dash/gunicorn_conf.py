@@ -6,6 +6,8 @@ processes. polars must not be loaded before the fork (its threads do not survive
 ours is preloaded; Dash, which has no threads, is.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil

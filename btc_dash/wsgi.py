@@ -1,5 +1,7 @@
 """The WSGI application, for any server; ``python -m btc_dash`` serves it with gunicorn."""
 
+from __future__ import annotations
+
 from btc_assets.supervision.loading import loading_for_good
 
 with loading_for_good():

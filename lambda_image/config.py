@@ -1,5 +1,7 @@
 """What the function is told by its environment, checked when it starts."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,5 +1,7 @@
 """What an invocation asks for: which day to land. The day comes from the event, never from the clock."""
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Delivered twice, it lands nothing twice and starts no second run. Whatever fails
 Lambda's retries and the dead-letter queue do their work; what was landed by then stays landed.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from functools import cache

@@ -1,5 +1,7 @@
 """Landing candles with their 4-hour bars: the day asked for, those missed before it, what was restated."""
 
+from __future__ import annotations
+
 import datetime as dt
 import logging
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """One line that is log and metrics at once: CloudWatch's embedded metric format."""
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Iterator, Mapping

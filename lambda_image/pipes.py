@@ -1,5 +1,7 @@
 """Reporting back to Dagster when it is Dagster that invoked the function (Dagster Pipes)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

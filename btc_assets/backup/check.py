@@ -1,5 +1,7 @@
 """Is a copied or restored state what its list says, and does the ledger in it hold?"""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Dagster's own records on one machine: SQLite databases that are copied while they are written to."""
 
+from __future__ import annotations
+
 import shutil
 import sqlite3
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Dagster's settings in an archive: a file that could have Dagster run any code is refused."""
 
+from __future__ import annotations
+
 from typing import IO, Any
 
 from btc_assets.errors import BackupError

@@ -4,6 +4,8 @@ What is followed may only grow: an archive whose ledger does not go on from the 
 refused, so whoever publishes it cannot rewrite what was seen.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil

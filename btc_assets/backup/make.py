@@ -1,5 +1,7 @@
 """``btc backup``: everything on this machine as one archive, while runs are writing."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,6 +5,8 @@ as ``https://github.com/YOU/btc-assets/releases/latest/download``. Each is made 
 the next number, so of two that were made from the same one only one can take its name.
 """
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """``btc restore``: put an archive in place, all or nothing, or only see whether that would go."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import tempfile

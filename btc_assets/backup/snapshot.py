@@ -7,6 +7,8 @@ records go first, so that they never claim a day that the copied tables lack; da
 for again, which changes nothing.
 """
 
+from __future__ import annotations
+
 import contextlib
 import datetime as dt
 import json

@@ -1,5 +1,7 @@
 """Answers to questions: the share of paths on which it happens. One path that happened answers them, too."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np

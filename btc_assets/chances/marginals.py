@@ -1,5 +1,7 @@
 """The whole distribution of the close at each horizon, from the 21 quantiles that were issued."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from statistics import NormalDist
 

@@ -1,5 +1,7 @@
 """The standard questions, and what became of them after each past day."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from btc_assets.modeling.history import Floats, History

@@ -1,5 +1,7 @@
 """Paths of the next 90 days: closes, highs and lows, jointly, with the issued quantiles as marginals."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property

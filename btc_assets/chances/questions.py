@@ -1,5 +1,7 @@
 """The questions that can be asked of a forecast, and why some cannot be answered."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 import re

@@ -1,5 +1,7 @@
 """Whether what was said came true as often as it was said, tenth by tenth of the chances."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """The standard questions: asked of every forecast, scored once their day has closed."""
 
+from __future__ import annotations
+
 import datetime as dt
 
 import numpy as np

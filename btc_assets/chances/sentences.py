@@ -1,5 +1,7 @@
 """Questions and answers as a person would say them."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from typing import Any

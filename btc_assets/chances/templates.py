@@ -1,5 +1,7 @@
 """How the price moved in the past, in units of the volatility of its time: what paths are shaped after."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

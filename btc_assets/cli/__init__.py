@@ -1,5 +1,7 @@
 """The ``btc`` command: each subcommand is a file of its own and imports what it needs when it runs."""
 
+from __future__ import annotations
+
 import io
 import sys
 

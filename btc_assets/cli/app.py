@@ -1,5 +1,7 @@
 """The ``btc`` command and its subcommands."""
 
+from __future__ import annotations
+
 from typing import Annotated, Any
 
 import typer

@@ -1,5 +1,7 @@
 """``btc backfill``: materialise a range of days from the command line, as Dagster's UI would."""
 
+from __future__ import annotations
+
 import contextlib
 import datetime as dt
 import threading

@@ -1,5 +1,7 @@
 """``btc backtest``: a walk-forward over past days with the production assets, and its score table."""
 
+from __future__ import annotations
+
 import datetime as dt
 import os
 from typing import Annotated

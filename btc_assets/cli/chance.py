@@ -1,5 +1,7 @@
 """``btc chance``: the chance of anything about the price, from an issued forecast."""
 
+from __future__ import annotations
+
 import datetime as dt
 import json
 import math

@@ -1,5 +1,7 @@
 """``btc export``: a table as one Parquet or CSV file, or a proof of what was issued as a folder."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Annotated

@@ -1,5 +1,7 @@
 """``btc leaderboard``: every model that was scored, ranked on the same days."""
 
+from __future__ import annotations
+
 import json
 from typing import Annotated
 

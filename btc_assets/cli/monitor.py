@@ -1,5 +1,7 @@
 """``btc monitor``: looks at everything each minute, tells what Dagster's daemon cannot, serves /metrics."""
 
+from __future__ import annotations
+
 from btc_assets.settings import load
 
 

@@ -1,5 +1,7 @@
 """``btc notify``: send a test notification over every channel."""
 
+from __future__ import annotations
+
 import datetime as dt
 
 import typer

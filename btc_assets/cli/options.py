@@ -1,5 +1,7 @@
 """Arguments that several commands share, each parsed and refused in one place."""
 
+from __future__ import annotations
+
 import datetime as dt
 import difflib
 from collections.abc import Iterable, Sequence

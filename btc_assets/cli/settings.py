@@ -1,5 +1,7 @@
 """``btc settings``: every setting, its value, and where the value came from."""
 
+from __future__ import annotations
+
 import os
 from typing import Annotated
 

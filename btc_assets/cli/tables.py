@@ -1,5 +1,7 @@
 """Every table by name, for the commands that take one."""
 
+from __future__ import annotations
+
 from functools import cache
 
 from btc_assets.contracts import TableSpec

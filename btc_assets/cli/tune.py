@@ -1,5 +1,7 @@
 """``btc tune``: search the networks' hyper-parameters, as materialising their asset in Dagster's UI would."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated, Any
 

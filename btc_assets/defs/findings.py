@@ -1,5 +1,7 @@
 """The health checks of Dagster's assets: which finding each shows, and how."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """The folder of Dagster's own records on one machine; made without importing Dagster."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import time

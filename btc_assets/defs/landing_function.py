@@ -4,6 +4,8 @@ Only where a function is named (``BTC_LANDING_FUNCTION``). It is waited for, and
 metadata of the candle's materialisation.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import json
 from typing import Any

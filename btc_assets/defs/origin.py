@@ -3,6 +3,8 @@
 A run that a process executes itself has none by default, and its Overview, timeline and Jobs leave it out.
 """
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 from functools import partial

@@ -1,5 +1,7 @@
 """Tell Dagster's records which days the tables hold, where they do not know it."""
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Callable, Mapping

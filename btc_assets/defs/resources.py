@@ -1,5 +1,7 @@
 """The one Dagster resource: settings, and what they open. Opened on first use, once a process."""
 
+from __future__ import annotations
+
 import datetime as dt
 from functools import cached_property, lru_cache
 from typing import Any

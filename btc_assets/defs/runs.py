@@ -1,5 +1,7 @@
 """Which days are missing from the tables, and which runs are, or were, after them."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """The baselines as forecasters: the same bytes as ``baseline_forecasts``, origin by origin."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 

@@ -1,5 +1,7 @@
 """Try a forecaster on the real rules: what ``btc forecaster check`` says, rule by rule."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

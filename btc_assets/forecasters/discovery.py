@@ -4,6 +4,8 @@ Nothing of theirs is imported here: a package that fails to import, hangs or pri
 process of its own (``worker_process``).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions

@@ -3,6 +3,8 @@
 Nothing in them can run code when it is read: tables are Arrow, numbers are bytes of doubles.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import io
 import json

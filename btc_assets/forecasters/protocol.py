@@ -3,6 +3,8 @@
 docs/forecasters.md shows a whole one.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from collections.abc import Mapping

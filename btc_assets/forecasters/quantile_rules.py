@@ -1,5 +1,7 @@
 """The rules that the numbers of a forecast obey, each with the sentence that says how one is broken."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The simulated market as the graph would hold it: what a forecaster is tried on, alike on every machine."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Collection
 

@@ -3,6 +3,8 @@
 It answers each message of its parent with one, see ``messages``.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import resource

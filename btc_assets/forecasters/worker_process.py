@@ -4,6 +4,8 @@ It keeps mistakes apart, not malice: install only packages that you would run an
 secret of the settings, and only the candles up to the origin.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal

@@ -1,5 +1,7 @@
 """Examines whether whoever competes has a forecast from every day that is due."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,7 @@
 """Examines Dagster's own records on this machine: SQLite databases, damaged or not to be written."""
 
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,5 +1,7 @@
 """How Dagster's runs of the last day went, asked of its webserver."""
 
+from __future__ import annotations
+
 import datetime as dt
 
 from btc_assets.health.metrics import Snapshot

@@ -1,5 +1,7 @@
 """Runs the examinations: each on its own thread and within one deadline, so that none hides another."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

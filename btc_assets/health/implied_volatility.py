@@ -1,5 +1,7 @@
 """Examines whether implied volatility, where it is switched on, was there when it was needed."""
 
+from __future__ import annotations
+
 import datetime as dt
 
 import polars as pl

@@ -1,5 +1,7 @@
 """Examines the ledger's head against what was published outside the store."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from btc_assets.errors import ConfigurationError, LedgerError

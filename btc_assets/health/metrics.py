@@ -1,5 +1,7 @@
 """What Prometheus is shown of data, forecasts, ledger, runs and source; no label grows without bound."""
 
+from __future__ import annotations
+
 import datetime as dt
 import time
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,5 +1,7 @@
 """Which days of a table are there, and which are missing: decided from its rows, by pure functions."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """What a person is told of: a problem for each bad finding, and none for what merely follows from another."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterable
 

@@ -1,5 +1,7 @@
 """Examines what serves on this machine: the page, Dagster's webserver, its daemon, its code location."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import json

@@ -1,5 +1,7 @@
 """Examines the source of candles: does it answer, does its clock agree with ours, what does it offer?"""
 
+from __future__ import annotations
+
 import datetime as dt
 import time
 

@@ -1,5 +1,7 @@
 """Examines what is stored: tables and their logs, models, the days that are there, the disk."""
 
+from __future__ import annotations
+
 import datetime as dt
 import shutil
 from collections.abc import Mapping, Sequence

@@ -3,6 +3,8 @@
 Checks, sensors, ``btc up``, ``btc doctor``, the page and /metrics all ask here.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """What is wrong with a disk or with this process's share of the machine, in one sentence with what to do."""
 
+from __future__ import annotations
+
 import errno
 import os
 import re

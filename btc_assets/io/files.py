@@ -1,5 +1,7 @@
 """Atomic writes of files: a reader sees the old bytes or the new ones, also after a crash; and hashes."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import os

@@ -3,6 +3,8 @@
 The worker writes a small file beside the tables; readers poll it. A reader never sees half a file.
 """
 
+from __future__ import annotations
+
 import contextlib
 import datetime as dt
 import json

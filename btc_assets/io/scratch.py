@@ -1,5 +1,7 @@
 """Folders that are needed for a while; what a killed process left of its own is removed by the next."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import os

@@ -1,5 +1,7 @@
 """What is wrong with an SQLite database, in words: damaged, locked by whom, on a full or read-only disk."""
 
+from __future__ import annotations
+
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator

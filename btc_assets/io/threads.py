@@ -1,5 +1,7 @@
 """Calls side by side, none of which keeps anybody waiting for longer than agreed, whatever it hangs in."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping

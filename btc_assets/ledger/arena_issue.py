@@ -1,5 +1,7 @@
 """Issue what the forecasters that compete said: the record first, then its rows; what was issued stays."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ A record's bytes are one line of canonical JSON, its hash the SHA-256 of that, a
 in ``records``. Several records of an origin may stand: of forecasters that came later, or of new versions.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

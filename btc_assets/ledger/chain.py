@@ -1,5 +1,7 @@
 """Begin a chain, also on a store that has forecasts already, and begin anew after a record at fault."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import replace
 

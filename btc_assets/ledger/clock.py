@@ -1,5 +1,7 @@
 """When a forecast was issued, and whether that was in time: two clocks decide, no flag does."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 from typing import Self

@@ -1,5 +1,7 @@
 """Which code computed a forecast: its release, and a hash of the very files."""
 
+from __future__ import annotations
+
 import hashlib
 from functools import cache
 from pathlib import Path

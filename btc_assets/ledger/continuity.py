@@ -5,6 +5,8 @@ machine wrote. Both are compared before a record is added, and by the daily chec
 and that of the arena each have their own, under the name that their heads are published by.
 """
 
+from __future__ import annotations
+
 import hashlib
 import logging
 from collections.abc import Iterable

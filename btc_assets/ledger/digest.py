@@ -6,6 +6,8 @@ microseconds since then, an integer or boolean itself. Text is UTF-8 in 24 bytes
 float is eight bytes of FF, which no computation yields; NaN is 7FF8000000000000. Nothing else may be missing.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterable, Iterator

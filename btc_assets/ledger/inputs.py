@@ -1,5 +1,7 @@
 """What forecasts were computed from: read once, used by the computation, and hashed into the record."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,6 +5,8 @@ first and settles who wins; the rows follow. A process that dies in between leav
 next run puts there, because the same inputs give the same bytes.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

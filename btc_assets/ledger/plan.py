@@ -1,5 +1,7 @@
 """Decide what issuing forecasts writes: a pure function of what is proposed and what is stored."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Which rows can be a forecast at all."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 import polars as pl

@@ -1,5 +1,7 @@
 """Export a proof: plain files that anyone can check with one short script, without our tables or our code."""
 
+from __future__ import annotations
+
 import datetime as dt
 import gzip
 import secrets

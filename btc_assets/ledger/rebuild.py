@@ -1,5 +1,7 @@
 """Compute a day's forecast again from what was known then and the stored vintages, and compare the bytes."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ A record's bytes are one line of canonical JSON (keys sorted, no spaces, UTF-8, 
 hash is the SHA-256 of that line, and the next line holds it as ``previous_sha256``. docs/ledger.md has more.
 """
 
+from __future__ import annotations
+
 import contextlib
 import datetime as dt
 import hashlib

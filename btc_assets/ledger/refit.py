@@ -1,5 +1,7 @@
 """Fit a vintage again, from the candles it was fitted on, and say how far the result is."""
 
+from __future__ import annotations
+
 import datetime as dt
 import tempfile
 from collections.abc import Mapping, Sequence

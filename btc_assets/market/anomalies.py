@@ -3,6 +3,8 @@
 Nothing here invents or repairs a candle; it refuses, or it says what a person should know.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

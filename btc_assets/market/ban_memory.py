@@ -1,5 +1,7 @@
 """Memory, across threads and processes, of how long the exchange bans or limits this address."""
 
+from __future__ import annotations
+
 import json
 import logging
 import threading

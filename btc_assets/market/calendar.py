@@ -1,5 +1,7 @@
 """Days as this project means them: UTC calendar days, from the pair's first candle on."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Fetch candles of days that must exist; an error says why one does not and when it should."""
 
+from __future__ import annotations
+
 import datetime as dt
 
 from btc_assets.errors import ConfigurationError, NoDataYet

@@ -1,5 +1,7 @@
 """Memory, across processes, of the day of each pair's first candle, which never changes."""
 
+from __future__ import annotations
+
 import datetime as dt
 import json
 import logging

@@ -4,6 +4,8 @@ It follows no redirect, reads no endless body, and never hands an error page on 
 Imported only when a call is made: `requests` costs more than all the rest of `market`.
 """
 
+from __future__ import annotations
+
 import io
 from typing import Any
 

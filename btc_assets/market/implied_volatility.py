@@ -1,5 +1,7 @@
 """The volatility that prices of options imply: one value a day, and what must hold for it to be believed."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Tell live forecasts from late and back-filled ones by how long after the close they were issued."""
 
+from __future__ import annotations
+
 import datetime as dt
 from typing import Literal, get_args
 

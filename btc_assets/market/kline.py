@@ -1,5 +1,7 @@
 """One candle, of a day or of a part of it, and what must hold for it to be believed."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from dataclasses import dataclass

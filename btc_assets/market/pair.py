@@ -1,5 +1,7 @@
 """A trading pair and its prices as a person reads them: the coin's name, as many digits as tell something."""
 
+from __future__ import annotations
+
 import math
 
 _QUOTED_IN = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD")

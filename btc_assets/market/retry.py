@@ -1,5 +1,7 @@
 """Trying again, within one deadline: what can pass is retried with jitter, nothing may hang for ever."""
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Holidays of the New York Stock Exchange by rule: known years ahead, so in them is nothing of the future."""
 
+from __future__ import annotations
+
 import datetime as dt
 from functools import cache
 

@@ -1,5 +1,7 @@
 """One row of Binance's kline format, as REST, dumps and landing zone carry it, made into a `Kline`."""
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """Forecasts without parameters: last close, random walk, mixture random walk. What any model must beat."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby

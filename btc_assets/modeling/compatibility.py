@@ -1,5 +1,7 @@
 """What a stored network must have in common with this code before it may be used."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,7 @@
 """Empirical quantiles at the levels of a forecast: of each row, and of each run of values in a row."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

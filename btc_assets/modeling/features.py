@@ -1,5 +1,7 @@
 """Stationary features of each day, from candles up to that day only and from a fixed window of them."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

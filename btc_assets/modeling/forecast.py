@@ -1,5 +1,7 @@
 """Forecast rows of the networks and of their ensemble for given origins."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 

@@ -3,6 +3,8 @@
 A day without a candle is a NaN, never an invented value, and drops out of whatever window it falls in.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property

@@ -11,6 +11,8 @@ which holds a premium.
 Where a day's value is not known, or too few are, the factor is 1.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Save a Keras model as the same bytes every time."""
 
+from __future__ import annotations
+
 import io
 import json
 import re

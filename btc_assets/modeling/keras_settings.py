@@ -1,5 +1,7 @@
 """Keras as this project means it, whatever the user's own settings of it are."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys

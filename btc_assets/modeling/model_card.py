@@ -1,5 +1,7 @@
 """The model card: what a vintage was trained on, how well it fits, and two pictures."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

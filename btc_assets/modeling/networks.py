@@ -7,6 +7,8 @@ horizon, because what is known about volatility fades too. Several seeds are tra
 one model whose weights do not mix, and averaged.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

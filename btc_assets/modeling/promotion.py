@@ -12,6 +12,8 @@ The alternative, a second fit without the window, would cost as much as the firs
 that never comes into force.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 

@@ -5,6 +5,8 @@ Six ranges tell a day's volatility better than one (Andersen, Bollerslev, Diebol
 Their geometric mean is taken, not the sum, so that one jump counts as one bar of six.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import polars as pl
 

@@ -1,5 +1,7 @@
 """What a network is trained on at a cutoff: features, anchors and outcomes, nothing later than the cutoff."""
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 from dataclasses import dataclass, replace

@@ -5,6 +5,8 @@ as long as the process lives, and each holds the whole graph it was traced in: a
 networks. Neither TensorFlow 2.21 nor ``keras.backend.clear_session`` takes them out again.
 """
 
+from __future__ import annotations
+
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,5 +1,7 @@
 """Fit one vintage: train, export, verify the export, and write the complete model folder or nothing."""
 
+from __future__ import annotations
+
 import datetime as dt
 import shutil
 from dataclasses import dataclass

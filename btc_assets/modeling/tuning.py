@@ -9,6 +9,8 @@ fold. On the real candles the LSTM that won the study (0.30 % better than the de
 was 0.5 % worse than the default on the two years that followed.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import datetime as dt
 import os

@@ -5,6 +5,8 @@ matters. The newest vintage on the grid is in force if it is sound (see ``promot
 before it that is. Vintages that do not exist yet are fitted and published; none is ever overwritten.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

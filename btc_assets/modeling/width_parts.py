@@ -1,5 +1,7 @@
 """Why a forecast is as wide as it is: the log of its width as a sum of parts, to the last digits."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial

@@ -1,5 +1,7 @@
 """Processes that work on the same task as this one, and do not outlive it."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import multiprocessing

@@ -1,5 +1,7 @@
 """The channels of notifications that ``BTC_NOTIFY`` lists: the log, a mailbox, a web address."""
 
+from __future__ import annotations
+
 import logging
 
 from btc_assets.notifications.message import Channel, Message

@@ -1,5 +1,7 @@
 """Notifications as mail, over SMTP."""
 
+from __future__ import annotations
+
 import smtplib
 import ssl
 from email.message import EmailMessage

@@ -1,5 +1,7 @@
 """The message to a person, and the protocol of a channel that delivers it."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol

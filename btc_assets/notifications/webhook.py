@@ -1,5 +1,7 @@
 """Notifications as a POST of JSON to a web address: a chat's incoming hook, a pager, a script."""
 
+from __future__ import annotations
+
 from urllib.parse import urlsplit
 
 from btc_assets.errors import NotDelivered

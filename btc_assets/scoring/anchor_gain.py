@@ -4,6 +4,8 @@ The anchor is no row of ``forecast_scores``: it is computed again, from candles 
 code of today, and scored on the closes that the network was scored on.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 

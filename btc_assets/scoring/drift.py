@@ -5,6 +5,8 @@ so every horizon-th counts as an independent trial; the window grows with the ho
 With ``LEVEL`` = 0.01 a sound range raises a false alarm about once in a hundred looks.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Tell live, late and back-filled scores apart by when their forecasts were issued."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from btc_assets.contracts import ARENA_FORECASTS, BASELINE_FORECASTS, FORECASTS

@@ -1,5 +1,7 @@
 """The leaderboard: every model that was scored, on the same days, and which of them cannot be told apart."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 

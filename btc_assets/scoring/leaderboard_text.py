@@ -1,5 +1,7 @@
 """Say what a leaderboard shows: in a sentence, as a plain table, and as values for programs."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 

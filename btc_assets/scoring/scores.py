@@ -1,5 +1,7 @@
 """Scores of issued forecasts whose target day has closed: rows of the contract FORECAST_SCORES."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping
 

@@ -1,5 +1,7 @@
 """The table that sums up a backtest: each model beside the baselines, at each horizon and in the mean."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

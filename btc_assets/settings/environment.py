@@ -1,5 +1,7 @@
 """Read the settings from the environment, with one sentence for each that is wrong."""
 
+from __future__ import annotations
+
 import difflib
 import os
 import re

@@ -1,5 +1,7 @@
 """The settings as one typed object: what can be configured, its defaults, and what follows from it."""
 
+from __future__ import annotations
+
 import os
 import re
 from pathlib import Path

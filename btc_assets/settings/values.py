@@ -1,5 +1,7 @@
 """The values that a setting can have: names, folders, addresses, hosts; each refused in a few words."""
 
+from __future__ import annotations
+
 import difflib
 import ipaddress
 import os

@@ -1,5 +1,7 @@
 """Resample a series in blocks, so that what overlaps in time stays together."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator
 from statistics import NormalDist

@@ -3,6 +3,8 @@
 The one rule for the page, ``btc backtest``, the check of the scores and the API.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,5 +1,7 @@
 """The model confidence set: which of several forecasts may be the best, as far as their losses can tell."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from btc_assets.statistics.metrics import Floats

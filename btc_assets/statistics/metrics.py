@@ -3,6 +3,8 @@
 Quantiles are [..., 21] at ``contracts.LEVELS``, observations [...]; both in the same unit.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

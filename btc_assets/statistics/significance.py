@@ -1,5 +1,7 @@
 """Whether one forecast's losses are smaller than another's by more than chance."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

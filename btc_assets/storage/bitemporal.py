@@ -4,6 +4,8 @@ One table of a series holds the newest version of each row and another every old
 which was issued keeps pointing at the candles that it was computed from.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ A table is copied year by year, each year one upsert, so a run that was cut shor
 years that are equal already cost one read and no write.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence

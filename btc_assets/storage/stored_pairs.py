@@ -1,5 +1,7 @@
 """Refuse a store that holds another pair: Dagster's records of which days are done know no pair."""
 
+from __future__ import annotations
+
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.errors import ConfigurationError, StorageError
 from btc_assets.storage.tables import TableReader

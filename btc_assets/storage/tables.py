@@ -1,5 +1,7 @@
 """What every table backend offers. Above it: UTC, half-open windows, sorted reads, exact schemas."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

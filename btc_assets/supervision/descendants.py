@@ -4,6 +4,8 @@ A process number alone says nothing once its owner is gone; the variable names t
 process ever has, and the folder that it worked on. A process without it is never touched.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 from collections.abc import Callable

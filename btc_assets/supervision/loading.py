@@ -1,5 +1,7 @@
 """Load what a process keeps to its end without looking at it again and again."""
 
+from __future__ import annotations
+
 import contextlib
 import gc
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """One `btc up` a folder: a lock that goes with the process that holds it, however it ends."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 from collections.abc import Iterator

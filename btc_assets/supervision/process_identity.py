@@ -1,5 +1,7 @@
 """Name a process so that no later process, which may get the same number, is taken for it."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

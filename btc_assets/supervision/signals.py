@@ -1,5 +1,7 @@
 """What ends a program that was started in a terminal, by a script, or as a service: one way for all."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal

@@ -5,6 +5,8 @@ comes when the process that holds the other end does, however it ends. A line ``
 all is ended.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys

@@ -1,5 +1,7 @@
 """``python -m btc_assets.webserver`` is ``dagster-webserver`` behind the filter; the options are the same."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from dagster_webserver import app, cli

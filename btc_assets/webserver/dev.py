@@ -5,6 +5,8 @@ process that has imported Dagster once, side by side, and there is no proxy befo
 has changed is loaded by the next start.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import json

@@ -4,6 +4,8 @@ A page of any origin can make a browser send requests to this machine. It cannot
 ``Origin`` and ``Sec-Fetch-*``, by which its requests are told from those of the UI.
 """
 
+from __future__ import annotations
+
 import ipaddress
 from collections.abc import Collection
 from urllib.parse import parse_qs, urlsplit

@@ -1,5 +1,7 @@
 """Answer ``/api/v1/chance`` and ``/api/v1/paths``."""
 
+from __future__ import annotations
+
 import io
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Answer ``/api/v1/leaderboard``."""
 
+from __future__ import annotations
+
 import polars as pl
 from flask import Response
 

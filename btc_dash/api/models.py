@@ -1,5 +1,7 @@
 """The bodies that the API answers with, as models that check what is sent and document it."""
 
+from __future__ import annotations
+
 import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 

@@ -1,5 +1,7 @@
 """Write the OpenAPI document from the models that validate questions and answers."""
 
+from __future__ import annotations
+
 from functools import cache
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Read what was asked and write replies: JSON and files that a client can keep, problems."""
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping

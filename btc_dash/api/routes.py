@@ -1,5 +1,7 @@
 """The addresses of the API: forecast, scores, health, and the document that describes them."""
 
+from __future__ import annotations
+
 import difflib
 import json
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """What all charts share: axes, hover, colours that work on light and dark, and colour-blind."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from collections.abc import Iterable

@@ -1,5 +1,7 @@
 """The forecast page's chart: the last days, the line at "now", and the fan of what may follow."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from collections.abc import Sequence

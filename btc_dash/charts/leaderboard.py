@@ -1,5 +1,7 @@
 """The chart of the leaderboard: each model's score with its interval, best on top."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from btc_assets.scoring.leaderboard import Standing

@@ -1,5 +1,7 @@
 """The charts of the track record."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 
 import polars as pl

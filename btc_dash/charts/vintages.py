@@ -1,5 +1,7 @@
 """Which vintage was in force when: a staircase that shows refits, and where one was refused."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from btc_dash.charts.base import ACTUAL, FORECAST, Figure, day_axis, layout, line, plain, y_axis

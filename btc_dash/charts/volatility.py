@@ -1,5 +1,7 @@
 """The charts of the volatility page."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from statistics import NormalDist

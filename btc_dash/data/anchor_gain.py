@@ -1,5 +1,7 @@
 """Look up what a network adds to its anchor, live and back-filled apart."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES, NETWORKS

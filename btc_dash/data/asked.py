@@ -1,5 +1,7 @@
 """What the forecast page asks about the price: the parts of its question, filled in where left out."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

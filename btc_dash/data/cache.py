@@ -1,5 +1,7 @@
 """Reads the tables for the pages: each thing once a version, the last good one through an outage."""
 
+from __future__ import annotations
+
 import datetime as dt
 import logging
 import threading

@@ -1,5 +1,7 @@
 """Answer questions about the price from the paths of a forecast, and say how such answers did."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 import threading

@@ -1,5 +1,7 @@
 """Hold what every page and API answer is made from: settings, tables, models, clock."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,5 +1,7 @@
 """A forecast from the candles alone, shown while the networks are fitted for the first time."""
 
+from __future__ import annotations
+
 import datetime as dt
 
 import polars as pl

@@ -1,5 +1,7 @@
 """Answer a question with an issued or a computed forecast, or with why there is none."""
 
+from __future__ import annotations
+
 import datetime as dt
 import logging
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """How fresh what is shown is: by the one rule that Dagster's checks and `btc doctor` go by too."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,5 +1,7 @@
 """Rank all scored models on the same days; each board is kept as long as the scores stay as they are."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from btc_assets.contracts import FORECAST_SCORES

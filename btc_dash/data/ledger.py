@@ -1,5 +1,7 @@
 """The newest record of the ledger, and by whose clock the chain is dated."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Read model cards: which vintages there are, their manifests and pictures."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass

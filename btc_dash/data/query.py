@@ -1,5 +1,7 @@
 """Describe what can be asked, as models that validate the address, the form and the API and document them."""
 
+from __future__ import annotations
+
 import datetime as dt
 import difflib
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """Fetch the running day's candle, for a forecast "from now", when a visitor asks for it."""
 
+from __future__ import annotations
+
 import datetime as dt
 import threading
 import time

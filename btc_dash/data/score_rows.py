@@ -1,5 +1,7 @@
 """Read scores a year of targets at a time, each with its kind: live, late or back-filled."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator
 

@@ -3,6 +3,8 @@
 Sums are taken a year of targets at a time, so that memory does not grow with the history.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,5 +1,7 @@
 """Read one value of a question: days, a day, a choice, a vintage; messages say what is allowed."""
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """How much the price is expected to move, how that changed, and what it is made of."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 from statistics import NormalDist

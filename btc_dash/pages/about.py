@@ -1,5 +1,7 @@
 """The About page: how it works, what it cannot do, where the data comes from, how to check it."""
 
+from __future__ import annotations
+
 from dash import html
 from dash.development.base_component import Component
 

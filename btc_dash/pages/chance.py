@@ -1,5 +1,7 @@
 """The question under the chart: what are the chances that the price gets there?"""
 
+from __future__ import annotations
+
 import datetime as dt
 
 from dash import html

@@ -1,5 +1,7 @@
 """Our own Dash components, over native inputs and tables; assets/controls.js draws them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The home page of a first start: the strongest random walk's forecast until the networks' are issued."""
 
+from __future__ import annotations
+
 from dash import dcc, html
 from dash.development.base_component import Component
 

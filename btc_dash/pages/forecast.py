@@ -1,5 +1,7 @@
 """The forecast page: one statement, the chart, and then how good such forecasts have been."""
 
+from __future__ import annotations
+
 from dash import dcc, html
 from dash.development.base_component import Component
 

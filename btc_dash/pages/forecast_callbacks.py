@@ -1,5 +1,7 @@
 """The forecast page's callbacks: form and address ask the same question."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

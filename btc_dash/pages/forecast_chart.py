@@ -1,5 +1,7 @@
 """The forecast page's chart: its legend, what can be drawn, and what can be taken along."""
 
+from __future__ import annotations
+
 from dash import dcc, html
 from dash.development.base_component import Component
 

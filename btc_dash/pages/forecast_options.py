@@ -1,5 +1,7 @@
 """The forecast page's controls: how many days, and how else to ask and draw."""
 
+from __future__ import annotations
+
 from dash import html
 from dash.development.base_component import Component
 

@@ -1,5 +1,7 @@
 """Draw the frame around every page: header, navigation, state of the data, notices, footer."""
 
+from __future__ import annotations
+
 from dash import dcc, html
 from dash.development.base_component import Component
 

@@ -1,5 +1,7 @@
 """The leaderboard: every scored model on the same days, and which of them cannot be told apart."""
 
+from __future__ import annotations
+
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 

@@ -1,5 +1,7 @@
 """The models page: which vintage was in force when, and each vintage's card."""
 
+from __future__ import annotations
+
 import datetime as dt
 from urllib.parse import urlencode
 

@@ -1,5 +1,7 @@
 """A panel of a page: a heading, a note, the legend of what is drawn, and the chart or table itself."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 
 from dash import dcc, html

@@ -1,5 +1,7 @@
 """A form whose question stands in the address, too: either may be changed, and the other follows."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 

@@ -1,5 +1,7 @@
 """Route an address to its page, and attach the frame's callbacks."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update

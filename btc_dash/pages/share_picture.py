@@ -1,5 +1,7 @@
 """The home page's answer as a small picture, to share and to embed: the day, the range, the record."""
 
+from __future__ import annotations
+
 import hashlib
 from html import escape
 

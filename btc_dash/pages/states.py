@@ -1,5 +1,7 @@
 """Pages for when there is nothing to show: loading, empty, an outage, an unknown address."""
 
+from __future__ import annotations
+
 from dash import dcc, html
 from dash.development.base_component import Component
 

@@ -1,5 +1,7 @@
 """The track record: what was said, what happened, and an honest verdict."""
 
+from __future__ import annotations
+
 import polars as pl
 from dash import Dash, dcc, html
 from dash.development.base_component import Component

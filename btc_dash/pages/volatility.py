@@ -1,5 +1,7 @@
 """The volatility page: how much the price is expected to move, and why so much."""
 
+from __future__ import annotations
+
 import math
 
 from dash import html

@@ -1,5 +1,7 @@
 """Shed load: limit how many requests run and wait at once; whoever comes then gets a quick 503."""
 
+from __future__ import annotations
+
 import threading
 
 MAX_CONCURRENT = 4

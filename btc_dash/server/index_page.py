@@ -1,5 +1,7 @@
 """Write the HTML around the app: our own index, without what the pages do not use."""
 
+from __future__ import annotations
+
 import re
 from html import escape
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Wrap every request: limits, security headers, request ids, errors without details."""
 
+from __future__ import annotations
+
 import json
 import logging
 import secrets

@@ -5,6 +5,8 @@ candlestick) saves three quarters of the first load and needs no request to anot
 The file is that of npm's plotly.js-finance-dist-min, compressed by ``brotli -q 11``.
 """
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 from functools import cache

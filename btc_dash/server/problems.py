@@ -1,5 +1,7 @@
 """Errors as problem+json (RFC 9457), the same shape everywhere."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 

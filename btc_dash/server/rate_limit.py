@@ -1,5 +1,7 @@
 """Limit how many forecasts each client may have computed: a token bucket."""
 
+from __future__ import annotations
+
 import math
 import threading
 import time

@@ -5,6 +5,8 @@ hundred clients that send a byte every few seconds would take every thread, and 
 balancer that asks for /health, would be answered.
 """
 
+from __future__ import annotations
+
 import contextlib
 import re
 import selectors

@@ -1,5 +1,7 @@
 """Say what a network adds to its anchor, and no more than can be told."""
 
+from __future__ import annotations
+
 from btc_assets.scoring.anchor_gain import YEAR, AnchorGain
 from btc_assets.scoring.summary import MOST
 from btc_dash.text import formatting as fmt

@@ -1,5 +1,7 @@
 """The sentences of the question on the forecast page."""
 
+from __future__ import annotations
+
 from btc_dash.data.chances import Chance, PastAnswers
 from btc_dash.text import formatting as fmt
 

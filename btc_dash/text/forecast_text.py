@@ -1,5 +1,7 @@
 """Write the forecast page's sentences; each says no more than the numbers support."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 

@@ -1,5 +1,7 @@
 """Format numbers, dates and names for people; pure functions, days and times in UTC."""
 
+from __future__ import annotations
+
 import datetime as dt
 
 from btc_assets.contracts import NETWORKS

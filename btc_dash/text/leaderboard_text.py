@@ -1,5 +1,7 @@
 """Write the leaderboard for people: its sentences and the cells of its table."""
 
+from __future__ import annotations
+
 from btc_assets.scoring.leaderboard import Leaderboard, Standing, Unranked
 from btc_assets.scoring.leaderboard_text import conclusion, listed
 from btc_assets.scoring.summary import MOST

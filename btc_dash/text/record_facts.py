@@ -1,5 +1,7 @@
 """Sum the record up in three facts for the home page: yesterday, how often inside, against what."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 

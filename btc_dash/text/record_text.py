@@ -1,5 +1,7 @@
 """Write the track record in sentences that claim no more than the tests support."""
 
+from __future__ import annotations
+
 from btc_assets.scoring.drift import Drift
 from btc_assets.statistics.comparison import Comparison, format_p
 from btc_dash.data import track_record

@@ -4,6 +4,8 @@ What is missing is read from the tables, as everywhere here (`btc_assets.health.
 is killed anywhere leaves nothing to tidy up: the next one reads what is there.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import logging
 from collections.abc import Callable

@@ -5,6 +5,8 @@ raised, so that Lambda's retries and the dead-letter queue do their work; what w
 the next call goes on from there.
 """
 
+from __future__ import annotations
+
 import os
 from typing import Any
 

@@ -5,6 +5,8 @@ text, lists; a point of time becomes text, and pictures and column lineage are l
 See https://docs.dagster.io/apidocs/external-assets-rest.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import logging
 import math

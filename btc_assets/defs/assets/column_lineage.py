@@ -1,5 +1,7 @@
 """From which columns each column of a table is derived; Dagster's UI draws it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import dagster as dg

@@ -1,5 +1,7 @@
 """Metadata of the assets in Dagster's UI: schema, lineage, counts, ranges, tables, owners."""
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,5 +1,7 @@
 """Origins of a window: which days can be forecast from, and batches of them with progress."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

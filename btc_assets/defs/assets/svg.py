@@ -1,5 +1,7 @@
 """Small SVG charts for Dagster's UI, drawn without a plotting library, which a daily run need not load."""
 
+from __future__ import annotations
+
 import base64
 import datetime as dt
 import math

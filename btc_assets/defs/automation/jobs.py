@@ -1,5 +1,7 @@
 """Jobs: the daily partition, and the parts of the graph that people launch over ranges."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import dagster as dg

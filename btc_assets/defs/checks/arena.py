@@ -1,5 +1,7 @@
 """Checks of the forecasters that compete."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from btc_assets.contracts import ARENA_ATTEMPTS, ARENA_FORECASTS, TableSpec

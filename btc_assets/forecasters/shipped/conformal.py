@@ -1,5 +1,7 @@
 """A random walk whose ranges are conformal: as wide as past moves were, over the volatility of their day."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from btc_assets.contracts import LEVELS

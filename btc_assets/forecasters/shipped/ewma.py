@@ -1,5 +1,7 @@
 """EWMA-t: an exponentially weighted variance, and Student's t for what is left."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from btc_assets.contracts import LEVELS

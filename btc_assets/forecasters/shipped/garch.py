@@ -1,5 +1,7 @@
 """GARCH and GJR-GARCH with filtered historical simulation, over ``arch``."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -1,5 +1,7 @@
 """HAR with weekdays: variance ahead from its mean over a day, a week and a month."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from btc_assets.contracts import LEVELS

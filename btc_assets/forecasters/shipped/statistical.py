@@ -1,5 +1,7 @@
 """AutoARIMA, AutoETS and AutoTheta of the log close, over ``statsforecast``."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any
 

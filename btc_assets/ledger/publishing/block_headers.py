@@ -4,6 +4,8 @@ A header is 80 bytes: version, hash of the block before, Merkle root, time, diff
 make one up cheaply: its own hash must lie below what its difficulty says, which takes some 10**23 attempts.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import re

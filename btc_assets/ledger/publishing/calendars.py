@@ -4,6 +4,8 @@ A calendar gathers the hashes of an hour or so, puts the root of their Merkle tr
 keeps the way from each hash to it. Its first answer is a promise; what a block says needs no trust in it.
 """
 
+from __future__ import annotations
+
 import logging
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence

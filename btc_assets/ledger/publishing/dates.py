@@ -1,5 +1,7 @@
 """By whose clock heads are dated, and how many live forecasts that dates in time."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Heads as commits in a git repository: everyone who has pulled it holds a copy that cannot be changed."""
 
+from __future__ import annotations
+
 import os
 import re
 import subprocess

@@ -1,5 +1,7 @@
 """A published head: what every sink stores, and how it is written as a line."""
 
+from __future__ import annotations
+
 import datetime as dt
 import json
 from collections.abc import Iterable

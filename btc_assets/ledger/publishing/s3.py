@@ -1,5 +1,7 @@
 """Heads as S3 objects under object lock: for years not even the account's owner can change or delete them."""
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from collections.abc import Iterator

@@ -4,6 +4,8 @@ A file (``FileSink``), S3 with object lock (``s3``) or a git repository (``git``
 OpenTimestamps calendars (``calendars``) and a time-stamping authority (``authority``) prove when it existed.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import os
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,7 @@
 """Heads that others date, and the proofs of it: a table in the store, since a proof needs no guarding."""
 
+from __future__ import annotations
+
 import base64
 import datetime as dt
 from collections.abc import Iterable, Iterator

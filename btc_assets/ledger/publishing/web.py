@@ -1,5 +1,7 @@
 """Questions to calendars, time-stamping authorities and explorers: small answers, within a fixed time."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 

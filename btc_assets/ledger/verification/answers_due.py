@@ -1,5 +1,7 @@
 """What the scores of answers must be, as far as it follows without making paths."""
 
+from __future__ import annotations
+
 import numpy as np
 import polars as pl
 

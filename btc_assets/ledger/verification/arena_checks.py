@@ -1,5 +1,7 @@
 """Check the arena's chain, and that the stored rows and candles are those that its records vouch for."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

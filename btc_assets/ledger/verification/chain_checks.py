@@ -1,5 +1,7 @@
 """Check the chain of records: order, hashes, links, times and kinds, each record against those before it."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 

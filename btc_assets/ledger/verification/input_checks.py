@@ -1,5 +1,7 @@
 """Check the series and features that the records say were read against those that are stored."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Compare what the records vouch for with what is stored: rows of forecasts, and models."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,5 +1,7 @@
 """Compare stored rows with those computed again, from candles as they are or as they were before restated."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 

@@ -1,5 +1,7 @@
 """Check one record: each field has one regular form, and what it says of itself is possible."""
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from collections.abc import Collection, Iterator, Mapping

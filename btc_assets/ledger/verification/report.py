@@ -1,5 +1,7 @@
 """What a verification found, and how it says so."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Compute baselines, scores and answers again from forecasts and candles, and name the rows that differ."""
 
+from __future__ import annotations
+
 import contextlib
 import datetime as dt
 import random

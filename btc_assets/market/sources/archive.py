@@ -6,6 +6,8 @@ that is an error that names it. A file of shorter bars may be missing: its days 
 reads them must say so.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections import Counter
 

@@ -1,5 +1,7 @@
 """The SHA-256 that a checksum file states, in any of the layouts that common tools write."""
 
+from __future__ import annotations
+
 import re
 
 LONGEST = 64 * 1024

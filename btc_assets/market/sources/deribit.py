@@ -5,6 +5,8 @@ that was fetched is part of the project. The value of a day is the close of the 
 23:00 UTC, which ends with the day.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import json
 from typing import Any

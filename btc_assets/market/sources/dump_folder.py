@@ -4,6 +4,8 @@ The download script puts them into folders of ranges, and a person may name the 
 that holds ``spot``. Other markets and other kinds of candles, whose files have the same names, are left out.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import logging
 import os

@@ -1,5 +1,7 @@
 """Dumps behind a URL."""
 
+from __future__ import annotations
+
 import datetime as dt
 from typing import TYPE_CHECKING
 

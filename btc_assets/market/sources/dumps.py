@@ -4,6 +4,8 @@ The dumps are zip files with one CSV of twelve columns each (milliseconds until 
 2025; futures have a header row), with a ``.CHECKSUM`` (sha256sum format) beside each.
 """
 
+from __future__ import annotations
+
 import csv
 import datetime as dt
 import hashlib

@@ -6,6 +6,8 @@ the versions, so that the newest is known, also when the exchange goes back to e
 ever overwritten. Objects that were landed without bars stay readable: their days have none.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import json

@@ -1,5 +1,7 @@
 """What every market-data source offers: closed, checked candles for a range of days."""
 
+from __future__ import annotations
+
 import datetime as dt
 from typing import Protocol
 

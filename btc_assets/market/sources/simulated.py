@@ -6,6 +6,8 @@ depends on the range that is asked for. Levels wander around a fixed trend and s
 bars are drawn into the day's candle: together they are it.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import math

@@ -1,5 +1,7 @@
 """Made-up implied volatility of the simulated market, for demos and tests: labelled, repeatable, not real."""
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import math

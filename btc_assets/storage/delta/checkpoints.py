@@ -4,6 +4,8 @@ A checkpoint only repeats what the log's JSON entries say, all of which are kept
 removed before anything decodes it, and the entries are read instead.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 from pathlib import Path

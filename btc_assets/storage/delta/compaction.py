@@ -4,6 +4,8 @@ Files are in tiers by their rows, each tier 16 times the one below. Sixteen neig
 file of the next: a table of n days has about 16 x log16(n) files, and a row is rewritten log16(n) times.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from btc_assets.storage.delta.data_files import MAX_ROWS, DataFile

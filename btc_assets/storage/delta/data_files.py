@@ -5,6 +5,8 @@ of every file is committed with the file itself: there is no moment in which a f
 and the days that a read may skip do not hang on statistics that a flipped bit could falsify.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import errno
 import hashlib

@@ -1,5 +1,7 @@
 """What a write changes: the given rows against the stored ones."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Write the transaction log of one Delta table: create it, commit against a version, tidy up."""
 
+from __future__ import annotations
+
 import json
 import logging
 import time

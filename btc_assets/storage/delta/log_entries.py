@@ -4,6 +4,8 @@ Every commit of this store says in its own entry which files the table then has,
 lost or gained an entry, or whose entries were altered, no longer agrees with it and is not believed.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import logging

@@ -1,5 +1,7 @@
 """A table's Parquet files on S3 or the web, read through verified local copies."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """What a contract is as a Delta schema, and which of its columns a stored table does not have yet."""
 
+from __future__ import annotations
+
 from functools import cache
 from typing import Any
 

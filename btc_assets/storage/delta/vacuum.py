@@ -1,5 +1,7 @@
 """Removing what writers that were killed left in a table's folder: files that no version ever named."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path

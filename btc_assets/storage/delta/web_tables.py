@@ -4,6 +4,8 @@ A web server lists no files, but entries of a log are numbered and never change,
 is fetched once, those that are new until there is none, and an entry that was seen must stay what it was.
 """
 
+from __future__ import annotations
+
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor

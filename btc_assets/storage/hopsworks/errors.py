@@ -1,5 +1,7 @@
 """The client's and the network's errors as this project's, and its chatter kept out of our output."""
 
+from __future__ import annotations
+
 import contextlib
 import sys
 from collections.abc import Iterator

@@ -4,6 +4,8 @@ Training reads its rows through the view. The dataset records, on the server, wh
 statistics of each feature, and is what a registered vintage points to.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import logging
 from typing import Any

@@ -1,5 +1,7 @@
 """One connection a process: the client's state is global, its import slow, its defaults interactive."""
 
+from __future__ import annotations
+
 import logging
 import os
 import threading

@@ -1,5 +1,7 @@
 """How a table's contract looks as a feature group, and how its rows come back."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from btc_assets.contracts import TableSpec

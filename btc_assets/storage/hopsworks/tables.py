@@ -4,6 +4,8 @@ A write is one insert of the rows that differ, whatever their number: a day and 
 same requests. The server has no compare-and-swap, so of two writers of one key the later one stays.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any

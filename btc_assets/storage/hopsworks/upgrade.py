@@ -7,6 +7,8 @@ The client's ``append_features`` goes the other way round: it changes the schema
 server change the table. That job may fail, and needs a server with Spark and a key with the scope JOB.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """A remote model registry with verified local copies, which stay in use while the remote is down."""
 
+from __future__ import annotations
+
 import logging
 import shutil
 import tempfile

@@ -1,5 +1,7 @@
 """Folders with local copies of remote files, kept below a size by dropping what was used longest ago."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import time

@@ -1,5 +1,7 @@
 """Models in a folder: ``root/models/NAME/VINTAGE/``, published by one rename, verified before use."""
 
+from __future__ import annotations
+
 import datetime as dt
 import secrets
 import shutil

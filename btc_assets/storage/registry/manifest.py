@@ -4,6 +4,8 @@ The manifest is canonical JSON (sorted keys, no spaces, no NaN, one line), so it
 whole folder. It is verified before anything in the folder is opened.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterator, Mapping

@@ -1,5 +1,7 @@
 """Models read by keys, from a bucket or the web: ``models/NAME/VINTAGE/manifest.json`` and what it lists."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
 

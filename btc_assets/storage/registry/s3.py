@@ -3,6 +3,8 @@
 The other files lie below the manifest's hash, so that two writers of one vintage cannot mix their files.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from btc_assets.io.s3 import Bucket

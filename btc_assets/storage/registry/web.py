@@ -1,5 +1,7 @@
 """Models on the web that can only be read; which there are, the table of vintages in force says."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import polars as pl
