@@ -37,8 +37,7 @@ unit:  ## the tests alone; ARGS="tests/market -k simulated"
 	$(PY) -m pytest -n 3 --dist loadfile -m "not faults and not images and not hopsworks" $(call report,unit) $(ARGS)
 
 test-hopsworks: .venv-hopsworks/.ready  ## the tests with the client of Hopsworks, in the environment of its own lock
-	.venv-hopsworks/bin/python -m pytest -n 2 --dist loadfile -m hopsworks tests/storage $(call report,hopsworks) $(ARGS)
-	.venv-hopsworks/bin/python -m pytest -m hopsworks tests/scripts  # by itself: its emulator has the same port
+	.venv-hopsworks/bin/python -m pytest -n 3 --dist loadfile -m hopsworks tests/storage tests/scripts $(call report,hopsworks) $(ARGS)
 
 coverage: setup-dev  ## the fast tests again, counting which lines and branches they run; report in build/coverage
 	rm -rf build/coverage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from functools import reduce
@@ -15,7 +16,9 @@ from deltalake import DeltaTable
 from .pki import Authority
 
 PORT = 5005
-"""Fixed in the client; so each process listens on a loopback address of its own."""
+"""Fixed in the client; so each emulator listens on a loopback address of its own."""
+
+_count = itertools.count(1)
 
 COMPARE = {
     "GREATER_THAN": pl.Expr.gt,
@@ -27,17 +30,17 @@ COMPARE = {
 
 
 def address() -> str:
-    """A loopback address that no other process of this suite uses."""
+    """A loopback address that no other emulator of this suite uses."""
     pid = os.getpid()
-    return f"127.{pid % 250 + 1}.{pid // 250 % 250}.1"
+    return f"127.{pid % 250 + 1}.{pid // 250 % 250}.{next(_count)}"
 
 
 class QueryService(flight.FlightServerBase):
     """Answers the plans that ``Features.query`` makes."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, address: str) -> None:
         certificate = tuple((authority.folder / f"server.{kind}").read_bytes() for kind in ("pem", "key"))
-        super().__init__(f"grpc+tls://{address()}:{PORT}", tls_certificates=[certificate])
+        super().__init__(f"grpc+tls://{address}:{PORT}", tls_certificates=[certificate])
 
     def list_actions(self, context: Any) -> list[tuple[str, str]]:
         return [("healthcheck", ""), ("get-version", "")]

@@ -35,11 +35,12 @@ class Emulator:
         self.files = Files(root / "hopsfs", project)
         self.models = Models(self.files)
         self.features = Features(root / "offline", project)
+        self.flight = address()
         self.variables = {
             "enable_data_science_profile": "false",
             "enable_flyingduck": "true",
             "service_discovery_domain": "consul",
-            "loadbalancer_external_domain_feature_query": address(),
+            "loadbalancer_external_domain_feature_query": self.flight,
         }
         self.calls: list[tuple[str, str]] = []
         self.unknown: list[tuple[str, str, dict[str, str]]] = []
@@ -53,7 +54,7 @@ class Emulator:
         context.load_cert_chain(folder / "server.pem", folder / "server.key")
         self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
         self.port = self.http.start().server_port
-        self.query_service = QueryService(self.authority)
+        self.query_service = QueryService(self.authority, self.flight)
         return self
 
     def __exit__(self, *_: object) -> None:
