@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import logging
 import platform
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,7 @@ def doctor(
     from btc_assets.health.finding import exit_code
 
     settings = load()
+    logging.getLogger("btc_assets.market").setLevel(logging.CRITICAL)  # the finding says it once
     found = findings(settings)
     spoken = [each for each in found if " of " not in each.name]  # `days` speaks for its tables
     worst = exit_code(spoken)
@@ -48,11 +50,13 @@ def findings(settings: Settings, site: Surroundings | None = None) -> list[Findi
     """All findings; each examination is on its own, and none may take longer than the deadline."""
     from btc_assets.health import examine as looks
     from btc_assets.health.context import HealthContext
-    from btc_assets.health.services import is_up
+    from btc_assets.health.services import as_served, is_up
 
     stored = (looks.TABLES, looks.LOGS, looks.ALL_MODELS, looks.DAYS, looks.ARENA, looks.IMPLIED)
     stores = (looks.SOURCE, *stored, looks.LEDGER, looks.DISK)
-    services = looks.SERVICES if is_up(settings) else (looks.RECORDS,)
+    services: tuple[looks.Examination, ...] = (looks.RECORDS,)
+    if is_up(settings):
+        settings, services = as_served(settings), looks.SERVICES
     return [environment(settings), *looks.examine(site or HealthContext(settings), [*stores, *services])]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -96,6 +96,7 @@ def to_json(rows: pl.DataFrame, settings: Settings) -> str:
     fixed = ("symbol", "model", "origin_date", "vintage", "issued_at")
     document = {name: str(first[name]) for name in fixed} | {
         "simulated": settings.simulated,
+        "backfilled": is_backfilled(first),
         "unit": "USDT",
         "forecasts": [
             {name: str(v) if isinstance(v, dt.date) else v for name, v in row.items() if name not in fixed}
@@ -103,6 +104,13 @@ def to_json(rows: pl.DataFrame, settings: Settings) -> str:
         ],
     }
     return json.dumps(document, indent=2)
+
+
+def is_backfilled(row: dict[str, Any]) -> bool:
+    """Tell whether a forecast was issued only after its first day had closed."""
+    from btc_assets.market.issue_timing import issue_kind
+
+    return issue_kind(row["origin_date"], row["issued_at"]) == "back-filled"
 
 
 def print_table(rows: pl.DataFrame, settings: Settings) -> None:
@@ -122,10 +130,12 @@ def print_table(rows: pl.DataFrame, settings: Settings) -> None:
             for a, b in (("q250", "q750"), ("q100", "q900"), ("q025", "q975"))
         ]
         table.add_row(f"+{row['horizon']}", str(row["target_date"]), price_text(row["q500"]), *spans)
+    late = is_backfilled(first)
+    issued = f"{'back-filled on' if late else 'issued'} {first['issued_at']:%Y-%m-%d %H:%M} UTC"
     console = Console()
     console.print(table)
     console.print(
-        f"Vintage of {first['vintage']}, issued {first['issued_at']:%Y-%m-%d %H:%M} UTC. Statistical "
-        "estimates from past prices, not financial advice.",
+        f"Vintage of {first['vintage']}, {issued}{', after its first day had closed' if late else ''}. "
+        "Statistical estimates from past prices, not financial advice.",
         style="dim",
     )

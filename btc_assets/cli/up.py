@@ -66,6 +66,7 @@ def up(
     require_extras("graph", "train", *(("web",) if page and not once else ()), purpose="`btc up`")
     settings = choose_settings(source, web_port=web_port, dagster_port=dagster_port)
     begin_with_published(settings)
+    from btc_assets.health.services import note_ports
     from btc_assets.supervision.processes import Supervisor, require_free_port
     from btc_assets.supervision.signals import interrupted_by_signals
 
@@ -82,6 +83,7 @@ def up(
         if not once:
             require_free_port(settings.dagster_host, settings.dagster_port, "Dagster's UI", "--dagster-port")
             warn_of_public_address(settings)
+            note_ports(settings)
         with interrupted_by_signals(), Supervisor(folder) as supervisor:
             with contextlib.suppress(KeyboardInterrupt):
                 serve(settings, supervisor, once, page)

@@ -12,6 +12,7 @@ from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.settings import Settings
 
 SECONDS = 5.0
+LOCK, PORTS = "up.lock", ("web_port", "dagster_port")
 QUERY = """{
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError {
@@ -21,13 +22,27 @@ QUERY = """{
 
 def is_up(settings: Settings) -> bool:
     """Whether a `btc up` holds this data folder, so that page and Dagster must be there."""
-    path = Path(settings.dagster_home) / "up.lock"
+    path = Path(settings.dagster_home) / LOCK
     with contextlib.suppress(OSError), path.open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False
+
+
+def note_ports(settings: Settings) -> None:
+    """Write into the lock's file where this `btc up` serves, for who was not told its ``--web-port``."""
+    ports = {name: getattr(settings, name) for name in PORTS}
+    (Path(settings.dagster_home) / LOCK).write_text(json.dumps(ports))
+
+
+def as_served(settings: Settings) -> Settings:
+    """Return ``settings`` with the ports of the `btc up` that holds this data folder."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        noted = json.loads((Path(settings.dagster_home) / LOCK).read_text())
+        return settings.model_copy(update={name: int(noted[name]) for name in PORTS})
+    return settings
 
 
 def examine_page(site: Surroundings) -> list[Finding]:

@@ -65,7 +65,8 @@ def examine_models(site: Surroundings) -> list[Finding]:
     for kind in NETWORKS:
         refs = site.registry.versions(kind)
         if not refs:
-            begun = site.tables.exists(VINTAGES_IN_FORCE)
+            table = VINTAGES_IN_FORCE
+            begun = site.tables.exists(table) and not site.tables.read(table, ["symbol"]).is_empty()
             detail = f"no {kind} vintage in the registry"
             detail += ", though some were in force" if begun else "; run `btc up` or `btc backfill`"
             return [Finding("models", State.BROKEN, detail, 1, 0, {} if begun else {"empty": kind})]

@@ -28,10 +28,11 @@ window.dash_clientside.page = {
       var name = / %$/.test(trace.name) && /^band/.test(trace.uid) ? trace.name + " range" : trace.name;
       return Object.assign({}, trace, { name: name, showlegend: !/(low|over)$/.test(trace.uid) });
     });
-    var source = location.host + location.pathname + document.getElementById("link").value + "<br>" +
+    var simulated = document.querySelector(".notice.simulated") ? "Simulated prices. " : "";
+    var source = simulated + location.host + location.pathname + document.getElementById("link").value + "<br>" +
       document.getElementById("provenance").textContent + " Not financial advice.";
     var layout = Object.assign({}, graph.layout, {
-      paper_bgcolor: "#fff", plot_bgcolor: "#fff", margin: { l: 24, r: 24, t: 72, b: 116 },
+      paper_bgcolor: "#fff", plot_bgcolor: "#fff", margin: { l: 24, r: 24, t: 72, b: 150 },
       title: { text: meta.title, x: 0.02, font: { size: 20 } },
       showlegend: true, legend: { orientation: "h", x: 0, y: -0.1 },
       font: Object.assign({}, graph.layout.font, { family: "Arial, sans-serif" }),

@@ -103,7 +103,7 @@ def drift_figure(path: pl.DataFrame) -> Figure:
     chance[1]["fillcolor"] = _CHANCE
     held = line(days, _percent(path["share"]), "inside the 80 % range", "median", FORECAST, _SHARE)
     axes = {
-        "xaxis": day_axis(tickformat="%b %Y", nticks=5, tickangle=0),
+        "xaxis": day_axis(tickformat="%-d %b<br>%Y", nticks=5, tickangle=0),
         "yaxis": percent_axis(range=[0, 103]),
     }
     return {"data": [*chance, held], "layout": layout(**axes, shapes=[_level(80)])}

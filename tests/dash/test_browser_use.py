@@ -110,6 +110,17 @@ def test_the_forecast_can_be_taken_along(desk: PageVisit) -> None:
     assert picture.value.suggested_filename == "btc-forecast-ensemble-2026-11-21-10d.png"
     with open(picture.value.path(), "rb") as file:  # noqa: PTH123
         assert file.read(4) == b"\x89PNG"
+    page.evaluate(
+        "() => { Plotly.downloadImage = (drawn, as) => { window.taken = {...drawn.layout, ...as}; }; }"
+    )
+    page.get_by_role("button", name="Download PNG").click()
+    taken = page.evaluate("window.taken")
+    note = taken["annotations"][-1]
+    assert "/?days=10" in note["text"]
+    assert "Not financial advice." in note["text"]
+    plot = taken["height"] - taken["margin"]["t"] - taken["margin"]["b"]
+    two_lines = 2 * 1.3 * note["font"]["size"]
+    assert taken["margin"]["b"] + note["y"] * plot > two_lines, "the last line is cut off"
 
 
 def test_a_link_to_the_question_can_be_copied(windows: BrowserWindows, served: str) -> None:

@@ -28,6 +28,7 @@ from btc_assets.defs.automation.notification_sensors import health
 from btc_assets.defs.resources import Platform
 from btc_assets.health.finding import exit_code
 from btc_assets.health.problems import TITLES
+from btc_assets.io import progress
 from btc_assets.ledger.publishing.published import line_of
 from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, Head
 from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at, days
@@ -289,3 +290,17 @@ def test_one_old_day_that_is_materialised_turns_nothing_green(
     assert fresh == dict.fromkeys(needed, False) | {"raw_implied_volatility": True}
     graph = defs.resolve_asset_graph()
     assert not [key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy]
+
+
+def test_days_that_a_start_is_loading_are_no_event(ward: Ward) -> None:
+    ward.now += 3 * DAY
+    ward.exchange.clock += 3 * DAY
+    progress.report(str(ward.root), "loading history", 0.2)
+    for _ in range(3):
+        ward.tick()
+    assert ward.titles() == []
+    assert not ward.checks["is_fresh"]
+    progress.done(str(ward.root))
+    for _ in range(3):
+        ward.tick()
+    assert ward.titles() == [TITLES["days"]]

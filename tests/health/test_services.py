@@ -18,7 +18,7 @@ from btc_assets.cli.health_monitor import OURS, Monitor
 from btc_assets.health.context import HealthContext
 from btc_assets.health.finding import State, exit_code
 from btc_assets.health.problems import TITLES
-from btc_assets.health.services import examine_dagster
+from btc_assets.health.services import examine_dagster, note_ports
 from btc_assets.settings import Settings, load
 
 MINUTE = dt.timedelta(minutes=1)
@@ -84,3 +84,17 @@ def test_O11_O12_both_are_told_once_by_the_monitor_also_after_it_was_started_aga
 def test_a_webserver_that_is_gone_is_one_finding(tmp_path: Path) -> None:
     (found,) = examine_dagster(HealthContext(settings(tmp_path, 9)))
     assert (found.name, found.state) == ("dagster", State.BROKEN)
+
+
+def test_doctor_asks_at_the_ports_that_btc_up_was_given(
+    broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    given = settings(tmp_path, broken)
+    home = Path(given.dagster_home)
+    home.mkdir(parents=True)
+    with (home / "up.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        note_ports(given)
+        said = {each.name: each for each in doctor.findings(settings(tmp_path, 9))}
+    assert said["dagster"].good, said["dagster"].detail

@@ -15,6 +15,7 @@ from btc_assets.defs.automation.failed_runs import FailureTracker
 from btc_assets.defs.findings import evaluations, look, stamp
 from btc_assets.defs.resources import Platform
 from btc_assets.health.problems import problems
+from btc_assets.io import progress
 from btc_assets.notifications.notifier import Memory, Notifier
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,9 @@ def health(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platf
     now, kept = platform.now(), _read_cursor(context)
     memory = Memory.from_json(kept.get("told"))
     found = look(platform)
-    said = Notifier.of(platform.settings).notify(problems(found, memory), memory, now)
+    at_work = progress.read(platform.settings.root) is not None  # `btc up` loads and issues what is missing
+    told = [finding for finding in found if not (at_work and finding.name == "days")]
+    said = Notifier.of(platform.settings).notify(problems(told, memory), memory, now)
     stamps = {finding.name: stamp(finding, now) for finding in found}
     before = kept.get("evaluated")
     changed = [
