@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import shutil
 import signal
 import sys
@@ -33,6 +34,7 @@ def pytest_configure() -> None:
     """
     from absl import logging
 
+    gc.disable()  # until everything is collected
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     logging.get_absl_handler().python_handler.stream = sys.__stderr__
     leftovers.pytest_configure()
@@ -41,6 +43,12 @@ def pytest_configure() -> None:
 def pytest_unconfigure() -> None:
     """Leave nothing running that a test started."""
     leftovers.pytest_unconfigure()
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look at the modules and thousands of tests that stay to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,8 @@ import re
 import sys
 import tempfile
 
+from btc_assets.supervision.loading import loading_for_good
+
 _PINNED = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": f"{os.devnull}/keras",  # no folder: ~/.keras/keras.json is neither read nor written
@@ -32,9 +34,11 @@ def import_tensorflow() -> None:
         return
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
+    # Collections that look at all of TensorFlow would take a third of loading it; and each fit makes three.
+    with tempfile.TemporaryFile() as said, loading_for_good():
         os.dup2(said.fileno(), 2)
         try:
+            import keras  # noqa: F401
             import tensorflow  # noqa: F401
         finally:
             sys.stderr.flush()
