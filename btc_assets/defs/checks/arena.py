@@ -6,7 +6,14 @@ import polars as pl
 
 from btc_assets.contracts import ARENA_ATTEMPTS, ARENA_FORECASTS, TableSpec
 from btc_assets.defs.checks.ledger import NEWEST, verifies_whole_chain
-from btc_assets.defs.checks.results import Context, Results, contract_violations, multi_check, result, spec
+from btc_assets.defs.checks.results import (
+    CONTRACT,
+    Context,
+    Results,
+    contract_violations,
+    multi_check,
+    result,
+)
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
@@ -21,19 +28,15 @@ ARENA = ARENA_FORECASTS.name
 
 
 @multi_check(
-    name="arena_forecasts_checks",
-    specs=[
-        spec(
-            ARENA, "follows_its_contract", "Columns, types and keys are those of the contract, prices can be."
-        ),
-        spec(ARENA, "every_forecaster_answered", "Whoever competes forecast from the days of the run."),
-        spec(
-            ARENA,
-            "is_what_was_issued",
-            "Forecasts and the candles they came from hash to what the arena's chain says, and no record "
-            "that was seen is gone: the newest 30 records every day, all on Sundays and after a range.",
-        ),
-    ],
+    "arena_forecasts_checks",
+    ARENA,
+    {
+        CONTRACT: "Columns, types and keys are those of the contract, prices can be.",
+        "every_forecaster_answered": "Whoever competes forecast from the days of the run.",
+        "is_what_was_issued": "Forecasts and the candles they came from hash to what the arena's chain says, "
+        "and no record that was seen is gone: the newest 30 records every day, all on Sundays and after a "
+        "range.",
+    },
 )
 def arena_forecasts_checks(context: Context, platform: Platform) -> Results:
     """Check the rows of the run's days, and say who did not answer, and why."""
@@ -41,7 +44,7 @@ def arena_forecasts_checks(context: Context, platform: Platform) -> Results:
     rows, tried = (_rows(platform, table, window) for table in (ARENA_FORECASTS, ARENA_ATTEMPTS))
     wrong = contract_violations(ARENA_FORECASTS, rows)
     wrong += [f"{r['model']} {r['origin_date']} +{r['horizon']}" for r in impossible(rows).to_dicts()]
-    yield result(ARENA, "follows_its_contract", wrong, checked=rows.height)
+    yield result(ARENA, CONTRACT, wrong, checked=rows.height)
     now = {each.name for each in chosen(platform.settings.forecasters)}
     failed = tried.filter((pl.col("outcome") != "ok") & pl.col("model").is_in(list(now)))
     said = [f"{r['model']} {r['origin_date']}: {r['outcome']}, {r['reason']}" for r in failed.to_dicts()]

@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from btc_assets.contracts import CHANCE_SCORES, MODELS
-from btc_assets.defs.checks.results import (
-    Context,
-    Results,
-    contract_result,
-    contract_spec,
-    multi_check,
-    result,
-    spec,
-)
+from btc_assets.defs.checks.results import Context, Results, contract_result, multi_check, result
 from btc_assets.defs.resources import Platform
 
 if TYPE_CHECKING:
@@ -32,13 +24,14 @@ MOST_APART = 0.1
 
 
 @multi_check(
-    name="chance_scores_checks",
-    specs=[
-        contract_spec(NAME),
-        spec(NAME, "chances_are_coherent", "A price is reached no more rarely than a day closes beyond it."),
-        spec(NAME, "follows_from_the_record", "The newest answers follow from forecasts and candles."),
-        spec(NAME, "comes_true_as_said", "Touches within a week come true about as often as was said."),
-    ],
+    "chance_scores_checks",
+    NAME,
+    {
+        "chances_are_coherent": "A price is reached no more rarely than a day closes beyond it.",
+        "follows_from_the_record": "The newest answers follow from forecasts and candles.",
+        "comes_true_as_said": "Touches within a week come true about as often as was said.",
+    },
+    contract=True,
 )
 def chance_scores_checks(_: Context, platform: Platform) -> Results:
     """Check the answers and whether they are honest."""

@@ -21,15 +21,7 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
 )
 from btc_assets.defs.checks.ledger import verifies_whole_chain
-from btc_assets.defs.checks.results import (
-    Context,
-    Results,
-    contract_result,
-    contract_spec,
-    multi_check,
-    result,
-    spec,
-)
+from btc_assets.defs.checks.results import Context, Results, contract_result, multi_check, result
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
 from btc_assets.errors import BtcError
@@ -48,17 +40,13 @@ def network_checks(kind: str) -> dg.AssetChecksDefinition:
     asset = f"{kind}_model"
 
     @multi_check(
-        name=f"{asset}_checks",
-        specs=[
-            spec(asset, "verified", "The vintage in force hashes to what was recorded.", blocking=True),
-            spec(
-                asset,
-                "has_not_seen_the_future",
-                "No vintage's cutoff lies after a day it is in force for.",
-                blocking=True,
-            ),
-            spec(asset, "not_held_back", "The newest vintage was sound and came into force."),
-        ],
+        f"{asset}_checks",
+        asset,
+        {"not_held_back": "The newest vintage was sound and came into force."},
+        blocking={
+            "verified": "The vintage in force hashes to what was recorded.",
+            "has_not_seen_the_future": "No vintage's cutoff lies after a day it is in force for.",
+        },
     )
     def checks(_: Context, platform: Platform) -> Results:
         rows = platform.tables.read(VINTAGES_IN_FORCE).filter(pl.col("model") == kind)
@@ -98,17 +86,14 @@ def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
 
 
 @multi_check(
-    name="forecasts_checks",
-    specs=[
-        contract_spec(ISSUED, blocking=True),
-        spec(
-            ISSUED,
-            "quantiles_ordered",
-            "The 21 quantiles never cross, are finite and positive.",
-            blocking=True,
-        ),
-        spec(ISSUED, "complete", "Every origin has 90 horizons of every model.", blocking=True),
-    ],
+    "forecasts_checks",
+    ISSUED,
+    {},
+    contract=True,
+    blocking={
+        "quantiles_ordered": "The 21 quantiles never cross, are finite and positive.",
+        "complete": "Every origin has 90 horizons of every model.",
+    },
 )
 def forecasts_checks(_: Context, platform: Platform) -> Results:
     """Check the forecasts of the newest 30 origins."""
@@ -138,17 +123,14 @@ def crossing_quantiles(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
 
 
 @multi_check(
-    name="forecast_scores_checks",
-    specs=[
-        contract_spec(FORECAST_SCORES.name),
-        spec(
-            FORECAST_SCORES.name,
-            "follows_from_the_record",
-            "Scores and baselines follow from forecasts and candles: the newest day's every day, all on "
-            "Sundays and after a range.",
-        ),
-        spec(FORECAST_SCORES.name, "calibrated", "Recent coverage and loss stay within their expected band."),
-    ],
+    "forecast_scores_checks",
+    FORECAST_SCORES.name,
+    {
+        "follows_from_the_record": "Scores and baselines follow from forecasts and candles: the newest day's "
+        "every day, all on Sundays and after a range.",
+        "calibrated": "Recent coverage and loss stay within their expected band.",
+    },
+    contract=True,
 )
 def forecast_scores_checks(context: Context, platform: Platform) -> Results:
     """Check the scores, and whether the forecasts drift."""

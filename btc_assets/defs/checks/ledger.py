@@ -3,7 +3,7 @@
 import datetime as dt
 
 from btc_assets.contracts import FORECASTS
-from btc_assets.defs.checks.results import Context, Results, multi_check, result, spec
+from btc_assets.defs.checks.results import Context, Results, multi_check, result
 from btc_assets.defs.partitions import Window
 from btc_assets.defs.resources import Platform
 from btc_assets.defs.runs import window_of_run
@@ -18,15 +18,12 @@ NEWEST = 30
 
 
 @multi_check(
-    name="ledger_checks",
-    specs=[
-        spec(
-            ISSUED,
-            "is_what_was_issued",
-            "Forecasts, and the candles, features and models they came from, hash to what the chain of issue "
-            "records says: the newest 30 records every day, all on Sundays and after a range.",
-        ),
-    ],
+    "ledger_checks",
+    ISSUED,
+    {
+        "is_what_was_issued": "Forecasts, and the candles, features and models they came from, hash to what "
+        "the chain of issue records says: the newest 30 records every day, all on Sundays and after a range.",
+    },
 )
 def ledger_checks(context: Context, platform: Platform) -> Results:
     """Verify what the run may have touched."""

@@ -4,15 +4,7 @@ import numpy as np
 import polars as pl
 
 from btc_assets.contracts import RAW_IMPLIED_VOLATILITY, RAW_KLINES, RAW_KLINES_4H
-from btc_assets.defs.checks.results import (
-    Context,
-    Results,
-    contract_result,
-    contract_spec,
-    multi_check,
-    result,
-    spec,
-)
+from btc_assets.defs.checks.results import Context, Results, contract_result, multi_check, result
 from btc_assets.defs.resources import Platform
 from btc_assets.market.anomalies import flags
 from btc_assets.market.calendar import DAY, days
@@ -31,17 +23,14 @@ POSSIBLE = "high >= open, close >= low > 0; takers bought no more than was trade
 
 
 @multi_check(
-    name="raw_klines_checks",
-    specs=[
-        contract_spec(CANDLES, blocking=True),
-        spec(CANDLES, "no_impossible_candle", POSSIBLE, blocking=True),
-        spec(CANDLES, "no_missing_day", "Every day from the first candle to the newest has one."),
-        spec(
-            CANDLES,
-            "no_unusual_bar",
-            "No bar of the last 400 days was cut short by an outage or traded thinly.",
-        ),
-    ],
+    "raw_klines_checks",
+    CANDLES,
+    {
+        "no_missing_day": "Every day from the first candle to the newest has one.",
+        "no_unusual_bar": "No bar of the last 400 days was cut short by an outage or traded thinly.",
+    },
+    contract=True,
+    blocking={"no_impossible_candle": POSSIBLE},
 )
 def raw_klines_checks(_: Context, platform: Platform) -> Results:
     """Check the stored daily candles."""
@@ -89,17 +78,15 @@ def unusual_candles(candles: pl.DataFrame) -> list[str]:
 
 
 @multi_check(
-    name="raw_klines_4h_checks",
-    specs=[
-        contract_spec(BARS, blocking=True),
-        spec(BARS, "no_impossible_candle", POSSIBLE, blocking=True),
-        spec(
-            BARS,
-            "every_day_has_its_bars",
-            "Every daily candle has 4-hour candles enough; without them its volatility is that of its range.",
-        ),
-        spec(BARS, "within_their_day", "No bar of the last 400 days reaches beyond its day's candle."),
-    ],
+    "raw_klines_4h_checks",
+    BARS,
+    {
+        "every_day_has_its_bars": "Every daily candle has 4-hour candles enough; without them its volatility "
+        "is that of its range.",
+        "within_their_day": "No bar of the last 400 days reaches beyond its day's candle.",
+    },
+    contract=True,
+    blocking={"no_impossible_candle": POSSIBLE},
 )
 def raw_klines_4h_checks(_: Context, platform: Platform) -> Results:
     """Check the stored 4-hour candles."""
@@ -138,18 +125,14 @@ def bars_beyond_their_day(bars: pl.DataFrame, candles: pl.DataFrame) -> list[str
 
 
 @multi_check(
-    name="raw_implied_volatility_checks",
-    specs=[
-        contract_spec(IMPLIED, blocking=True),
-        spec(
-            IMPLIED, "no_impossible_value", f"Every value is above 0 and below {LARGEST:g} %.", blocking=True
-        ),
-        spec(
-            IMPLIED,
-            "every_day_has_its_value",
-            "Every candle since the first value has one, if it is on; a forecast does without else.",
-        ),
-    ],
+    "raw_implied_volatility_checks",
+    IMPLIED,
+    {
+        "every_day_has_its_value": "Every candle since the first value has one, if it is on; a forecast does "
+        "without else.",
+    },
+    contract=True,
+    blocking={"no_impossible_value": f"Every value is above 0 and below {LARGEST:g} %."},
 )
 def raw_implied_volatility_checks(_: Context, platform: Platform) -> Results:
     """Check the stored values of implied volatility; nothing is wrong where it is off."""
@@ -175,22 +158,15 @@ def days_without_value(platform: Platform, values: pl.DataFrame) -> list[str]:
 
 
 @multi_check(
-    name="engineered_features_checks",
-    specs=[
-        contract_spec(FEATURES, blocking=True),
-        spec(
-            FEATURES,
-            "finite_or_null",
-            "No feature is NaN or infinite; what lacks history is null.",
-            blocking=True,
-        ),
-        spec(FEATURES, "as_long_as_the_candles", "Every candle has its features."),
-        spec(
-            FEATURES,
-            "know_their_bars",
-            "Features were derived with the 4-hour candles and the implied volatility that are there.",
-        ),
-    ],
+    "engineered_features_checks",
+    FEATURES,
+    {
+        "as_long_as_the_candles": "Every candle has its features.",
+        "know_their_bars": "Features were derived with the 4-hour candles and the implied volatility that "
+        "are there.",
+    },
+    contract=True,
+    blocking={"finite_or_null": "No feature is NaN or infinite; what lacks history is null."},
 )
 def engineered_features_checks(_: Context, platform: Platform) -> Results:
     """Check the stored features."""

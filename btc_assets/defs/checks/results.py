@@ -1,6 +1,6 @@
 """Results of checks, all built in one way."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -14,9 +14,30 @@ Context = dg.AssetCheckExecutionContext
 Results = Iterator[dg.AssetCheckResult]
 Check = Callable[[Context, Platform], Results]
 
+CONTRACT = "follows_its_contract"
+"""The check that a table is as its contract says."""
 
-def multi_check(name: str, specs: Sequence[dg.AssetCheckSpec]) -> Callable[[Check], dg.AssetChecksDefinition]:
-    """One step that evaluates ``specs``, of which Dagster's UI can execute each by itself."""
+
+def multi_check(
+    name: str,
+    asset: str,
+    others: Mapping[str, str],
+    *,
+    contract: bool = False,
+    blocking: Mapping[str, str] | None = None,
+) -> Callable[[Check], dg.AssetChecksDefinition]:
+    """One step that evaluates checks of ``asset``, of which Dagster's UI can execute each by itself.
+
+    ``blocking`` and ``others`` say by name what each promises. With ``contract`` the first is the one that
+    ``contract_result`` answers, which blocks where any does.
+    """
+    promises = {CONTRACT: "Columns, types and keys are those of the contract."} if contract else {}
+    stops = {*promises, *blocking} if blocking else set[str]()
+    promises |= {**(blocking or {}), **others}
+    specs = [
+        dg.AssetCheckSpec(each, asset=dg.AssetKey([asset]), description=said, blocking=each in stops)
+        for each, said in promises.items()
+    ]
 
     def decorate(check: Check) -> dg.AssetChecksDefinition:
         @dg.multi_asset_check(name=name, specs=specs, can_subset=True, description=check.__doc__)
@@ -26,7 +47,7 @@ def multi_check(name: str, specs: Sequence[dg.AssetCheckSpec]) -> Callable[[Chec
             left = set(context.selected_asset_check_keys)
             try:
                 for found in check(context, platform):
-                    key = dg.AssetCheckKey(found.asset_key or specs[0].asset_key, found.check_name or "")
+                    key = dg.AssetCheckKey(found.asset_key or dg.AssetKey([asset]), found.check_name or "")
                     if key in left:
                         left.remove(key)
                         yield found
@@ -73,23 +94,10 @@ def result(
     )
 
 
-def spec(asset: str, name: str, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
-    """Declare a check of ``asset``; ``description`` says what it promises."""
-    return dg.AssetCheckSpec(
-        name=name, asset=dg.AssetKey([asset]), description=description, blocking=blocking
-    )
-
-
-def contract_spec(asset: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
-    """Declare the check that ``contract_result`` answers."""
-    said = "Columns, types and keys are those of the contract."
-    return spec(asset, "follows_its_contract", said, blocking=blocking)
-
-
 def contract_result(table: TableSpec, frame: pl.DataFrame) -> dg.AssetCheckResult:
     """Check that ``frame`` is as the contract of ``table``, and of the asset of that name, says."""
     wrong = contract_violations(table, frame)
-    return result(table.name, "follows_its_contract", wrong, checked=frame.height)
+    return result(table.name, CONTRACT, wrong, checked=frame.height)
 
 
 def contract_violations(table: TableSpec, frame: pl.DataFrame) -> list[str]:
