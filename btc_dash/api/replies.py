@@ -82,11 +82,7 @@ def market_of(context: Context) -> dict[str, Any]:
 
 
 def found_forecast(found: ForecastResult | NoForecast) -> ForecastResult:
-    """Return the forecast that was found.
-
-    Raises:
-        Refused: there is none; the reply says why.
-    """
+    """Return the forecast that was found; Refused: there is none, and the reply says why."""
     if isinstance(found, NoForecast):
         raise Refused(problem(404, found.title, found.text))
     return found

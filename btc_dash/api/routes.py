@@ -21,7 +21,7 @@ from btc_dash.api.replies import as_json, cached, found_forecast, given, market_
 from btc_dash.data import market, track_record
 from btc_dash.data.context import Context
 from btc_dash.data.forecasting import ForecastResult, forecast_for
-from btc_dash.data.query import ForecastRequest, RecordQuestion
+from btc_dash.data.query import ForecastRequest, Question, RecordQuestion
 from btc_dash.server.middleware import client
 from btc_dash.server.problems import problem
 
@@ -88,7 +88,7 @@ def register_pictures(server: Flask, context: Context) -> None:
 
 def _forecast(context: Context) -> Response:
     question = read_request(ForecastRequest, market.last_day(context.cache))
-    found = found_forecast(forecast_for(context, question.on_the_page(), client()))
+    found = found_forecast(forecast_for(context, question.as_kind(Question), client()))
     body = _forecast_body(context, found)
     if question.format == "csv":
         name = f"btc-forecast-{question.model}-{body.origin_date}-{question.days}d.csv"
@@ -136,12 +136,7 @@ def _scores(context: Context) -> Response:
         if name in asked:
             table = table.filter(**{column: getattr(question, name)})
     scores = [_score(context, row, question, "days" in asked) for row in table.iter_rows(named=True)]
-    body = Scores(
-        **market_of(context),
-        kind=question.kind,
-        scores=scores,
-    )
-    return as_json(body, max_age=300)
+    return as_json(Scores(**market_of(context), kind=question.kind, scores=scores), max_age=300)
 
 
 def _score(context: Context, row: Mapping[str, Any], question: RecordQuestion, judge: bool) -> Score:

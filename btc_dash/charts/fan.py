@@ -117,7 +117,7 @@ def _layout(past: DailyCandles, forecast: Forecast, label: str) -> Figure:
         xaxis=day_axis(
             range=plain([start, end]),
             rangeslider={"visible": False},
-            tickformat=_ticks(span),
+            tickformat="%-d %b" if span <= 200 else "%b %Y",
             nticks=7,
             tickangle=0,
         ),
@@ -160,10 +160,6 @@ def _price_axis(past: DailyCandles, forecast: Forecast) -> dict[str, object]:
         return y_axis()
     ticks = _log_ticks([*past.closes, *forecast.level(0.025), *forecast.level(0.975)])
     return y_axis(type="log", tickvals=ticks, ticktext=[usd(price) for price in ticks], tickprefix="")
-
-
-def _ticks(span: int) -> str:
-    return "%-d %b" if span <= 200 else "%b %Y"
 
 
 def _dragged(asked: Line) -> dict[str, object]:

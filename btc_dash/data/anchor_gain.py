@@ -16,7 +16,6 @@ def gain(cache: TableCache, network: str, kind: str) -> AnchorGain:
 
     Raises:
         ModelError: the anchor of an origin cannot be computed again.
-        StorageError: the store fails and nothing was read before.
     """
     return cache.keep(FORECAST_SCORES, ("anchor gain", kind), lambda: _gains(cache, kind))[network]
 

@@ -20,10 +20,6 @@ from btc_dash.data.running_day import RunningDay, running_day
 from btc_dash.server.rate_limit import RateLimiter
 
 
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 @dataclass(frozen=True)
 class Context:
     """What one running web app works with; tests put their own clock and tables in."""
@@ -35,7 +31,7 @@ class Context:
     cards: ModelCards
     running: RunningDay
     limiter: RateLimiter
-    now: Callable[[], dt.datetime] = field(default=_utc_now)
+    now: Callable[[], dt.datetime] = field(default=lambda: dt.datetime.now(dt.UTC))
 
     def freshness(self) -> Freshness:
         """Return how fresh candles and forecasts are; no data while the store has never answered."""

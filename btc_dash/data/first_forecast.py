@@ -23,9 +23,6 @@ def first_forecast(context: Context, question: Question) -> ForecastResult | Non
     """Forecast with the strongest baseline from the last close; None once a network has issued anything.
 
     It is also None with too few candles. It is computed when asked for and no part of the record.
-
-    Raises:
-        StorageError: the store fails and nothing was read before.
     """
     candles = market.history(context.cache)
     if candles.newest is None or market.newest_origin(context.cache) is not None:

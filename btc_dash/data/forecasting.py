@@ -78,11 +78,7 @@ NO_FORECASTS = NoForecast(
 
 
 def read_question(context: Context, values: Mapping[str, object]) -> tuple[Question, dict[str, str]]:
-    """Return the question in ``values`` and, by field, what is wrong with it; the newest origin is not named.
-
-    Raises:
-        StorageError: the store fails and nothing was read before.
-    """
+    """Return the question in ``values``, the newest origin not named, and by field what is wrong with it."""
     question, complaints = parse(Question, values, market.last_day(context.cache))
     if question.start == "now" or question.as_of == market.newest_origin(context.cache):
         question = question.model_copy(update={"as_of": None})
@@ -93,7 +89,6 @@ def forecast_for(context: Context, question: Question, client: str) -> ForecastR
     """Look the question up, or compute it for ``client`` where nothing was issued.
 
     Raises:
-        StorageError: the store fails and nothing was read before.
         TooManyRequests: ``client`` has asked for too much computing.
     """
     candles = market.history(context.cache)
@@ -187,7 +182,5 @@ def _cannot(model: str, origin: dt.date, error: ModelError) -> NoForecast:
     """Return why there is no forecast, without the paths that a model's own error may hold."""
     why = str(error) if isinstance(error, NotEnoughHistory) else "no sound model was in force then"
     log.warning("no forecast of %s from %s: %s", model, origin, error)
-    return NoForecast(
-        "No forecast from that day",
-        f"None was issued from {origin} and none can be computed: {why}.",
-    )
+    said = f"None was issued from {origin} and none can be computed: {why}."
+    return NoForecast("No forecast from that day", said)

@@ -29,11 +29,7 @@ class Freshness:
 
 
 def read_freshness(cache: TableCache, now: dt.datetime, allowed: dt.timedelta) -> Freshness:
-    """Judge the stored days by the clock; a day is due ``allowed`` after it closed.
-
-    Raises:
-        StorageError: the store fails and never answered before.
-    """
+    """Judge the stored days by the clock; a day is due ``allowed`` after it closed."""
     candles = cache.keep(RAW_KLINES, "days", lambda: written_candles(cache, cache.symbol))
     forecasts = cache.keep(FORECASTS, "days", lambda: written_forecasts(cache, cache.symbol))
     return judge(*_market_days(candles, forecasts, due_day(now, allowed)), now, allowed)

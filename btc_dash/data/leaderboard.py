@@ -17,7 +17,6 @@ def board(context: Context, asked: LeaderboardQuery, client: str) -> Leaderboard
 
     Raises:
         TooManyRequests: ``client`` has asked for too much computing.
-        StorageError: the store fails and nothing was read before.
     """
 
     def rank() -> Leaderboard:

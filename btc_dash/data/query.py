@@ -78,6 +78,10 @@ Text = Annotated[str | None, BeforeValidator(parse_text), WithJsonSchema({"type"
 class _Query(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def as_kind(self, kind: type[Q]) -> Q:
+        """Return the same question as ``kind`` has it, without what only this kind asks."""
+        return kind.model_construct(**self.model_dump(include=set(kind.model_fields)))
+
     @property
     def search(self) -> str:
         """The query string that asks this again: days, model, and what is not at its default."""
@@ -116,22 +120,11 @@ class Question(ForecastQuery):
     since: Text = None
     amount: Text = None
 
-    @property
-    def forecast_search(self) -> str:
-        """The query string that asks the API for the same forecast."""
-        return ForecastQuery.model_construct(
-            **self.model_dump(include=set(ForecastQuery.model_fields))
-        ).search
-
 
 class ForecastRequest(ForecastQuery):
     """The parameters of ``/api/v1/forecast``."""
 
     format: Annotated[str, Options("format", FORMATS)] = Field(default="json", description="json or csv")
-
-    def on_the_page(self) -> Question:
-        """Return the same question as the page asks it."""
-        return Question.model_construct(**self.model_dump(exclude={"format"}))
 
 
 class ChanceRequest(_Query):
@@ -200,10 +193,6 @@ class LeaderboardRequest(LeaderboardQuery):
 
     format: Annotated[str, Options("format", FORMATS)] = Field(default="json", description="json or csv")
 
-    def on_the_page(self) -> LeaderboardQuery:
-        """Return the same question as the page asks it."""
-        return LeaderboardQuery.model_construct(**self.model_dump(exclude={"format"}))
-
 
 class ModelQuestion(_Query):
     """One question to the models page: a network and the name of one of its vintages (None: the newest)."""
@@ -234,17 +223,13 @@ def parse(
     """
     known = {n: values[n] for n in kind.model_fields if values.get(n) is not None}
     given = {name: value for name, value in known.items() if value != "" or name == "days"}
-    return _validate(kind, given, last)
+    return parse_strictly(kind, given, last)
 
 
 def parse_strictly(
-    kind: type[Q], values: Mapping[str, object], last: dt.date | None = None
+    kind: type[Q], given: Mapping[str, object], last: dt.date | None = None
 ) -> tuple[Q, dict[str, str]]:
     """Read like ``parse``, but name unknown and empty parameters too; for the API."""
-    return _validate(kind, values, last)
-
-
-def _validate(kind: type[Q], given: Mapping[str, object], last: dt.date | None) -> tuple[Q, dict[str, str]]:
     try:
         return kind.model_validate(given, context=last), {}
     except ValidationError as error:

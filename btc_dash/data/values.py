@@ -1,4 +1,7 @@
-"""Read one value of a question: days, a day, a choice, a vintage; messages say what is allowed."""
+"""Read one value of a question: days, a day, a choice, a vintage; None is none.
+
+What cannot be read raises ValueError, and the message says what is allowed.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,7 @@ class Options:
     allowed: tuple[str, ...]
 
     def __call__(self, value: object) -> str:
-        """Read ``value``.
-
-        Raises:
-            ValueError: it is none of them; the message names them.
-        """
+        """Read ``value``."""
         text = _text(value)
         if text is None or text.lower() not in self.allowed:
             others = f"{', '.join(self.allowed[:-1])} or {self.allowed[-1]}"
@@ -47,11 +46,7 @@ class Options:
 
 
 def parse_days(value: object) -> int:
-    """Read a whole number of days from 1 to 90, given as text or a number.
-
-    Raises:
-        ValueError: it is none; the message says what is wanted.
-    """
+    """Read a whole number of days from 1 to 90, given as text or a number."""
     wanted = f"a whole number of days from 1 to {HORIZONS}"
     if value == "":
         raise ValueError(f"Enter {wanted}.")
@@ -61,29 +56,17 @@ def parse_days(value: object) -> int:
 
 
 def parse_days_or_mean(value: object) -> int | None:
-    """Read a number of days, or ``mean`` (None): the mean over many.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """Read a number of days, or ``mean`` (None): the mean over many."""
     return None if value is None or value == "mean" else parse_days(value)
 
 
 def parse_count(value: object) -> int:
-    """Read a whole number of paths.
-
-    Raises:
-        ValueError: it is none, or there are not so many.
-    """
+    """Read a whole number of paths."""
     return _whole(value, 2, COUNT, f"a number of paths from 2 to {COUNT}")
 
 
 def parse_text(value: object) -> str | None:
-    """Read a short text, as whoever takes it will understand it; None or nothing is none.
-
-    Raises:
-        ValueError: it is no text, or a long one.
-    """
+    """Read a short text, as whoever takes it will understand it; None or nothing is none."""
     text = _text(value)
     if value is not None and text is None:
         raise ValueError(f"{quote(value)} is not a short text.")
@@ -91,11 +74,7 @@ def parse_text(value: object) -> str | None:
 
 
 def parse_day(value: object, info: ValidationInfo) -> dt.date | None:
-    """Read a past UTC day, written YYYY-MM-DD, from the first candle to the context's last day; None is none.
-
-    Raises:
-        ValueError: it is none; the message says why.
-    """
+    """Read a past UTC day, written YYYY-MM-DD, from the first candle to the context's last day."""
     if value is None:
         return None
     day, last = as_day(value), info.context
@@ -109,11 +88,7 @@ def parse_day(value: object, info: ValidationInfo) -> dt.date | None:
 
 
 def parse_vintage(value: object) -> str | None:
-    """Read a vintage's name: its cutoff and, after changed hyper-parameters, ``-r`` and a number (or None).
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Read a vintage's name: its cutoff and, after changed hyper-parameters, ``-r`` and a number."""
     if value is None:
         return None
     text = _text(value)

@@ -9,7 +9,7 @@ from btc_dash.charts.base import CONFIG, Figure
 from btc_dash.charts.fan import LEGEND, fan_figure
 from btc_dash.data.asked import lines
 from btc_dash.data.forecasting import ForecastResult
-from btc_dash.data.query import Question
+from btc_dash.data.query import ForecastQuery, Question
 from btc_dash.pages.panel import legend_keys
 from btc_dash.text import forecast_text
 from btc_dash.text import formatting as fmt
@@ -73,7 +73,7 @@ def legend(a: ForecastResult) -> list[Component]:
 
 def csv_address(question: Question) -> str:
     """Return where the same forecast is as a CSV file."""
-    return f"/api/v1/forecast{question.forecast_search}&format=csv"
+    return f"/api/v1/forecast{question.as_kind(ForecastQuery).search}&format=csv"
 
 
 def permanent_search(a: ForecastResult) -> str:

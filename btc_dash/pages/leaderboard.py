@@ -27,33 +27,22 @@ _ROW, _AXIS = 34, 60
 
 def page(context: Context, asked: LeaderboardQuery, complaints: dict[str, str], search: str) -> Component:
     """Return the whole page."""
-    return html.Div(
-        [
-            dcc.Location(id="board-address", refresh=False, search=search),
-            html.Section(
-                [
-                    html.H1("Leaderboard"),
-                    html.P(
-                        "All models, ours and others', on the same days. The score (CRPS) rewards ranges "
-                        "that are narrow and right, as a ratio to the random walk's: below 1 is better.",
-                        className="lead",
-                    ),
-                    html.P(
-                        "Live, late and back-filled forecasts are never mixed: a model that is added today "
-                        "begins its live record today, however far it is back-filled.",
-                        className="lead",
-                    ),
-                    html.P(dcc.Link("One model in detail: the track record", href="/track-record")),
-                ],
-                className="intro",
-            ),
-            _controls(context, asked, complaints),
-            html.Div(
-                body(context, asked), id="board-body", className="track-record", **{"aria-live": "polite"}
-            ),
-        ],
-        className="track-record",
-    )
+    intro = [
+        html.H1("Leaderboard"),
+        html.P(
+            "All models, ours and others', on the same days. The score (CRPS) rewards ranges that are narrow "
+            "and right, as a ratio to the random walk's: below 1 is better.",
+            className="lead",
+        ),
+        html.P(
+            "Live, late and back-filled forecasts are never mixed: a model that is added today begins its "
+            "live record today, however far it is back-filled.",
+            className="lead",
+        ),
+        html.P(dcc.Link("One model in detail: the track record", href="/track-record")),
+    ]
+    controls = _controls(context, asked, complaints)
+    return question_form.page("board", search, intro, controls, body(context, asked))
 
 
 def body(context: Context, asked: LeaderboardQuery) -> list[Component | None]:

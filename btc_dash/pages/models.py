@@ -101,6 +101,7 @@ def _card_panel(context: Context, period: VintagePeriod) -> Component:
         text = "Its files are not in the registry of this machine or do not match their hashes."
         return html.Section([html.H2(title), html.P(text, className="hint")], className="panel")
     pictures = [_picture(card, name) for name in card.pictures]
+    asked = Question(model=period.model, vintage=str(period.vintage))
     return html.Section(
         [
             html.Div([html.H2(title), html.P(_ABOUT.get(period.model, ""), className="hint")]),
@@ -108,7 +109,7 @@ def _card_panel(context: Context, period: VintagePeriod) -> Component:
                 [_facts(card, _newest(context, period.model)), html.Div(pictures, className="pictures")],
                 className="card",
             ),
-            html.P(html.A("Forecast with this vintage", href=_forecast_address(period), className="button")),
+            html.P(html.A("Forecast with this vintage", href=f"/{asked.search}", className="button")),
             html.P(
                 "In-sample numbers say that training worked, not how good forecasts are: for that, see the "
                 "track record.",
@@ -127,10 +128,6 @@ def _gain_panel(context: Context, network: str) -> Component:
     except ModelError as error:
         said = [f"This cannot be measured now: {str(error).rstrip('.')}."]
     return panel("What does it add?", WHAT, *(html.P(text) for text in said))
-
-
-def _forecast_address(period: VintagePeriod) -> str:
-    return f"/{Question(model=period.model, vintage=str(period.vintage)).search}"
 
 
 def _facts(card: ModelCard, newest: dt.date | None) -> Component:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from dash import Dash, Input, Output, ctx, no_update
+from dash import Dash, Input, Output, ctx, dcc, html, no_update
+from dash.development.base_component import Component
 
 from btc_assets.errors import StorageError
 from btc_dash.data.query import arguments
@@ -23,6 +24,19 @@ class Question(Protocol):
 Q = TypeVar("Q", bound=Question)
 
 
+def page(prefix: str, search: str, intro: list[Component], controls: Component, body: Any) -> Component:
+    """Lay out a page with a form: what it is about, the form, and the ``body`` that the question decides."""
+    return html.Div(
+        [
+            dcc.Location(id=f"{prefix}-address", refresh=False, search=search),
+            html.Section(intro, className="intro"),
+            controls,
+            html.Div(body, id=f"{prefix}-body", className="track-record", **{"aria-live": "polite"}),
+        ],
+        className="track-record",
+    )
+
+
 def connect(
     app: Dash,
     prefix: str,
@@ -33,7 +47,6 @@ def connect(
     """Attach the callback of a form.
 
     Args:
-        app: where it is.
         prefix: with which the ids of its parts begin: ``PREFIX-body``, ``-address``, and one of each field.
         read: makes a question of the values of fields or address, and says by field what is wrong with them.
         answer: makes the body of the page.

@@ -68,26 +68,18 @@ def _leaderboard(context: Context, search: str) -> Component:
     return leaderboard.page(context, asked, complaints, search)
 
 
-def _volatility(context: Context, _search: str) -> Component:
-    return volatility.page(context)
-
-
 def _models(context: Context, search: str) -> Component:
     question, complaints = parse(ModelQuestion, arguments(search))
     return models.page(context, question, complaints)
 
 
-def _about(context: Context, _search: str) -> Component:
-    return about.page(context)
-
-
 PAGES: dict[str, Callable[[Context, str], Component]] = {
     "/": _forecast,
-    "/volatility": _volatility,
+    "/volatility": lambda context, _search: volatility.page(context),
     "/track-record": _track_record,
     "/leaderboard": _leaderboard,
     "/models": _models,
-    "/about": _about,
+    "/about": lambda context, _search: about.page(context),
 }
 
 EVERY_ADDRESS = "/<path:path>"

@@ -17,12 +17,8 @@ WAIT_SECONDS = 2
 def waiting(context: Context, why: NoForecast) -> Component:
     """Return an empty page that says what is being done, or what to run, and looks again by itself."""
     work = progress.read(context.settings.root)
-    body = _loading(work) if work else _empty(why)
+    body = [html.H1("The first forecast is being made"), *bar(work)] if work else _empty(why)
     return html.Section([*body, dcc.Interval(id="waiting", interval=WAIT_SECONDS * 1000)], className="state")
-
-
-def _loading(work: progress.Progress) -> list[Component]:
-    return [html.H1("The first forecast is being made"), *bar(work)]
 
 
 def bar(work: progress.Progress) -> list[Component]:

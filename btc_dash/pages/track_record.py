@@ -36,31 +36,20 @@ _HIGH, _LOW = 380, 290
 def page(context: Context, question: RecordQuestion, complaints: dict[str, str], search: str) -> Component:
     """Return the whole page for one horizon, model and kind of forecast."""
     ledger = ledger_head(context.cache)
-    return html.Div(
-        [
-            dcc.Location(id="track-address", refresh=False, search=search),
-            html.Section(
-                [
-                    html.H1("Track record"),
-                    html.P(
-                        "Live forecasts were issued within hours after the close that they start from (their "
-                        "record says how many), late ones later that day. Back-filled ones were made "
-                        "afterwards by a model that had not seen that day.",
-                        className="lead",
-                    ),
-                    html.P(_origin(context), className="lead"),
-                    html.P(dcc.Link("All models on the same days: the leaderboard", href="/leaderboard")),
-                    html.P(f"{ledger.dates.sentence()}.{_late(ledger)}") if ledger else None,
-                ],
-                className="intro",
-            ),
-            _controls(question, complaints),
-            html.Div(
-                body(context, question), id="track-body", className="track-record", **{"aria-live": "polite"}
-            ),
-        ],
-        className="track-record",
-    )
+    intro = [
+        html.H1("Track record"),
+        html.P(
+            "Live forecasts were issued within hours after the close that they start from (their record says "
+            "how many), late ones later that day. Back-filled ones were made afterwards by a model that had "
+            "not seen that day.",
+            className="lead",
+        ),
+        html.P(_origin(context), className="lead"),
+        html.P(dcc.Link("All models on the same days: the leaderboard", href="/leaderboard")),
+        html.P(f"{ledger.dates.sentence()}.{_late(ledger)}") if ledger else None,
+    ]
+    controls = _controls(question, complaints)
+    return question_form.page("track", search, intro, controls, body(context, question))
 
 
 def _late(ledger: LedgerHead) -> str:

@@ -139,15 +139,11 @@ def _finish(response: Response, csp: str) -> Response:
 
 
 def _refused(error: HTTPException) -> Response:
-    answer = problem(error.code or 500, error.name, _plain(error))
+    plain = str(type(error).description or error.name)  # without anything the visitor sent
+    answer = problem(error.code or 500, error.name, plain)
     if allow := dict(error.get_headers()).get("Allow"):
         answer.headers["Allow"] = allow
     return answer
-
-
-def _plain(error: HTTPException) -> str:
-    """Return Werkzeug's text for everyone, without anything the visitor sent."""
-    return str(type(error).description or error.name)
 
 
 def _busy(error: TooManyRequests | Overloaded) -> Response:
