@@ -131,7 +131,9 @@ def load_history(
     from btc_assets.defs.runs import missing_days
     from btc_assets.modeling.baselines import REACH
 
-    lacking = missing_days(instance, _kept_up_since(first, tables or days_of(settings, newest)))
+    tables = tables or days_of(settings, newest)
+    due = {asset: replace(tables[asset], begins=first, kept_up=True) for asset in MARKET_ASSETS}
+    lacking = missing_days(instance, due)
     recent = Window(max(first, newest - REACH * DAY), newest + DAY)
     runs: list[tuple[Window, Sequence[str]]] = []
     if lacking[MARKET_ASSETS[0]] >= set(days(first, newest + DAY)):
@@ -143,10 +145,6 @@ def load_history(
         runs += [(part, MARKET_ASSETS) for part in _parts(set().union(*lacking.values()))]
     _run_all(settings, instance, runs)
     return bool(runs)
-
-
-def _kept_up_since(first: dt.date, tables: dict[str, TableDays]) -> dict[str, TableDays]:
-    return {asset: replace(tables[asset], begins=first, kept_up=True) for asset in MARKET_ASSETS}
 
 
 def _parts(missing: set[dt.date]) -> list[Window]:
@@ -212,18 +210,14 @@ def issue_forecasts(
 
 def outdated(settings: Settings) -> bool:
     """Return whether a newest vintage in force was made by another release, which this one cannot use."""
-    import polars as pl
-
     from btc_assets.contracts import VINTAGES_IN_FORCE
     from btc_assets.factory import open_registry, open_tables
     from btc_assets.modeling.compatibility import is_of_this_code
     from btc_assets.storage.registry.manifest import read_manifest
     from btc_assets.storage.registry.protocol import ModelRef, VintageId
+    from btc_assets.storage.tables import read_pair
 
-    tables = open_tables(settings)
-    if not tables.exists(VINTAGES_IN_FORCE):
-        return False
-    rows = tables.read(VINTAGES_IN_FORCE).filter(pl.col("symbol") == settings.symbol)
+    rows = read_pair(open_tables(settings), VINTAGES_IN_FORCE, settings.symbol)
     registry = open_registry(settings)
     for row in rows.group_by("model", maintain_order=True).last().to_dicts():
         ref = ModelRef(row["model"], VintageId(row["vintage"], row["revision"]), row["manifest_sha256"])

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from btc_assets.cli.forecast import read_forecast
-from btc_assets.cli.options import AsJson, AsOf, Model, closed_day, one_of
+from btc_assets.cli.options import AsJson, AsOf, Model, one_of
 from btc_assets.settings import load
 from btc_assets.vocabulary import ENSEMBLE, HORIZONS, MODELS
 
@@ -44,7 +44,7 @@ def chance(
     event = event.strip().lower()
     parts = {"event": event, "days": days, "by": by, "since": since} | positional(event, values or [])
     settings = load()
-    rows = read_forecast(settings, one_of(model, MODELS, "model"), HORIZONS, _origin(as_of))
+    rows = read_forecast(settings, one_of(model, MODELS, "model"), HORIZONS, as_of)
     first = rows.row(0, named=True)
     origin: dt.date = first["origin_date"]
     klines = open_pair(settings).read(RAW_KLINES, end=origin + DAY).filter(symbol=settings.symbol)
@@ -66,7 +66,3 @@ def chance(
         f"{label}{first['symbol']} from the close of {origin} (UTC), {start} USDT; {model}. "
         "Statistical estimates from past prices, not financial advice."
     )
-
-
-def _origin(as_of: str | None) -> dt.date | None:
-    return None if as_of is None else closed_day(as_of, "--as-of")

@@ -65,11 +65,7 @@ def daily(
 
 
 def _restored(settings: Settings, begin: bool) -> Restored | None:
-    """Put the newest state in place; None where a record begins.
-
-    Raises:
-        BackupError: nothing is published, and nothing shall begin.
-    """
+    """Put the newest state in place; None where a record begins, which only ``begin`` allows."""
     from btc_assets.cli.published import restore_and_say
 
     before = restore_and_say(settings)
@@ -82,11 +78,7 @@ def _restored(settings: Settings, begin: bool) -> Restored | None:
 
 
 def _verified(settings: Settings) -> Report:
-    """Verify everything in the store, scores and published heads too.
-
-    Raises:
-        LedgerError: it does not verify, or nothing was issued.
-    """
+    """Verify everything in the store, scores and published heads too; LedgerError if it does not."""
     from btc_assets.cli.ledger import verify_store
 
     report = verify_store(settings)
@@ -99,8 +91,8 @@ def _write_state(settings: Settings, before: Restored | None, report: Report, wo
     """Write the state after ``before`` into ``work``; None if nothing changed."""
     from btc_assets.backup.make import backup
     from btc_assets.backup.published import ARCHIVE, STATE, next_state, require_continued
-    from btc_assets.cli.tables import all_tables
     from btc_assets.factory import open_pair
+    from btc_assets.health.stores import all_tables
 
     manifest = backup(settings, work / ARCHIVE, list(all_tables().values()), with_dagster=False)
     if before and (manifest.tables, manifest.models) == (before.manifest.tables, before.manifest.models):

@@ -30,14 +30,14 @@ def forecast(
         raise ConfigurationError(f"--days {days}: forecasts reach 1 to {HORIZONS} days ahead")
     one_of(model, MODELS, "model")
     settings = load()
-    rows = read_forecast(settings, model, days, None if as_of is None else closed_day(as_of, "--as-of"))
+    rows = read_forecast(settings, model, days, as_of)
     if as_json:
         typer.echo(to_json(rows, settings))
     else:
         print_table(rows, settings)
 
 
-def read_forecast(settings: Settings, model: str, days: int, origin: dt.date | None) -> pl.DataFrame:
+def read_forecast(settings: Settings, model: str, days: int, as_of: str | None) -> pl.DataFrame:
     """Read the rows of ``forecasts`` of one model and origin, horizons 1 to ``days``.
 
     Raises:
@@ -47,11 +47,12 @@ def read_forecast(settings: Settings, model: str, days: int, origin: dt.date | N
 
     from btc_assets.contracts import FORECASTS
     from btc_assets.factory import open_pair
+    from btc_assets.storage.tables import read_pair
 
+    origin = None if as_of is None else closed_day(as_of, "--as-of")
     start, end = (origin, origin + DAY) if origin else (None, None)
     tables = open_pair(settings)
-    rows = tables.read(FORECASTS, start=start, end=end) if tables.exists(FORECASTS) else FORECASTS.empty()
-    rows = rows.filter((pl.col("model") == model) & (pl.col("symbol") == settings.symbol))
+    rows = read_pair(tables, FORECASTS, settings.symbol, start=start, end=end).filter(model=model)
     if rows.is_empty():
         where = f"from {origin}" if origin else "yet"
         said = f"no {model} forecast was issued {where} in {settings.root}"
@@ -66,6 +67,7 @@ def advice(settings: Settings, tables: TableStore, origin: dt.date | None) -> st
     from btc_assets.io import progress
     from btc_assets.modeling.hyperparameters import MAX_WINDOW
     from btc_assets.modeling.samples import fewest_candles
+    from btc_assets.storage.tables import read_pair
 
     if settings.read_only:
         return "it can only be read here, so whoever writes it must issue one"
@@ -73,8 +75,7 @@ def advice(settings: Settings, tables: TableStore, origin: dt.date | None) -> st
     if work is not None and is_up(settings):
         left = f", {work.remaining}" if work.remaining else ""
         return f"`btc up` is at work ({work.title}{left}): ask again when it says Ready"
-    candles = tables.read(RAW_KLINES, ["symbol", "date"]) if tables.exists(RAW_KLINES) else RAW_KLINES.empty()
-    known = candles.filter(candles["symbol"] == settings.symbol)["date"].sort().to_list()
+    known = read_pair(tables, RAW_KLINES, settings.symbol, ["date"])["date"].sort().to_list()
     if not known:
         return "there are no prices yet, either: run `btc up`"
     if origin is None:

@@ -34,17 +34,14 @@ def leaderboard(
     from btc_assets.scoring import leaderboard as boards
     from btc_assets.scoring import leaderboard_text as text
     from btc_assets.scoring.issue_kinds import read_in_time, with_kind
+    from btc_assets.storage.tables import read_pair
 
     kind = one_of(kind, ISSUE_KINDS, "kind")
     first = closed_day(since, "--since") if since else None
     settings = load()
     tables = open_pair(settings)
-    scores = (
-        tables.read(FORECAST_SCORES, ["symbol", "live", *boards.COLUMNS])
-        if tables.exists(FORECAST_SCORES)
-        else FORECAST_SCORES.empty()
-    )
-    scores = with_kind(scores.filter(symbol=settings.symbol), read_in_time(tables, settings.symbol))
+    scores = read_pair(tables, FORECAST_SCORES, settings.symbol, ["live", *boards.COLUMNS])
+    scores = with_kind(scores, read_in_time(tables, settings.symbol))
     board = boards.leaderboard(scores.filter(kind=kind), horizon, first)
     if as_json:
         fixed = {"symbol": settings.symbol, "simulated": settings.simulated, "kind": kind}

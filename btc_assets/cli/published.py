@@ -14,14 +14,10 @@ if TYPE_CHECKING:
 
 
 def restore_and_say(settings: Settings) -> Restored | None:
-    """Put the newest published state in place and say which; None if none is published.
-
-    Raises:
-        BtcError: as `btc_assets.backup.published.restore_newest`.
-    """
+    """Put the newest published state in place and say which; None if none is published."""
     from btc_assets.backup.make import require_local
     from btc_assets.backup.published import restore_newest
-    from btc_assets.cli.tables import all_tables
+    from btc_assets.health.stores import all_tables
 
     require_local(settings)
     restored = restore_newest(settings, list(all_tables().values()))

@@ -132,11 +132,7 @@ def _other_run(settings: Settings, instance: DagsterInstance) -> bool:
 
 
 def _ran(instance: DagsterInstance, window: Window) -> bool:
-    """Run ``window``; return False if it gave way.
-
-    Raises:
-        RunFailed: a step failed by itself.
-    """
+    """Run ``window``; return False if it gave way. RunFailed: a step failed by itself."""
     from btc_assets.launch import RunFailed, run_window
 
     with giving_way(instance) as cancelled:

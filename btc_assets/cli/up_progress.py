@@ -100,8 +100,6 @@ def watch(
     """Say Ready once Dagster has loaded the code location, and whenever it fails to; ends by an exception.
 
     Args:
-        settings: where Dagster is.
-        page: whether the page is served here, too.
         check: called several times a second.
         on_answer: called once, when it is first known whether Dagster is ready, or that it does not answer.
         on_ready: called each time when it is.

@@ -7,15 +7,14 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-import polars as pl
-
-from btc_assets.contracts import ARENA_ATTEMPTS, ARENA_FORECASTS, RAW_KLINES, TableSpec
+from btc_assets.contracts import ARENA_ATTEMPTS, ARENA_FORECASTS, RAW_KLINES
 from btc_assets.forecasters.discovery import chosen
 from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.health.missing_days import IN_TIME, TableDays, due_day, kept_up_since
+from btc_assets.health.table_days import distinct_rows
 from btc_assets.market.calendar import DAY, closes_at, days
 from btc_assets.settings import Settings
-from btc_assets.storage.tables import TableStore, read_pair
+from btc_assets.storage.tables import TableStore
 
 LOOKBACK = 90
 """Days up to the due one that are looked at: all rows of all would be too many for every two minutes."""
@@ -45,11 +44,7 @@ def examine_arena(site: Surroundings) -> list[Finding]:
 
 
 def days_not_asked(tables: TableStore, settings: Settings, due: dt.date) -> set[dt.date]:
-    """Return the days from which a forecaster that competes was never asked, of those it is kept up in.
-
-    Raises:
-        StorageError: a table cannot be read.
-    """
+    """Return the days from which a forecaster that competes was never asked, of those it is kept up in."""
     names = [each.name for each in chosen(settings.forecasters)]
     found = forecaster_days(tables, settings.symbol, names, due, asked=True) if names else []
     return {day for each in found for day in each.missing}
@@ -71,9 +66,9 @@ def forecaster_days(
     """
     since = due - (LOOKBACK - 1) * DAY
     window = frozenset(days(since, due + DAY))
-    made = _rows(tables, ARENA_FORECASTS, symbol, since, "model", "issued_at")
-    tried = _rows(tables, ARENA_ATTEMPTS, symbol, since, "model", "tried_at", "outcome")
-    gaps = window - frozenset(_rows(tables, RAW_KLINES, symbol, since)["day"])
+    made = distinct_rows(tables, ARENA_FORECASTS, symbol, "model", "issued_at", since=since)
+    tried = distinct_rows(tables, ARENA_ATTEMPTS, symbol, "model", "tried_at", "outcome", since=since)
+    gaps = window - frozenset(distinct_rows(tables, RAW_KLINES, symbol, since=since)["day"])
     found = []
     for name in names:
         mine, attempts = made.filter(model=name), tried.filter(model=name)
@@ -96,9 +91,3 @@ def _between(asked: Iterable[dt.date], window: frozenset[dt.date]) -> frozenset[
     if every == 1 or not ordinals:
         return frozenset()
     return frozenset(d for d in window if every == 0 or (d.toordinal() - ordinals[0]) % every)
-
-
-def _rows(tables: TableStore, spec: TableSpec, symbol: str, since: dt.date, *columns: str) -> pl.DataFrame:
-    """Read what is told apart by ``columns`` from ``since`` on, the day as ``day``; none without a table."""
-    rows = read_pair(tables, spec, symbol, [spec.day, *columns], since)
-    return rows.rename({spec.day: "day"}).unique()

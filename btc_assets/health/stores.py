@@ -15,6 +15,7 @@ from btc_assets.health.missing_days import TableDays, due_day
 from btc_assets.health.table_days import missing_days, table_days
 from btc_assets.io.disk import write_fault
 from btc_assets.ledger.arena_records import ARENA_RECORDS
+from btc_assets.ledger.publishing.timestamps import HEAD_TIMESTAMPS
 from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.vocabulary import NETWORKS
@@ -26,7 +27,8 @@ LEAST_FREE = 256 * 1024 * 1024
 def all_tables() -> dict[str, TableSpec]:
     """Every table of the project by name."""
     specs = [value for value in vars(contracts).values() if isinstance(value, TableSpec)]
-    return {spec.name: spec for spec in [*specs, ENGINEERED_FEATURES, ISSUE_RECORDS, ARENA_RECORDS]}
+    specs += [ENGINEERED_FEATURES, ISSUE_RECORDS, ARENA_RECORDS, HEAD_TIMESTAMPS]
+    return {spec.name: spec for spec in specs}
 
 
 def examine_tables(site: Surroundings) -> list[Finding]:

@@ -9,7 +9,6 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import polars as pl
 
@@ -24,25 +23,17 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
     TableSpec,
 )
-from btc_assets.errors import TableMissing
 from btc_assets.health.missing_days import IN_TIME, TableDays, kept_up_since
 from btc_assets.market.calendar import DAY, days
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.history import LOG_IMPLIED, LOG_REALISED
-from btc_assets.storage.tables import TableStore
+from btc_assets.storage.tables import RowReader, TableStore, read_pair
 from btc_assets.vocabulary import MARKET_ASSETS, NETWORKS
 
 Days = frozenset[dt.date]
 NO_DAYS: Days = frozenset()
 SCORES = (FORECAST_SCORES.name, CHANCE_SCORES.name)
 """The first forecast has its first target the day after."""
-
-
-class Reads(Protocol):
-    """What is asked of a table store, or of the page's cache of one."""
-
-    def read(self, spec: TableSpec, columns: list[str]) -> pl.DataFrame:
-        """Return the rows; see `TableReader`."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +94,9 @@ def _table(name: str, written: Written, due: dt.date, excused: Days) -> TableDay
     return TableDays(name, written.days, begins, due, excused, kept_up=bool(written.in_time))
 
 
-def _written(spec: TableSpec, at: str, tables: Reads, symbol: str) -> Written:
-    """Read which days have a row, and which of them in time, as the column ``at`` says.
-
-    Raises:
-        StorageError: the table cannot be read.
-    """
-    rows = _rows(tables, spec, symbol, at)
+def _written(spec: TableSpec, at: str, tables: RowReader, symbol: str) -> Written:
+    """Read which days have a row, and which of them in time, as the column ``at`` says."""
+    rows = distinct_rows(tables, spec, symbol, at)
     closed = pl.col("day").cast(pl.Datetime("us", "UTC")) + DAY
     return Written(_days(rows), _days(rows.filter(pl.col(at) - closed <= IN_TIME)))
 
@@ -131,20 +118,20 @@ def _read(tables: TableStore, symbol: str) -> tuple[dict[str, Days], dict[str, D
 
     The second are by asset that a day may do without: their features say that they were derived without.
     """
-    features = _rows(tables, ENGINEERED_FEATURES, symbol, LOG_REALISED, LOG_IMPLIED)
-    bars = _days(_rows(tables, RAW_KLINES_4H, symbol))
-    implied = _days(_rows(tables, RAW_IMPLIED_VOLATILITY, symbol))
-    vintages = _rows(tables, VINTAGES_IN_FORCE, symbol, "model")
+    features = distinct_rows(tables, ENGINEERED_FEATURES, symbol, LOG_REALISED, LOG_IMPLIED)
+    bars = _days(distinct_rows(tables, RAW_KLINES_4H, symbol))
+    implied = _days(distinct_rows(tables, RAW_IMPLIED_VOLATILITY, symbol))
+    vintages = distinct_rows(tables, VINTAGES_IN_FORCE, symbol, "model")
     by_asset = {
         RAW_KLINES.name: NO_DAYS,
         RAW_KLINES_4H.name: bars,
         RAW_IMPLIED_VOLATILITY.name: implied,
         ENGINEERED_FEATURES.name: _days(features),
         **{f"{kind}_model": _days(vintages.filter(pl.col("model") == kind)) for kind in NETWORKS},
-        BASELINE_FORECASTS.name: _days(_rows(tables, BASELINE_FORECASTS, symbol)),
+        BASELINE_FORECASTS.name: _days(distinct_rows(tables, BASELINE_FORECASTS, symbol)),
         FORECASTS.name: NO_DAYS,
-        FORECAST_SCORES.name: _days(_rows(tables, FORECAST_SCORES, symbol)),
-        CHANCE_SCORES.name: _days(_rows(tables, CHANCE_SCORES, symbol)),
+        FORECAST_SCORES.name: _days(distinct_rows(tables, FORECAST_SCORES, symbol)),
+        CHANCE_SCORES.name: _days(distinct_rows(tables, CHANCE_SCORES, symbol)),
     }
     without = {
         RAW_KLINES_4H.name: _days(features.filter(pl.col(LOG_REALISED).is_null())) - bars,
@@ -153,13 +140,12 @@ def _read(tables: TableStore, symbol: str) -> tuple[dict[str, Days], dict[str, D
     return by_asset, without
 
 
-def _rows(tables: Reads, spec: TableSpec, symbol: str, *columns: str) -> pl.DataFrame:
-    """Read the rows of ``symbol``, their day as column ``day``; none where the table was never written."""
-    try:
-        rows = tables.read(spec, ["symbol", spec.day, *columns])
-    except TableMissing:
-        rows = spec.empty().select("symbol", spec.day, *columns)
-    return rows.filter(pl.col("symbol") == symbol).rename({spec.day: "day"}).unique()
+def distinct_rows(
+    tables: RowReader, spec: TableSpec, symbol: str, *columns: str, since: dt.date | None = None
+) -> pl.DataFrame:
+    """Read what is told apart by ``columns``, the day as ``day``; none where the table was never written."""
+    rows = read_pair(tables, spec, symbol, [spec.day, *columns], since)
+    return rows.rename({spec.day: "day"}).unique()
 
 
 def _days(rows: pl.DataFrame) -> Days:

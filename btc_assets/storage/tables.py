@@ -26,6 +26,15 @@ class Receipt:
     version: int
 
 
+class RowReader(Protocol):
+    """A table store, or the page's cache of one."""
+
+    def read(
+        self, spec: TableSpec, columns: list[str], start: dt.date | None, end: dt.date | None
+    ) -> pl.DataFrame:
+        """Return rows as `TableReader.read`."""
+
+
 class TableReader(Protocol):
     """What verifying asks of a store: to read it."""
 
@@ -100,7 +109,7 @@ class TableStore(TableReader, Protocol):
 
 
 def read_pair(
-    tables: TableReader,
+    tables: RowReader,
     spec: TableSpec,
     symbol: str,
     columns: Sequence[str] | None = None,

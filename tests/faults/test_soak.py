@@ -23,7 +23,6 @@ import pytest
 from exchange import Exchange
 from soak import Operator, Year, at
 
-from btc_assets.cli.tables import all_tables
 from btc_assets.contracts import (
     BASELINE_FORECASTS,
     FORECAST_SCORES,
@@ -37,6 +36,7 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
     TableSpec,
 )
+from btc_assets.health.stores import all_tables
 from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES

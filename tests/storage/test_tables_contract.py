@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from btc_assets.cli.tables import all_tables
 from btc_assets.contracts import FORECASTS, UTC_US, Column
 from btc_assets.errors import StorageError, TableMissing, WriteConflict
+from btc_assets.health.stores import all_tables
 
 from .conftest import SAMPLES, day, nulled, older, reopen, samples
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from btc_assets.cli.tables import all_tables
 from btc_assets.contracts import TableSpec
 from btc_assets.factory import open_tables
+from btc_assets.health.stores import all_tables
 from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.settings import Settings
 

@@ -1,6 +1,5 @@
 """Partition D: the forecasts of whoever competes, from the close of day D; each costs only itself."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +31,7 @@ from btc_assets.ledger.publishing.sinks import publish_head
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.series import CANDLES, SERIES
-from btc_assets.storage.tables import Receipt
+from btc_assets.storage.tables import Receipt, read_pair
 
 CHUNK_DAYS = 120
 """Origins between two writes; of each chunk one origin is asked again in an altered world."""
@@ -56,7 +55,8 @@ def arena_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg
     if entrants:
         data = read_data(platform, window)
         for part in window.chunks(CHUNK_DAYS):
-            report(platform.settings.root, "asking forecasters", part_done(window, part), f"origins {part}")
+            done = (part.start - window.start) / (window.end - window.start)
+            report(platform.settings.root, "asking forecasters", done, f"origins {part}")
             found, said = ask(platform, data, entrants, part)
             attempts, published = attempts + found, said or published
         there = sum(attempt.ok for attempt in attempts) * HORIZONS
@@ -75,22 +75,13 @@ def arena_forecasts(context: dg.AssetExecutionContext, platform: Platform) -> dg
     return written(context, platform, ARENA_FORECASTS, receipt, rows, figures)
 
 
-def part_done(window: Window, part: Window) -> float:
-    """Return how much of ``window`` lies before ``part``, 0 to 1."""
-    return (part.start - window.start) / (window.end - window.start)
-
-
 def read_data(platform: Platform, window: Window) -> MarketData:
     """Read every series up to the window, and the candles behind it, which a spot check alters."""
     tables, symbol, end = platform.tables, platform.settings.symbol, window.end + HORIZONS * DAY
     candles = tables.read(RAW_KLINES, end=end).filter(symbol=symbol)
     specs: dict[str, TableSpec] = {s.name: s.newest for s in SERIES if s is not CANDLES}
     specs[FEATURES] = ENGINEERED_FEATURES
-    series = {
-        name: (tables.read(spec, end=end) if tables.exists(spec) else spec.empty()).filter(symbol=symbol)
-        for name, spec in specs.items()
-    }
-    return MarketData(candles, series)
+    return MarketData(candles, {name: read_pair(tables, s, symbol, end=end) for name, s in specs.items()})
 
 
 def ask(
@@ -139,12 +130,9 @@ def issued(platform: Platform, data: MarketData, attempts: Sequence[Attempt]) ->
 
 def stored_keys(platform: Platform, window: Window) -> set[Key]:
     """Return what there are forecasts of."""
-    columns = ["symbol", "model", "version", "origin_date"]
-    rows = platform.tables.read(ARENA_FORECASTS, columns, start=window.start, end=window.end)
-    found: set[tuple[str, str, dt.date]] = set(
-        rows.filter(symbol=platform.settings.symbol).select(columns[1:]).unique().iter_rows()
-    )
-    return found
+    columns, symbol = ["model", "version", "origin_date"], platform.settings.symbol
+    rows = read_pair(platform.tables, ARENA_FORECASTS, symbol, columns, window.start, window.end)
+    return set(rows.unique().iter_rows())
 
 
 def store_variables(platform: Platform) -> dict[str, str]:

@@ -35,7 +35,6 @@ def chance_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     window = window_of(context)
     parts = [score_targets(platform, part) for part in window.chunks(CHUNK_DAYS)]
     scores = pl.concat([*parts, score_closed(platform, window)])
-    platform.tables.ensure_table(CHANCE_SCORES)
     receipt = platform.tables.upsert(CHANCE_SCORES, scores)
     shown = by_kind(scores, window)
     figures = {"targets": scores["target_date"].n_unique(), "answers about the last day": shown}

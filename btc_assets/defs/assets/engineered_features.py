@@ -39,7 +39,6 @@ def engineered_features(context: dg.AssetExecutionContext, platform: Platform) -
     implied = newest(platform.tables, platform.settings.symbol, IMPLIED, end=end)
     series = {CANDLES.name: klines, BARS.name: bars, IMPLIED.name: implied}
     derived = engineer(series).filter(pl.col("date") >= start)
-    platform.tables.ensure_table(ENGINEERED_FEATURES)
     receipt = platform.tables.upsert(ENGINEERED_FEATURES, derived)
     rows = derived.filter(pl.col("date").is_between(window.start, window.last))
     lacking = rows.filter(pl.any_horizontal(pl.col(f.name).is_null() for f in FEATURES))

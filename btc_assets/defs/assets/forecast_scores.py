@@ -46,7 +46,6 @@ def forecast_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg
         [score_targets(platform, part) for part in window.chunks(CHUNK_DAYS)]
         + scores_of_closed_targets(platform, window)
     )
-    platform.tables.ensure_table(FORECAST_SCORES)
     receipt = platform.tables.upsert(FORECAST_SCORES, scores)
     shown = scores_by_model(scores, window)
     figures = {"targets": scores["target_date"].n_unique(), "scores of the last day": shown}

@@ -25,6 +25,7 @@ from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.hyperparameters import DEFAULTS, HyperParameters
 from btc_assets.modeling.tuning import TUNING_END, Tuned, tune
 from btc_assets.modeling.worker_processes import cores
+from btc_assets.storage.tables import read_pair
 
 
 class TuningConfig(dg.Config):
@@ -61,7 +62,8 @@ def hyperparameters(
     """Search for each network's hyper-parameters and keep the best with the reason."""
     klines = platform.tables.read(RAW_KLINES)
     features = platform.tables.training_rows(ENGINEERED_FEATURES)
-    folder = Path(config.studies or platform.settings.cache_dir / "studies" / _market(platform))
+    market = "simulated" if platform.settings.simulated else platform.settings.symbol
+    folder = Path(config.studies or platform.settings.cache_dir / "studies" / market)
     metadata: dict[str, dg.MetadataValue] = {"market": dg.MetadataValue.text(market_label(platform))}
     rows = []
     for kind in NETWORKS:
@@ -80,7 +82,6 @@ def hyperparameters(
         metadata[f"{kind}: study"] = trials_chart(losses.to_list(), found.default_value)
         best = found.trials.sort("value", nulls_last=True).head(10)
         metadata[f"{kind}: best trials"] = table_preview(best, rows=10)
-    platform.tables.ensure_table(HYPERPARAMETERS)
     platform.tables.upsert(HYPERPARAMETERS, pl.DataFrame(rows, schema=HYPERPARAMETERS.schema, orient="row"))
     return dg.MaterializeResult(metadata={**metadata, **column_lineage(HYPERPARAMETERS.name)})
 
@@ -95,12 +96,6 @@ def table_row(symbol: str, kind: str, found: Tuned) -> tuple[object, ...]:
 
 def tuned_hyperparameters(platform: Platform) -> Mapping[str, HyperParameters]:
     """Read the hyper-parameters that vintages with a cutoff after ``TUNING_END`` are fitted with."""
-    if not platform.tables.exists(HYPERPARAMETERS):
-        return DEFAULTS
-    rows = platform.tables.read(HYPERPARAMETERS).filter(pl.col("symbol") == platform.settings.symbol)
+    rows = read_pair(platform.tables, HYPERPARAMETERS, platform.settings.symbol)
     tuned = {r["model"]: HyperParameters.from_dict(json.loads(r["parameters"])) for r in rows.to_dicts()}
     return {**DEFAULTS, **tuned}
-
-
-def _market(platform: Platform) -> str:
-    return "simulated" if platform.settings.simulated else platform.settings.symbol

@@ -11,10 +11,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from dagster._core.execution.context.metadata_logging import (
-    AssetMetadataHandle,
-    OutputMetadataAccumulator,
-)
+from dagster._core.execution.context.metadata_logging import AssetMetadataHandle, OutputMetadataAccumulator
 
 import btc_assets
 from btc_assets.contracts import Column, TableSpec
@@ -92,10 +89,6 @@ def written(
     """Build the result of a write: each partition says its own rows and values, the newest what the run did.
 
     Args:
-        context: of the asset.
-        platform: which market, and where the table is.
-        spec: the table that was written.
-        receipt: what the write changed.
         rows: what was written, with the column ``spec.day``.
         run: figures of the run as a whole, charts and tables.
         daily: by name, an aggregate of a day's rows, which Dagster plots over time.

@@ -20,6 +20,7 @@ from btc_assets.io.progress import report
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.modeling.vintages import VintageBook, grid_cutoff, sound_before
 from btc_assets.storage.registry.protocol import ModelRef
+from btc_assets.storage.tables import read_pair
 
 DESCRIPTIONS = {
     "mlp": "A multilayer perceptron that reads today's features",
@@ -92,9 +93,7 @@ def open_book(
     """Open the vintages as known at the window's end: every candle and feature up to it, none after."""
     klines = platform.tables.read(RAW_KLINES, end=window.end)
     features = platform.tables.training_rows(ENGINEERED_FEATURES, window.end)
-    platform.tables.ensure_table(VINTAGES_IN_FORCE)
-    before = platform.tables.read(VINTAGES_IN_FORCE, end=window.end)
-    mine = before.filter(pl.col("symbol") == platform.settings.symbol)
+    mine = read_pair(platform.tables, VINTAGES_IN_FORCE, platform.settings.symbol, end=window.end)
     return VintageBook(
         platform.registry,
         klines,

@@ -28,6 +28,7 @@ from btc_assets.market.anomalies import hold_jumps
 from btc_assets.market.calendar import DAY, closes_at
 from btc_assets.market.kline import Kline
 from btc_assets.storage.bitemporal import klines_frame, store_candles
+from btc_assets.storage.tables import read_pair
 from btc_assets.vocabulary import WORKER_TAG
 
 RECHECKED_DAYS = 7
@@ -124,9 +125,7 @@ def fetch_candles(platform: Platform, window: Window, released: list[dt.date]) -
 
 def stored_before(platform: Platform, day: dt.date) -> pl.DataFrame:
     """Read the stored candles of the month before ``day``, oldest first."""
-    platform.tables.ensure_table(RAW_KLINES)
-    known = platform.tables.read(RAW_KLINES, start=day - 31 * DAY, end=day)
-    return known.filter(pl.col("symbol") == platform.settings.symbol)
+    return read_pair(platform.tables, RAW_KLINES, platform.settings.symbol, start=day - 31 * DAY, end=day)
 
 
 def newest_kline(candles: pl.DataFrame) -> Kline | None:

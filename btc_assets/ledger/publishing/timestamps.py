@@ -68,11 +68,7 @@ class Stamp:
 
     @property
     def digest(self) -> bytes:
-        """The 32 bytes that are dated.
-
-        Raises:
-            LedgerError: the stored hash is none.
-        """
+        """The 32 bytes that are dated; LedgerError: the stored hash is none."""
         try:
             digest = bytes.fromhex(self.record_sha256)
         except ValueError:
@@ -116,12 +112,7 @@ def encoded(file: bytes) -> str:
 
 
 class Stamps:
-    """The rows of one kind.
-
-    Args:
-        tables: the store that holds the chain as well.
-        kind: which.
-    """
+    """The rows of one kind."""
 
     def __init__(self, tables: TableStore, kind: Kind) -> None:
         self._tables, self._kind = tables, kind
@@ -146,7 +137,6 @@ class Stamps:
         """Store rows, all or none."""
         rows = [asdict(stamp) for stamp in stamps]
         if rows:
-            self._tables.ensure_table(HEAD_TIMESTAMPS)
             self._tables.upsert(HEAD_TIMESTAMPS, pl.DataFrame(rows, schema=HEAD_TIMESTAMPS.schema))
 
 
