@@ -81,7 +81,6 @@ def run_window(
     """Materialise ``window`` with ``job`` in this process.
 
     Args:
-        instance: from `open_instance`.
         job: name of a job with daily partitions, see `btc_assets.vocabulary`.
         window: the UTC days [start, end).
         assets: which of the job's assets; all of them unless given.
@@ -180,7 +179,6 @@ def fail_orphaned_runs(instance: dg.DagsterInstance, *, began_before: dt.datetim
     """Mark runs whose process died (power cut, kill -9) as failed and free their pool slots.
 
     Args:
-        instance: from `open_instance`.
         began_before: what Dagster's daemon launched before then is dead, too, since no process of the
             daemon of that time is left: what is queued stays queued. None: judge no run of a daemon.
 

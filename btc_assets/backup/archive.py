@@ -163,11 +163,7 @@ def _add(tar: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None
 
 
 def read_manifest(archive: Path) -> Manifest:
-    """Return the list of ``archive``; its files are not looked at.
-
-    Raises:
-        BackupError: as ``unpack``.
-    """
+    """Return the list of ``archive``; its files are not looked at. Raises as ``unpack``."""
     with _reading(archive) as (tar, packed):
         return _first(tar, packed, archive)
 
@@ -280,11 +276,7 @@ def _reading(archive: Path) -> Iterator[tuple[tarfile.TarFile, _Metered]]:
 
 
 def require_room(folder: Path, needed: int) -> None:
-    """Refuse to unpack ``needed`` bytes where there is less room.
-
-    Raises:
-        BackupError: says how much is free.
-    """
+    """Refuse (BackupError) to unpack ``needed`` bytes where there is less room."""
     free = shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if p.is_dir())).free
     if free < needed:
         raise BackupError(

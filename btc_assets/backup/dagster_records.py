@@ -58,11 +58,7 @@ def _copy(source: Path, copy: Path) -> bool:
 
 
 def check_records(folder: Path) -> None:
-    """Let SQLite examine every database in ``folder``.
-
-    Raises:
-        CorruptData: names the database that is damaged.
-    """
+    """Let SQLite examine every database in ``folder``; CorruptData names one that is damaged."""
     for path in sorted(folder.rglob("*.db")):
         try:
             said = sqlite.damage(path)

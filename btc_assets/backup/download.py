@@ -32,7 +32,6 @@ def download(url: str, target: Path, headers: Mapping[str, str] | None = None) -
     """Write what is at ``url`` to ``target``.
 
     Args:
-        url: http or https address.
         target: the file to write; not whole after an error.
         headers: of the request, such as If-None-Match.
 

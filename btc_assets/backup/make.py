@@ -88,11 +88,7 @@ def _gather(
 
 
 def require_local(settings: Settings) -> None:
-    """Refuse a store that is not a folder.
-
-    Raises:
-        ConfigurationError: names what backs that store up.
-    """
+    """Refuse (ConfigurationError) a store that is not a folder."""
     if settings.root.startswith(("https://", "http://")):
         raise ConfigurationError(
             f"BTC_DATA_DIR={settings.data_dir} is somebody else's store, which this command does not copy; "

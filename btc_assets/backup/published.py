@@ -135,11 +135,7 @@ def next_state(before: State | None, manifest: Manifest, head: Head, archive: Pa
 
 
 def require_unchanged(place: str, before: Restored | None) -> None:
-    """Refuse to go on if another state than ``before`` is published by now.
-
-    Raises:
-        BackupError: names it.
-    """
+    """Refuse to go on (BackupError) if another state than ``before`` is published by now."""
     now = newest_state(place)
     if now != (before.state if before else None):
         there = now.tag if now else "nothing"
@@ -147,11 +143,7 @@ def require_unchanged(place: str, before: Restored | None) -> None:
 
 
 def require_continued(tables: TableReader, state: State) -> None:
-    """Refuse a ledger in which the newest record of ``state`` is not in its place.
-
-    Raises:
-        BackupError: says what is there.
-    """
+    """Refuse (BackupError) a ledger in which the newest record of ``state`` is not in its place."""
     found = record_hashes(tables, state.symbol).get(state.seq, "none")
     if found != state.head:
         raise BackupError(
@@ -161,11 +153,7 @@ def require_continued(tables: TableReader, state: State) -> None:
 
 
 def _copy(place: str, name: str, target: Path) -> None:
-    """Write the file ``name`` of ``place`` to ``target``.
-
-    Raises:
-        NotThere: there is no such file.
-    """
+    """Write the file ``name`` of ``place`` to ``target``; NotThere if there is none."""
     if "://" in place:
         download(f"{place.rstrip('/')}/{name}", target)
         return

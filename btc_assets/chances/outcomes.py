@@ -44,9 +44,6 @@ def outcomes(h: History) -> Floats:
 def past_frequencies(found: Floats) -> Floats:
     """Count for each day how often each question came true after the ``YEAR`` of days matured by then.
 
-    Args:
-        found: what became of the questions (``outcomes``).
-
     Returns:
         Shares [KINDS, AHEAD, MOVES, days]; NaN where nothing has matured.
     """

@@ -56,7 +56,6 @@ def paths(h: History, origin: int, quantiles: Floats, count: int = COUNT) -> Pat
         h: candles; later ones than ``origin`` are not read.
         origin: position of the origin in ``h``.
         quantiles: issued quantiles of the close, USDT [HORIZONS, 21].
-        count: how many paths.
 
     Raises:
         NotEnoughHistory: too few candles before the origin.

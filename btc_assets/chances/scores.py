@@ -90,7 +90,6 @@ def scored(
 
     Args:
         touch: which questions are about touching a price; the others are about a close beyond it.
-        said: the chances.
         beyond: the chance of a close beyond the same price on the same day.
         happened: 1, 0, or NaN where it is not known.
         frequency: past frequencies, NaN where there are none.

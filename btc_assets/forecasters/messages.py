@@ -53,11 +53,7 @@ def write_observed(stream: BinaryIO, observed: Observed) -> None:
 
 
 def read_observed(stream: BinaryIO) -> Observed:
-    """Read what ``write_observed`` wrote.
-
-    Raises:
-        ValueError: there is none any more.
-    """
+    """Read what ``write_observed`` wrote; ValueError: there is none any more."""
     head, (candles, *others) = read_message(stream)
     series = {name: pl.read_ipc(part) for name, part in zip(head["series"], others, strict=True)}
     return Observed(head["symbol"], dt.date.fromisoformat(head["origin"]), pl.read_ipc(candles), series)

@@ -26,11 +26,7 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 
 
 class WebFolder:
-    """The files below an address; keys are relative to it. Whether a file is what it should be, hashes say.
-
-    Args:
-        location: http or https address.
-    """
+    """The files below an http(s) address; keys are relative to it. Hashes say what a file should be."""
 
     def __init__(self, location: str) -> None:
         self.location = location.rstrip("/")

@@ -10,13 +10,7 @@ import polars as pl
 
 from btc_assets.contracts import ARENA_FORECASTS
 from btc_assets.errors import LedgerError, WriteConflict
-from btc_assets.ledger.arena_records import (
-    ARENA_RECORDS,
-    ArenaRecord,
-    Key,
-    arena_digests,
-    read_arena_records,
-)
+from btc_assets.ledger.arena_records import ARENA_RECORDS, ArenaRecord, Key, arena_digests, read_arena_records
 from btc_assets.ledger.clock import Clock, issue_time, kind_of
 from btc_assets.ledger.continuity import check_continuity
 from btc_assets.ledger.digest import series_digests
@@ -48,7 +42,6 @@ def issue_arena(
     """Record and store ``rows`` of ARENA_FORECASTS without ``issued_at``, of one symbol.
 
     Args:
-        tables: where they are kept.
         rows: whole forecasts that are not stored; what a record of an earlier run vouches for, whose rows
             are gone, must be the same again, or it is refused if it was issued in time.
         series: by name, the rows that the forecasters were given, up to the newest origin at least.

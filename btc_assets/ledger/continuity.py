@@ -96,11 +96,7 @@ def lost(
 def check_continuity(
     tables: TableReader, symbol: str, heads: Iterable[Published], records: TableSpec = ISSUE_RECORDS
 ) -> None:
-    """Refuse to go on if one of ``heads`` is not in the chain; ``records`` as of `lost`.
-
-    Raises:
-        LedgerError: names it, and the remedy.
-    """
+    """Refuse (LedgerError) to go on if one of ``heads`` is not in the chain; ``records`` as of `lost`."""
     problem = lost(tables, symbol, heads, records)
     if problem:
         raise LedgerError(f"{problem}. Nothing was issued")

@@ -82,7 +82,6 @@ def issue(
     stored already, since nothing proves an earlier time.
 
     Args:
-        tables: where ``forecasts`` and ``issue_records`` are kept.
         registry: where the vintages are; their manifests must be those the inputs name.
         rows: columns of ``forecasts`` without ``issued_at``; all rows of an origin are one forecast.
         inputs: what they were computed from (``read_inputs``).

@@ -64,11 +64,7 @@ def export_proof(
     """Write the proof of ``symbol`` into the new folder ``folder``, all or nothing; return it.
 
     Args:
-        tables: where forecasts, candles and records are kept.
-        registry: where the models are.
-        symbol: trading pair.
         folder: must not exist yet.
-        sink: where heads were published.
         start: first origin, or the first there is. The chain is always whole.
         end: the day after the last origin, or after the last there is.
         with_models: put the model files there too, not their manifests alone.

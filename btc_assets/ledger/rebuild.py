@@ -89,10 +89,6 @@ def rebuild(
     """Compute the forecast of ``origin`` again from its record; put lost or altered rows back.
 
     Args:
-        tables: where candles, forecasts and records are kept.
-        registry: where the vintages are.
-        symbol: trading pair.
-        origin: the day.
         check: compare only, write nothing.
         refit: fit the vintages again as well (minutes; needs the training libraries).
 

@@ -212,8 +212,6 @@ def read_chain(tables: TableReader, symbol: str, origins: Collection[dt.date] | 
     """Read what continuing the chain needs, or None if there is none. This trusts what it reads.
 
     Args:
-        tables: where the records are.
-        symbol: trading pair.
         origins: whose newest records are wanted; None: of all.
     """
     entry = ["origin_date", "seq", "kind", "rows_sha256", "issued_at"]

@@ -53,10 +53,8 @@ def fit_again(
     """Fit one vintage of ``record`` again.
 
     Args:
-        registry: where the vintage is.
         ref: the vintage as the record names it.
         everything: by series, all versions of its rows (``bitemporal.versions``).
-        record: of the forecast.
         rows: the forecast from the stored vintage.
 
     Raises:

@@ -26,8 +26,6 @@ def issue_kind(origin: dt.date, issued_at: dt.datetime, hours: int = LIVE_HOURS)
     """Tell what a forecast of ``origin`` is that was issued at ``issued_at`` (UTC).
 
     Args:
-        origin: the last day whose candle was known.
-        issued_at: when it was issued.
         hours: within how many hours after the close it is live; before the first target closes, late.
     """
     if issued_at >= deadline(origin):

@@ -41,7 +41,6 @@ def random_walk(h: History, positions: Sequence[int]) -> Floats:
     """Compute quantiles [positions, HORIZONS, 21] of the log returns of the last 365 days, with drift.
 
     Args:
-        h: candles.
         positions: of the origins in ``h``, in order; of one month, so that a step stays small.
     """
     first, last = positions[0], positions[-1]
@@ -56,7 +55,6 @@ def mixture_walk(h: History, positions: Sequence[int]) -> Floats:
     ahead; each window's quantiles are centred on their median, so that the forecast has no drift.
 
     Args:
-        h: candles.
         positions: of the origins in ``h``, in order; of one month, whose weekday factors they share.
     """
     first, last = positions[0], positions[-1]
@@ -140,7 +138,6 @@ def forecast_rows(
     """Build rows of the contract FORECASTS without ``issued_at``: by origin, model by model as in ``prices``.
 
     Args:
-        symbol: trading pair.
         origins: the last days whose candles were known.
         prices: by model, quantiles of the close [origins, HORIZONS, 21].
         vintages: by model, the cutoff of what made them, of each origin.

@@ -125,7 +125,6 @@ def history(
     """Make arrays of the candles with ``date`` in [start, end); ``klines`` follow the contract RAW_KLINES.
 
     Args:
-        klines: candles.
         start: first day, or the first there is.
         end: the day after the last, or the last there is.
         features: rows of ENGINEERED_FEATURES, for what reads volatility from within the day.

@@ -135,7 +135,6 @@ class Predictor:
 
         Args:
             features: as ``feature_rows`` gives them.
-            day: the origin.
 
         Raises:
             NotEnoughHistory: the features of the days that this network reads are not all there.

@@ -18,7 +18,6 @@ def write_card(folder: Path, facts: Mapping[str, Any], losses: Sequence[float], 
     """Write ``card.md``, ``loss.png`` and ``calibration.png`` to ``folder``.
 
     Args:
-        folder: the model folder.
         facts: the manifest's fields, metrics among them.
         losses: training loss of each epoch, relative to the anchor's, with its penalty on large weights.
         below: share of training outcomes below each of the 21 quantiles.

@@ -101,7 +101,6 @@ def evaluate_vintage(
     """Decide whether ``candidate`` may come into force.
 
     Args:
-        candidate: the vintage in question.
         predecessor: the vintage of the cutoff before it; None if there is none to compare with.
         window: ``evaluation_window`` at the candidate's cutoff.
     """

@@ -65,7 +65,6 @@ class VintageBook:
     """Answers which vintage is in force, from the registry, fitting what is missing.
 
     Args:
-        registry: where vintages are kept.
         klines: RAW_KLINES of one symbol; what lies after an origin is not read for it.
         features: ENGINEERED_FEATURES of it.
         refit_every: days between cutoffs.

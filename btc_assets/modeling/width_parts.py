@@ -39,9 +39,7 @@ def width_parts(state: Origin, predictors: Mapping[str, Predictor], model: str) 
     So the parts sum to the log of the width.
 
     Args:
-        state: the market at the origin.
         predictors: the networks in force, by kind.
-        model: mlp, lstm or ensemble.
     """
     h, day = state.history, state.day
     by_range = seen_volatility(replace(h, log_realised=np.full(len(h), np.nan)), day)

@@ -58,10 +58,8 @@ def store_candles(
     in between leaves one version in both tables, which reads the same and is put right by the next run.
 
     Args:
-        tables: where candles are kept.
         candles: rows of ``series.newest``; their ``ingested_at`` is replaced by ``now``.
         now: the current time (time zone aware).
-        series: which series they belong to.
 
     Raises:
         StorageError: ``candles`` is not what the contract says.
@@ -106,8 +104,6 @@ def versions(
     so whatever leaves the table during the two reads is found in the second.
 
     Args:
-        tables: where the series is kept.
-        symbol: trading pair.
         series: which one; of an optional one that was never stored there are no rows.
         end: the day after the last, or after the last there is.
 

@@ -18,11 +18,7 @@ from btc_assets.supervision import watchdog
 from btc_assets.supervision.descendants import descendants, end, mark
 from btc_assets.supervision.signals import uninterrupted
 
-SURROUNDINGS = {
-    "PYTHONSAFEPATH": "1",
-    "PYTHONIOENCODING": "utf-8:replace",
-    "PYTHONDONTWRITEBYTECODE": "",
-}
+SURROUNDINGS = {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8:replace", "PYTHONDONTWRITEBYTECODE": ""}
 """What no process inherits: modules of the working folder in place of installed ones, a narrow encoding, and
 that nothing compiled is kept, which would have each of them compile 1,800 modules at every start."""
 
@@ -165,11 +161,7 @@ def _signal_group(process: ManagedProcess, number: signal.Signals) -> None:
 
 
 def require_free_port(host: str, port: int, what: str, flag: str) -> None:
-    """Refuse a port that something else listens on.
-
-    Raises:
-        ConfigurationError: names the port, what wanted it and the flag that changes it.
-    """
+    """Refuse (ConfigurationError) a port that something else listens on; ``flag`` is what changes it."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:

@@ -103,11 +103,7 @@ def parse_lines(content: bytes, symbol: str, where: str) -> list[Published]:
 
 
 def _instant(text: str) -> dt.datetime:
-    """Read a time with its zone.
-
-    Raises:
-        ValueError: it is none, or of no year in which a head can have been published.
-    """
+    """Read a time with its zone; ValueError if it is none, or of no year that a head can be of."""
     at = dt.datetime.fromisoformat(text)
     if at.tzinfo is None or not 2000 < at.year < 9000:
         raise ValueError(f"{at} is no time at which a head can have been published")

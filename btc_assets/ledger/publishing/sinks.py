@@ -22,7 +22,6 @@ def open_sink(settings: Settings, tables: TableStore) -> HeadSink | None:
     """Return the sinks of ``settings.ledger_sink`` as one, or None where none is set.
 
     Args:
-        settings: where heads are published.
         tables: the store, where proofs of time are kept beside the heads.
     """
     sinks = [_open(sink, settings, tables) for sink in split(settings.ledger_sink, ";")]

@@ -24,7 +24,6 @@ def answers_due(forecasts: pl.DataFrame, klines: pl.DataFrame, stored: pl.DataFr
 
     Args:
         forecasts: rows of FORECASTS at the horizons that are asked about, with the column ``live_hours``.
-        klines: all candles.
         stored: rows of CHANCE_SCORES.
     """
     h = history(klines)

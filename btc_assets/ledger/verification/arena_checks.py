@@ -47,8 +47,6 @@ def check_arena(
     """Follow the whole chain, and hash what it says of origins in [start, end) again; counts rows.
 
     Args:
-        tables: the store.
-        symbol: trading pair.
         sink: where heads were published.
         start: first origin, or the first there is.
         end: the day after the last, or after the last there is.

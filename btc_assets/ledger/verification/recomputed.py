@@ -28,8 +28,6 @@ def earlier_candles(
     """Yield the candles of ``symbol`` as they were before each restated price, newest first.
 
     Args:
-        tables: the store.
-        symbol: trading pair.
         issued: when each record was issued: a version that was replaced before any record read it may never
             have been, and explains nothing.
     """
@@ -57,7 +55,6 @@ def differing(
 
     Args:
         spec: whose key identifies rows.
-        stored: rows of a table.
         due: rows as they should be, some or all columns.
         near: how far columns may lie apart, where ``RELATIVE`` is too strict.
     """
@@ -97,11 +94,9 @@ def unexplained(
     """Return the rows of ``wrong`` that do not follow from earlier candles either.
 
     Args:
-        spec: their table.
         wrong: rows that ``differing`` found.
         earlier: states of the candles (``earlier_candles``).
         compute: from candles and the rows that are to be explained, rows as they should be.
-        near: as of ``differing``.
     """
     left = wrong
     for klines in earlier if wrong.height else ():

@@ -53,9 +53,6 @@ def verify(
     Damage that a store refuses to read is a fault in the report, not an error.
 
     Args:
-        tables: where forecasts, candles, features and records are kept.
-        registry: where the models are.
-        symbol: trading pair.
         features: the features table, to be compared too.
         sink: where heads were published; each must be in the chain.
         start, end: the first origin, and the day after the last; None: all there are.

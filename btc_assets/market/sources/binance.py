@@ -56,9 +56,7 @@ class Binance:
 
         Args:
             base_url: address of the REST API, without a path.
-            retry: timeouts and waits.
             hold_file: where a ban (418) or limit (429) is remembered for other processes.
-            first_days_file: where the pairs' first days are.
         """
         self.base_url = base_url.rstrip("/")
         self._retry = retry or RetryPolicy()

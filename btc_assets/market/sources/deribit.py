@@ -139,7 +139,6 @@ def read_page(
     """Return each candle of a page as first instant and close, and up to where to ask next, if at all.
 
     Args:
-        answer: the result that the server gave.
         first, until: what was asked for, milliseconds.
         where: the address, for errors.
 
@@ -155,11 +154,7 @@ def read_page(
 
 
 def _parsed(candle: object, first: int, until: int, where: str) -> tuple[int, float]:
-    """Return the first instant (milliseconds) and the close of ``candle``, one of those asked for.
-
-    Raises:
-        BadCandle: it is none.
-    """
+    """Return the first instant (milliseconds) and the close of ``candle``; BadCandle: none was asked for."""
     if not isinstance(candle, list) or len(candle) != 5 or any(type(x) not in (int, float) for x in candle):
         raise BadCandle(f"{where}: {candle!r:.200} is no candle of five numbers")
     at, opened, high, low, close = candle

@@ -56,7 +56,6 @@ class LandingZone:
         """Open the zone at ``location`` (folder or ``s3://bucket/prefix``).
 
         Args:
-            location: where the objects lie.
             symbol: the pair whose newest landed day sets the source's clock.
             s3_endpoint: address of an S3-compatible store; empty: AWS.
 

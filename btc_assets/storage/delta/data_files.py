@@ -96,7 +96,6 @@ class LocalFolder:
     """Files on this machine's disk.
 
     Args:
-        path: the folder.
         spec: the contract; a column that a file lacks, for an older release wrote it, is null.
     """
 

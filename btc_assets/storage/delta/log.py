@@ -89,11 +89,7 @@ class DeltaLog(LogReader):
         return replace(snapshot, version=snapshot.version + 1, files=tuple(sorted(left, key=file_order)))
 
     def add_missing(self, snapshot: Snapshot) -> Snapshot:
-        """Add the columns that ``snapshot`` lacks, if any, by a commit; its files stay as they are.
-
-        Raises:
-            Lost, StorageError: as ``commit``.
-        """
+        """Add the columns that ``snapshot`` lacks, if any, by a commit, which raises as ``commit``."""
         if not snapshot.missing:
             return snapshot
         fields = [field for field in delta_schema(self.spec).fields if field.name in snapshot.missing]

@@ -27,13 +27,7 @@ from btc_assets.storage.delta.data_files import DataFile, LocalFolder, encode, f
 from btc_assets.storage.delta.diff import diff, select_window
 from btc_assets.storage.delta.log import DeltaLog, Lost
 from btc_assets.storage.delta.log_reader import Snapshot
-from btc_assets.storage.tables import (
-    Receipt,
-    chosen_columns,
-    conform,
-    conform_keys,
-    sort_columns,
-)
+from btc_assets.storage.tables import Receipt, chosen_columns, conform, conform_keys, sort_columns
 
 if TYPE_CHECKING:
     from btc_assets.storage.delta.s3_files import RemoteFolder

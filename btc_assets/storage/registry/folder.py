@@ -118,11 +118,7 @@ _VERIFIED: dict[tuple[Path, str], Fingerprint] = {}
 
 
 def verify_once(folder: Path, manifest_sha256: str) -> None:
-    """Verify ``folder``, unless this process did so and no file there was touched since.
-
-    Raises:
-        BadModel: as ``manifest.verify``.
-    """
+    """Verify ``folder``, unless this process did so and no file there was touched since."""
     key = (folder.absolute(), manifest_sha256)
     before = _fingerprint(folder)
     if _VERIFIED.get(key) == before:

@@ -97,7 +97,6 @@ def verify(folder: Path, expected_sha256: str | None = None) -> dict[str, Any]:
     """Check every file of ``folder`` against its manifest, before any is opened; return the manifest.
 
     Args:
-        folder: a model folder.
         expected_sha256: what the manifest itself must hash to, if that is known from elsewhere.
 
     Raises:

@@ -19,7 +19,6 @@ class WebRegistry(RemoteModels):
 
     Args:
         web: serves the files as a folder or a bucket of this project holds them.
-        tables: the same store's.
     """
 
     def __init__(self, web: WebFolder, tables: TableReader) -> None:
