@@ -125,6 +125,7 @@ def fetch_candles(platform: Platform, window: Window, released: list[dt.date]) -
 
 def stored_before(platform: Platform, day: dt.date) -> pl.DataFrame:
     """Read the stored candles of the month before ``day``, oldest first."""
+    platform.tables.ensure_table(RAW_KLINES)
     return read_pair(platform.tables, RAW_KLINES, platform.settings.symbol, start=day - 31 * DAY, end=day)
 
 
