@@ -62,6 +62,7 @@ class Ward:
     now: dt.datetime = NOON
     cursor: str | None = None
     checks: dict[str, bool] = field(default_factory=dict)
+    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
 
     @property
     def root(self) -> Path:
@@ -76,7 +77,9 @@ class Ward:
         self.now += later
         self.exchange.clock += later
         context = dg.build_sensor_context(
-            cursor=self.cursor, resources={"platform": Standing(at=self.now.isoformat())}
+            cursor=self.cursor,
+            instance=self.instance,
+            resources={"platform": Standing(at=self.now.isoformat())},
         )
         result: Any = health(context)
         self.cursor = result.cursor
@@ -282,7 +285,8 @@ def test_one_old_day_that_is_materialised_turns_nothing_green(
 
     monkeypatch.setenv("BTC_NOTIFY", "")
     empty.run("market_history", FIRST_DAY, FIRST_DAY)
-    result: Any = health(dg.build_sensor_context(resources={"platform": Platform()}))
+    platform = {"platform": Platform()}
+    result: Any = health(dg.build_sensor_context(instance=empty.instance, resources=platform))
     fresh = {
         e.asset_key.to_user_string(): e.passed for e in result.asset_events if e.check_name == "is_fresh"
     }
@@ -304,3 +308,24 @@ def test_days_that_a_start_is_loading_are_no_event(ward: Ward) -> None:
     for _ in range(3):
         ward.tick()
     assert ward.titles() == [TITLES["days"]]
+
+
+def test_a_check_is_evaluated_again_once_its_asset_is_materialised(
+    empty: GraphEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster's UI calls a check that is older than the newest materialisation not evaluated."""
+    monkeypatch.setenv("BTC_NOTIFY", "")
+    cursor, fresh = None, []
+    for runs in (1, 0, 1):
+        for _ in range(runs):
+            empty.run("market_history", FIRST_DAY, FIRST_DAY)
+        context = dg.build_sensor_context(
+            cursor=cursor, instance=empty.instance, resources={"platform": Platform()}
+        )
+        result: Any = health(context)
+        cursor = result.cursor
+        seen = [each for each in result.asset_events if each.check_name == "is_fresh"]
+        fresh.append({each.asset_key.path[-1] for each in seen})
+    assert fresh[1] == set()
+    assert "raw_klines" in fresh[2]
+    assert "forecasts" not in fresh[2]

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from btc_assets.defs.automation.failed_runs import FailureTracker
-from btc_assets.defs.findings import evaluations, look, stamp
+from btc_assets.defs.findings import evaluations, look, newest_materializations, stamp
 from btc_assets.defs.resources import Platform
 from btc_assets.health.problems import problems
 from btc_assets.io import progress
@@ -43,14 +43,15 @@ def failed_runs(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[
     "(BTC_NOTIFY): days, source, clock, torn logs, disk, model registry, ledger and its sink, page.",
 )
 def health(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
-    """Evaluate the health checks whose state changed, and tell each problem once."""
+    """Evaluate the health checks whose state or asset changed, and tell each problem once."""
     now, kept = platform.now(), _read_cursor(context)
     memory = Memory.from_json(kept.get("told"))
     found = look(platform)
     at_work = progress.read(platform.settings.root) is not None  # `btc up` loads and issues what is missing
     told = [finding for finding in found if not (at_work and finding.name == "days")]
     said = Notifier.of(platform.settings).notify(problems(told, memory), memory, now)
-    stamps = {finding.name: stamp(finding, now) for finding in found}
+    written = newest_materializations(context.instance)
+    stamps = {finding.name: stamp(finding, now, written) for finding in found}
     before = kept.get("evaluated")
     changed = [
         evaluation
