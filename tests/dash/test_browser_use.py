@@ -111,7 +111,8 @@ def test_the_forecast_can_be_taken_along(desk: PageVisit) -> None:
     with open(picture.value.path(), "rb") as file:  # noqa: PTH123
         assert file.read(4) == b"\x89PNG"
     page.evaluate(
-        "() => { Plotly.downloadImage = (drawn, as) => { window.taken = {...drawn.layout, ...as}; }; }"
+        "() => { window.taken = new Promise(done => { "
+        "Plotly.downloadImage = (drawn, as) => done({...drawn.layout, ...as}); }); }"
     )
     page.get_by_role("button", name="Download PNG").click()
     taken = page.evaluate("window.taken")

@@ -14,6 +14,8 @@ from dash_browser import launch
 from loopback import serve_folder
 from playwright.sync_api import sync_playwright
 
+pytestmark = pytest.mark.faults  # no fault, but long
+
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / ".venv" / "bin"
 

@@ -29,8 +29,9 @@ _SETTLED = """() => !document.querySelector("[data-dash-is-loading=true], .first
 
 
 def chromium() -> str | None:
-    """Where Debian's Chromium is, None where it is not installed."""
-    return shutil.which("chromium") or shutil.which("chromium-browser")
+    """Where Debian's Chromium is, first the one without a window's parts; None where it is not installed."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def launch(playwright: Playwright, *flags: str) -> Browser:
