@@ -23,7 +23,8 @@ setup-dev: .venv/.dev .venv/.debian  ## the same and what the tests need
 up: setup  ## load the history, fit, forecast, serve Dagster (:3000) and the page (:8050); ARGS="--source simulated"
 	.venv/bin/btc up $(ARGS)
 
-test: setup-dev lint types unit test-hopsworks  ## lint, types and all fast tests
+test: setup-dev lint types .venv-hopsworks/.ready  ## lint, types and all fast tests
+	$(MAKE) --no-print-directory -j2 unit test-hopsworks
 
 lint:  ## ruff, and the arrows between the rooms
 	.venv/bin/ruff check .
@@ -34,10 +35,12 @@ types:  ## mypy, strict
 	.venv/bin/mypy
 
 unit:  ## the tests alone; ARGS="tests/market -k simulated"
-	$(PY) -m pytest -n 3 --dist loadfile -m "not faults and not images and not hopsworks" $(call report,unit) $(ARGS)
+	$(PY) -m pytest -n 4 --dist loadfile -m "not faults and not images and not hopsworks" $(call report,unit) $(ARGS)
 
 test-hopsworks: .venv-hopsworks/.ready  ## the tests with the client of Hopsworks, in the environment of its own lock
-	.venv-hopsworks/bin/python -m pytest -n 3 --dist loadfile -m hopsworks tests/storage tests/scripts $(call report,hopsworks) $(ARGS)
+	@mkdir -p build  # what they say is shown at their end, for they run beside the others
+	@.venv-hopsworks/bin/python -m pytest -n 2 --dist loadfile -m hopsworks tests/storage tests/scripts \
+	  $(call report,hopsworks) $(ARGS) > build/hopsworks.log 2>&1; tests=$$?; cat build/hopsworks.log; exit $$tests
 
 coverage: setup-dev  ## the fast tests again, counting which lines and branches they run; report in build/coverage
 	rm -rf build/coverage

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import leftovers
 import pytest
 from cli_fixture import btc, prepared_btc
@@ -20,6 +21,9 @@ from exchange import Exchange
 from made_once import made_once
 
 __all__ = ["btc", "prepared_btc"]
+
+hypothesis.settings.register_profile("suite", deadline=None)  # how long an example takes is the machine's
+hypothesis.settings.load_profile("suite")
 
 if TYPE_CHECKING:
     from graph_environment import GraphEnvironment
