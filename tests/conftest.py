@@ -22,7 +22,10 @@ from made_once import made_once
 
 __all__ = ["btc", "prepared_btc"]
 
-hypothesis.settings.register_profile("suite", deadline=None)  # how long an example takes is the machine's
+# How long an example takes is the machine's.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("suite")
 
 if TYPE_CHECKING:

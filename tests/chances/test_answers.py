@@ -71,7 +71,7 @@ def test_worth_and_what_may_be_lost_of_it() -> None:
     assert found.chance is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(factor=move, ahead=days)
 def test_chances_agree_with_each_other(factor: float, ahead: int) -> None:
     price = START * factor
@@ -91,7 +91,7 @@ def test_chances_agree_with_each_other(factor: float, ahead: int) -> None:
         assert band.chance == pytest.approx(1 - touch.chance, abs=1e-9)  # type: ignore[operator]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(level=st.sampled_from(LEVELS), ahead=days)
 def test_the_chance_beyond_an_issued_quantile_is_its_level(level: float, ahead: int) -> None:
     price = QUANTILES[ahead - 1, LEVELS.index(level)]

@@ -35,7 +35,7 @@ def any_quantiles(start: float, gaps: Floats) -> Floats:
     return np.asarray(start * np.exp(logs - logs[:, [len(LEVELS) // 2]]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(start=prices, gaps=steps)
 def test_the_closes_have_the_issued_quantiles_at_every_level_and_horizon(start: float, gaps: Floats) -> None:
     quantiles = any_quantiles(start, gaps)
@@ -44,7 +44,7 @@ def test_the_closes_have_the_issued_quantiles_at_every_level_and_horizon(start: 
     np.testing.assert_allclose(found, quantiles, rtol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(start=prices, gaps=steps)
 def test_every_day_is_a_candle(start: float, gaps: Floats) -> None:
     made = shuffled(start, SHAPES, any_quantiles(start, gaps))
@@ -55,7 +55,7 @@ def test_every_day_is_a_candle(start: float, gaps: Floats) -> None:
     assert (made.low <= np.minimum(made.close, before)).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(gaps=steps, count=st.integers(2, 500))
 def test_a_marginal_is_monotone_and_reaches_beyond_its_outermost_quantiles(gaps: Floats, count: int) -> None:
     quantiles = any_quantiles(100.0, gaps)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from btc_assets.chances.questions import (
@@ -96,7 +96,6 @@ def test_an_impossible_question_gets_a_sentence(
     assert str(refusal.value).endswith(".")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     event=st.sampled_from([*EVENTS, "x"]),
     parts=st.dictionaries(

@@ -171,7 +171,7 @@ def test_schemathesis_finds_no_difference_between_document_and_server(app: Dash)
     }  # fmt: skip
     for operation in operations:
 
-        @hypothesis_settings(max_examples=25, deadline=None)
+        @hypothesis_settings(max_examples=25)
         @given(case=operation.as_strategy())
         def holds(case: schemathesis.Case) -> None:
             # Which parts a question needs depends on its event, which parameters cannot say.

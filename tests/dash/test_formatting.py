@@ -3,13 +3,12 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from btc_dash.text import formatting as fmt
 from btc_dash.text.formatting import SPACE
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A machine under load is no fault of the code."""
 
 
@@ -34,7 +33,6 @@ def test_changes_carry_their_sign(share: float, shown: str) -> None:
     assert fmt.signed_percent(share) == shown
 
 
-@unhurried
 @given(st.floats(-5, 5))
 def test_no_percentage_is_minus_zero(share: float) -> None:
     assert not fmt.percent(share).startswith("-0 ")

@@ -4,7 +4,6 @@ import datetime as dt
 
 import dash_data
 import numpy as np
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from btc_assets.contracts import HORIZONS, LEVELS
@@ -12,7 +11,6 @@ from btc_dash.data import market
 from btc_dash.data.context import Context
 from btc_dash.data.market import Forecast
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A machine under load is no fault of the code."""
 
 ROWS = st.lists(st.floats(1, 1e6), min_size=len(LEVELS), max_size=len(LEVELS)).map(sorted)

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from btc_assets.contracts import HORIZONS, MODELS, NETWORKS
@@ -20,7 +20,6 @@ from btc_dash.data.query import (
     parse_strictly,
 )
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A machine under load is no fault of the code."""
 
 LAST = dt.date(2026, 11, 21)
@@ -45,7 +44,6 @@ def test_days_may_be_text_or_a_whole_number(given_days: object, meant: int) -> N
     assert parse(Question, {"days": given_days}, LAST) == (Question(days=meant), {})
 
 
-@unhurried
 @given(st.dictionaries(st.sampled_from(["days", "model", "as_of", "span", "view"]), ANYTHING))
 def test_whatever_is_asked_the_question_is_answerable(
     values: dict[str, object],
@@ -62,7 +60,6 @@ def test_whatever_is_asked_the_question_is_answerable(
     json.dumps(wrong)
 
 
-@unhurried
 @given(
     st.builds(
         Question,
@@ -113,7 +110,6 @@ def test_the_api_names_the_nearest_parameter_and_takes_no_empty_one() -> None:
     assert set(wrong) == {"dayz", "vintage", "as_of"}
 
 
-@unhurried
 @given(st.dictionaries(st.sampled_from([*ForecastRequest.model_fields, "x"]), ANYTHING))
 def test_the_api_takes_anything_and_answers_with_text(values: dict[str, object]) -> None:
     request, wrong = parse_strictly(ForecastRequest, values, LAST)
@@ -122,7 +118,6 @@ def test_the_api_takes_anything_and_answers_with_text(values: dict[str, object])
     json.dumps(wrong)
 
 
-@unhurried
 @given(st.dictionaries(st.sampled_from(["days", "model", "kind", "vintage", "since"]), ANYTHING))
 def test_the_other_pages_take_anything_too(values: dict[str, object]) -> None:
     record, _ = parse(RecordQuestion, values)

@@ -37,7 +37,6 @@ STILL_SAID = {"proof"}
 fixed = settings(
     derandomize=True,
     max_examples=60,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

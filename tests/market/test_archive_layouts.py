@@ -65,7 +65,7 @@ def read(location: Path | str) -> list[dt.date]:
 WHOLE = list(days(APRIL, LAST + DAY))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(absent=st.sets(st.sampled_from(list(days(MAY, JUNE))), min_size=1, max_size=30))
 def test_D13_days_that_a_month_lacks_come_from_daily_files(
     tmp_path_factory: pytest.TempPathFactory, absent: set[dt.date]

@@ -57,7 +57,7 @@ def test_turnover_downside_and_weekday_are_the_documented_formulas() -> None:
     assert monday["weekday_cos"].to_numpy() == pytest.approx(1.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(start=st.integers(0, 500), length=st.integers(LOOKBACK + 1, 399))
 def test_features_have_the_same_bytes_from_any_range_that_holds_their_window(start: int, length: int) -> None:
     part = features_of(KLINES[start : start + length])[LOOKBACK:]
@@ -97,7 +97,7 @@ def test_realised_variance_is_the_documented_formula() -> None:
     assert WHOLE[LOG_REALISED].null_count() == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(start=st.integers(0, 880), length=st.integers(1, 20))
 def test_realised_variance_has_the_same_bytes_from_any_range(start: int, length: int) -> None:
     part = features_of(KLINES[start : start + length])

@@ -48,7 +48,7 @@ def test_days_are_placed_on_the_calendar() -> None:
     assert h.month_start(3) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=80),
     width=st.integers(1, 40),

@@ -130,7 +130,7 @@ def test_what_programs_get_is_what_people_read() -> None:
     assert (last["against_best"], last["maybe_best"]) == ("worse", False)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     spans=st.dictionaries(
         st.sampled_from(["a", "b", "c", "d", "e"]),

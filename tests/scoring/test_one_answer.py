@@ -10,7 +10,7 @@ import tempfile
 import dash_data
 import numpy as np
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from plotly.utils import PlotlyJSONEncoder
 
@@ -55,7 +55,7 @@ def outcomes(days: int, horizon: int, inside: float, loss: float, seed: int) -> 
     return pl.concat(frames)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(
     days=st.integers(5, 200),
     horizon=st.sampled_from([1, 3]),

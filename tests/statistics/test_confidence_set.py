@@ -68,7 +68,7 @@ def test_the_best_model_stays_and_intervals_hold_where_forecasts_overlap() -> No
     assert 86 <= held <= 100
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=st.integers(1, 400), horizon=st.integers(1, 90))
 def test_blocks_are_runs_of_days_as_long_as_what_overlaps(count: int, horizon: int) -> None:
     block = block_length(count, horizon)

@@ -58,7 +58,7 @@ def test_pit_of_a_point_forecast_is_the_middle_of_what_it_can_mean() -> None:
     assert metrics.pit(flat, np.array([4.0, 5.0, 6.0])) == pytest.approx([0.0125, 0.5, 0.9875])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.floats(-5, 5), min_size=21, max_size=21),
     st.lists(st.floats(-6, 6), min_size=2, max_size=2),

@@ -139,7 +139,7 @@ def test_a_clock_that_went_back_is_refused_and_nothing_is_written(
     assert set(tables.read(RAW_KLINES)["ingested_at"]) == {T0}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     history=st.lists(
         st.lists(st.tuples(st.integers(0, 3), st.sampled_from([1.0, 2.0, 3.0])), max_size=3), max_size=5

@@ -27,7 +27,7 @@ def frame(rows: dict[tuple[int, str], float]) -> pl.DataFrame:
     return pl.concat([SAMPLES.empty(), *parts]).sort("date", "symbol")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=st.lists(STEP, max_size=8), start=st.integers(-1, 13), length=st.integers(0, 13))
 def test_any_sequence_of_writes_leaves_what_a_dictionary_would(steps, start, length) -> None:
     with tempfile.TemporaryDirectory() as root:
@@ -58,7 +58,7 @@ def test_any_sequence_of_writes_leaves_what_a_dictionary_would(steps, start, len
         assert_frame_equal(DeltaTables(root).read(SAMPLES), frame(model))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(writes=st.lists(WRITE, min_size=1, max_size=5))
 def test_every_version_reads_as_it_was_when_it_was_made(writes) -> None:
     with tempfile.TemporaryDirectory() as root:

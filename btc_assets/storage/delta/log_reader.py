@@ -56,6 +56,7 @@ class LogReader:
         self.folder = None if "://" in uri else Path(uri)
         self.lock = threading.RLock()
         self._kept: tuple[DeltaTable, object] | None = None
+        self._snapshot: Snapshot | None = None
         self._last_entry_read: tuple[int, dict[str, Any]] | None = None
 
     @cached_property
@@ -133,6 +134,8 @@ class LogReader:
         return found
 
     def _load(self, version: int | None) -> Snapshot:
+        if version is None and self._snapshot is not None and self._is_newest(self._snapshot):
+            return self._snapshot
         try:
             table = self._newest() if version is None else self._fresh(version)
             said = self._entry(table.version()).get(FILES_HASH)
@@ -160,7 +163,20 @@ class LogReader:
                 f"{table.version()}: an entry was altered or lost; restore it from a copy"
             )
         files = tuple(sorted(map(DataFile.parse, names), key=file_order))
-        return Snapshot(table, table.version(), files, missing_columns(self.spec, self.uri, table))
+        snapshot = Snapshot(table, table.version(), files, missing_columns(self.spec, self.uri, table))
+        if version is None:
+            self._snapshot = snapshot
+        return snapshot
+
+    def _is_newest(self, snapshot: Snapshot) -> bool:
+        """Return whether a local log ends with the entry that ``snapshot`` was read from, as it was then."""
+        if self.folder is None or self._kept is None:
+            return False
+        entry = self.folder / ENTRY.format(snapshot.version)
+        if self._kept[1] != self._entry_fingerprint(snapshot.version):
+            return False
+        with os.scandir(entry.parent) as entries:
+            return not any(each.name > entry.name for each in entries if each.name[0].isdigit())
 
     def _newest(self) -> DeltaTable:
         if self._kept is not None and self._kept[1] == self._entry_fingerprint(self._kept[0].version()):
