@@ -1,10 +1,15 @@
 #!/bin/sh
 # Install the Debian packages listed in the file that this machine lacks; asks for root only then.
+# After a package stand the commands of which any one will do in its place.
 set -eu
 cd "$(dirname "$0")"
 missing=""
-while read -r package; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
+while read -r package commands; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" && continue
+  for command in $commands; do
+    command -v "$command" >/dev/null 2>&1 && continue 2
+  done
+  missing="$missing $package"
 done < "$1"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then

@@ -29,8 +29,8 @@ _SETTLED = """() => !document.querySelector("[data-dash-is-loading=true], .first
 
 
 def chromium() -> str | None:
-    """Where Debian's Chromium is, first the one without a window's parts; None where it is not installed."""
-    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    """Where Chromium is, first the one without a window's parts; None where it is not installed."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
 
 
