@@ -28,6 +28,8 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from btc_assets.io.files import last_change
+
 KEPT_DAYS = 90
 """How long the log of a run's steps is kept, as long as ticks are: half a megabyte a day."""
 
@@ -90,7 +92,7 @@ class BatchingEventLog(SqliteEventLogStorage):
         cutoff = time.time() - KEPT_DAYS * 86_400
         # The same folder holds index.db and runs.db; the log of a run is named by its id.
         logs = [path for path in Path(self._base_dir).glob("*.db*") if _RUN_LOG.fullmatch(path.name)]
-        old = [path for path in logs if path.stat().st_mtime < cutoff]
+        old = [path for path in logs if last_change(path) < cutoff]
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import secrets
 from collections.abc import Iterator
@@ -26,6 +27,14 @@ def fingerprint(path: Path) -> tuple[int, int, int]:
     """Return size, time of change and inode of ``path``: they differ once the file was touched."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def last_change(path: Path) -> float:
+    """Return when ``path`` was changed, in seconds since 1970; infinity if it is gone, as a draft may be."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 @contextmanager

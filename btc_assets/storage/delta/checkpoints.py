@@ -65,7 +65,10 @@ class Checkpoints:
                 self._drop(hint)
 
     def _is_sound(self, path: Path) -> bool:
-        seen = fingerprint(path)
+        try:
+            seen = fingerprint(path)
+        except FileNotFoundError:  # another writer's newer one took its place
+            return True
         if _SOUND.get(path) == seen:
             return True
         try:

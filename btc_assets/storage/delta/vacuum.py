@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
+from btc_assets.io.files import last_change
 from btc_assets.storage.delta.data_files import names_in
 
 TORN = "_torn_log_entries"
@@ -22,11 +23,14 @@ def vacuum(folder: Path, now: dt.datetime | None = None, *, data_files: bool = T
     """
     cutoff = ((now or dt.datetime.now(dt.UTC)) - ORPHANED).timestamp()
     candidates = [*_unfinished(folder), *(folder.glob("*.parquet") if data_files else ())]
-    old = [path for path in candidates if path.stat().st_mtime < cutoff]
+    old = [path for path in candidates if last_change(path) < cutoff]
     if not old:
         return []
     log = [*(folder / "_delta_log").glob("*.json"), *(folder / TORN).glob("*")]
-    named = {name for entry in log for name in names_in(entry.read_text(errors="replace"))}
+    try:
+        named = {name for entry in log for name in names_in(entry.read_text(errors="replace"))}
+    except FileNotFoundError:  # an entry is being moved aside: the next time will do
+        return []
     orphans = [path for path in old if path.name not in named]
     for path in orphans:
         path.unlink(missing_ok=True)

@@ -21,11 +21,11 @@ def trim(entries: list[Path], limit: int = LIMIT) -> list[Path]:
 
     Returns what was removed. The entry that was used last always stays.
     """
-    used = sorted(((max(e.stat().st_atime_ns, e.stat().st_mtime_ns), e) for e in entries), reverse=True)
+    used = sorted(((_last_use(entry), entry) for entry in entries), reverse=True)
     removed, total = [], 0
     for rank, (_, entry) in enumerate(used):
         files = entry.rglob("*") if entry.is_dir() else [entry]
-        total += sum(path.lstat().st_size for path in files)
+        total += sum(map(_size, files))
         if total > limit and rank > 0:
             removed.append(entry)
             if entry.is_dir():
@@ -33,3 +33,18 @@ def trim(entries: list[Path], limit: int = LIMIT) -> list[Path]:
             else:
                 entry.unlink(missing_ok=True)
     return removed
+
+
+def _last_use(entry: Path) -> int:
+    """Return when ``entry`` was used (ns); 0 if another process has removed it."""
+    try:
+        return max(entry.stat().st_atime_ns, entry.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0

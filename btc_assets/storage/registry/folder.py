@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from btc_assets.errors import BadModel, StorageError
-from btc_assets.io.files import file_sha256, sync
+from btc_assets.io.files import file_sha256, last_change, sync
 from btc_assets.storage.registry.manifest import MANIFEST, read_manifest, verify
 from btc_assets.storage.registry.protocol import (
     ModelRef,
@@ -109,7 +109,7 @@ class FolderRegistry:
         """Remove what killed writers left more than a day ago."""
         cutoff = (dt.datetime.now(dt.UTC) - _STALE).timestamp()
         for draft in (self.root / name).glob(".*-*"):
-            if draft.stat().st_mtime < cutoff:
+            if last_change(draft) < cutoff:
                 shutil.rmtree(draft, ignore_errors=True)
 
 
