@@ -1,4 +1,4 @@
-"""The stores that the settings name. Nothing of a backend is imported until it is asked for."""
+"""Every table, and the stores that the settings name; no backend is imported before it is asked for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from btc_assets.storage.registry.protocol import ModelRegistry
 from btc_assets.storage.tables import TableStore
 
 if TYPE_CHECKING:
+    from btc_assets.contracts import TableSpec
     from btc_assets.storage.hopsworks.tables import HopsworksTables
 
 
@@ -45,6 +46,19 @@ def open_tables(settings: Settings) -> TableStore:
 
     options = delta_options(settings.s3_endpoint, anonymous=settings.s3_anonymous)
     return DeltaTables(settings.root, options, cache, settings.read_only)
+
+
+def all_tables() -> dict[str, TableSpec]:
+    """Return the contract of every table of the project by its name."""
+    from btc_assets import contracts
+    from btc_assets.ledger.arena_records import ARENA_RECORDS
+    from btc_assets.ledger.publishing.timestamps import HEAD_TIMESTAMPS
+    from btc_assets.ledger.records import ISSUE_RECORDS
+    from btc_assets.modeling.features import ENGINEERED_FEATURES
+
+    specs = [value for value in vars(contracts).values() if isinstance(value, contracts.TableSpec)]
+    specs += [ENGINEERED_FEATURES, ISSUE_RECORDS, ARENA_RECORDS, HEAD_TIMESTAMPS]
+    return {spec.name: spec for spec in specs}
 
 
 def open_pair(settings: Settings) -> TableStore:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from btc_assets.contracts import TableSpec
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables
 from btc_assets.modeling.features import FEATURES
 from btc_assets.settings import PREFIX, Settings
 

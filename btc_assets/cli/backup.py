@@ -24,7 +24,7 @@ def backup(
     The copy is of one instant. It is verified as `btc verify` does and read back before it gets its name.
     """
     from btc_assets.backup.make import backup as make
-    from btc_assets.health.stores import all_tables
+    from btc_assets.factory import all_tables
 
     manifest = make(load(), out, list(all_tables().values()), even_if_damaged=even_if_damaged)
     typer.echo(f"{out}: {_in_words(manifest)}, {out.stat().st_size / 1e6:,.1f} MB packed")
@@ -50,7 +50,7 @@ def restore(
     With --check it is unpacked into a temporary folder (TMPDIR), verified, and removed.
     """
     from btc_assets.backup import restore as restoring
-    from btc_assets.health.stores import all_tables
+    from btc_assets.factory import all_tables
 
     settings, specs = load(), list(all_tables().values())
     act = restoring.check if check else restoring.restore

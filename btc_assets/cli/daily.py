@@ -91,8 +91,7 @@ def _write_state(settings: Settings, before: Restored | None, report: Report, wo
     """Write the state after ``before`` into ``work``; None if nothing changed."""
     from btc_assets.backup.make import backup
     from btc_assets.backup.published import ARCHIVE, STATE, next_state, require_continued
-    from btc_assets.factory import open_pair
-    from btc_assets.health.stores import all_tables
+    from btc_assets.factory import all_tables, open_pair
 
     manifest = backup(settings, work / ARCHIVE, list(all_tables().values()), with_dagster=False)
     if before and (manifest.tables, manifest.models) == (before.manifest.tables, before.manifest.models):

@@ -40,8 +40,7 @@ def export(
         folder = write_proof(load(), out, start=first, end=last, with_models=models)
         typer.echo(f"{folder}: check it with `python {folder / 'verify_proof.py'}` on any machine")
         return
-    from btc_assets.factory import open_tables
-    from btc_assets.health.stores import all_tables
+    from btc_assets.factory import all_tables, open_tables
     from btc_assets.io.files import replacing
 
     spec = all_tables()[one_of(table, all_tables(), "table")]

@@ -32,7 +32,7 @@ def follow(
     go on from what was shown is refused, and what was shown stays.
     """
     from btc_assets.backup.follow import Follower
-    from btc_assets.health.stores import all_tables
+    from btc_assets.factory import all_tables
 
     settings = load(None, follow=url, web_port=web_port)
     if not settings.follow:

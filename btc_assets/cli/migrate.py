@@ -32,8 +32,7 @@ def migrate_stores(
         raise ConfigurationError(f"--from and --to are both {source}; nothing to copy")
     from rich.progress import Progress as Bars
 
-    from btc_assets.factory import open_registry, open_tables
-    from btc_assets.health.stores import all_tables
+    from btc_assets.factory import all_tables, open_registry, open_tables
     from btc_assets.storage.migrate import migrate
 
     src, dst = (load(None, store=place, registry=place) for place in (source, target))

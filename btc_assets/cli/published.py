@@ -17,7 +17,7 @@ def restore_and_say(settings: Settings) -> Restored | None:
     """Put the newest published state in place and say which; None if none is published."""
     from btc_assets.backup.make import require_local
     from btc_assets.backup.published import restore_newest
-    from btc_assets.health.stores import all_tables
+    from btc_assets.factory import all_tables
 
     require_local(settings)
     restored = restore_newest(settings, list(all_tables().values()))

@@ -10,9 +10,10 @@ from typing import Any
 
 from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.settings import Settings
+from btc_assets.supervision.lock import LOCK
 
 SECONDS = 5.0
-LOCK, PORTS = "up.lock", ("web_port", "dagster_port")
+PORTS = ("web_port", "dagster_port")
 QUERY = """{
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError {

@@ -7,28 +7,17 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from btc_assets import contracts
-from btc_assets.contracts import VINTAGES_IN_FORCE, TableSpec
+from btc_assets.contracts import VINTAGES_IN_FORCE
 from btc_assets.errors import StorageError
+from btc_assets.factory import all_tables
 from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.health.missing_days import TableDays, due_day
 from btc_assets.health.table_days import missing_days, table_days
 from btc_assets.io.disk import write_fault
-from btc_assets.ledger.arena_records import ARENA_RECORDS
-from btc_assets.ledger.publishing.timestamps import HEAD_TIMESTAMPS
-from btc_assets.ledger.records import ISSUE_RECORDS
-from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.vocabulary import NETWORKS
 
 LEAST_FREE = 256 * 1024 * 1024
 """Bytes that must be free: a refit and a day's tables need less than a tenth of it."""
-
-
-def all_tables() -> dict[str, TableSpec]:
-    """Every table of the project by name."""
-    specs = [value for value in vars(contracts).values() if isinstance(value, TableSpec)]
-    specs += [ENGINEERED_FEATURES, ISSUE_RECORDS, ARENA_RECORDS, HEAD_TIMESTAMPS]
-    return {spec.name: spec for spec in specs}
 
 
 def examine_tables(site: Surroundings) -> list[Finding]:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from btc_assets.errors import ConfigurationError, StorageError
 
+LOCK = "up.lock"
+"""Name of the file, in the folder that is held."""
+
 
 @contextlib.contextmanager
 def hold(folder: Path, variable: str) -> Iterator[None]:
@@ -20,7 +23,7 @@ def hold(folder: Path, variable: str) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "up.lock").open("a")
+        lock = (folder / LOCK).open("a")
     except OSError as error:
         raise StorageError(
             f"the folder {folder} cannot be written ({error.strerror}); set {variable} to one that can"

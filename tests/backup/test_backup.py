@@ -30,8 +30,7 @@ from btc_assets.backup.make import backup
 from btc_assets.backup.restore import check, restore
 from btc_assets.contracts import FORECASTS, RAW_KLINES
 from btc_assets.errors import BackupError, BtcError, ConfigurationError, StorageError
-from btc_assets.factory import open_registry, open_tables
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables, open_registry, open_tables
 from btc_assets.launch import open_instance
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
@@ -376,7 +375,7 @@ import resource, sys
 from pathlib import Path
 from btc_assets.backup.make import backup
 from btc_assets.backup.restore import restore
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables
 from btc_assets.errors import BtcError
 from btc_assets.settings import load
 act, data, archive, most = sys.argv[1:]

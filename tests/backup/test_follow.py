@@ -20,8 +20,7 @@ from btc_assets.backup.follow import Follower
 from btc_assets.backup.make import backup
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import BackupError, BtcError, ConfigurationError, SourceUnavailable
-from btc_assets.factory import open_registry, open_tables
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables, open_registry, open_tables
 from btc_assets.launch import open_instance
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY

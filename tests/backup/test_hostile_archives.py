@@ -17,7 +17,7 @@ import pytest
 from btc_assets.backup import archive as archives
 from btc_assets.backup.restore import check, restore
 from btc_assets.errors import BackupError
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables
 from btc_assets.settings import Settings, load
 
 SPECS = list(all_tables().values())

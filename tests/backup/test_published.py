@@ -30,8 +30,7 @@ from btc_assets.cli.app import app
 from btc_assets.cli.published import begin_with_published
 from btc_assets.contracts import FORECASTS
 from btc_assets.errors import BackupError, BtcError, SourceUnavailable
-from btc_assets.factory import open_tables
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables, open_tables
 from btc_assets.ledger.records import head
 from btc_assets.settings import Settings, load
 

@@ -15,7 +15,7 @@ from btc_assets import __version__
 from btc_assets.contracts import VINTAGES_IN_FORCE
 from btc_assets.definitions import defs
 from btc_assets.defs.assets.column_lineage import column_lineage, columns_of
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables
 from btc_assets.market.calendar import FIRST_DAY
 from btc_assets.vocabulary import (
     ARENA_ASSET,

@@ -23,8 +23,7 @@ from timeless_tables import require_equal, tables_of
 from btc_assets.backup.follow import Follower
 from btc_assets.backup.make import backup
 from btc_assets.backup.published import ARCHIVE, STATE, next_state, restore_newest
-from btc_assets.factory import open_tables
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables, open_tables
 from btc_assets.launch import open_instance
 from btc_assets.ledger.records import head
 from btc_assets.market.calendar import DAY, FIRST_DAY

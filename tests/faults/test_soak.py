@@ -36,7 +36,7 @@ from btc_assets.contracts import (
     VINTAGES_IN_FORCE,
     TableSpec,
 )
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables
 from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES

@@ -18,7 +18,7 @@ from loopback import free_port, serve_folder
 
 from btc_assets.backup.make import backup
 from btc_assets.backup.published import ARCHIVE, STATE
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables
 from btc_assets.launch import open_instance
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
@@ -88,7 +88,7 @@ def whole(tmp_path: Path) -> str:
 PACK = """
 from pathlib import Path
 from btc_assets.backup import make, published
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables
 from btc_assets.factory import open_pair
 from btc_assets.ledger.records import head
 from btc_assets.settings import load

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from btc_assets.contracts import FORECASTS, UTC_US, Column
 from btc_assets.errors import StorageError, TableMissing, WriteConflict
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables
 
 from .conftest import SAMPLES, day, nulled, older, reopen, samples
 

@@ -178,6 +178,18 @@ def test_T3_a_read_only_folder_fails_clearly_and_stays_readable() -> None:
         assert_frame_equal(tables.read(SAMPLES), samples(0, 1))
 
 
+def test_T3_a_log_that_may_no_longer_be_listed_is_said_also_of_a_table_that_was_read_before() -> None:
+    with tempfile.TemporaryDirectory() as root:
+        DeltaTables(root).upsert(SAMPLES, samples(0, 1))
+        Path(root).chmod(0o755)
+        script = "tables.read(c.SAMPLES)\n"
+        script += "pathlib.Path(sys.argv[1], 'tables', 'samples', '_delta_log').chmod(0o311)\n"
+        script += "if os.geteuid() == 0: os.seteuid(65534)\n"
+        result = child(script + READ_ATTEMPT, Path(root))
+        assert result.returncode == 7, result.stderr + result.stdout
+        assert "Permission denied" in result.stdout
+
+
 @pytest.mark.parametrize("hidden", ["", "*/_delta_log", "*/_delta_log/*.json", "*/*.parquet"])
 def test_T3_what_this_user_may_not_read_is_neither_missing_nor_damaged(hidden: str) -> None:
     with tempfile.TemporaryDirectory() as root:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from btc_assets.contracts import TableSpec
-from btc_assets.factory import open_tables
-from btc_assets.health.stores import all_tables
+from btc_assets.factory import all_tables, open_tables
 from btc_assets.ledger.records import ISSUE_RECORDS
 from btc_assets.settings import Settings
 

@@ -55,8 +55,7 @@ class LogReader:
         self.options = storage_options
         self.folder = None if "://" in uri else Path(uri)
         self.lock = threading.RLock()
-        self._kept: tuple[DeltaTable, object] | None = None
-        self._snapshot: Snapshot | None = None
+        self._kept: tuple[Snapshot, object] | None = None
         self._last_entry_read: tuple[int, dict[str, Any]] | None = None
 
     @cached_property
@@ -134,10 +133,11 @@ class LogReader:
         return found
 
     def _load(self, version: int | None) -> Snapshot:
-        if version is None and self._snapshot is not None and self._is_newest(self._snapshot):
-            return self._snapshot
         try:
+            if version is None and self._kept is not None and self._is_last(*self._kept):
+                return self._kept[0]
             table = self._newest() if version is None else self._fresh(version)
+            seen = self._entry_fingerprint(table.version())
             said = self._entry(table.version()).get(FILES_HASH)
         except TableNotFoundError as error:
             self._require_reachable()
@@ -165,26 +165,32 @@ class LogReader:
         files = tuple(sorted(map(DataFile.parse, names), key=file_order))
         snapshot = Snapshot(table, table.version(), files, missing_columns(self.spec, self.uri, table))
         if version is None:
-            self._snapshot = snapshot
+            self._kept = snapshot, seen
         return snapshot
 
-    def _is_newest(self, snapshot: Snapshot) -> bool:
-        """Return whether a local log ends with the entry that ``snapshot`` was read from, as it was then."""
-        if self.folder is None or self._kept is None:
+    def _is_last(self, snapshot: Snapshot, seen: object) -> bool:
+        """Return whether a local log ends with the entry of ``snapshot``, which is as it was ``seen``.
+
+        The state of one whose newer version could not be used has moved on and is that of neither.
+        """
+        version = snapshot.version
+        if (
+            self.folder is None
+            or snapshot.table.version() != version
+            or seen != self._entry_fingerprint(version)
+        ):
             return False
         entry = self.folder / ENTRY.format(snapshot.version)
-        if self._kept[1] != self._entry_fingerprint(snapshot.version):
-            return False
         with os.scandir(entry.parent) as entries:
             return not any(each.name > entry.name for each in entries if each.name[0].isdigit())
 
     def _newest(self) -> DeltaTable:
-        if self._kept is not None and self._kept[1] == self._entry_fingerprint(self._kept[0].version()):
-            table = self._kept[0]
-            table.update_incremental()
-        else:
-            table = self._fresh(None)
-        self._kept = table, self._entry_fingerprint(table.version())
+        if self._kept is None:
+            return self._fresh(None)
+        table, seen = self._kept[0].table, self._kept[1]
+        if seen != self._entry_fingerprint(table.version()):
+            return self._fresh(None)
+        table.update_incremental()
         return table
 
     def _entry(self, version: int) -> dict[str, Any]:
