@@ -178,6 +178,15 @@ def test_T3_a_read_only_folder_fails_clearly_and_stays_readable() -> None:
         assert_frame_equal(tables.read(SAMPLES), samples(0, 1))
 
 
+def test_T4_an_entry_that_is_torn_after_it_was_read_is_noticed(local_tables) -> None:
+    local_tables.upsert(SAMPLES, samples(0))
+    local_tables.upsert(SAMPLES, samples(1))
+    assert local_tables.read(SAMPLES).height == 2
+    newest = max((table_folder(local_tables) / "_delta_log").glob("*.json"))
+    newest.write_bytes(newest.read_bytes()[:100])
+    assert_frame_equal(local_tables.read(SAMPLES), samples(0))
+
+
 def test_T3_a_log_that_may_no_longer_be_listed_is_said_also_of_a_table_that_was_read_before() -> None:
     with tempfile.TemporaryDirectory() as root:
         DeltaTables(root).upsert(SAMPLES, samples(0, 1))

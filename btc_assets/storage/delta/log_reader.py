@@ -173,12 +173,9 @@ class LogReader:
 
         The state of one whose newer version could not be used has moved on and is that of neither.
         """
-        version = snapshot.version
-        if (
-            self.folder is None
-            or snapshot.table.version() != version
-            or seen != self._entry_fingerprint(version)
-        ):
+        if self.folder is None or snapshot.table.version() != snapshot.version:
+            return False
+        if seen != self._entry_fingerprint(snapshot.version):
             return False
         entry = self.folder / ENTRY.format(snapshot.version)
         with os.scandir(entry.parent) as entries:
