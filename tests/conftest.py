@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import os
 import shutil
 import signal
 import sys
@@ -68,15 +69,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_instance_of_another_test() -> None:
+def _no_instance_of_another_test() -> Iterator[None]:
     """Let go of the Dagster instance that an earlier test of this process may have left current.
 
-    Dagster keeps it in a context variable; one whose instance is gone makes loading definitions fail.
+    Dagster keeps it in a context variable, and who opens one sets DAGSTER_HOME; one that is gone makes
+    loading definitions fail.
     """
     if "dagster._core.storage.defs_state.base" in sys.modules:
         from dagster._core.storage.defs_state.base import _current_storage
 
         _current_storage.set(None)
+    home = os.environ.get("DAGSTER_HOME")
+    yield
+    os.environ.pop("DAGSTER_HOME", None)
+    if home is not None:
+        os.environ["DAGSTER_HOME"] = home
 
 
 @pytest.fixture

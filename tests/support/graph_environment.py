@@ -69,9 +69,10 @@ class GraphEnvironment:
 
 
 def point_settings_at(patch: pytest.MonkeyPatch, exchange: Exchange, folder: Path) -> Settings:
-    """Point the settings at ``exchange`` and ``folder``."""
+    """Point the settings at ``exchange`` and ``folder``; what an opened instance sets goes with ``patch``."""
     for name in ("DAGSTER_HOME", "BTC_ARCHIVE", "BTC_LANDING"):
-        patch.delenv(name, raising=False)
+        patch.setenv(name, "")  # so that it is put back even where it was not there
+        patch.delenv(name)
     patch.setenv("BTC_SOURCE", "binance")
     patch.setenv("BTC_BINANCE_URL", exchange.url)
     patch.setenv("BTC_SOURCE_DEADLINE", "5")
