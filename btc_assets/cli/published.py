@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def restore_and_say(settings: Settings) -> Restored | None:
-    """Put the newest published state in place and say which; None if none is published."""
+    """Put the newest published state in place and say which; None if none. Raises as `restore_newest`."""
     from btc_assets.backup.make import require_local
     from btc_assets.backup.published import restore_newest
     from btc_assets.factory import all_tables

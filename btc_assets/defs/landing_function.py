@@ -59,7 +59,7 @@ def missing_days(zone: LandingZone, symbol: str, window: Window) -> list[dt.date
 
 
 def invoke(context: dg.AssetExecutionContext, function: str, day: dt.date) -> dict[str, Any]:
-    """Have ``function`` land ``day``, without launching a run for it; return its report."""
+    """Have ``function`` land ``day``, without a run; return its report. Raises as `land_missing`."""
     require_extras("aws", purpose="BTC_LANDING_FUNCTION")
     import boto3
     from botocore.config import Config

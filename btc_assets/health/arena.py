@@ -44,7 +44,11 @@ def examine_arena(site: Surroundings) -> list[Finding]:
 
 
 def days_not_asked(tables: TableStore, settings: Settings, due: dt.date) -> set[dt.date]:
-    """Return the days from which a forecaster that competes was never asked, of those it is kept up in."""
+    """Return the days from which a forecaster that competes was never asked, of those it is kept up in.
+
+    Raises:
+        StorageError: a table cannot be read.
+    """
     names = [each.name for each in chosen(settings.forecasters)]
     found = forecaster_days(tables, settings.symbol, names, due, asked=True) if names else []
     return {day for each in found for day in each.missing}

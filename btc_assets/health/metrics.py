@@ -110,7 +110,11 @@ VALUES = {
 
 
 def read_scores(site: Surroundings, snapshot: Snapshot) -> None:
-    """Add to ``snapshot`` how the newest forecasts did and how many were issued in time."""
+    """Add to ``snapshot`` how the newest forecasts did and how many were issued in time.
+
+    Raises:
+        StorageError: a table cannot be read.
+    """
     since = snapshot.at.date() - 2 * RECENT * DAY
     scores = read_pair(site.tables, FORECAST_SCORES, site.settings.symbol, start=since)
     for model in MODELS:

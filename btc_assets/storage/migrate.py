@@ -56,7 +56,7 @@ def migrate(
 
 
 def copy_table(src: TableStore, dst: TableStore, spec: TableSpec, progress: Progress) -> None:
-    """Copy one table and compare row counts and content hashes of both sides."""
+    """Copy one table and compare row counts and content hashes of both sides; raises as ``migrate``."""
     dst.ensure_table(spec)
     days = src.read(spec, columns=[spec.day])
     total, done = days.height, 0
@@ -75,7 +75,7 @@ def copy_table(src: TableStore, dst: TableStore, spec: TableSpec, progress: Prog
 
 
 def copy_models(src: ModelRegistry, dst: ModelRegistry, name: str, progress: Progress) -> None:
-    """Copy every vintage of ``name``; each is verified by its manifest when it is read back."""
+    """Copy every vintage of ``name``, verified by its manifest when read back; raises as ``migrate``."""
     refs = src.versions(name)
     for done, ref in enumerate(refs, start=1):
         there = dst.get(name, ref.vintage)

@@ -296,6 +296,22 @@ def test_one_old_day_that_is_materialised_turns_nothing_green(
     assert not [key for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy]
 
 
+@pytest.fixture
+def starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process reports is a step of a start."""
+    monkeypatch.setattr(progress, "_plan", progress.Plan({"loading history": 1.0, "issuing": 1.0}))
+
+
+def test_days_that_are_missing_are_told_though_a_run_that_failed_left_its_progress(ward: Ward) -> None:
+    ward.now += 3 * DAY
+    ward.exchange.clock += 3 * DAY
+    progress.report(str(ward.root), "loading candles", 0.2)
+    for _ in range(3):
+        ward.tick()
+    assert ward.titles() == [TITLES["days"]]
+
+
+@pytest.mark.usefixtures("starting")
 def test_days_that_a_start_is_loading_are_no_event(ward: Ward) -> None:
     ward.now += 3 * DAY
     ward.exchange.clock += 3 * DAY

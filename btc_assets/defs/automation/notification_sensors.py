@@ -47,8 +47,9 @@ def health(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platf
     now, kept = platform.now(), _read_cursor(context)
     memory = Memory.from_json(kept.get("told"))
     found = look(platform)
-    at_work = progress.read(platform.settings.root) is not None  # `btc up` loads and issues what is missing
-    told = [finding for finding in found if not (at_work and finding.name == "days")]
+    work = progress.read(platform.settings.root)
+    starting = work is not None and work.steps > 1  # a start of `btc up`; any other run reports one step
+    told = [finding for finding in found if not (starting and finding.name == "days")]
     said = Notifier.of(platform.settings).notify(problems(told, memory), memory, now)
     written = newest_materializations(context.instance)
     stamps = {finding.name: stamp(finding, now, written) for finding in found}
