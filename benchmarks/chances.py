@@ -211,8 +211,8 @@ def coverage(issued: pl.DataFrame, klines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _quantities(made: Paths, days: int) -> tuple[Floats, Floats, Floats]:
-    spread = made.highest[days - 1] / made.lowest[days - 1]
-    return spread, falls_to(made, from_peak=False)[days - 1], falls_to(made, from_peak=True)[days - 1]
+    spread = made.high[:days].max(axis=0) / made.low[:days].min(axis=0)
+    return spread, falls_to(made, days, from_peak=False)[-1], falls_to(made, days, from_peak=True)[-1]
 
 
 def _origins(issued: pl.DataFrame, h: History) -> Iterator[tuple[int, Floats]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -31,16 +30,6 @@ class Paths:
     close: Floats
     high: Floats
     low: Floats
-
-    @cached_property
-    def highest(self) -> Floats:
-        """The highest price until each day, USDT [days, paths]."""
-        return np.maximum.accumulate(self.high, axis=0)
-
-    @cached_property
-    def lowest(self) -> Floats:
-        """The lowest price until each day, USDT [days, paths]."""
-        return np.minimum.accumulate(self.low, axis=0)
 
 
 def paths(h: History, origin: int, quantiles: Floats, count: int = COUNT) -> Paths:

@@ -74,7 +74,8 @@ def sentence(question: Question, answer: ChanceAnswer, origin: dt.date, coin: st
         )
     assert answer.chance is not None
     said = f"The chance that {coin} {phrase(question, origin, coin)} is {odds(answer.chance)}."
-    if isinstance(question, Touch) and (first := first_day(answer)) is not None:
+    first = first_day(answer) if isinstance(question, Touch) and question.days > 1 else None
+    if first is not None:
         said += f" If it does, in half of the cases it is there by {_day(origin + first * DAY)}."
     if isinstance(question, Fall):
         typical = found["fall"][LEVELS_SHOWN.index(0.5)]

@@ -61,7 +61,7 @@ def run_with_progress(
     with open_instance(settings) as instance, Bars(transient=True) as bars:
         fail_orphaned_runs(instance)
         task = bars.add_task(f"{job} {window}", total=1.0)
-        lines = None if bars.console.is_terminal else ProgressLines(settings.root)
+        lines = None if bars.console.is_terminal else ProgressLines()
         try:
             with lines or contextlib.nullcontext():
                 run_window(
@@ -72,14 +72,14 @@ def run_with_progress(
 
 
 class ProgressLines(threading.Thread):
-    """Prints a line about the work in a data folder now and then, on standard error: for logs and pipes."""
+    """Prints a line about this process's work now and then, on standard error: for logs and pipes."""
 
     EVERY = 20.0
     """Seconds between two lines."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self) -> None:
         super().__init__(daemon=True)
-        self._root, self._over, self._said = root, threading.Event(), ""
+        self._over, self._said = threading.Event(), ""
 
     def __enter__(self) -> None:
         self.start()
@@ -91,8 +91,12 @@ class ProgressLines(threading.Thread):
     def run(self) -> None:
         """Print what is new until the work is over."""
         while not self._over.wait(self.EVERY):
-            now = progress.read(self._root)
-            line = f"{now.title}, {now.fraction:.0%}: {now.detail}" if now else ""
-            if line and line != self._said:
-                self._said = line
-                typer.echo(line, err=True)
+            self.say()
+
+    def say(self) -> None:
+        """Print how far the work has come, if that is new."""
+        now = progress.reported()
+        line = f"{now.title}, {now.fraction:.0%}: {now.detail}" if now else ""
+        if line and line != self._said:
+            self._said = line
+            typer.echo(line, err=True)

@@ -49,7 +49,7 @@ def daily(
         from btc_assets.cli.backfill import ProgressLines
         from btc_assets.cli.catch_up import catch_up
 
-        with ProgressLines(settings.root):
+        with ProgressLines():
             catch_up(settings)
         report = _verified(settings)
         typer.echo(report.line())

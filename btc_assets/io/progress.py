@@ -103,6 +103,12 @@ FEWEST_SECONDS = 3.0
 """How long a plan must have been followed before it says how long it will take."""
 
 _plan = Plan({})
+_reported: Progress | None = None
+
+
+def reported() -> Progress | None:
+    """Return what this process reported last, whatever another one works on in the same folder."""
+    return _reported
 
 
 def follow(plan: Plan) -> None:
@@ -116,21 +122,22 @@ def _path(root: str, name: str) -> Path | None:
 
 
 def report(root: str, stage: str, fraction: float, detail: str = "") -> None:
-    """Write the progress of the work under ``root``; do nothing where ``root`` is not a folder.
+    """Remember the progress of the work, and write it under ``root`` where that is a folder.
 
     A courtesy to whoever watches: a disk that is full fails the work where it writes what counts, not here.
     """
-    path = _path(root, _plan.name)
-    if path is None:
-        return
+    global _reported
     now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     step, share = _plan.reached(stage, fraction)
     steps = len(_plan.stages) or 1
     if _plan.title:
         stage, detail, step, steps = _plan.title, ", ".join(filter(None, (stage, detail))), 1, 1
-    moment = Progress(
+    moment = _reported = Progress(
         stage, round(fraction, 4), detail, now, step, steps, round(share, 4), _plan.seconds_left()
     )
+    path = _path(root, _plan.name)
+    if path is None:
+        return
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(asdict(moment)).encode(), durable=False)

@@ -101,11 +101,11 @@ def rule(x: Any = None, y: float | None = None, colour: str = GREY, **style: Any
 def plain(values: Iterable[Any]) -> list[Any]:
     """Return what JSON knows: days as ISO text, numbers without digits that nobody sees."""
     return [
-        v.isoformat()
+        (round(v, 2) if v >= 100 else round(v, 5 if abs(v) >= 0.01 else 10))
+        if isinstance(v, float)
+        else v.isoformat()
         if isinstance(v, dt.date)
-        else round(v, 2 if abs(v) >= 100 else 5 if abs(v) >= 0.01 else 10)
-        if v is not None
-        else None
+        else v
         for v in values
     ]
 
@@ -130,12 +130,12 @@ def band(
     x: list[Any], low: list[float], high: list[float], name: str, uid: str, alpha: float, hover: str
 ) -> list[Trace]:
     """Return a filled range between two paths, as the two traces plotly needs."""
-    edge = {"type": "scatter", "mode": "lines", "x": plain(x), "line": {"width": 0}}
+    edge, lower = {"type": "scatter", "mode": "lines", "x": plain(x), "line": {"width": 0}}, plain(low)
     return [
-        edge | {"uid": f"{uid}low", "y": plain(low), "hoverinfo": "skip"},
+        edge | {"uid": f"{uid}low", "y": lower, "hoverinfo": "skip"},
         edge | {
             "uid": uid, "y": plain(high), "fill": "tonexty", "fillcolor": fan_colour(alpha), "name": name,
-            "customdata": plain(low), "hovertemplate": hover,
+            "customdata": lower, "hovertemplate": hover,
         },
     ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import polars as pl
 from cachetools import LRUCache
@@ -42,8 +42,6 @@ class PathMaker:
     def paths(self, forecast: Forecast, client: str, count: int = COUNT) -> Paths:
         """Return ``count`` paths of a whole forecast, made at ``client``'s cost where they are not kept.
 
-        They are kept without what is derived from them: a copy that shares their arrays is returned.
-
         Raises:
             NotEnoughHistory: too few candles before the origin.
             TooManyRequests: ``client`` has asked for too much computing.
@@ -55,7 +53,7 @@ class PathMaker:
                 self._limiter.take(client)
                 candles = market.candles(self._cache)
                 self._kept[key] = forecast_paths(candles, forecast.origin, forecast.quantiles, count)
-            return replace(self._kept[key])
+            return self._kept[key]
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ class Forecast:
         return self._column(MEDIAN)
 
     def _column(self, at: int) -> list[float]:
-        return [float(value) for value in self.quantiles[:, at]]
+        path: list[float] = self.quantiles[:, at].tolist()
+        return path
 
     @property
     def backfilled(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 
 from btc_assets.contracts import NETWORKS
 from btc_assets.market.pair import price_text, ticker
@@ -54,6 +55,7 @@ def day(value: dt.date, year: bool = True) -> str:
     return f"{value.day} {value:%b %Y}" if year else f"{value.day} {value:%b}"
 
 
+@lru_cache(4096)
 def long_day(value: dt.date) -> str:
     """Return ``Sat 21 November 2026``."""
     return f"{value:%a} {value.day} {value:%B %Y}"

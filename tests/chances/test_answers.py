@@ -49,8 +49,8 @@ def test_staying_ends_with_the_first_price_outside() -> None:
 
 
 def test_a_fall_is_from_here_or_from_the_highest_price_before() -> None:
-    assert falls_to(THREE, from_peak=False)[-1] == pytest.approx([0.01, 0.12, 0.22])
-    assert falls_to(THREE, from_peak=True)[-1] == pytest.approx([1 - 99 / 106, 0.12, 1 - 78 / 104])
+    assert falls_to(THREE, 3, from_peak=False)[-1] == pytest.approx([0.01, 0.12, 0.22])
+    assert falls_to(THREE, 3, from_peak=True)[-1] == pytest.approx([1 - 99 / 106, 0.12, 1 - 78 / 104])
     assert answer_question(THREE, Fall(3, 0.23, from_peak=True)).chance == pytest.approx(1 / 3)
     assert answer_question(THREE, Fall(3, 0.23)).chance == 0.0
 

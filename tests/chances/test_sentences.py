@@ -62,6 +62,12 @@ def test_every_question_has_an_answer_in_a_sentence(question: Question, said: st
     assert said in sentence(question, answer_question(TEN, question), ORIGIN)
 
 
+def test_a_touch_within_a_single_day_does_not_say_by_when() -> None:
+    within = Touch(1, 110_000.0)
+    said = sentence(within, answer_question(TEN, within), ORIGIN)
+    assert said.endswith("touches 110,000 USDT by 26 November 2026 is about even (50 %).")
+
+
 def test_another_coin_is_called_by_its_name_and_small_prices_keep_their_digits() -> None:
     cents = Paths(0.7, close=TEN.close * 7e-6, high=TEN.high * 7e-6, low=TEN.low * 7e-6)
     said = sentence(Stay(2, 0.5, 0.825), answer_question(cents, Stay(2, 0.5, 0.825)), ORIGIN, "ADA")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from btc_assets.cli.backfill import ProgressLines
 from btc_assets.io import progress
+from btc_assets.io.progress import Progress
 
 
 def test_T2_progress_that_cannot_be_written_does_not_fail_the_work(tmp_path: Path) -> None:
@@ -50,3 +55,19 @@ def test_what_is_left_is_estimated_from_how_fast_it_went(
     now = progress.read(str(tmp_path))
     assert now is not None
     assert now.remaining == "about 60 s left"
+
+
+def test_a_pipe_reads_of_the_work_of_its_own_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`btc backtest` beside `btc up` printed how far the other had come."""
+    monkeypatch.setattr(progress, "_reported", None)
+    lines, theirs = ProgressLines(), Progress("fitting", 0.1, updated_at=dt.datetime.now(dt.UTC).isoformat())
+    (tmp_path / "progress.json").write_text(json.dumps(asdict(theirs)))
+    assert progress.read(str(tmp_path)) == theirs
+    lines.say()
+    assert capsys.readouterr().err == ""
+    progress.report("s3://bucket", "forecasting", 0.5, "10 of 20 origins")
+    lines.say()
+    lines.say()
+    assert capsys.readouterr().err == "Forecasting, 50%: 10 of 20 origins\n"

@@ -246,6 +246,28 @@ def test_D15_a_checksum_that_may_be_of_another_file_is_none(layout: str) -> None
     assert stated_sha256(layout.format(hash="ab" * 32, name="a.zip").encode(), "a.zip") is None
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("\n".join(lines(MAY, JUNE)).replace(",", ";"), "separated by semicolons, as a spreadsheet saves it"),
+        (HEADER.replace(",", ";"), "separated by semicolons, as a spreadsheet saves it"),
+        (
+            "\n".join(lines(MAY, JUNE)).encode("utf-16"),
+            "not plain text, as an editor or a spreadsheet may save",
+        ),
+    ],
+)
+def test_D15_what_a_spreadsheet_saved_is_refused_by_its_name(
+    dumps: Path, text: str | bytes, says: str
+) -> None:
+    file = dumps / monthly("BTCUSDT", MAY)
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(file.name.replace(".zip", ".csv"), text)
+    checksum(file)
+    with pytest.raises(SourceRefused, match=f"{file.name}: .*{says}.*; download it again"):
+        read(dumps)
+
+
 COPIES = [
     ("{name} (1).zip", "{name} (1).zip.CHECKSUM"),
     ("{name} (1).zip", "{name}.zip.CHECKSUM"),

@@ -85,6 +85,8 @@ def read_dump(
     except csv.Error as error:
         raise BadCandle(f"{path}: not lines of comma-separated values ({error})") from error
     rows = [(number, row) for number, row in rows if any(field.strip() for field in row)]
+    if rows and len(rows[0][1]) == 1 and ";" in rows[0][1][0]:
+        raise SourceRefused(f"{path}: separated by semicolons, as a spreadsheet saves it; download it again")
     if rows and _is_header(path, rows[0][1]):
         del rows[0]
     if not rows:
@@ -131,7 +133,8 @@ def _unpack(path: str, member: str, packed: bytes) -> str:
     try:
         return body.removeprefix(b"\xef\xbb\xbf").decode("ascii")
     except UnicodeDecodeError as error:
-        raise SourceRefused(f"{path}: {member} is not plain text ({error})") from error
+        why = f"{member} is not plain text, as an editor or a spreadsheet may save it ({error})"
+        raise SourceRefused(f"{path}: {why}; download it again") from error
 
 
 def _is_member(name: str, member: str) -> bool:
