@@ -27,7 +27,7 @@ def run() -> list[Row]:
     close = float(h.close[h.index(day)])
     quantiles = close * np.exp(mixture_walk(h, [h.index(day)])[0])
     made = forecast_paths(klines, day, quantiles)
-    megabytes = 5 * made.close.nbytes / 1e6
+    megabytes = 3 * made.close.nbytes / 1e6
     paths = timed(f"{COUNT:,} paths of 90 days", lambda: forecast_paths(klines, day, quantiles))
     touch, above, fall = Touch(30, 1.1 * close), Close(30, low=1.1 * close), Fall(30, 0.1, from_peak=True)
     return [

@@ -31,6 +31,13 @@ class Paths:
     high: Floats
     low: Floats
 
+    def stretches(self, ends: list[int]) -> Paths:
+        """Return the paths by stretches of days instead of days; each ends so many days ahead, in order."""
+        begins, days = [0, *ends[:-1]], ends[-1]
+        high = np.maximum.reduceat(self.high[:days], begins, axis=0)
+        low = np.minimum.reduceat(self.low[:days], begins, axis=0)
+        return Paths(self.start, self.close[np.array(ends) - 1], high, low)
+
 
 def paths(h: History, origin: int, quantiles: Floats, count: int = COUNT) -> Paths:
     """Make the paths of a forecast: a function of its quantiles and of the candles up to its origin alone.
@@ -69,10 +76,9 @@ def shuffled(start: float, shapes: Templates, quantiles: Floats) -> Paths:
     width of the forecast: on the days of 2019 to 2022 the width told nothing more about it.
     """
     count = shapes.returns.shape[1]
-    order = np.argsort(shapes.returns, axis=1, kind="stable")
     marginal = sorted_closes(quantiles, count)
     close = np.empty_like(marginal)
-    np.put_along_axis(close, order, marginal, axis=1)
+    np.put_along_axis(close, shapes.order, marginal, axis=1)
     before = np.vstack([np.full(count, start), close[:-1]])
     high, low = np.maximum(before, close), np.minimum(before, close)
     up, down = shapes.volatility, -shapes.volatility

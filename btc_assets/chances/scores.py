@@ -60,11 +60,11 @@ def score_chances(
 
 def standard_chances(paths: Paths, days: list[int]) -> Floats:
     """Answer the standard questions about ``days`` ahead [KINDS, days, MOVES]."""
-    last, at = max(days), np.array(days) - 1
+    known, count = paths.stretches(days), len(days)
     prices = [(paths.start * (1.0 + move), move > 0) for move in MOVES]
-    beyond = [Close(last, low=price) if up else Close(last, high=price) for price, up in prices]
-    touch = [Touch(last, price) for price, _ in prices]
-    asked = [[answer_question(paths, question).by_day[at] for question in kind] for kind in (beyond, touch)]
+    beyond = [Close(count, low=price) if up else Close(count, high=price) for price, up in prices]
+    touch = [Touch(count, price) for price, _ in prices]
+    asked = [[answer_question(known, question).by_day for question in kind] for kind in (beyond, touch)]
     return np.asarray(asked).transpose(0, 2, 1)
 
 

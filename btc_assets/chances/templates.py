@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,11 @@ class Templates:
     returns: Floats
     above: Floats
     below: Floats
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """The templates from the lowest return until each day to the highest [days, count]."""
+        return np.argsort(self.returns, axis=1, kind="stable")
 
 
 def templates(h: History, origin: int, count: int, days: int = HORIZONS) -> Templates:
