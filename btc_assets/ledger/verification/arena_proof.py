@@ -132,10 +132,10 @@ def forecasts(said: dict[Key, tuple[Record, str]], tools: Tools) -> int:
     """Hash each forecast's rows: they must be what its record says, issued when it says. Counts rows."""
     need: Callable[[object, str], None] = tools["need"]
     rows = tools["table"]("arena_forecasts", ["issued_at"])
-    _, start = next(rows)
+    _, _, start = next(rows)
     running = {key: hashlib.sha256(start) for key in said}
     count, before = 0, ("", "", "", 0)
-    for row, cells in rows:
+    for row, _, cells in rows:
         key = (row["origin_date"], row["model"], row["version"])
         place = (*key, int(row["horizon"]))
         need(key in said and before < place, f"rows of {key} in the arena: without a record, or out of order")

@@ -5,6 +5,7 @@
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 from typing import Any
 
 LEVELS = (0.025, *(n / 20 for n in range(1, 20)), 0.975)
@@ -21,11 +22,12 @@ class TrackRecord:
 
     def __init__(self, closes: dict[int, float]) -> None:
         self.closes = closes
+        self.logs = {day: math.log(close) for day, close in closes.items()}
         self.sums: dict[tuple[str, str, int], list[float]] = {}
-        self.walks: dict[tuple[int, int], list[float]] = {}
+        self.walks: dict[tuple[int, int], float] = {}
 
     def add(
-        self, model: str, origin: int, ahead: int, quantiles: list[float], kinds: tuple[str, ...]
+        self, model: str, origin: int, ahead: int, quantiles: Sequence[float], kinds: tuple[str, ...]
     ) -> None:
         """Count a forecast under each of ``kinds``, if it is shown and its target day is over."""
         scores = self.score(origin, ahead, quantiles) if ahead in SHOWN else []
@@ -33,23 +35,22 @@ class TrackRecord:
             before = self.sums.get((model, kind, ahead), [0.0] * len(scores))
             self.sums[model, kind, ahead] = [a + b for a, b in zip(before, scores, strict=True)]
 
-    def score(self, origin: int, ahead: int, q: list[float]) -> list[float]:
+    def score(self, origin: int, ahead: int, q: Sequence[float]) -> list[float]:
         """Return 1, miss, no change's, loss, the random walk's, in 50, 80, 95 %; nothing if not over."""
         if not {origin, origin + ahead} <= self.closes.keys():
             return []
+        close, before, log = self.closes[origin + ahead], self.closes[origin], self.logs[origin + ahead]
         if (origin, ahead) not in self.walks:
-            self.walks[origin, ahead] = self.random_walk(origin, ahead)
-        walk = self.walks[origin, ahead]
-        close, before = self.closes[origin + ahead], self.closes[origin]
-        losses = [pinball([math.log(price) for price in q], math.log(close))]
-        losses.append(pinball(walk, math.log(close) - math.log(before)) if walk else math.nan)
+            walk = self.random_walk(origin, ahead)
+            self.walks[origin, ahead] = pinball(walk, log - self.logs[origin]) if walk else math.nan
+        losses = [pinball([math.log(price) for price in q], log), self.walks[origin, ahead]]
         inside = [float(q[n] <= close <= q[20 - n]) for n in (5, 2, 0)]
         return [1.0, abs(q[10] / close - 1), abs(before - close) / close, *losses, *inside]
 
     def random_walk(self, origin: int, ahead: int) -> list[float]:
         """Compute the quantiles of the log returns over ``ahead`` days in the year up to ``origin``."""
-        ends = [t for t in range(origin - 364, origin + 1) if {t, t - ahead} <= self.closes.keys()]
-        past = sorted(math.log(self.closes[t]) - math.log(self.closes[t - ahead]) for t in ends)
+        logs, year = self.logs, range(origin - 364, origin + 1)
+        past = sorted(logs[t] - logs[t - ahead] for t in year if t in logs and t - ahead in logs)
         places = [divmod(level * (len(past) - 1), 1) for level in LEVELS] if past else []
         pairs = [(past[int(n)], past[min(int(n) + 1, len(past) - 1)], share) for n, share in places]
         return [low + share * (high - low) for low, high, share in pairs]

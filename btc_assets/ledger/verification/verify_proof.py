@@ -16,6 +16,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]  # Python would look for modules in this folder first: a forger could add some
 
 import argparse
+import bisect
 import datetime as dt
 import functools
 import gzip
@@ -44,16 +45,13 @@ def instant(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text.replace("Z", ""))
 
 
-def days(text: str) -> int:
-    """Count days since 1970-01-01."""
-    return (instant(text) - EPOCH).days
+@functools.lru_cache(maxsize=100_000)
+def days(text: str, unit: dt.timedelta = DAY) -> int:
+    """Count days, or other units of time, since 1970-01-01."""
+    return (instant(text) - EPOCH) // unit
 
 
-def microseconds(text: str) -> int:
-    """Count microseconds since 1970-01-01."""
-    return (instant(text) - EPOCH) // dt.timedelta(microseconds=1)
-
-
+MICROSECONDS = functools.partial(days, unit=dt.timedelta(microseconds=1))
 DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = DATE + "T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}[.][0-9]{6}Z"
 NAME, SHA256 = "[A-Za-z0-9_]{1,24}", "[0-9a-f]{64}"
@@ -62,7 +60,7 @@ CELLS: dict[str, tuple[str, Callable[[str], Any], str]] = {
     **dict.fromkeys(("symbol", "model", "source"), ("24s", str.encode, NAME)),
     "version": ("24s", str.encode, ARENA["VERSION"]),
     **dict.fromkeys(("date", "origin_date", "target_date", "vintage"), ("q", days, DATE)),
-    **dict.fromkeys(("open_time", "close_time", "issued_at", "ingested_at"), ("q", microseconds, TIME)),
+    **dict.fromkeys(("open_time", "close_time", "issued_at", "ingested_at"), ("q", MICROSECONDS, TIME)),
     **dict.fromkeys(("horizon", "trades"), ("q", int, "0|[1-9][0-9]{0,17}")),
 }
 """How a cell is packed, big-endian, from what, and its one form; every other column is a double."""
@@ -100,8 +98,8 @@ def regular(name: str, value: Any) -> bool:
     return type(value) is dict if name == "settings" else type(value) is int and -1 <= value < 2**63
 
 
-def table(name: str, unhashed: list[str]) -> Iterator[tuple[Record, bytes]]:
-    """Yield nothing and what precedes the rows in a hash; then each row, and what is hashed of it.
+def table(name: str, unhashed: list[str]) -> Iterator[tuple[Record, list[Any], bytes]]:
+    """Yield the columns and what precedes the rows in a hash; then each row, its values and what is hashed.
 
     The last columns are ``unhashed``.
     """
@@ -110,16 +108,16 @@ def table(name: str, unhashed: list[str]) -> Iterator[tuple[Record, bytes]]:
         kept = columns[: -len(unhashed)]
         named = len(set(columns)) == len(columns) and all(re.fullmatch(NAME, c) for c in columns)
         need(named and columns == [*kept, *unhashed], f"the columns of {name}")
-        kinds = [CELLS.get(c, NUMBER) for c in columns]
-        form = re.compile(",".join(f"({kind[2]})" for kind in kinds) + "\n")
-        packing = struct.Struct(">" + "".join(kind[0] for kind in kinds[: len(kept)]))
-        yield {}, f"{name}\n{' '.join(kept)}\n".encode()
+        codes, readers, forms = zip(*(CELLS.get(c, NUMBER) for c in columns), strict=True)
+        form = re.compile(",".join(f"({one})" for one in forms) + "\n")
+        packing = struct.Struct(">" + "".join(codes[: len(kept)]))
+        yield dict.fromkeys(columns), [], f"{name}\n{' '.join(kept)}\n".encode()
         for number, line in enumerate(file, start=2):
-            found = form.fullmatch(line)
-            texts = found.groups() if found else ()
-            need(found, f"{name}, line {number}: a cell too few or many, or not in its one form")
-            values = [kind[1](text) for kind, text in zip(kinds, texts, strict=True)]
-            yield dict(zip(columns, texts, strict=True)), packing.pack(*values[: len(kept)])
+            if not (found := form.fullmatch(line)):
+                raise ValueError(f"{name}, line {number}: a cell too few or many, or not in its one form")
+            texts = found.groups()
+            values = [read(text) for read, text in zip(readers, texts, strict=True)]
+            yield dict(zip(columns, texts, strict=True)), values, packing.pack(*values[: len(kept)])
 
 
 def chain(symbol: str) -> tuple[list[Record], list[str], set[int]]:
@@ -194,31 +192,37 @@ def inputs(records: list[Record], name: str, field: str, order: list[str], limit
     that the record of the newest origin up to ``limit`` vouches for.
     """
     need(re.fullmatch(NAME, name) and order[:1] == ["date"], "bundle.json: the name or order of a series")
-    (_, start), *rows = table(name, ["source", "ingested_at"])
-    places = [(*(r[c] for c in order), r["ingested_at"]) for r, _ in rows]
+    (_, _, start), *rows = table(name, ["source", "ingested_at"])
+    places = [(*(r[c] for c in order), r["ingested_at"]) for r, _, _ in rows]
     need(all(a < b for a, b in itertools.pairwise(places)), f"the order of {name}")
-    need({r["symbol"] for r, _ in rows} <= {records[0]["symbol"]}, f"the symbol in {name}")
-    early = [r["date"] for r, _ in rows if instant(r["ingested_at"]) < instant(r["date"]) + DAY - APART]
+    need({r["symbol"] for r, _, _ in rows} <= {records[0]["symbol"]}, f"the symbol in {name}")
+    early = [day for day, *_, at in places if instant(at) < instant(day) + DAY - APART]
     need(not early, f"{name}: a row of {early[:1]} was stored before its day was over")
-    arrivals = sorted(rows, key=lambda row: row[0]["ingested_at"], reverse=True)
-    known: dict[tuple[str, ...], tuple[Record, bytes]] = {}
+    arrivals = sorted(range(len(rows)), key=lambda n: places[n][-1], reverse=True)
+    known: dict[tuple[str, ...], int] = {}
+    hashes = [hashlib.sha256(start)]  # of what is known of the first 0, 1, 2, ... rows
     origins = [(r["origin_date"], r["seq"]) for r in records]
     last, restated = max(origins)[0], 0
     _, sure = max((origin for origin in origins if origin[1] <= limit), default=("", -1))
     closes: dict[int, float] = {}
     for record in sorted(records, key=lambda r: str(r["issued_at"])):
-        while arrivals and arrivals[-1][0]["ingested_at"] <= record["issued_at"]:
-            row, cells = arrivals.pop()
-            old = known.get(key := tuple(row[c] for c in order), (row, b""))[0]
-            restated += old.get("close") != row.get("close")
-            known[key] = row, cells
+        while arrivals and places[arrivals[-1]][-1] <= record["issued_at"]:
+            n = arrivals.pop()
+            old = known.get(places[n][:-1], n)
+            restated += rows[old][0].get("close") != rows[n][0].get("close")
+            known[places[n][:-1]] = n
+            del hashes[old + 1 :]
         if record.get(field):
-            seen = [known[at] for at in sorted(known) if at[0] <= record["origin_date"]]
-            found = hashlib.sha256(start + b"".join(cells for _, cells in seen)).hexdigest()
+            end = bisect.bisect_right(places, record["origin_date"], key=lambda place: place[0])
+            for n in range(len(hashes) - 1, end):
+                hashes.append(hashes[n].copy())
+                hashes[-1].update(rows[n][2] if known.get(places[n][:-1]) == n else b"")
+            found = hashes[end].hexdigest()
             need(found == record[field], f"record {record['seq']}: {name} known then hash to {found}")
             if record["seq"] == sure:
-                closes = {days(r["date"]): float(r["close"]) for r, _ in seen if "close" in r}
-    later = sum(row["date"] <= last for row, _ in arrivals)
+                seen = [rows[n][0] for n in known.values() if n < end]
+                closes = {days(r["date"]): float(r["close"]) for r in seen if "close" in r}
+    later = sum(places[n][0] <= last for n in arrivals)
     if later:
         print(f"Not checked: {later} rows of {name} that no record here vouches for; they count for nothing")
     if restated:
@@ -229,26 +233,26 @@ def inputs(records: list[Record], name: str, field: str, order: list[str], limit
 def forecasts(newest: dict[str, Record]) -> Iterator[tuple[Record, list[float]]]:
     """Hash each origin's rows: they must be what its newest record says, issued when it says."""
     rows = table("forecasts", ["issued_at"])
-    _, start = next(rows)
+    columns, _, start = next(rows)
+    prices = [n for n, name in enumerate(columns) if name[0] == "q"]
     running = {origin: hashlib.sha256(start) for origin in newest}
     counts = dict.fromkeys(newest, 0)
+    cutoffs = {o: {v["model"]: v["vintage"] for v in r["vintages"]} for o, r in newest.items()}
+    due = {o: c and {"ensemble": min(c.values()), **c} for o, c in cutoffs.items()}
     before: tuple[Any, ...] = ()
-    for row, cells in rows:
-        origin = row["origin_date"]
+    for row, values, cells in rows:
+        origin, quantiles = row["origin_date"], [values[n] for n in prices]
         need(origin in newest, f"forecasts of origin {origin} have no record")
-        record = newest[origin]
-        cutoffs = {v["model"]: v["vintage"] for v in record["vintages"]}
-        quantiles = [float(text) for name, text in row.items() if name[0] == "q"]
-        place = (origin, row["model"], int(row["horizon"]))
-        vintage = cutoffs.get(row["model"], min(cutoffs.values(), default=row["vintage"]))
+        record, place = newest[origin], (origin, row["model"], int(row["horizon"]))
         fine = (
             (row["symbol"], row["issued_at"]) == (record["symbol"], record["issued_at"])
-            and (row["vintage"] == vintage and row["model"] in {"ensemble", *(cutoffs or [row["model"]])})
+            and (not due[origin] or due[origin].get(row["model"]) == row["vintage"])
             and days(row["target_date"]) - days(origin) == place[2] > 0
             and 0 < quantiles[0] <= quantiles[-1] < float("inf")
             and (quantiles == sorted(quantiles) and before < place)
         )
-        need(fine, f"record {record['seq']}, origin {origin}: a row that contradicts it: {place[1:]}")
+        if not fine:
+            need(None, f"record {record['seq']}, origin {origin}: a row that contradicts it: {place[1:]}")
         running[origin].update(cells)
         counts[origin], before = counts[origin] + 1, place
         yield row, quantiles
@@ -323,14 +327,10 @@ def verify(known: str, headers: bytes) -> None:
 def series(said: dict[str, Any], inside: list[Record], limit: int) -> dict[int, float]:
     """Check every series that records have a hash of; returns the closes of the daily candles."""
     unseen = {f for r in inside for f in r if f.endswith("_sha256") and r[f]}
-    unseen -= {"rows_sha256", "features_sha256", "previous_sha256"}
-    closes: dict[int, float] = {}
-    for name, one in said.items():
-        found = inputs(inside, name, one["field"], one["order"], limit)
-        closes = found if one["field"] == "candles_sha256" else closes
-        unseen.discard(one["field"])
+    closes = {s["field"]: inputs(inside, name, s["field"], s["order"], limit) for name, s in said.items()}
+    unseen -= {"rows_sha256", "features_sha256", "previous_sha256", *closes}
     need(not unseen, f"records have {sorted(unseen)}, but the bundle names no table for it")
-    return closes
+    return closes.get("candles_sha256", {})
 
 
 def main() -> None:
