@@ -16,7 +16,7 @@ from plotly.utils import PlotlyJSONEncoder
 
 from btc_assets.cli.backtest import score_table
 from btc_assets.contracts import FORECAST_SCORES, MODELS
-from btc_assets.defs.checks.forecasting import calibrated
+from btc_assets.defs.checks.forecasting import calibrated, recent_scores
 from btc_assets.market.calendar import DAY, FIRST_DAY
 from btc_assets.settings import load
 from btc_assets.storage.delta.store import DeltaTables
@@ -78,7 +78,9 @@ def test_page_check_command_and_api_say_the_same_word(
         rows = api.get(f"/api/v1/scores?days={horizon}").get_json()["scores"]
         pages = {m: _page(context, m, horizon) for m in MODELS}
         lines = score_table(chosen, FIRST_DAY, dash_data.TODAY).splitlines()
-        check = calibrated(tables.read(FORECAST_SCORES))
+        recent = recent_scores(tables, dash_data.TODAY, whole=False)
+        check = calibrated(recent)
+        assert check == calibrated(recent_scores(tables, dash_data.TODAY, whole=True))
     answers = {row["model"]: row for row in rows}
     for model, page in pages.items():
         better, drift = answers[model]["against_random_walk"], answers[model]["drift"]

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from btc_assets.contracts import CHANCE_SCORES, MODELS
+from btc_assets.defs.checks.forecasting import RECENT_ORIGINS
+from btc_assets.defs.checks.ledger import verifies_whole_chain
 from btc_assets.defs.checks.results import Context, Results, contract_result, multi_check, result
 from btc_assets.defs.resources import Platform
+from btc_assets.defs.runs import window_of_run
+from btc_assets.market.calendar import DAY
+from btc_assets.storage.tables import TableReader
 
 if TYPE_CHECKING:
     from btc_assets.chances.reliability import Tenth
 
 NAME = CHANCE_SCORES.name
+_JUDGED = ["model", "origin_date", "kind", "horizon", "chance", "happened"]
 LEAST_INDEPENDENT = 20
 """Answers about days that do not overlap without which a tenth is not judged."""
 
@@ -27,26 +33,35 @@ MOST_APART = 0.1
     "chance_scores_checks",
     NAME,
     {
-        "chances_are_coherent": "A price is reached no more rarely than a day closes beyond it.",
+        "chances_are_coherent": "A price is reached no more rarely than a day closes beyond it: the newest "
+        "month's every day, all on Sundays and after a range.",
         "follows_from_the_record": "The newest answers follow from forecasts and candles.",
         "comes_true_as_said": "Touches within a week come true about as often as was said.",
     },
     contract=True,
 )
-def chance_scores_checks(_: Context, platform: Platform) -> Results:
+def chance_scores_checks(context: Context, platform: Platform) -> Results:
     """Check the answers and whether they are honest."""
-    scores = platform.tables.read(CHANCE_SCORES)
+    touches = platform.tables.read(CHANCE_SCORES, _JUDGED).filter(kind="touch", horizon=7)
+    whole = verifies_whole_chain(window_of_run(context.run))
+    scores = recent_answers(platform.tables, platform.now().date(), whole)
     rows = scores.height
     yield contract_result(CHANCE_SCORES, scores)
     yield result(NAME, "chances_are_coherent", incoherent(scores), checked=rows)
     newest = scores.filter(pl.col("target_date") == pl.col("target_date").max()).height
     unlike = unlike_the_record(platform, scores)
     yield result(NAME, "follows_from_the_record", unlike, warn=True, checked=newest)
-    judged = judged_tenths(scores)
+    judged = judged_tenths(touches)
     apart = max((abs(t.said - t.happened) for _, t in judged), default=0.0)
     answers = sum(t.answers for _, t in judged)
     wrong, name = dishonest(judged), "comes_true_as_said"
     yield result(NAME, name, wrong, warn=True, checked=answers, measured=apart, bound=MOST_APART)
+
+
+def recent_answers(tables: TableReader, today: dt.date, whole: bool) -> pl.DataFrame:
+    """Read all answers, or those of the newest month where there are any."""
+    recent = tables.read(CHANCE_SCORES, start=today - RECENT_ORIGINS * DAY)
+    return tables.read(CHANCE_SCORES) if whole or recent.is_empty() else recent
 
 
 def incoherent(scores: pl.DataFrame) -> list[str]:
@@ -68,14 +83,15 @@ def unlike_the_record(platform: Platform, scores: pl.DataFrame) -> list[str]:
     return target_faults(platform.tables, platform.settings.symbol, newest, [CHANCE_SCORES])
 
 
-def judged_tenths(scores: pl.DataFrame) -> list[tuple[str, Tenth]]:
-    """Return by model the tenths of touches within a week that have enough independent answers.
+def judged_tenths(touches: pl.DataFrame) -> list[tuple[str, Tenth]]:
+    """Return by model the tenths of touches within a week (rows of CHANCE_SCORES) that can be judged.
 
-    Their bands are joint ones: of ten tenths that are honest one would often lie outside a band of its own.
+    Those have enough independent answers. Their bands are joint ones: of ten tenths that are honest one would
+    often lie outside a band of its own.
     """
     from btc_assets.chances.reliability import joint_limit, tenths
 
-    asked = {model: scores.filter(model=model, kind="touch", horizon=7) for model in MODELS}
+    asked = {model: touches.filter(model=model) for model in MODELS}
     return [
         (model, tenth)
         for model, rows in asked.items()

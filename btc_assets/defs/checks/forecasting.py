@@ -27,6 +27,7 @@ from btc_assets.defs.runs import window_of_run
 from btc_assets.errors import BtcError
 from btc_assets.market.calendar import DAY
 from btc_assets.storage.registry.protocol import ModelRef, VintageId
+from btc_assets.storage.tables import TableReader
 
 if TYPE_CHECKING:
     from btc_assets.scoring.drift import Drift
@@ -136,16 +137,26 @@ def forecast_scores_checks(context: Context, platform: Platform) -> Results:
     """Check the scores, and whether the forecasts drift."""
     from btc_assets.ledger.verification.score_checks import all_faults, target_faults
 
-    scores = platform.tables.read(FORECAST_SCORES)
-    yield contract_result(FORECAST_SCORES, scores)
+    whole = verifies_whole_chain(window_of_run(context.run))
+    scores = recent_scores(platform.tables, platform.now().date(), whole)
     symbol, newest = platform.settings.symbol, scores["target_date"].max()
-    if isinstance(newest, dt.date) and not verifies_whole_chain(window_of_run(context.run)):
+    if isinstance(newest, dt.date) and not whole:
         faults = target_faults(platform.tables, symbol, newest, [BASELINE_FORECASTS, FORECAST_SCORES])
         rows = scores.filter(target_date=newest).height
     else:
         faults, rows = all_faults(platform.tables, symbol), scores.height
+    yield contract_result(FORECAST_SCORES, scores)
     yield result(FORECAST_SCORES.name, "follows_from_the_record", faults, checked=rows)
     yield calibrated(scores)
+
+
+def recent_scores(tables: TableReader, today: dt.date, whole: bool) -> pl.DataFrame:
+    """Read all scores, or those of half a year if that is all that ``calibrated`` looks at."""
+    from btc_assets.scoring.drift import RECENT
+
+    recent = tables.read(FORECAST_SCORES, start=today - 2 * RECENT * DAY)
+    fewest = min(recent.filter(model=model, horizon=1).height for model in MODELS)
+    return tables.read(FORECAST_SCORES) if whole or fewest < RECENT else recent
 
 
 def calibrated(scores: pl.DataFrame) -> dg.AssetCheckResult:
