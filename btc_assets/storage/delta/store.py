@@ -24,7 +24,7 @@ from btc_assets.io.files import require_hard_links
 from btc_assets.storage.delta import checkpoints
 from btc_assets.storage.delta.compaction import files_to_merge
 from btc_assets.storage.delta.data_files import DataFile, LocalFolder, encode, first_and_last
-from btc_assets.storage.delta.diff import diff, select_window
+from btc_assets.storage.delta.diff import diff, in_order, select_window
 from btc_assets.storage.delta.log import DeltaLog, Lost
 from btc_assets.storage.delta.log_reader import Snapshot
 from btc_assets.storage.tables import Receipt, chosen_columns, conform, conform_keys, sort_columns
@@ -140,7 +140,7 @@ class DeltaTables:
             return spec.empty().select(chosen)
         rows = select_window(self._folder(spec).scan(files), spec.day, start, end)
         needed = list(dict.fromkeys([*chosen, *sort_columns(spec)]))
-        return rows.select(needed).sort(sort_columns(spec)).select(chosen).collect()
+        return in_order(rows.select(needed).collect(), sort_columns(spec)).select(chosen)
 
     def training_rows(self, spec: TableSpec, end: dt.date | None = None) -> pl.DataFrame:
         """Return the rows before ``end``."""
