@@ -53,10 +53,10 @@ def answer_question(paths: Paths, question: Question) -> ChanceAnswer:
             return ChanceAnswer(_share((close > question.low) & (close < question.high)))
         case Touch(price=price):
             there = high >= price if price > paths.start else low <= price
-            return ChanceAnswer(_share(running(np.logical_or, there)))
+            return ChanceAnswer(_share(accumulated(np.logical_or, there)))
         case Stay():
             inside = (low >= question.low) & (high <= question.high)
-            return ChanceAnswer(_share(running(np.logical_and, inside)))
+            return ChanceAnswer(_share(accumulated(np.logical_and, inside)))
         case Fall():
             falls = falls_to(paths, question.days, question.from_peak)
             return ChanceAnswer(_share(falls >= question.share), {"fall": _quantiles(falls[-1])})
@@ -74,11 +74,11 @@ def falls_to(paths: Paths, days: int, from_peak: bool) -> Floats:
     """
     top = np.full((days, paths.high.shape[1]), paths.start)
     if from_peak:
-        top[1:] = running(np.maximum, np.maximum(paths.high[: days - 1], paths.start))
-    return running(np.maximum, np.maximum(1.0 - paths.low[:days] / top, 0.0))
+        top[1:] = accumulated(np.maximum, np.maximum(paths.high[: days - 1], paths.start))
+    return accumulated(np.maximum, np.maximum(1.0 - paths.low[:days] / top, 0.0))
 
 
-def running(best: np.ufunc, values: Values) -> Values:
+def accumulated(best: np.ufunc, values: Values) -> Values:
     """Make ``values`` [days, paths] the best until each day; by rows in a fifth of ``accumulate``'s time."""
     for before, now in pairwise(values):
         best(before, now, out=now)
