@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from typing import Any, Literal
 
 import polars as pl
@@ -171,7 +172,8 @@ class IssueRecord(ChainRecord):
         own = {name: getattr(self, name) for name in _OWN}
         for one in series:
             sha256, version = one.fields
-            own[sha256], own[version] = self.snapshot(one).sha256, self.snapshot(one).version
+            said = self.snapshot(one)
+            own[sha256], own[version] = said.sha256, said.version
         return own
 
     def models(self) -> Iterator[tuple[str, VintageId, str]]:
@@ -318,6 +320,7 @@ def _from_row(row: dict[str, Any]) -> tuple[IssueRecord, str]:
     return IssueRecord(**row, inputs=inputs), sha
 
 
+@lru_cache(maxsize=1000)
 def _decoded(text: str) -> object:
     """Return what ``text`` says; None if it is not the one form of that, which all readers read alike."""
     try:
@@ -334,10 +337,12 @@ def json_text(value: object) -> str:
 
 def json_value(value: object) -> object:
     """Return ``value`` as JSON says it: instants with microseconds and a Z, days as YYYY-MM-DD."""
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Mapping):
         return dict(value)
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    return list(value) if isinstance(value, Sequence) else value

@@ -96,7 +96,12 @@ def newest(
 
 
 def versions(
-    tables: TableReader, symbol: str, series: Series = CANDLES, *, end: dt.date | None = None
+    tables: TableReader,
+    symbol: str,
+    series: Series = CANDLES,
+    *,
+    end: dt.date | None = None,
+    now: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Read every version of every row of ``series``, in the order of its key, then of ``ingested_at``.
 
@@ -106,11 +111,12 @@ def versions(
     Args:
         series: which one; of an optional one that was never stored there are no rows.
         end: the day after the last, or after the last there is.
+        now: the newest versions, where ``newest`` has read them already.
 
     Raises:
         TableMissing: the series is not optional and was never stored.
     """
-    now = newest(tables, symbol, series, end=end)
+    now = newest(tables, symbol, series, end=end) if now is None else now
     older = read_pair(tables, series.superseded, symbol, now.columns, end=end)
     return (
         pl.concat([now, older])

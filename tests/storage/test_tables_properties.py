@@ -28,8 +28,13 @@ def frame(rows: dict[tuple[int, str], float]) -> pl.DataFrame:
 
 
 @settings(max_examples=25)
-@given(steps=st.lists(STEP, max_size=8), start=st.integers(-1, 13), length=st.integers(0, 13))
-def test_any_sequence_of_writes_leaves_what_a_dictionary_would(steps, start, length) -> None:
+@given(
+    steps=st.lists(STEP, max_size=8),
+    start=st.integers(-1, 13),
+    length=st.integers(0, 13),
+    columns=st.lists(st.sampled_from(SAMPLES.schema.names()), unique=True),
+)
+def test_any_sequence_of_writes_leaves_what_a_dictionary_would(steps, start, length, columns) -> None:
     with tempfile.TemporaryDirectory() as root:
         tables, model = DeltaTables(root), {}
         tables.ensure_table(SAMPLES)
@@ -55,6 +60,7 @@ def test_any_sequence_of_writes_leaves_what_a_dictionary_would(steps, start, len
         window = {key: close for key, close in model.items() if start <= key[0] < start + length}
         got = tables.read(SAMPLES, start=day(start), end=day(start + length))
         assert_frame_equal(got, frame(window))
+        assert_frame_equal(tables.read(SAMPLES, columns), frame(model).select(columns))
         assert_frame_equal(DeltaTables(root).read(SAMPLES), frame(model))
 
 

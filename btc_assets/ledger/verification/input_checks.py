@@ -58,14 +58,17 @@ def _check_content(
     tables: TableReader, symbol: str, series: Series, records: Sequence[Vouching]
 ) -> Iterator[Fault | str]:
     """Check that rows as known when each of ``records`` was issued hash to what it says."""
-    everything = versions(tables, symbol, series)
+    now = newest(tables, symbol, series)
+    everything = versions(tables, symbol, series, now=now)
     yield from _restated_closes(series, everything)
-    yield from _impossible(tables, symbol, series, everything)
+    yield from _impossible(series, now, everything)
     yield from _gaps(series, everything, min(r.origin_date for r in records))
     for epoch in epochs(everything, [r for r in records if r.snapshot(series).sha256]):
         seen = known(everything, epoch.until, series)
-        arrived = dict(seen.select("date", "ingested_at").iter_rows())
-        digests = series_digests(series, seen, [r.origin_date for r in epoch.records])
+        origins = {r.origin_date for r in epoch.records}
+        own = seen.filter(pl.col("date").is_in(list(origins)))
+        arrived = dict(own.select("date", "ingested_at").iter_rows())
+        digests = series_digests(series, seen, origins)
         good: dt.date | None = None
         for record in sorted(epoch.records, key=lambda r: (r.origin_date, r.seq)):
             origin = record.origin_date
@@ -98,11 +101,9 @@ def _restated_closes(series: Series, everything: pl.DataFrame) -> Iterator[str]:
         )
 
 
-def _impossible(
-    tables: TableReader, symbol: str, series: Series, everything: pl.DataFrame
-) -> Iterator[Fault]:
+def _impossible(series: Series, now: pl.DataFrame, everything: pl.DataFrame) -> Iterator[Fault]:
     """Find rows that are there twice, and rows from before their day was over."""
-    keys = newest(tables, symbol, series).select(series.key)
+    keys = now.select(series.key)
     twice = keys.filter(keys.is_duplicated()).sort(series.key)
     if not twice.is_empty():
         message = f"{series.title} of {twice.item(0, 'date')} are there more than once in {series.name}"
@@ -118,7 +119,7 @@ def _gaps(series: Series, everything: pl.DataFrame, first: dt.date) -> Iterator[
     """Return a note if days since the first origin have no candle: what is about them is scored nowhere."""
     if series.optional or everything.is_empty():
         return
-    there = set(everything["date"])
+    there = set(everything["date"].unique())
     gaps = [day for day in days(first, max(there)) if day not in there]
     if gaps:
         yield f"{len(gaps):,} days have no candle, the last {gaps[-1]}: no forecast about them counts"

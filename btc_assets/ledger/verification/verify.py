@@ -189,7 +189,7 @@ def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: boo
     first = stored[0][0].seq if stored and not whole else 0
     published = [head for head in (sink.published(symbol) if sink else []) if head.seq >= first]
     records = {record.seq: record for record, _ in stored}
-    hashes = {seq: record.sha256() for seq, record in records.items()}
+    hashes = {seq: records[seq].sha256() for seq in {head.seq for head in published} & records.keys()}
     yield len({head.seq for head in published if hashes.get(head.seq) == head.record_sha256})
     for head in published:
         if hashes.get(head.seq) != head.record_sha256:

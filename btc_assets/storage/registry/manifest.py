@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
@@ -132,6 +133,13 @@ def _relative_files(folder: Path) -> Iterator[str]:
 
 
 def _refuse_unsafe(name: str, where: str) -> None:
+    if problem := _problem(name):
+        raise BadModel(f"{where}: {problem}")
+
+
+@lru_cache(maxsize=1000)
+def _problem(name: str) -> str:
+    """Say why a model folder may have no file ``name``; "" if it may: all vintages have the same few."""
     path = PurePosixPath(name)
     if (
         path.is_absolute()
@@ -140,6 +148,7 @@ def _refuse_unsafe(name: str, where: str) -> None:
         or path.as_posix() != name
         or name == MANIFEST
     ):
-        raise BadModel(f"{where}: {name!r} is not a plain path inside the model folder")
+        return f"{name!r} is not a plain path inside the model folder"
     if path.suffix.lower() in REFUSED_SUFFIXES:
-        raise BadModel(f"{where}: {name} is of a type that can run code when loaded; use .keras and .onnx")
+        return f"{name} is of a type that can run code when loaded; use .keras and .onnx"
+    return ""
