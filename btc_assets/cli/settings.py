@@ -27,9 +27,10 @@ def show_settings(
         )
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("setting", "value", "from", "meaning", title="Settings")
+    name, value = Column("setting", no_wrap=True), Column("value", overflow="fold")
+    table = Table(name, value, "from", Column("meaning", overflow="fold"), title="Settings")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -77,7 +77,8 @@ class ModelCards:
         found: dict[str, list[VintagePeriod]] = {name: [] for name in NETWORKS}
         for row in spans.iter_rows(named=True):
             vintage = VintageId(row["vintage"], row["revision"])
-            rest = (row["manifest_sha256"], row["first"], row["last"], row["days"], row["reason"])
+            reason = row["reason"].removeprefix(f"{row['vintage']}: ")
+            rest = (row["manifest_sha256"], row["first"], row["last"], row["days"], reason)
             found.setdefault(row["model"], []).append(VintagePeriod(row["model"], vintage, *rest))
         return found
 

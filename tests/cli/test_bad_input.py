@@ -14,6 +14,7 @@ from candles import csv_line, write_dump
 from cli_fixture import RunBtc
 
 from btc_assets.cli.up import choose_settings
+from btc_assets.settings import Settings
 
 TOMORROW = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)).isoformat()
 
@@ -138,6 +139,11 @@ def test_an_exchange_out_of_reach_is_one_sentence_in_three_seconds(
     said = capsys.readouterr()
     assert len((said.out + said.err).strip().splitlines()) == 1
     assert "SIMULATED" in said.err
+
+
+def test_the_table_of_settings_shows_each_name_whole(btc: RunBtc) -> None:
+    shown = btc("settings").stdout
+    assert [name for name in Settings.model_fields if f"BTC_{name.upper()} " not in shown] == []
 
 
 def test_K1_K2_a_secret_is_masked_and_never_in_an_error(btc: RunBtc) -> None:

@@ -4,22 +4,10 @@ import datetime as dt
 
 import dash_data
 import numpy as np
-from hypothesis import strategies as st
 
 from btc_assets.contracts import HORIZONS, LEVELS
 from btc_dash.data import market
 from btc_dash.data.context import Context
-from btc_dash.data.market import Forecast
-
-"""A machine under load is no fault of the code."""
-
-ROWS = st.lists(st.floats(1, 1e6), min_size=len(LEVELS), max_size=len(LEVELS)).map(sorted)
-
-
-def one_day(row: list[float]) -> Forecast:
-    day = dt.date(2026, 1, 1)
-    at = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
-    return Forecast("mlp", day, [day + dt.timedelta(1)], np.array([row]), day, at)
 
 
 def test_an_issued_forecast_is_read_as_it_was_written(context: Context) -> None:
@@ -54,3 +42,7 @@ def test_M2_events_tell_refused_refits_of_both_networks_for_the_ensemble(context
     assert all(event.model == "lstm" and "not promoted" in event.text for event in events)
     assert [e.day for e in events] == sorted({e.day for e in events}, reverse=True)
     assert market.events(context.cache, "mlp") == []
+
+
+def test_the_reason_of_a_vintage_does_not_name_it_again(context: Context) -> None:
+    assert {period.reason for period in context.cards.periods("mlp")} == {"not clearly worse"}

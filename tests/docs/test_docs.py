@@ -41,6 +41,12 @@ def test_every_link_and_picture_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} points at {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_row_stands_in_a_table_with_a_head(page: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE):
+        assert re.match(r".*\n\|[-:| ]+\n", table), f"{page.name}: no head over {table[:60]}"
+
+
 def test_every_command_of_the_readme_exists() -> None:
     from btc_assets.cli.app import app
 

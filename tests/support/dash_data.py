@@ -132,7 +132,9 @@ def vintages(origins: list[dt.date], hashes: dict[tuple[str, dt.date], str]) -> 
                     "revision": 0,
                     "manifest_sha256": hashes.get((name, used), "0" * 64),
                     "action": "held_back" if held else "fitted" if cutoff == origin else "carried",
-                    "reason": "the new vintage scored worse" if held else "refit every 7 days",
+                    "reason": f"{cutoff} held back: worse; {used} stays in force"
+                    if held
+                    else f"{used}: not clearly worse",
                 }
             )
     return pl.DataFrame(rows, schema=VINTAGES_IN_FORCE.schema)
