@@ -46,7 +46,7 @@ def phrase(question: Question, origin: dt.date, coin: str = "BTC") -> str:
         case Stay(low=low, high=high):
             return f"stays between {_number(low)} and {_usdt(high)} until {day}"
         case Fall(share=share, from_peak=from_peak):
-            where = "from its highest price on the way" if from_peak else "from here"
+            where = "from its highest price on the way" if from_peak else "from the last close"
             return f"falls by {100 * share:g} % or more {where} by {day}"
         case Range():
             return f"has its highest and lowest price by {day}"

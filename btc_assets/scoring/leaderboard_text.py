@@ -37,10 +37,10 @@ def conclusion(board: Leaderboard, name: Name = str) -> str:
 
 
 def against_best(standing: Standing) -> str:
-    """Say how a model's losses compare with the best's."""
+    """Say how a model's losses compare with those of the first in the table."""
     found = standing.against_best
     if found is None:
-        return "the best"
+        return "the first"
     if found.verdict == "no better":
         return f"no clear difference ({format_p(found.p or 0.0)})"
     return f"{found.verdict} ({format_p(found.p)})" if found.p is not None else found.verdict
@@ -65,8 +65,8 @@ def render(board: Leaderboard, kind: str) -> str:
     if not board.standings:
         return "\n".join(filter(None, [first, conclusion(board), not_ranked(board.unranked)]))
     span = f"origins {board.since} to {board.until}, {board.days:,} days"
-    head = f"{'model':<16}{'CRPS':>8}{'95 % interval':>20}{'80 %':>7}{'95 %':>7}{'apart':>7}  "
-    head += f"{'may be the best':<18}beside the best"
+    head = f"{'model':<16}{'CRPS':>8}{'95 % interval':>20}{'80 %':>7}{'95 %':>7}{'independent':>13}  "
+    head += f"{'may be the best':<18}beside the first"
     lines = [f"{first}; {span}", head, "-" * len(head), *map(_line, board.standings), ""]
     return "\n".join([*lines, *filter(None, [conclusion(board), not_ranked(board.unranked)])])
 
@@ -78,7 +78,7 @@ def _line(s: Standing) -> str:
     )
     return (
         f"{s.model:<16}{s.crps_ratio:>8.4f}{interval:>20}{100 * s.inside_80:>7.1f}{100 * s.inside_95:>7.1f}"
-        f"{s.independent:>7,}  {best:<18}{against_best(s)}"
+        f"{s.independent:>13,}  {best:<18}{against_best(s)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Which vintage was in force when: a staircase that shows refits, and where one was refused."""
+"""Which vintage was in force when: a staircase that shows refits, and where one was held back."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ def staircase(rows: pl.DataFrame) -> Figure:
     days = rows["date"].to_list()
     hover = "trained to %{y|%-d %b %Y}<extra></extra>"
     steps = line(days, rows["vintage"].to_list(), "in force", "median", FORECAST, hover, shape="hv")
-    refused = rows.filter((pl.col("action") == "held_back") & (pl.col("reason").shift(1) != pl.col("reason")))
+    fresh = pl.col("reason").ne_missing(pl.col("reason").shift(1))
+    held_back = rows.filter(fresh, action="held_back")
     marks = {
         "type": "scatter",
         "mode": "markers",
         "uid": "refused",
-        "x": plain(refused["date"]),
-        "y": plain(refused["vintage"]),
-        "name": "refit refused",
+        "x": plain(held_back["date"]),
+        "y": plain(held_back["vintage"]),
+        "name": "refit held back",
         "marker": {"color": ACTUAL, "size": 10, "symbol": "x"},
-        "hovertemplate": "a refit was refused<extra></extra>",
+        "hovertemplate": "a refit was held back<extra></extra>",
     }
     up = y_axis(type="date", tickprefix="", tickformat="%-d %b %Y")
     return {

@@ -25,10 +25,10 @@ def history_figure(expected: pl.DataFrame, realised: pl.DataFrame) -> Figure:
         realised = realised.filter(pl.col("date") >= expected["origin_date"].min())
         seen = _line(realised["date"], realised["volatility"], "realised", "actual", ACTUAL)
         traces.append(seen | {"mode": "markers", "marker": {"size": 4, "color": ACTUAL}})
-    for days, uid, colour in ((1, "median", FORECAST), (30, "naive", GREY)):
+    for days, uid, colour, dash in ((1, "median", FORECAST, "solid"), (30, "naive", GREY, "dash")):
         rows = expected.filter(horizon=days)
         name = "next day" if days == 1 else f"next {days} days"
-        traces.append(_line(rows["origin_date"], rows["volatility"], name, uid, colour))
+        traces.append(_line(rows["origin_date"], rows["volatility"], name, uid, colour, dash=dash))
     axes = {"xaxis": day_axis(nticks=8, tickformat="%-d %b"), "yaxis": percent_axis(rangemode="tozero")}
     return {"data": traces, "layout": layout(**axes)}
 
@@ -46,5 +46,5 @@ def parts_figure(changes: Mapping[str, float]) -> Figure:
     return {"data": [bar], "layout": layout(xaxis=across, yaxis={"automargin": True, "fixedrange": True})}
 
 
-def _line(x: pl.Series, y: pl.Series, name: str, uid: str, colour: str) -> dict[str, object]:
-    return line(x.to_list(), [100 * value for value in y], name, uid, colour, _RATE)
+def _line(x: pl.Series, y: pl.Series, name: str, uid: str, colour: str, **style: str) -> dict[str, object]:
+    return line(x.to_list(), [100 * value for value in y], name, uid, colour, _RATE, **style)

@@ -216,8 +216,8 @@ def events(cache: TableCache, model: str) -> list[Event]:
         rows = rows.filter(pl.col("model") == model)
     notable = rows.filter((pl.col("action") == "held_back") | (pl.col("revision") > 0))
     firsts = notable.group_by("model", "vintage", "action", "reason").agg(pl.col("date").min())
-    texts = {"held_back": "a refit was not promoted", "fitted": "fitted anew", "carried": "fitted anew"}
+    texts = {"held_back": "vintage", "fitted": "fitted anew as", "carried": "fitted anew as"}
     return [
-        Event(row["date"], row["model"], f"{texts[row['action']]} ({row['reason']}).")
+        Event(row["date"], row["model"], f"{texts[row['action']]} {row['reason']}.")
         for row in firsts.sort("date", "model", descending=True).iter_rows(named=True)
     ]

@@ -56,7 +56,7 @@ def _what_it_cannot_do() -> Component:
                 html.Li("Tell whether the price will rise or fall."),
                 html.Li(
                     "Know of news, laws, wars or people; it sees prices and volumes by day and by four "
-                    "hours, nothing else."
+                    "hours and the calendar, nothing else."
                 ),
                 html.Li("Promise the range: 1 price in 5 ends outside the 80 % range, and is meant to."),
                 html.Li("See further than 90 days, or within a day."),

@@ -38,7 +38,7 @@ def others(context: Context, a: ForecastResult, complaints: dict[str, str]) -> C
             Choice("model", "Model", _MODEL_NAMES, question.model, complaints.get("model")),
             html.Div(Choice("start", "Start from", _START_NAMES, question.start, complaints.get("start")),
                      className="" if offered else "hidden"),
-            Entry("as-of", "date", "Forecast made on", made_on(a),
+            Entry("as-of", "date", "Forecast made from", made_on(a),
                   (FIRST_DAY.isoformat(), last.isoformat()), ("One day earlier", "One day later"),
                   error=origin_error(complaints)),
             Choice("span", "History", _SPAN_NAMES, question.span, complaints.get("span")),

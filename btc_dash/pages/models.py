@@ -86,9 +86,9 @@ def _body(context: Context, chosen: VintagePeriod, periods: list[VintagePeriod])
         _gain_panel(context, chosen.model),
         panel(
             "In force over time",
-            "Up a step: a refit was promoted.",
+            "Up a step: a refit came into force.",
             graph("staircase", staircase(rows), 300),
-            legend=(("median", "Trained to"), ("cross", "Refit refused")),
+            legend=(("median", "Trained to"), ("cross", "Refit held back")),
         ),
         panel("All vintages", "", _table(periods, chosen)),
     ]
@@ -136,8 +136,8 @@ def _facts(card: ModelCard, newest: dt.date | None) -> Component:
         "In force": _in_force(period, newest),
         "Trained on": f"{metrics.get('origins', 0):,.0f} days from "
         f"{manifest.get('first_origin', 'unknown')}, targets to {manifest.get('last_target', 'unknown')}",
-        "Loss, in sample": _against_walk(metrics.get("train_loss")),
-        "One day ahead": _against_walk(metrics.get("train_loss_h1")),
+        "Loss, in sample": _against_anchor(metrics.get("train_loss")),
+        "Loss one day ahead, in sample": _against_anchor(metrics.get("train_loss_h1")),
         "In the 80 % range, in sample": _share(metrics.get("train_coverage_80")),
         "Features": ", ".join(_feature(name) for name in manifest.get("features", ())),
         "Hyper-parameters": ", ".join(
@@ -172,8 +172,8 @@ def _feature(name: str) -> str:
     return _FEATURES[kind].format(fmt.days(int(rest))) if kind in _FEATURES and rest.isdecimal() else name
 
 
-def _against_walk(loss: float | None) -> str:
-    return "" if loss is None else f"{loss:.3f} of the random walk's"
+def _against_anchor(loss: float | None) -> str:
+    return "" if loss is None else f"{loss:.3f} of its anchor's"
 
 
 def _share(value: float | None) -> str:
@@ -182,7 +182,7 @@ def _share(value: float | None) -> str:
 
 def _picture(card: ModelCard, name: str) -> Component:
     texts = {
-        "loss.png": "Training loss by epoch, beside the random walk's",
+        "loss.png": "Training loss by epoch, as a ratio to the anchor's",
         "calibration.png": "Share of training outcomes below each quantile",
     }
     address = f"/models/{card.period.model}/{card.period.vintage}/{name}"

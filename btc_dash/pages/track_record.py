@@ -93,10 +93,11 @@ def body(context: Context, question: RecordQuestion) -> list[Component | None]:
                 *_by_horizon(table, fmt.model(question.model)),
                 panel(
                     f"Where in the forecast prices fell, {ahead} ahead",
-                    "In tenths. Level is honest, a hump too cautious, a valley too bold.",
+                    "Share of prices in each tenth of the forecast. Level: the ranges are right; more in the "
+                    "middle: too wide; more at the ends: too narrow.",
                     graph("track-pit", charts.pit_figure(row.row(0, named=True)), _LOW),
                 ),
-                panel("Changes", "Refits that were refused, and drift.", _events(context, question)),
+                panel("Changes", "Refits that were held back, and drift.", _events(context, question)),
             ],
             className="pair",
         ),

@@ -90,7 +90,7 @@ def _origin(cache: TableCache, asked: RecordQuestion, count: int) -> str:
 
 
 def _against(cache: TableCache, asked: RecordQuestion, span: str) -> Fact:
-    label = "Score against the best random walk"
+    label = "Score against the strongest random walk"
     found = track_record.compare_with_rivals(cache, asked.model, asked.days, "all").get("mixture_walk")
     if found is None:
         return Fact(label, "Not compared", "No random walk was scored on the same days.")

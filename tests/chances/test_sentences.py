@@ -49,7 +49,7 @@ def test_a_chance_is_said_as_a_person_would(chance: float, said: str) -> None:
             "touches 110,000 USDT by 27 November 2026 is about even (50 %). If it does, ",
         ),
         (Stay(2, 86_000.0, 120_000.0), "stays between 86,000 and 120,000 USDT until 27 November 2026"),
-        (Fall(2, 0.1), "falls by 10 % or more from here by 27 November 2026"),
+        (Fall(2, 0.1), "falls by 10 % or more from the last close by 27 November 2026"),
         (Fall(2, 0.1, from_peak=True), "from its highest price on the way"),
         (Range(2), "By 27 November 2026 the highest price lies between"),
         (

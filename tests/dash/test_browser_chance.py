@@ -66,7 +66,7 @@ def test_an_impossible_price_says_why_and_keeps_the_chart(desk: PageVisit) -> No
 EVERY = {
     "between": ("low=90000&high=95000", "closes between 90,000 and 95,000 USDT on", 2),
     "stay": ("low=-20%25", "stays between 72,988 and 101,000 USDT", 2),
-    "fall": ("fall=20", "falls by 20 % or more from here by", 1),
+    "fall": ("fall=20", "falls by 20 % or more from the last close by", 1),
     "fall&since=peak": ("", "falls by 10 % or more from its highest price on the way by", 0),
     "range": ("", "the highest price lies between", 0),
     "worth": ("amount=0.5", "0.5 BTC are worth between", 0),

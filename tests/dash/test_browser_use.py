@@ -70,12 +70,12 @@ def test_back_forward_and_reload_keep_the_question(desk: PageVisit) -> None:
 
 def test_travelling_back_shows_what_happened(desk: PageVisit) -> None:
     page = desk.open("/?days=14")
-    page.get_by_label("Forecast made on").fill("2026-11-01")
+    page.get_by_label("Forecast made from").fill("2026-11-01")
     expect(page.locator("#hindsight")).to_contain_text("What happened: Bitcoin closed at")
     expect(page.locator("#legend")).to_contain_text("What happened")
     page.get_by_role("button", name="One day earlier").click()
     expect(page).to_have_url(re.compile("as_of=2026-10-31"))
-    page.get_by_label("Forecast made on").fill("2026-09-01")
+    page.get_by_label("Forecast made from").fill("2026-09-01")
     expect(page.locator("#provenance")).to_contain_text("Computed now for you")
 
 

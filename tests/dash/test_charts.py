@@ -114,3 +114,10 @@ def test_a_band_has_two_lines_that_know_what_they_set(context: Context) -> None:
     figure = forecast_chart.figure(asked(context, event="stay", low="80000", high="+20%"))
     assert [line["part"] for line in figure["layout"]["meta"]["lines"]] == ["low", "high"]
     assert [line["price"] for line in figure["layout"]["meta"]["lines"]] == [80_000.0, 109_481.0]
+
+
+def test_a_refit_held_back_is_marked_once_from_the_very_first_day(context: Context) -> None:
+    rows = market.vintages(context.cache).filter(model="lstm", action="held_back")
+    marks = staircase(rows)["data"][1]
+    assert len(marks["x"]) == rows["reason"].n_unique() > 0
+    assert marks["x"][0] == rows["date"][0].isoformat()

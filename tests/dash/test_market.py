@@ -39,7 +39,7 @@ def test_a_window_of_history_is_half_open(context: Context) -> None:
 def test_M2_events_tell_refused_refits_of_both_networks_for_the_ensemble(context: Context) -> None:
     events = market.events(context.cache, "ensemble")
     assert events
-    assert all(event.model == "lstm" and "not promoted" in event.text for event in events)
+    assert all(event.model == "lstm" and "held back" in event.text for event in events)
     assert [e.day for e in events] == sorted({e.day for e in events}, reverse=True)
     assert market.events(context.cache, "mlp") == []
 

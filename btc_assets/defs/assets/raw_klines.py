@@ -116,8 +116,7 @@ def fetch_candles(platform: Platform, window: Window, released: list[dt.date]) -
     before = stored_before(platform, window.start)
     recheck = before.filter(pl.col("date") >= window.start - RECHECKED_DAYS * DAY)["date"]
     start = min(recheck.to_list(), default=window.start)
-    said = f"{(window.end - start).days:,} days from {settings.source}"
-    report(settings.root, "loading candles", 0.0, said)
+    report(settings.root, "loading candles", 0.0, f"{(window.end - start).days:,} days")
     klines = platform.source.klines(settings.symbol, start, window.end)
     hold_jumps(klines, newest_kline(before.filter(pl.col("date") < start)), released)
     return klines_frame(klines, platform.now())
