@@ -137,7 +137,7 @@ def test_a_chain_that_was_rolled_back_is_missed_by_what_was_published(store: Sto
     store.tables.delete_keys(ARENA_RECORDS, records.filter(seq=3).select(ARENA_RECORDS.key))
     store.tables.delete_keys(ARENA_FORECASTS, rows.filter(origin_date=LAST).select(ARENA_FORECASTS.key))
     (fault,) = store.faults()
-    assert "the head published of record 3" in fault
+    assert "record 3: the head published at" in fault
 
 
 def test_rows_that_a_dead_run_did_not_write_come_back_as_they_were_issued(store: Store) -> None:

@@ -13,13 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from btc_assets.forecasters.arena import Attempt, forecasts_frame
 from btc_assets.forecasters.worker_process import ForecastResult
-from btc_assets.ledger.arena_issue import issue_arena
+from btc_assets.ledger.arena_issue import ArenaIssued, issue_arena
 from btc_assets.ledger.proof import export_proof
 from btc_assets.ledger.publishing.sinks import FileSink
+from btc_assets.ledger.verification.arena_checks import check_arena
 from btc_assets.market.calendar import DAY
 from btc_assets.series import SERIES
 from btc_assets.storage.bitemporal import newest
@@ -34,14 +36,19 @@ def exported(empty, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("arena")
     store = empty.copy(folder / "store")
     sink = FileSink(folder / "heads.jsonl")
-    series = {one.name: newest(store.tables, "BTCUSDT", one) for one in SERIES}
     for day in (D - 2 * DAY, D - DAY, D):
         sink.publish(store.issue([day]).head)
-        result = ForecastResult("ok", "", np.full((90, 21), 1000.0 + day.day))
-        tried = [Attempt(name, "1.0+b", day, result) for name in ("flat", "level")]
-        rows = forecasts_frame("BTCUSDT", tried)
-        sink.publish(issue_arena(store.tables, rows, series, store.in_time(day), 6).head)
+        sink.publish(compete(store, day).head)
     return export_proof(store.tables, store.registry, "BTCUSDT", folder / "proof", sink=sink)
+
+
+def compete(store, day: dt.date, **change: pl.Expr | float) -> ArenaIssued:
+    """Issue what two forecasters say from ``day``, some columns otherwise."""
+    result = ForecastResult("ok", "", np.full((90, 21), 1000.0 + day.day))
+    tried = [Attempt(name, "1.0+b", day, result) for name in ("flat", "level")]
+    rows = forecasts_frame("BTCUSDT", tried).with_columns(**change)
+    series = {one.name: newest(store.tables, "BTCUSDT", one) for one in SERIES}
+    return issue_arena(store.tables, rows, series, store.in_time(day), 6)
 
 
 @pytest.fixture
@@ -82,7 +89,12 @@ def test_an_honest_proof_is_well_and_either_head_can_be_asked_for(proof: Path) -
     assert done.returncode == 0, done.stderr
     head = hashlib.sha256(lines_of(proof)[-1]).hexdigest()
     assert f"The arena: 3 records, 540 rows of origins 0001-01-01 to 9999-12-31; head {head}" in done.stdout
-    assert run(proof, head).returncode == 0
+    asked = run(proof, head)
+    assert asked.returncode == 0
+    assert "of 3 live forecasts lie before that head; no other counts" in asked.stdout, (
+        "it is another chain's"
+    )
+    assert f"{head} is of the arena's chain: it vouches for no other forecast" in asked.stdout
     assert "is not in the chain" in run(proof, "f" * 64).stderr
 
 
@@ -114,6 +126,10 @@ ATTACKS = {
     "other candles": (
         of(lambda r: [*r[:2], r[2] | {"inputs": {"raw_klines": "a" * 64}}]),
         "record 2: raw_klines known then hash to",
+    ),
+    "candles that nobody has": (
+        of(lambda r: [*r[:2], r[2] | {"inputs": {"unheard_of": "a" * 64}}]),
+        "record 2, origin 2024-01-12: no candles that it was computed from",
     ),
     "said again otherwise": (
         of(lambda r: [*r, r[2] | {"entrants": [r[2]["entrants"][0] | {"rows_sha256": "b" * 64}]}]),
@@ -155,3 +171,28 @@ def test_a_row_that_is_gone_and_a_head_of_another_chain_are_named(proof: Path) -
     write(proof, lines, ROWS)
     write(proof, [line.replace(b"BTCUSDT-arena", b"BTCUSDT") for line in lines_of(proof, HEADS)], HEADS)
     assert "not in its place in the chain" in run(proof).stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target_date": pl.col("target_date") + 30 * DAY},
+        {"q025": pl.col("q975") * 2},
+        {"q975": float("inf")},
+    ],
+    ids=["another day", "out of order", "infinite"],
+)
+def test_G2_3_G2_4_rows_of_the_arena_that_can_be_no_forecast(
+    empty, tmp_path: Path, change: dict[str, pl.Expr | float]
+) -> None:
+    """As of the networks': what is scored against another day, or what no price can miss."""
+    store = empty.copy(tmp_path / "store")
+    store.issue([D])
+    compete(store, D, **change)
+    assert "can be no forecast" in "\n".join(map(str, check_arena(store.tables, "BTCUSDT")))
+    proof = export_proof(store.tables, store.registry, "BTCUSDT", tmp_path / "proof")
+    done = run(proof)
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.startswith("NOT as recorded: ")
+    if "q975" not in change:  # a price without end has no form that is read
+        assert "the arena's record 0, origin 2024-01-12: a row that can be no forecast" in done.stderr

@@ -16,6 +16,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from forged_bundle import Bundle
@@ -44,7 +45,11 @@ from btc_assets.contracts import (
     RAW_KLINES,
     SUPERSEDED_KLINES,
 )
+from btc_assets.forecasters.arena import Attempt, forecasts_frame
+from btc_assets.forecasters.worker_process import ForecastResult
+from btc_assets.ledger.arena_issue import issue_arena
 from btc_assets.ledger.chain import ADOPTED
+from btc_assets.ledger.clock import Clock
 from btc_assets.ledger.digest import FORECAST_COLUMNS
 from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.publishing.sinks import FileSink
@@ -373,7 +378,7 @@ class PublishedHeads:
         raise NotImplementedError
 
     def published(self, symbol: str) -> list[Published]:
-        return self.heads
+        return [head for head in self.heads if head.symbol == symbol]
 
 
 def test_G4_24_a_head_in_a_block_of_before_it_was_issued(store: ScoredWorld) -> None:
@@ -381,3 +386,40 @@ def test_G4_24_a_head_in_a_block_of_before_it_was_issued(store: ScoredWorld) -> 
     at = last.issued_at - DAY
     head = Published("BTCUSDT", last.seq, last.sha256(), at, dated_by="block 820,000", margin=2 * 60 * MINUTE)
     named(check(store, sink=PublishedHeads(head)), "block 820,000 of 2023-12-02 00:05:00 holds its hash")
+
+
+def test_G4_26_restated_closes_in_a_bundle_that_takes_both_for_rows_of_their_own(
+    store: ScoredWorld, tmp_path: Path
+) -> None:
+    """bundle.json says what tells rows apart: by the close, too, no close would be a restated one."""
+    bundle = Bundle(proof_of(store, tmp_path))
+    series = json.loads((bundle.folder / "bundle.json").read_text())["series"]
+    series["raw_klines"]["order"] = ["date", "close"]
+    bundle.said(series=series)
+    refused(bundle, "bundle.json: the name or order of a series")
+
+
+def test_G4_27_records_that_vouch_for_the_days_ahead_that_went_well(
+    store: ScoredWorld, tmp_path: Path
+) -> None:
+    rows = store.tables.read(FORECASTS).filter(pl.col("origin_date") == LAST)
+    worst = rows.filter(model="mlp", horizon=7)
+    rewrite_last(store, rows.join(worst, on=["model", "horizon"], how="anti"))
+    for table in (FORECASTS, FORECAST_SCORES, CHANCE_SCORES):
+        gone = store.tables.read(table).filter(model="mlp", horizon=7, origin_date=LAST)
+        store.tables.delete_keys(table, gone.select(table.key))
+    for told in (well(Bundle(proof_of(store, tmp_path))), notes(store)):
+        assert "1 of 4 forecasts have fewer rows than the 270 that others have" in told
+
+
+def test_G4_28_a_head_of_the_arena_in_a_block_of_before_it_was_issued(store: ScoredWorld) -> None:
+    result = ForecastResult("ok", "", np.full((90, 21), 1000.0))
+    rows = forecasts_frame("BTCUSDT", [Attempt("flat", "1", LAST, result)])
+    series = {"raw_klines": store.tables.read(RAW_KLINES)}
+    at = closes_at(LAST) + MINUTE
+    head = issue_arena(store.tables, rows, series, Clock(at, at), 6).head
+    assert head
+    block = Published(
+        head.symbol, 0, head.record_sha256, at - DAY, dated_by="block 820,000", margin=2 * 60 * MINUTE
+    )
+    named(check(store, sink=PublishedHeads(block)), "block 820,000 of 2023-12-02 00:01:00 holds its hash")

@@ -17,10 +17,12 @@ from btc_assets.ledger.arena_records import (
     read_arena_records,
 )
 from btc_assets.ledger.clock import TOLERANCE
+from btc_assets.ledger.possible import impossible
 from btc_assets.ledger.publishing.published import HeadSink
 from btc_assets.ledger.records import IN_TIME, NOTHING
 from btc_assets.ledger.verification.chain_checks import (
     clock_problem,
+    head_problems,
     is_between,
     link_problems,
     time_problems,
@@ -69,14 +71,9 @@ def check_arena(
                 where = f"record {found.seq}: " if found.seq is not None else ""
                 yield replace(found, seq=None, what="arena", message=f"{where}{found.message}")
     if sink is not None:
-        hashes = {record.seq: record.sha256() for record, _ in stored}
-        for head in sink.published(published_name(symbol)):
-            if hashes.get(head.seq) != head.record_sha256:
-                yield _fault(
-                    None,
-                    f"the head published of record {head.seq} is {head.record_sha256}, but that record is "
-                    f"{hashes.get(head.seq, 'missing')}: the chain was rolled back or written anew",
-                )
+        heads = sink.published(published_name(symbol))
+        for seq, _, problem in head_problems(heads, {record.seq: record for record, _ in stored}):
+            yield _fault(None, f"record {seq}: {problem}")
 
 
 def _chain(stored: Sequence[tuple[ArenaRecord, str]], now: dt.datetime) -> Iterator[Fault]:
@@ -142,6 +139,9 @@ def _compare_rows(rows: pl.DataFrame, vouched: Mapping[Key, tuple[ArenaRecord, s
             )
         elif issued[each] != [record.issued_at] * 2:
             yield _fault(record, f"the rows of {name} say that they were issued at another time")
+    for row in impossible(rows).sort("origin_date", "model", "horizon").head(1).iter_rows(named=True):
+        said = f"the row of {row['model']} +{row['horizon']} for {row['target_date']} can be no forecast"
+        yield Fault(None, row["origin_date"], "arena", said)
 
 
 def _fault(record: ArenaRecord | None, message: str) -> Fault:

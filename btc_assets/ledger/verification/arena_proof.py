@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,20 @@ ENTRANT = {"model", "version", "rows_sha256"}
 VERSION = "[A-Za-z0-9.+_-]{1,24}"
 
 
-def check(folder: Path, bundle: Record, headers: bytes, tools: Tools) -> list[str]:
+def check(folder: Path, bundle: Record, headers: bytes, known: str, tools: Tools) -> list[str]:
     """Check everything of the arena; returns the hashes of its records, none where nobody competed.
 
     Args:
         folder: the proof.
         bundle: what ``bundle.json`` says.
         headers: of Bitcoin blocks.
+        known: the head that the reader knows, "" if none.
         tools: the functions of ``verify_proof.py``, which stop at whatever is not as recorded.
     """
     if not (folder / "arena_records.jsonl").exists():
         return []
     symbol, first, end = bundle["symbol"], bundle["from"], bundle["to"]
-    records, hashes = chain(folder, symbol, tools)
+    records, hashes = chain(folder, symbol, bundle["series"].keys(), tools)
     inside = [r for r in records if first <= r["origin_date"] < end]
     for name, one in bundle["series"].items():
         said = [r | {one["field"]: r["inputs"].get(name, "")} for r in inside]
@@ -51,11 +52,16 @@ def check(folder: Path, bundle: Record, headers: bytes, tools: Tools) -> list[st
     print(
         f"The arena: {len(records):,} records, {rows:,} rows of origins {first} to {end}; head {hashes[-1]}"
     )
+    if known in hashes:
+        print(f"{known} is of the arena's chain: it vouches for no other forecast")
     return hashes
 
 
-def chain(folder: Path, symbol: str, tools: Tools) -> tuple[list[Record], list[str]]:
-    """Walk the chain: a line names the hash of the line before, and what was issued in time stays."""
+def chain(folder: Path, symbol: str, series: Collection[str], tools: Tools) -> tuple[list[Record], list[str]]:
+    """Walk the chain: a line names the hash of the line before, and what was issued in time stays.
+
+    ``series``: those that the proof has; no record may say that it read another.
+    """
     need: Callable[[object, str], None] = tools["need"]
     records: list[Record] = []
     hashes = ["0" * 64]
@@ -68,6 +74,8 @@ def chain(folder: Path, symbol: str, tools: Tools) -> tuple[list[Record], list[s
         need(r["previous_sha256"] == hashes[-1], f"{where}: the hash of the record before it")
         for what, well in faults(r, records, tools):
             need(well, f"{where}, origin {r['origin_date']}: {what}")
+        there = "raw_klines" in r["inputs"] and r["inputs"].keys() <= set(series)
+        need(there, f"{where}, origin {r['origin_date']}: no candles that it was computed from")
         for key, sha in said_by(r):
             kind, before = issued.setdefault(key, (r["kind"], sha))
             need(kind == "back-filled" or before == sha, f"{where}: {key[1]} was issued in time, and stays")
@@ -132,17 +140,20 @@ def forecasts(said: dict[Key, tuple[Record, str]], tools: Tools) -> int:
     """Hash each forecast's rows: they must be what its record says, issued when it says. Counts rows."""
     need: Callable[[object, str], None] = tools["need"]
     rows = tools["table"]("arena_forecasts", ["issued_at"])
-    _, _, start = next(rows)
+    columns, _, start = next(rows)
+    prices = [n for n, name in enumerate(columns) if name[0] == "q"]
     running = {key: hashlib.sha256(start) for key in said}
     count, before = 0, ("", "", "", 0)
-    for row, _, cells in rows:
+    for row, values, cells in rows:
         key = (row["origin_date"], row["model"], row["version"])
         place = (*key, int(row["horizon"]))
         need(key in said and before < place, f"rows of {key} in the arena: without a record, or out of order")
-        need(
-            row["issued_at"] == said[key][0]["issued_at"],
-            f"rows of {key} in the arena: when they were issued",
-        )
+        r = said[key][0]
+        same = (row["symbol"], row["issued_at"]) == (r["symbol"], r["issued_at"])
+        need(same, f"rows of {key} in the arena: of which pair, or when they were issued")
+        ahead = tools["days"](row["target_date"]) - tools["days"](row["origin_date"])
+        fine = tools["SCORES"]["possible"](ahead, place[3], [values[n] for n in prices])
+        need(fine, f"the arena's record {r['seq']}, origin {key[0]}: a row that can be no forecast: {place}")
         running[key].update(cells)
         count, before = count + 1, place
     for key, (r, sha) in said.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from btc_assets.ledger.chain import ADOPTED
 from btc_assets.ledger.clock import TOLERANCE
@@ -130,6 +130,24 @@ def clock_problem(record: ChainRecord) -> Iterator[str]:
     latest = max(record.local_clock, record.source_clock)
     if not latest <= record.issued_at <= latest + TOLERANCE:
         yield f"issued at {_shown(record.issued_at)}, before what its own clocks said or long after"
+
+
+def head_problems(
+    published: Iterable[Published], records: Mapping[int, ChainRecord]
+) -> Iterator[tuple[int, str, str]]:
+    """Say which published heads are not the hashes of ``records``, or older: place, a word, the problem."""
+    for head in published:
+        record, dated = records.get(head.seq), _shown(head.at)
+        sha = record.sha256() if record else "missing"
+        if record is None or sha != head.record_sha256:
+            message = (
+                f"the head published at {dated} is {head.record_sha256}, but that record is {sha}: the chain "
+                "was rolled back or written anew"
+            )
+            yield head.seq, "published", message
+        elif head.dated_by and record.issued_at > head.certainly_at + TOLERANCE:
+            message = f"it says {_shown(record.issued_at)}, but {head.dated_by} of {dated} holds its hash"
+            yield head.seq, "clock", message
 
 
 def _beginning(record: IssueRecord, before: IssueRecord | None, expected: int) -> Iterator[Fault]:

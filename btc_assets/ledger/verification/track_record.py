@@ -66,6 +66,12 @@ class TrackRecord:
         return [head, *rows] if rows else []
 
 
+def possible(ahead: int, horizon: int, quantiles: list[float]) -> bool:
+    """Tell whether a row can be a forecast ``ahead`` days from its origin, with prices that can be missed."""
+    prices = 0 < quantiles[0] <= quantiles[-1] < math.inf and quantiles == sorted(quantiles)
+    return prices and ahead == horizon > 0
+
+
 def pinball(quantiles: list[float], x: float) -> float:
     """Return the mean loss over the levels: half the continuous ranked probability score."""
     losses = (max(p * (x - q), (p - 1) * (x - q)) for p, q in zip(LEVELS, quantiles, strict=True))
@@ -111,6 +117,12 @@ def caveats(
     if span > len(newest):
         without = f"{span - len(newest):,} of the {span:,} days from {min(newest)} to {max(newest)}"
         told.append(f"There is no forecast of {without}")
+    most = max(r["rows"] for r in newest.values())
+    fewer = sum(r["rows"] < most for r in newest.values())
+    if fewer:
+        told.append(
+            f"{fewer:,} of {len(newest):,} forecasts have fewer rows than the {most} that others have"
+        )
     gaps = [day for day in range(first, max(closes, default=first)) if day not in closes]
     if gaps:
         newest_gap = epoch + dt.timedelta(days=gaps[-1])

@@ -19,6 +19,7 @@ from btc_assets.ledger.verification.chain_checks import (
     check_chain,
     check_restarts,
     current,
+    head_problems,
     is_between,
     taken_back,
 )
@@ -191,17 +192,7 @@ def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: boo
     records = {record.seq: record for record, _ in stored}
     hashes = {seq: records[seq].sha256() for seq in {head.seq for head in published} & records.keys()}
     yield len({head.seq for head in published if hashes.get(head.seq) == head.record_sha256})
-    for head in published:
-        if hashes.get(head.seq) != head.record_sha256:
-            message = (
-                f"the head published at {head.at:%Y-%m-%d %H:%M:%S} is {head.record_sha256}, but that record "
-                f"is {hashes.get(head.seq, 'missing')}: the chain was rolled back or written anew"
-            )
-            yield Fault(head.seq, None, "published", message)
-        elif head.dated_by and records[head.seq].issued_at > head.certainly_at + TOLERANCE:
-            said = f"{records[head.seq].issued_at:%Y-%m-%d %H:%M:%S}"
-            message = f"it says {said}, but {head.dated_by} of {head.at:%Y-%m-%d %H:%M:%S} holds its hash"
-            yield Fault(head.seq, None, "clock", message)
+    yield from (Fault(seq, None, *told) for seq, *told in head_problems(published, records))
     yield from check_restarts(stored, published)
     back = taken_back(stored)
     live = [(r.seq, r.origin_date) for r, _ in stored if r.kind == "live" and r.seq not in back]
@@ -243,5 +234,8 @@ def _notes(stored: Stored, *, whole: bool) -> Iterator[str]:
     if span > len(origins):
         days = f"{span - len(origins):,} of the {span:,} days from {min(origins)} to {max(origins)}"
         yield f"there is no forecast of {days}"
+    rows = [record.rows for record in current(stored).values()]
+    if fewer := sum(count < max(rows) for count in rows):
+        yield f"{fewer:,} of {len(rows):,} forecasts have fewer rows than the {max(rows)} that others have"
     if stored:
         yield "not checked: whether the operator keeps other chains, of which this is the best"

@@ -191,7 +191,8 @@ def inputs(records: list[Record], name: str, field: str, order: list[str], limit
     ``order`` names the columns that tell rows apart, the date first. Returns the closes, by days since 1970,
     that the record of the newest origin up to ``limit`` vouches for.
     """
-    need(re.fullmatch(NAME, name) and order[:1] == ["date"], "bundle.json: the name or order of a series")
+    regular = order == ["date"] or (order == ["date", "open_time"] and field != "candles_sha256")
+    need(re.fullmatch(NAME, name) and regular, "bundle.json: the name or order of a series")
     (_, _, start), *rows = table(name, ["source", "ingested_at"])
     places = [(*(r[c] for c in order), r["ingested_at"]) for r, _, _ in rows]
     need(all(a < b for a, b in itertools.pairwise(places)), f"the order of {name}")
@@ -246,10 +247,8 @@ def forecasts(newest: dict[str, Record]) -> Iterator[tuple[Record, list[float]]]
         record, place = newest[origin], (origin, row["model"], int(row["horizon"]))
         fine = (
             (row["symbol"], row["issued_at"]) == (record["symbol"], record["issued_at"])
-            and (not due[origin] or due[origin].get(row["model"]) == row["vintage"])
-            and days(row["target_date"]) - days(origin) == place[2] > 0
-            and 0 < quantiles[0] <= quantiles[-1] < float("inf")
-            and (quantiles == sorted(quantiles) and before < place)
+            and (before < place and (not due[origin] or due[origin].get(row["model"]) == row["vintage"]))
+            and SCORES["possible"](days(row["target_date"]) - days(origin), place[2], quantiles)
         )
         if not fine:
             need(None, f"record {record['seq']}, origin {origin}: a row that contradicts it: {place[1:]}")
@@ -290,8 +289,9 @@ def verify(known: str, headers: bytes) -> None:
     issued = [r for r in records if r["kind"] != "genesis"]
     inside = [r for r in issued if first <= r["origin_date"] < end]
     need(inside, f"no forecast of an origin from {first} to {end} is in the chain")
-    competing = ARENA["check"](HERE, bundle, headers, globals())
+    competing = ARENA["check"](HERE, bundle, headers, known, globals())
     need(known in ("", *hashes, *competing), f"{known} is not in the chain")
+    known = "" if known in competing else known
     dated: dict[int, dt.datetime] = BLOCKS["times"](HERE, bundle["symbol"], hashes, headers)
     limit = hashes.index(known) if known in hashes else len(records)
     BLOCKS["bounds"](records, dated, {limit} & {*range(len(records))})
