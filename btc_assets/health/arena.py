@@ -29,7 +29,7 @@ def examine_arena(site: Surroundings) -> list[Finding]:
     found = forecaster_days(site.tables, site.settings.symbol, names, due)
     lacking = {each.name: each.missing for each in found if each.missing}
     new = [each.name for each in found if each.begins is None]
-    detail = f"{len(names)} compete, none lacks one of the last {LOOKBACK} days"
+    detail = f"{', '.join(names)}: none lacks one of the last {LOOKBACK} days"
     if lacking:
         missing = sorted({day for each in lacking.values() for day in each})
         said = ", ".join(f"{len(each)} of {name}" for name, each in lacking.items())

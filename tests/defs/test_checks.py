@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from table_rows import fill
 
 from btc_assets.contracts import RAW_KLINES
 from btc_assets.definitions import defs
+from btc_assets.defs.checks.results import result
 from btc_assets.defs.findings import CHECKS
 from btc_assets.launch import QUIET, open_instance
 from btc_assets.market.calendar import DAY, days, last_closed_day
@@ -67,6 +69,7 @@ def test_every_check_alone_says_what_was_measured_against_what_bound(
             numbers = {name: type(each.value) for name, each in found.metadata.items()}
             assert (numbers["measured"], numbers["bound"]) == (float, float), (key, found.description)
             assert numbers["checked"] is int, key
+            assert not found.passed or re.match(r"holds: [a-z ]+ \S+, bound ", str(found.description)), key
 
 
 def test_the_health_checks_can_be_executed_and_say_their_numbers(filled: dg.DagsterInstance) -> None:
@@ -78,6 +81,11 @@ def test_the_health_checks_can_be_executed_and_say_their_numbers(filled: dg.Dags
             found.check_name,
             found.description,
         )
+
+
+def test_what_was_measured_is_named() -> None:
+    said = result("forecasts", "complete", [], checked=3388, measured=270, bound=270, quantity="fewest rows")
+    assert said.description == "holds: fewest rows 270, bound 270; 3,388 checked"
 
 
 def test_calibration_is_told_in_numbers() -> None:

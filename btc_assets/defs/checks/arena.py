@@ -34,8 +34,8 @@ ARENA = ARENA_FORECASTS.name
         CONTRACT: "Columns, types and keys are those of the contract, prices can be.",
         "every_forecaster_answered": "Whoever competes forecast from the days of the run.",
         "is_what_was_issued": "Forecasts and the candles they came from hash to what the arena's chain says, "
-        "and no record that was seen is gone: the newest 30 records every day, all on Sundays and after a "
-        "range.",
+        "and no record that was seen is gone. Daily for the newest 30 records; on Sundays and after a range "
+        "for all.",
     },
 )
 def arena_forecasts_checks(context: Context, platform: Platform) -> Results:

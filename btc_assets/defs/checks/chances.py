@@ -33,8 +33,8 @@ MOST_APART = 0.1
     "chance_scores_checks",
     NAME,
     {
-        "chances_are_coherent": "A price is reached no more rarely than a day closes beyond it: the newest "
-        "month's every day, all on Sundays and after a range.",
+        "chances_are_coherent": "A price is reached no more rarely than a day closes beyond it. Daily for "
+        "the newest month; on Sundays and after a range for all.",
         "follows_from_the_record": "The newest answers follow from forecasts and candles.",
         "comes_true_as_said": "Touches within a week come true about as often as was said.",
     },
@@ -52,10 +52,12 @@ def chance_scores_checks(context: Context, platform: Platform) -> Results:
     unlike = unlike_the_record(platform, scores)
     yield result(NAME, "follows_from_the_record", unlike, warn=True, checked=newest)
     judged = judged_tenths(touches)
-    apart = max((abs(t.said - t.happened) for _, t in judged), default=0.0)
     answers = sum(t.answers for _, t in judged)
-    wrong, name = dishonest(judged), "comes_true_as_said"
-    yield result(NAME, name, wrong, warn=True, checked=answers, measured=apart, bound=MOST_APART)
+    wrong, name, gap = dishonest(judged), "comes_true_as_said", "largest gap of what was said and happened"
+    apart = max((abs(t.said - t.happened) for _, t in judged), default=0.0)
+    yield result(
+        NAME, name, wrong, warn=True, checked=answers, measured=apart, bound=MOST_APART, quantity=gap
+    )
 
 
 def recent_answers(tables: TableReader, today: dt.date, whole: bool) -> pl.DataFrame:

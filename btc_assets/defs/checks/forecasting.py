@@ -70,7 +70,8 @@ def has_not_seen_the_future(asset: str, rows: pl.DataFrame) -> Results:
     late = rows.filter(pl.col("vintage") > pl.col("date"))
     wrong = [f"{r['date']}: cutoff {r['vintage']}" for r in late.to_dicts()]
     most = max(after.to_list(), default=0)
-    yield result(asset, "has_not_seen_the_future", wrong, checked=rows.height, measured=float(most))
+    quantity, name = "days from an origin to a later cutoff", "has_not_seen_the_future"
+    yield result(asset, name, wrong, checked=rows.height, measured=float(most), quantity=quantity)
 
 
 def verification_faults(platform: Platform, rows: pl.DataFrame) -> list[str]:
@@ -104,8 +105,9 @@ def forecasts_checks(_: Context, platform: Platform) -> Results:
     yield result(ISSUED, "quantiles_ordered", crossing_quantiles(rows, QUANTILES), checked=count)
     counts = rows.group_by("origin_date").agg(pl.len()).sort("origin_date")
     lacking = [f"{d}: {n} rows, not {whole}" for d, n in counts.iter_rows() if n != whole]
-    fewest = min(counts["len"].to_list(), default=whole)
-    yield result(ISSUED, "complete", lacking, checked=counts.height, measured=fewest, bound=whole)
+    fewest, quantity = min(counts["len"].to_list(), default=whole), "fewest rows of an origin"
+    seen = counts.height
+    yield result(ISSUED, "complete", lacking, checked=seen, measured=fewest, bound=whole, quantity=quantity)
 
 
 def newest_origins(platform: Platform) -> pl.DataFrame:
@@ -127,8 +129,8 @@ def crossing_quantiles(rows: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     "forecast_scores_checks",
     FORECAST_SCORES.name,
     {
-        "follows_from_the_record": "Scores and baselines follow from forecasts and candles: the newest day's "
-        "every day, all on Sundays and after a range.",
+        "follows_from_the_record": "Scores and baselines follow from forecasts and candles. Daily for "
+        "the newest day; on Sundays and after a range for all.",
         "calibrated": "Recent coverage and loss stay within their expected band.",
     },
     contract=True,

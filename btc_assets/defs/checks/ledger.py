@@ -22,7 +22,8 @@ NEWEST = 30
     ISSUED,
     {
         "is_what_was_issued": "Forecasts, and the candles, features and models they came from, hash to what "
-        "the chain of issue records says: the newest 30 records every day, all on Sundays and after a range.",
+        "the chain of issue records says. Daily for the newest 30 records; on Sundays and after a range "
+        "for all.",
     },
 )
 def ledger_checks(context: Context, platform: Platform) -> Results:

@@ -71,11 +71,12 @@ def result(
     metadata: Mapping[str, Any] | None = None,
     measured: float | None = None,
     bound: float = 0.0,
+    quantity: str = "findings",
 ) -> dg.AssetCheckResult:
     """Build a result: passed if nothing is ``wrong``; shows ten findings, what was measured and its bound.
 
-    Unless another ``measured`` is given, that is how many findings there are, of which none is allowed, in
-    ``checked`` rows, days or whatever was looked at.
+    Unless another ``quantity`` was ``measured``, that is how many findings there are, of which none is
+    allowed, in ``checked`` rows, days or whatever was looked at.
     """
     count = float(len(wrong)) if measured is None else measured
     shown: dict[str, Any] = {"measured": float(count), "bound": float(bound)}
@@ -83,7 +84,11 @@ def result(
         shown |= {"checked": checked}
     if wrong:
         shown |= {"findings": len(wrong), "first findings": wrong[:10]}
-    said = "; ".join(wrong[:3]) if wrong else f"holds: measured {count:g}, bound {bound:g}, checked {checked}"
+    said = (
+        "; ".join(wrong[:3])
+        if wrong
+        else f"holds: {quantity} {count:g}, bound {bound:g}; {checked or 0:,} checked"
+    )
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey([asset]),
         check_name=name,
