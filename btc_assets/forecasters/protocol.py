@@ -30,6 +30,9 @@ SHAPE = (HORIZONS, len(LEVELS))
 FEWEST_DAYS = 500
 """Candles before an origin without which nobody is asked: the random walk that scores all needs them."""
 
+MOST_DAYS = 36_500
+"""A hundred years: who wants all candles there are asks for so many days; no calendar reaches much further."""
+
 FEATURES = ENGINEERED_FEATURES.name
 OFFERED = (*(series.name for series in SERIES if series is not CANDLES), FEATURES)
 """The series of the graph that a forecaster can ask for beside the daily candles."""
@@ -144,8 +147,12 @@ def problems(forecaster: object, name: str) -> list[str]:
 
 
 def _needs_problems(needs: Needs) -> list[str]:
+    if not isinstance(needs.series, tuple | list):
+        return [f"its series are {needs.series!r:.60}, no tuple such as ({OFFERED[0]!r},)"]
     found = [f"there is no series {name!r}; there are {', '.join(OFFERED)}" for name in needs.series
              if name not in OFFERED]  # fmt: skip
-    if needs.days < 1 or needs.every < 1 or needs.fewest < FEWEST_DAYS:
-        found.append(f"needs days >= 1, every >= 1 and fewest >= {FEWEST_DAYS}")
+    for name, least in (("days", 1), ("fewest", FEWEST_DAYS), ("every", 1)):
+        value = getattr(needs, name)
+        if type(value) is not int or not least <= value <= MOST_DAYS:
+            found.append(f"its {name} is {value!r:.60}, no whole number from {least} to {MOST_DAYS:,}")
     return found

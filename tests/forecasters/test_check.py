@@ -84,6 +84,9 @@ def test_nonsense_is_named(name: str, said: str) -> None:
         ("Ends", "crashed", "its process ended with exit code 3"),
         ("Eats", "out_of_memory", "memory"),
         ("Misnamed", "not_loaded", "the name 'Honest!' is not a-z, 0-9 and _"),
+        ("Greedy", "not_loaded", "its days is 1000000, no whole number from 1 to 36,500"),
+        ("Half", "not_loaded", "its days is 30.5, no whole number"),
+        ("NoComma", "not_loaded", "its series are 'raw_klines_4h', no tuple such as ('raw_klines_4h',)"),
         ("Nobody", "not_loaded", "has no attribute 'Nobody'"),
     ],
 )

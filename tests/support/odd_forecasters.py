@@ -38,6 +38,21 @@ class Misnamed(Honest):
     name = "Honest!"
 
 
+class Greedy(Honest):
+    name = "greedy"
+    needs = Needs(days=1_000_000)
+
+
+class Half(Honest):
+    name = "half"
+    needs = Needs(days=30.5)  # type: ignore[arg-type]
+
+
+class NoComma(Honest):
+    name = "no_comma"
+    needs = Needs(series="raw_klines_4h")  # type: ignore[arg-type]
+
+
 class Hangs(Honest):
     name = "hangs"
 
