@@ -25,6 +25,11 @@ def write_message(stream: BinaryIO, head: dict[str, Any], *parts: bytes) -> None
     stream.flush()
 
 
+def printable(text: str) -> str:
+    """Return ``text`` with a question mark for each character that no table takes or that moves a cursor."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
 def read_message(stream: BinaryIO) -> tuple[dict[str, Any], list[bytes]]:
     """Read what ``write_message`` wrote.
 

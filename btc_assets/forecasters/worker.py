@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from btc_assets.forecasters.messages import read_message, read_observed, write_message
+from btc_assets.forecasters.messages import printable, read_message, read_observed, write_message
 from btc_assets.forecasters.protocol import Forecaster, Observed, problems
 
 MIB = 1024 * 1024
@@ -112,7 +112,7 @@ def _in_one_line(error: BaseException) -> str:
     """Say what went wrong and in which line of the forecaster's code."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{where}"
+    return printable(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{where}")
 
 
 if __name__ == "__main__":

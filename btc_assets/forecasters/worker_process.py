@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal, Self
 import numpy as np
 
 from btc_assets.forecasters.discovery import Entrant
-from btc_assets.forecasters.messages import read_message, write_message, write_observed
+from btc_assets.forecasters.messages import printable, read_message, write_message, write_observed
 from btc_assets.forecasters.protocol import Floats, Needs, Observed
 from btc_assets.forecasters.quantile_rules import broken_rules
 from btc_assets.io.scratch import ScratchFolder
@@ -188,7 +188,8 @@ class WorkerProcess:
         ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - 2000))
         lines = self._log.read().decode(errors="replace").split("\n")
-        line = next((text.strip()[:300] for text in reversed(lines) if text.strip()), "it said nothing")
+        said = next((text.strip()[:300] for text in reversed(lines) if text.strip()), "it said nothing")
+        line = printable(said)
         outcome = "out_of_memory" if "memory" in line.lower() else "crashed"
         return {"outcome": outcome, "reason": f"its process ended with {ended}: {line}"}
 

@@ -81,6 +81,7 @@ def test_nonsense_is_named(name: str, said: str) -> None:
     ("name", "outcome", "said"),
     [
         ("Raises", "crashed", "KeyError: 'BTCUSDT' (odd_forecasters.py, line"),
+        ("SaysOddly", "crashed", "FileNotFoundError: ?[2J/data/? (odd_forecasters.py, line"),
         ("Ends", "crashed", "its process ended with exit code 3"),
         ("Eats", "out_of_memory", "memory"),
         ("Misnamed", "not_loaded", "the name 'Honest!' is not a-z, 0-9 and _"),

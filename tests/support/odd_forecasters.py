@@ -68,6 +68,13 @@ class Raises(Honest):
         raise KeyError(observed.symbol)
 
 
+class SaysOddly(Honest):
+    name = "says_oddly"
+
+    def forecast(self, observed: Observed) -> Floats:
+        raise FileNotFoundError("\x1b[2J/data/\udcff")
+
+
 class Ends(Honest):
     name = "ends"
 
