@@ -31,7 +31,7 @@ FEWEST_DAYS = 500
 """Candles before an origin without which nobody is asked: the random walk that scores all needs them."""
 
 MOST_DAYS = 36_500
-"""A hundred years: who wants all candles there are asks for so many days; no calendar reaches much further."""
+"""A hundred years: who wants all candles there are asks for so many days."""
 
 FEATURES = ENGINEERED_FEATURES.name
 OFFERED = (*(series.name for series in SERIES if series is not CANDLES), FEATURES)

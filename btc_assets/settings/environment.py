@@ -85,8 +85,13 @@ def _require_threads(environ: Mapping[str, str]) -> None:
 
 
 def _read_dotenv(path: Path) -> None:
-    """Read the file ``path`` into the environment; a line about a setting that is none is refused."""
+    """Read the file ``path`` into the environment; a line about a setting that is none is refused.
+
+    A folder of that name may be a virtual environment; whatever else is there was meant to be a file.
+    """
     if not path.is_file():
+        if os.path.lexists(path) and not (path / "pyvenv.cfg").exists():
+            raise ConfigurationError(f"{path.absolute()} is no file; put one there, or remove it")
         return
     from dotenv import load_dotenv
     from dotenv.parser import parse_stream

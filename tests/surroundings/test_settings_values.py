@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,31 @@ def test_K1_a_secret_with_a_line_break_is_named_and_not_shown(name: str, secret:
     said = refusal({name: secret})
     assert said.startswith(f"{name}: ")
     assert "canary" not in said
+
+
+@pytest.mark.parametrize("kind", ["folder", "link to nothing", "pipe"])
+def test_E1_an_env_file_that_is_none_is_not_overlooked(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a container engine makes a folder of a file that it is to mount and that is not there."""
+    monkeypatch.chdir(tmp_path)
+    if kind == "folder":
+        (tmp_path / ".env").mkdir()
+    elif kind == "pipe":
+        os.mkfifo(tmp_path / ".env")
+    else:
+        (tmp_path / ".env").symlink_to("secrets/btc.env")
+    with pytest.raises(ConfigurationError, match=r"\.env is no file; put one there, or remove it"):
+        load()
+
+
+def test_E1_a_virtual_environment_of_that_name_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").mkdir()
+    (tmp_path / ".env" / "pyvenv.cfg").write_text("")
+    load()
 
 
 @pytest.mark.parametrize(
