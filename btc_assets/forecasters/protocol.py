@@ -147,8 +147,9 @@ def problems(forecaster: object, name: str) -> list[str]:
 
 
 def _needs_problems(needs: Needs) -> list[str]:
-    if not isinstance(needs.series, tuple | list):
-        return [f"its series are {needs.series!r:.60}, no tuple such as ({OFFERED[0]!r},)"]
+    series: object = needs.series
+    if not isinstance(series, tuple | list):
+        return [f"its series are {series!r:.60}, no tuple such as ({OFFERED[0]!r},)"]
     found = [f"there is no series {name!r}; there are {', '.join(OFFERED)}" for name in needs.series
              if name not in OFFERED]  # fmt: skip
     for name, least in (("days", 1), ("fewest", FEWEST_DAYS), ("every", 1)):
