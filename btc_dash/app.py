@@ -54,6 +54,7 @@ def create_app(settings: Settings | None = None, context: Context | None = None)
     api.register_pictures(app.server, context)
     share_picture.serve(app.server, context)
     middleware.install(app, context.settings.web_proxies, metrics_port=context.settings.web_metrics_port)
+    app.server.after_request(routing.say_missing)  # added last, it runs first: 404 is logged
     app.finish_setup()
     app.layout = lambda: frame.frame(context)
     return app

@@ -98,7 +98,6 @@ def say_missing(response: Response) -> Response:
 
 def register(app: Dash, context: Context) -> None:
     """Attach the frame's callbacks."""
-    app.server.after_request(say_missing)
 
     @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
     def show(pathname: object, search: object) -> Component:

@@ -119,8 +119,10 @@ def test_what_a_visitor_sends_is_not_logged(client: FlaskClient, caplog: pytest.
     with caplog.at_level(logging.DEBUG, logger="btc_dash"):
         client.get("/api/v1/forecast?days=canary-secret")
         client.get("/line%0abreak")
+        client.get("/nowhere")
     assert "canary" not in caplog.text
     assert all("\n" not in record.getMessage() for record in caplog.records)
+    assert "GET '/nowhere' 404" in caplog.text, "what is logged is what was answered"
 
 
 def test_a_proxy_is_believed_only_where_it_is_configured(settings: Settings) -> None:

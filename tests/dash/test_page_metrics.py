@@ -32,6 +32,7 @@ def test_the_page_s_metrics_are_on_a_port_of_their_own(filled: Path) -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{own}/", timeout=30)
     counted = values(text, "btc_http_requests_total")
     assert counted[("GET", "/api/v1/health", "200")] == 3
+    assert counted[("GET", "/<path:path>", "404")] == 1
     assert not [route for labels in counted for route in labels if "nonsense" in route]
     assert values(text, "btc_http_request_seconds_count")[("/api/v1/health",)] == 3
     promtool("check", "metrics", given=text)
