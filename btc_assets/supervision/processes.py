@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from btc_assets.errors import BtcError, ConfigurationError
@@ -44,8 +45,9 @@ class ManagedProcess:
         return self.popen.poll() is None
 
     def log_tail(self, lines: int = 15) -> str:
-        """Return the last ``lines`` of its output."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        """Return the last ``lines`` of its output; equal ones that follow each other are one."""
+        said = [line for line, _ in groupby(self.log.read_text(errors="replace").splitlines())]
+        return "\n".join(said[-lines:])
 
 
 @dataclass

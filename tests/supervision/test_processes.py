@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from btc_assets.supervision.descendants import end, mark, orphans
+from btc_assets.supervision.processes import ManagedProcess
 
 SUPPORT = Path(__file__).parents[1] / "support"
 ROOT = Path(__file__).parents[2]
@@ -138,3 +139,11 @@ def test_P2_nothing_of_anybody_else_is_taken_for_an_orphan(folder: Path) -> None
         for process in processes:
             process.kill()
             process.wait()
+
+
+def test_the_end_of_a_log_says_what_was_tried_again_once(tmp_path: Path) -> None:
+    log = tmp_path / "catch_up.log"
+    log.write_text("loading\n" + 20 * "refused; trying again in 0.5 s\n" + "btc: no answer\n")
+    with subprocess.Popen([sys.executable, "-c", ""]) as popen:
+        tail = ManagedProcess("catching up", popen, log).log_tail()
+    assert tail.splitlines() == ["loading", "refused; trying again in 0.5 s", "btc: no answer"]
