@@ -51,7 +51,7 @@ def phrase(question: Question, origin: dt.date, coin: str = "BTC") -> str:
         case Range():
             return f"has its highest and lowest price by {day}"
         case Worth(amount=amount):
-            return f"makes {amount:g} {coin} worth on {day}"
+            return f"makes {_amount(amount)} {coin} worth on {day}"
 
 
 def sentence(question: Question, answer: ChanceAnswer, origin: dt.date, coin: str = "BTC") -> str:
@@ -66,7 +66,7 @@ def sentence(question: Question, answer: ChanceAnswer, origin: dt.date, coin: st
     if isinstance(question, Worth):
         (sure, loss), (surer, more) = answer.at_risk.items()
         return (
-            f"{question.amount:g} {coin} {'is' if question.amount == 1 else 'are'} worth between "
+            f"{_amount(question.amount)} {coin} {'is' if question.amount == 1 else 'are'} worth between "
             f"{_span(found['worth'])} USDT on {day}, nine times in ten. "
             f"One time in {round(1 / (1 - sure))} more than {_loss(loss)} is lost by then "
             f"({_loss(answer.shortfall[sure])} on average then), one time in {round(1 / (1 - surer))} "
@@ -116,6 +116,10 @@ def _usdt(price: float) -> str:
 
 def _number(price: float) -> str:
     return f"{price:,.4g}" if 0.001 <= price < 100.0 else price_text(price, 100.0)
+
+
+def _amount(coins: float) -> str:
+    return f"{coins:,.8f}".rstrip("0").rstrip(".")
 
 
 def _span(quantiles: list[float]) -> str:

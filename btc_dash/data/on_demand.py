@@ -171,9 +171,9 @@ class Forecaster:
         _, vintages = market.in_force(self._cache).get(kind, ([], []))
         found = next((known for known in reversed(vintages) if str(known[0]) == name), None)
         if found is None:
-            raise UnknownVintage(f"the {kind} never had a vintage {name} in force.")
+            raise UnknownVintage(f"The {kind.upper()} never had a vintage {name} in force.")
         if found[0].cutoff > origin:
-            raise UnknownVintage(f"the vintage {name} has seen prices after {origin}: it knows what came.")
+            raise UnknownVintage(f"The vintage {name} has seen prices after {origin}: it knows what came.")
         return self._open(kind, *found)
 
     def _open_vintage(self, kind: str, vintage: VintageId, sha256: str) -> Predictor:

@@ -62,6 +62,13 @@ def test_every_question_has_an_answer_in_a_sentence(question: Question, said: st
     assert said in sentence(question, answer_question(TEN, question), ORIGIN)
 
 
+@pytest.mark.parametrize(
+    ("amount", "said"), [(2.5e6, "2,500,000 BTC"), (1e-8, "0.00000001 BTC"), (1, "1 BTC")]
+)
+def test_an_amount_is_told_without_powers_of_ten(amount: float, said: str) -> None:
+    assert sentence(Worth(2, amount), answer_question(TEN, Worth(2, amount)), ORIGIN).startswith(said)
+
+
 def test_a_touch_within_a_single_day_does_not_say_by_when() -> None:
     within = Touch(1, 110_000.0)
     said = sentence(within, answer_question(TEN, within), ORIGIN)

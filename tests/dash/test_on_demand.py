@@ -126,7 +126,7 @@ def test_both_networks_of_the_ensemble_are_asked_for_the_vintage(context: Contex
     )
     found = forecast_for(context, Question(model="ensemble", vintage=str(never_lstm)), "a")
     assert isinstance(found, NoForecast)
-    assert found.text == f"the lstm never had a vintage {never_lstm} in force."
+    assert found.text == f"The LSTM never had a vintage {never_lstm} in force."
     assert isinstance(
         forecast_for(context, Question(model="mlp", vintage=str(never_lstm)), "a"), ForecastResult
     )
