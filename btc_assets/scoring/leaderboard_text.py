@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from btc_assets.scoring.leaderboard import Leaderboard, Standing, Unranked
-from btc_assets.scoring.summary import MOST
+from btc_assets.scoring.summary import MOST, name_width
 from btc_assets.statistics.comparison import INDEPENDENT, format_p
 
 Name = Callable[[str], str]
@@ -65,20 +65,21 @@ def render(board: Leaderboard, kind: str) -> str:
     if not board.standings:
         return "\n".join(filter(None, [first, conclusion(board), not_ranked(board.unranked)]))
     span = f"origins {board.since} to {board.until}, {board.days:,} days"
-    head = f"{'model':<16}{'CRPS':>8}{'95 % interval':>20}{'80 %':>7}{'95 %':>7}{'independent':>13}  "
+    wide = name_width(s.model for s in board.standings)
+    head = f"{'model':<{wide}}{'CRPS':>10}{'95 % interval':>20}{'80 %':>7}{'95 %':>7}{'independent':>13}  "
     head += f"{'may be the best':<18}beside the first"
-    lines = [f"{first}; {span}", head, "-" * len(head), *map(_line, board.standings), ""]
+    lines = [f"{first}; {span}", head, "-" * len(head), *(_line(s, wide) for s in board.standings), ""]
     return "\n".join([*lines, *filter(None, [conclusion(board), not_ranked(board.unranked)])])
 
 
-def _line(s: Standing) -> str:
+def _line(s: Standing, wide: int) -> str:
     interval = "" if s.interval is None else f"{s.interval[0]:.4f} to {s.interval[1]:.4f}"
     best = (
         "too few to tell" if s.set_p is None else f"{'yes' if s.maybe_best else 'no'} ({format_p(s.set_p)})"
     )
     return (
-        f"{s.model:<16}{s.crps_ratio:>8.4f}{interval:>20}{100 * s.inside_80:>7.1f}{100 * s.inside_95:>7.1f}"
-        f"{s.independent:>13,}  {best:<18}{against_best(s)}"
+        f"{s.model:<{wide}}{s.crps_ratio:>10.4f}{interval:>20}{100 * s.inside_80:>7.1f}"
+        f"{100 * s.inside_95:>7.1f}{s.independent:>13,}  {best:<18}{against_best(s)}"
     )
 
 

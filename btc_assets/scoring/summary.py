@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -86,18 +86,24 @@ def over_horizons(rows: pl.DataFrame, losses: list[str], by: list[str]) -> pl.Da
     return rows.with_columns(pl.col(losses) / scale).group_by(by).agg(pl.col(losses).mean())
 
 
+def name_width(models: Iterable[str]) -> int:
+    """Return the characters of a table's first column: the longest name, and two blanks."""
+    return max(14, *(len(name) + 2 for name in models))
+
+
 def render(scores: pl.DataFrame, reference: str = "mixture_walk", shown: Sequence[int] = SHOWN) -> str:
     """Write the table as plain text, one line a model: ratios, coverage, drift, and the comparison."""
     table, total = by_horizon(scores), overall(scores)
     shown = [h for h in shown if h in set(table["horizon"].to_list())]
-    head = f"{'model':<14}" + "".join(f"{f'h={h}':>9}" for h in shown) + f"{'mean':>9}  {'MAE':>6}"
+    wide = name_width(total["model"].to_list())
+    head = f"{'model':<{wide}}" + "".join(f"{f'h={h}':>9}" for h in shown) + f"{'mean':>9}  {'MAE':>6}"
     head += "".join(f"{f'{c} %':>7}" for c in COVERAGES) + f"   {'drift, h=1':<16}against {reference}"
     first, last = str(scores["origin_date"].min()), str(scores["origin_date"].max())
     lines = [f"CRPS as a ratio to the random walk; origins {first} to {last}", head, "-" * len(head)]
     for row in total.sort("crps_ratio").iter_rows(named=True):
         mine = table.filter(pl.col("model") == row["model"])
         ratios = dict(zip(mine["horizon"].to_list(), mine["crps_ratio"].to_list(), strict=True))
-        line = f"{row['model']:<14}" + "".join(
+        line = f"{row['model']:<{wide}}" + "".join(
             f"{ratios[h]:>9.4f}" if h in ratios else " " * 9 for h in shown
         )
         line += f"{row['crps_ratio']:>9.4f}  {row['relative_mae']:>6.4f}"
@@ -114,15 +120,21 @@ def _far(scores: pl.DataFrame, reference: str) -> list[str]:
     table = by_horizon(scores, max(FAR)).filter(pl.col("horizon").is_in(FAR)).sort("horizon", "crps_ratio")
     if table.is_empty():
         return []
-    head = f"{'model':<14}{'days':>5}{'CRPS':>9}{'80 %':>7}{'95 %':>7}{'origins':>9}{'apart':>7}"
+    wide = name_width(table["model"].to_list())
+    head = f"{'model':<{wide}}{'days':>5}{'CRPS':>9}{'80 %':>7}{'95 %':>7}{'origins':>9}{'independent':>13}"
     head += f"  against {reference}"
-    lines = ["", "Further ahead; few outcomes lie apart, that is, do not overlap", head, "-" * len(head)]
+    lines = [
+        "",
+        "Further ahead; independent: how many outcomes do not overlap",
+        head,
+        "-" * len(head),
+    ]
     for row in table.iter_rows(named=True):
         model, horizon = row["model"], row["horizon"]
         found = _beside(against(scores, model, reference, horizon), model, reference)
         lines.append(
-            f"{model:<14}{horizon:>5}{row['crps_ratio']:>9.4f}{100 * row['cover_80']:>7.1f}"
-            f"{100 * row['cover_95']:>7.1f}{row['n']:>9,}{row['n'] // horizon:>7}  {found}"
+            f"{model:<{wide}}{horizon:>5}{row['crps_ratio']:>9.4f}{100 * row['cover_80']:>7.1f}"
+            f"{100 * row['cover_95']:>7.1f}{row['n']:>9,}{row['n'] // horizon:>13}  {found}"
         )
     return lines
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 
 import numpy as np
 import polars as pl
@@ -101,6 +102,12 @@ def test_far_horizons_stand_apart_with_how_few_outcomes_do_not_overlap() -> None
     line = next(x for x in far.splitlines() if x.startswith("random_walk") and " 45 " in x)
     assert line.split()[2:7] == ["1.0000", *line.split()[3:5], "55", "1"]
     assert "too few to tell: 1 independent origins" in line
+
+
+def test_a_long_name_leaves_the_columns_where_they_are() -> None:
+    named = SCORES.with_columns(pl.col("model").replace("last_close", "x" * 24))
+    _, head, _, *lines = render(named).split("\n\n")[0].splitlines()
+    assert {len(re.match(r"\S+ +\S+", line)[0]) for line in [head, *lines]} == {26 + 9}  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
