@@ -1,7 +1,7 @@
 """The series of market data that forecasts are computed from: what tells them apart, in one tuple.
 
 The ledger reads, records, hashes, exports and verifies every series of ``SERIES`` alike. A further one is an
-entry here, its two tables in ``contracts``, and an asset that fills them with ``bitemporal.land``.
+entry here, its two tables in ``contracts``, and an asset that fills them with ``bitemporal.store_candles``.
 """
 
 from __future__ import annotations
