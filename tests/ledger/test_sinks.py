@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import resource
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -178,6 +179,44 @@ def test_a_line_that_is_no_head_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"seq": 2}\n')
     with pytest.raises(LedgerError, match="line 2 is no published head"):
         FileSink(path).published("BTCUSDT")
+
+
+def test_T2_a_disk_that_fills_up_leaves_no_half_line_and_publishing_goes_on(tmp_path: Path) -> None:
+    """Half a line was refused ever after, also when there was room again."""
+    path = tmp_path / "heads.jsonl"
+    FileSink(path).publish(head(1))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, before[1]))
+    try:
+        with pytest.raises(LedgerError, match=r"could not be published to .*: No space left on device"):
+            FileSink(path).publish(head(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [p.seq for p in FileSink(path).published("BTCUSDT")] == [1]
+    FileSink(path).publish(head(2))
+    assert [p.seq for p in FileSink(path).published("BTCUSDT")] == [1, 2]
+
+
+def test_T9_what_an_editor_does_to_the_end_of_the_file_loses_no_head(tmp_path: Path) -> None:
+    """Without the last line's end, the next head stood on the same line, and neither was read."""
+    path = tmp_path / "heads.jsonl"
+    FileSink(path).publish(head(1))
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    FileSink(path).publish(head(2))
+    path.write_bytes(path.read_bytes() + b"\n\r\n")
+    FileSink(path).publish(head(3))
+    assert [p.seq for p in FileSink(path).published("BTCUSDT")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_T3_what_is_no_file_is_no_sink_and_not_read(tmp_path: Path, kind: str) -> None:
+    """A pipe is never read to its end, and a device has none: /dev/full took all memory there was."""
+    path = {"pipe": tmp_path / "heads", "device": Path("/dev/zero"), "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(path)
+    for use in (lambda: FileSink(path).published("BTCUSDT"), lambda: FileSink(path).publish(head(1))):
+        with pytest.raises(LedgerError, match=f"^BTC_LEDGER_SINK: {path} is no file"):
+            use()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a path that not even root can write to")

@@ -42,7 +42,7 @@ class GitSink:
                 if is_there(parse_lines(before, head.symbol, self.location), head):
                     return
                 path.parent.mkdir(exist_ok=True)
-                path.write_bytes(before + line_of(head))
+                path.write_bytes(before + line_of(head, before))
                 _git(clone, "add", "heads")
                 _git(clone, "commit", "-q", "-m", f"{head.symbol} record {head.seq}: {head.record_sha256}")
                 pushed = _try(clone, "push", "-q", "origin", "HEAD")

@@ -71,9 +71,12 @@ class HeadSink(Protocol):
         """
 
 
-def line_of(head: Head) -> bytes:
-    """Return one line of JSON for ``head``, published now."""
-    return canonical_json(
+def line_of(head: Head, after: bytes = b"") -> bytes:
+    """Return one line of JSON for ``head``, published now, to be appended to what is there, ``after``.
+
+    An editor may have taken away the end of the last line there.
+    """
+    line = canonical_json(
         {
             "symbol": head.symbol,
             "seq": head.seq,
@@ -81,22 +84,27 @@ def line_of(head: Head) -> bytes:
             "published_at": dt.datetime.now(dt.UTC).isoformat(),
         }
     )
+    return line if not after or after.endswith(b"\n") else b"\n" + line
 
 
 def parse_lines(content: bytes, symbol: str, where: str) -> list[Published]:
-    """Return the heads of ``symbol`` in lines of JSON.
+    """Return the heads of ``symbol`` in lines of JSON; blank ones are skipped.
 
     Raises:
         LedgerError: a line is not one; it is named.
     """
     found = []
     for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
             item = json.loads(line)
             at = _instant(item["published_at"])
             head = Published(str(item["symbol"]), int(item["seq"]), str(item["record_sha256"]), at)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
-            raise LedgerError(f"{where}, line {number} is no published head") from error
+            raise LedgerError(
+                f"{where}, line {number} is no published head; put back what it said"
+            ) from error
         if head.symbol == symbol:
             found.append(head)
     return found

@@ -7,7 +7,9 @@ OpenTimestamps calendars (``calendars``) and a time-stamping authority (``author
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -120,24 +122,32 @@ class FileSink:
         self._path = Path(path)
 
     def publish(self, head: Head) -> None:
-        """Append a line, flushed to the disk before this returns."""
+        """Append a line, flushed to the disk before this returns; on a full disk all of it or nothing."""
+        content = self._read()
+        if is_there(parse_lines(content, head.symbol, self.location), head):
+            return
+        line = line_of(head, content)
         try:
-            if is_there(self.published(head.symbol), head):
-                return
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
-                file.write(line_of(head))
-                file.flush()
+            with self._path.open("ab", buffering=0) as file:
+                begun = file.tell()
+                if file.write(line) < len(line):
+                    file.truncate(begun)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
                 os.fsync(file.fileno())
         except OSError as error:
             raise LedgerError(f"the head could not be published to {self._path}: {error.strerror}") from error
 
     def published(self, symbol: str) -> list[Published]:
         """Return the lines of ``symbol``."""
+        return parse_lines(self._read(), symbol, self.location)
+
+    def _read(self) -> bytes:
         try:
-            content = self._path.read_bytes()
+            if not stat.S_ISREG(self._path.stat().st_mode):  # a pipe or a device may have no end
+                raise LedgerError(f"BTC_LEDGER_SINK: {self._path} is no file; name one, there or not yet")
+            return self._path.read_bytes()
         except FileNotFoundError:
-            return []
+            return b""
         except OSError as error:
             raise LedgerError(f"published heads could not be read: {self._path}: {error.strerror}") from error
-        return parse_lines(content, symbol, self.location)
