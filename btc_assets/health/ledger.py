@@ -6,26 +6,32 @@ from collections.abc import Sequence
 
 from btc_assets.errors import ConfigurationError, LedgerError
 from btc_assets.health.finding import Finding, State, Surroundings
+from btc_assets.ledger.continuity import read_mark
 from btc_assets.ledger.publishing.published import Published
 from btc_assets.ledger.publishing.sinks import missing, open_sink, read_places
 from btc_assets.ledger.records import Head, head
 
 
 def examine_ledger(site: Surroundings) -> list[Finding]:
-    """Examine the sink: findings ``sink`` (holds the newest head), ``ledger`` (not behind it)."""
+    """Examine the sink: findings ``sink`` (holds the newest head), ``ledger`` (not behind it or the mark)."""
     settings = site.settings
+    try:
+        seen = read_mark(settings, settings.symbol)  # before the head: a run may go on meanwhile
+    except LedgerError as error:
+        return [Finding("ledger", State.BROKEN, str(error))]
     newest = head(site.tables, settings.symbol)
     try:
         sink = open_sink(settings, site.tables)
         if sink is None:
             nowhere = "no head is published: BTC_LEDGER_SINK is not set"
-            return [Finding("sink", State.OK, nowhere, 0, 0), _ledger(newest, [], "")]
+            return [Finding("sink", State.OK, nowhere, 0, 0), _ledger(newest, seen, "its high-water mark")]
         places = read_places(sink, settings.symbol)
     except (LedgerError, ConfigurationError) as error:
         return [Finding("sink", State.BROKEN, str(error))]
     published = [head for heads in places.values() for head in heads]
     lacking = missing(places, newest) if newest else []
-    return [_sink(newest, published, lacking, sink.location), _ledger(newest, published, sink.location)]
+    where = f"{sink.location} or its high-water mark"
+    return [_sink(newest, published, lacking, sink.location), _ledger(newest, [*seen, *published], where)]
 
 
 def _sink(

@@ -7,6 +7,7 @@ and that of the arena each have their own, under the name that their heads are p
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Iterable
@@ -57,14 +58,31 @@ def known_heads(settings: Settings, tables: TableStore, name: str = "") -> tuple
         LedgerError: the mark is there, but damaged.
     """
     name = name or settings.symbol
-    path, problems = mark_path(settings, name), []
-    heads = parse_lines(path.read_bytes(), name, str(path)) if path.exists() else []
+    problems, heads = [], read_mark(settings, name)
     try:
         sink = open_sink(settings, tables)
         heads += sink.published(name) if sink else []
     except BtcError as error:
         problems.append(f"published heads could not be read, and were not compared: {error}")
     return sorted(heads, key=lambda head: head.seq), problems
+
+
+def read_mark(settings: Settings, name: str) -> list[Published]:
+    """Return the newest head that was issued here, if any; ``name`` as of `mark_path`.
+
+    Raises:
+        LedgerError: the mark is there, but damaged.
+    """
+    path = mark_path(settings, name)
+    if not path.exists():
+        return []
+    with contextlib.suppress(LedgerError):
+        if heads := parse_lines(path.read_bytes(), name, str(path)):
+            return heads
+    raise LedgerError(
+        f"the high-water mark {path} is torn, so that nobody knows which record was the newest; run "
+        "`btc verify`, compare the head with one that you published, and remove the file if all is well"
+    )
 
 
 def lost(

@@ -29,6 +29,7 @@ from btc_assets.defs.resources import Platform
 from btc_assets.health.finding import exit_code
 from btc_assets.health.problems import TITLES
 from btc_assets.io import progress
+from btc_assets.ledger.continuity import mark_path, remember
 from btc_assets.ledger.publishing.published import line_of
 from btc_assets.ledger.records import ISSUE_RECORDS, NOTHING, Head
 from btc_assets.market.calendar import DAY, FIRST_DAY, closes_at, days
@@ -165,6 +166,15 @@ def ledger_behind(ward: Ward) -> None:
         sink.write(line_of(Head("BTCUSDT", 7, "b" * 64, NOON)))
 
 
+def mark_ahead(ward: Ward) -> None:
+    remember(ward.settings, Head("BTCUSDT", 7, "b" * 64, NOON))
+
+
+def mark_torn(ward: Ward) -> None:
+    mark_ahead(ward)
+    mark_path(ward.settings).write_bytes(b"")
+
+
 def sink_refuses(ward: Ward) -> None:
     Path(ward.settings.ledger_sink).unlink()
     Path(ward.settings.ledger_sink).mkdir()
@@ -189,6 +199,8 @@ FAULTS: list[tuple[Callable[[Ward], None], str, str]] = [
     (log_put_aside, "table_logs", "no_torn_log"),
     (disk_full, "disk", "disk_has_room"),
     (ledger_behind, "ledger", "not_behind_published"),
+    (mark_ahead, "ledger", "not_behind_published"),
+    (mark_torn, "ledger", "not_behind_published"),
     (sink_refuses, "sink", "head_published"),
     (registry_gone, "models", "registry_answers"),
     (days_gone, "days", "is_fresh"),

@@ -81,6 +81,17 @@ def test_a_chain_without_its_newest_record_is_not_extended(issued, settings: Set
     assert issued.records() == before[:-1], "nothing was written"
 
 
+@pytest.mark.parametrize("left", ["", "\n", '{"published_at":"2024', '{"symbol":"ETHUSDT"}\n'])
+def test_T4_a_torn_mark_is_not_taken_for_none(issued, settings: Settings, left: str) -> None:
+    """What a power cut leaves is often a file of no bytes; then nothing would be missed."""
+    remember(settings, issued.issue([D - DAY]).head)
+    mark_path(settings).write_text(left)
+    for _ in range(3):
+        delete_newest(issued)
+    with pytest.raises(LedgerError, match=r"BTCUSDT\.head is torn.*`btc verify`.*remove the file"):
+        go_on(issued, settings)
+
+
 def test_a_chain_that_is_gone_is_not_begun_anew(issued, settings: Settings) -> None:
     remember(settings, issued.issue([D - DAY]).head)
     for _ in range(3):
