@@ -29,8 +29,8 @@ def history_figure(expected: pl.DataFrame, realised: pl.DataFrame) -> Figure:
         rows = expected.filter(horizon=days)
         name = "next day" if days == 1 else f"next {days} days"
         traces.append(_line(rows["origin_date"], rows["volatility"], name, uid, colour, dash=dash))
-    axes = {"xaxis": day_axis(nticks=8, tickformat="%-d %b"), "yaxis": percent_axis(rangemode="tozero")}
-    return {"data": traces, "layout": layout(**axes)}
+    along = day_axis(tickformat="%-d %b<br>%Y", nticks=5, tickangle=0)
+    return {"data": traces, "layout": layout(xaxis=along, yaxis=percent_axis(rangemode="tozero"))}
 
 
 def parts_figure(changes: Mapping[str, float]) -> Figure:
