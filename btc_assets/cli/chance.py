@@ -26,7 +26,7 @@ def chance(
     ] = None,
     days: Annotated[str, typer.Option("--days", help="How many days ahead, 1 to 90.")] = "",
     by: Annotated[str, typer.Option("--by", help="The day by which, YYYY-MM-DD, instead of --days.")] = "",
-    since: Annotated[str, typer.Option("--since", help="Of a fall: from here or from the peak.")] = "",
+    since: Annotated[str, typer.Option("--since", help="Of a fall: here (the last close) or peak.")] = "",
     model: Model = ENSEMBLE,
     as_of: AsOf = None,
     as_json: AsJson = False,

@@ -135,7 +135,7 @@ class ChanceRequest(_Query):
     low: Text = Field(default=None, description="between, stay: the lower price")
     high: Text = Field(default=None, description="between, stay: the upper price")
     fall: Text = Field(default=None, description="fall: per cent, such as 20")
-    since: Text = Field(default=None, description="fall: from here or from the peak")
+    since: Text = Field(default=None, description="fall: counted from here (the last close) or from the peak")
     amount: Text = Field(default=None, description="worth: how many BTC")
     days: Text = Field(default=None, description=f"how many days ahead, 1 to {HORIZONS}")
     by: Text = Field(default=None, description="the day by which, instead of days")
