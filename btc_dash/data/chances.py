@@ -116,9 +116,14 @@ class PastAnswers:
     brier: tuple[float | None, float | None, float | None]
 
 
+def standard_horizon(days: int) -> int:
+    """Return the horizon of the standard questions that is nearest to ``days``, as a ratio."""
+    return min(AHEAD, key=lambda ahead: abs(math.log(ahead / days)))
+
+
 def past_answers(cache: TableCache, model: str, kind: str, days: int, issued: str = "all") -> PastAnswers:
     """Sum up the answers of the standard horizon nearest to ``days``, of a kind (``issued``) of forecasts."""
-    horizon = min(AHEAD, key=lambda ahead: abs(math.log(ahead / days)))
+    horizon = standard_horizon(days)
 
     def load() -> PastAnswers:
         rows = cache.keep(CHANCE_SCORES, "scores", lambda: _scores(cache))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from btc_dash.data.chances import Chance, PastAnswers
+from btc_dash.data.chances import Chance, PastAnswers, standard_horizon
 from btc_dash.text import formatting as fmt
 
 FEWEST = 3
@@ -29,7 +29,12 @@ def came_true(chance: Chance) -> str:
     if record is None or record.independent < FEWEST:
         return "Too few such answers can be checked yet to say how often they come true."
     said, happened = fmt.percent(record.said), fmt.percent(record.happened)
-    kind = "closing beyond a price" if chance.kind == "beyond" else "touching a price"
+    days = fmt.days(standard_horizon(chance.question.days))
+    kind = (
+        f"closing beyond a price {days} ahead"
+        if chance.kind == "beyond"
+        else f"touching a price within {days}"
+    )
     return (
         f"{record.answers:,} past answers about {kind} said {said} on average; {happened} came true. "
         f"They count for {record.independent:,}, for most are about days that overlap."

@@ -22,10 +22,10 @@ def such(kind: str, record: Tenth | None, by_day: float | None = 0.5) -> Chance:
 
 def test_how_such_answers_did_is_said_with_how_many_count() -> None:
     assert came_true(such("touch", TENTH)).replace("\N{NO-BREAK SPACE}", " ") == (
-        "1,200 past answers about touching a price said 55 % on average; 57 % came true. "
+        "1,200 past answers about touching a price within 1 day said 55 % on average; 57 % came true. "
         "They count for 9, for most are about days that overlap."
     )
-    assert "about closing beyond a price" in came_true(such("beyond", TENTH))
+    assert "about closing beyond a price 1 day ahead" in came_true(such("beyond", TENTH))
     assert came_true(such("touch", None)).startswith("Too few such answers")
 
 
