@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -59,8 +60,13 @@ class Inputs:
 
     def note(self, origin: dt.date) -> str:
         """Return a remark for the record of ``origin`` if it went without a value that earlier days had."""
-        days = self.series[IMPLIED.name].rows.filter(pl.col("date") <= origin)["date"]
-        return WITHOUT_IMPLIED if len(days) and origin not in days else ""
+        days = self._implied_days
+        return WITHOUT_IMPLIED if next(iter(days), origin) < origin and origin not in days else ""
+
+    @cached_property
+    def _implied_days(self) -> dict[dt.date, None]:
+        """The days that have an implied volatility, in order."""
+        return dict.fromkeys(self.series[IMPLIED.name].rows["date"].sort())
 
     @property
     def candles(self) -> pl.DataFrame:

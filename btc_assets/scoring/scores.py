@@ -15,6 +15,9 @@ from btc_assets.modeling.baselines import REACH, months, random_walk
 from btc_assets.modeling.history import history
 from btc_assets.statistics.metrics import inside, pinball, pit
 
+ROWS_AT_ONCE = 20_000
+"""Rows whose quantiles are looked at together: a processor's cache holds them."""
+
 
 def score(
     forecasts: pl.DataFrame, klines: pl.DataFrame, live_hours: Mapping[dt.date, int] | None = None
@@ -41,6 +44,11 @@ def score(
         return FORECAST_SCORES.empty()
     rows = rows.join(_random_walk_losses(rows, klines), on=["origin_date", "horizon"], how="left")
     rows = with_live_hours(rows, live_hours or {})
+    return pl.concat(_scored(part) for part in rows.iter_slices(ROWS_AT_ONCE))
+
+
+def _scored(rows: pl.DataFrame) -> pl.DataFrame:
+    """Compute scores of forecasts beside which everything else stands that they follow from."""
     prices = rows.select(QUANTILES).to_numpy()
     close = rows["close"].to_numpy()
     log_prices, log_close = np.log(np.ascontiguousarray(prices)), np.log(close)

@@ -104,6 +104,11 @@ def test_G1_a_score_that_was_altered_is_named(
     assert f": {name}" in found
 
 
+def test_what_another_machine_rounds_otherwise_is_well(scored: ScoredWorld) -> None:
+    edit(scored, FORECAST_SCORES, ONE, pinball=pl.col("pinball") * (1 + 1e-12))
+    assert check(scored).ok
+
+
 @pytest.mark.parametrize("model", ["last_close", "random_walk", "mixture_walk"])
 def test_G1_a_quantile_of_a_baseline_is_named(scored: ScoredWorld, model: str) -> None:
     which = (pl.col("origin_date") == LAST) & (pl.col("model") == model) & (pl.col("horizon") == 1)

@@ -62,12 +62,14 @@ def differing(
     due = due.with_columns(pl.lit(value=True).alias("is_due"))
     both = stored.join(due, on=spec.key, how="left", suffix="_due")
     unlike = {c: ~_alike(c, stored.schema[c], (near or {}).get(c, _TINY)) for c in values}
-    wrong = both.filter(pl.col("is_due").is_null() | pl.any_horizontal(unlike.values()))
+    absent = pl.col("is_due").is_null()
+    exact = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_due")) for c in values)  # mostly, and cheap
+    wrong = both.filter(absent | ~exact).filter(absent | pl.any_horizontal(unlike.values()))
     told = [
         pl.when(differs).then(pl.format(f"{c} is {{}}, not {{}}", _text(c), _text(f"{c}_due")))
         for c, differs in unlike.items()
     ]
-    unknown = pl.when(pl.col("is_due").is_null()).then(pl.lit("there is no forecast that it could be of"))
+    unknown = pl.when(absent).then(pl.lit("there is no forecast that it could be of"))
     return wrong.with_columns(differs=pl.coalesce(unknown, *told))
 
 
