@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import fcntl
 import json
 import os
 import secrets
@@ -25,6 +26,7 @@ import polars as pl
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BackupError, CorruptData, StorageError, TableMissing
 from btc_assets.io.files import file_sha256
+from btc_assets.io.scratch import remove_abandoned
 from btc_assets.ledger.verification.verify import verify
 from btc_assets.storage.delta.data_files import DataFile
 from btc_assets.storage.delta.log_entries import ENTRY
@@ -179,14 +181,23 @@ def link(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """Make a hidden folder on the disk of ``target``; it is gone afterwards unless it was moved."""
-    stage = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    """Make a hidden folder on the disk of ``target``; it is gone afterwards unless it was moved.
+
+    While it is in use a lock is held on it: what a killed process left is removed by the next.
+    """
+    kind = f".{target.name}.draft"
+    remove_abandoned(kind, target.parent)
+    stage = target.with_name(f"{kind}-{secrets.token_hex(4)}")
     with writing(stage):
         stage.mkdir(parents=True)
+    held = os.open(stage, os.O_RDONLY)
     try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(held, fcntl.LOCK_EX)
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        os.close(held)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -40,9 +41,12 @@ class ScratchFolder:
         os.close(self._held)
 
 
-def remove_abandoned(kind: str) -> None:
-    """Remove folders of ``kind`` whose makers are gone; those of other users stay."""
-    for path in Path(tempfile.gettempdir()).glob(f"{kind}-*"):
+def remove_abandoned(kind: str, place: Path | None = None) -> None:
+    """Remove folders of ``kind`` whose makers are gone, in ``place`` or else among the system's.
+
+    Those of other users stay.
+    """
+    for path in (place or Path(tempfile.gettempdir())).glob(f"{glob.escape(kind)}-*"):
         with contextlib.suppress(OSError):
             found = path.lstat()
             if found.st_uid != os.getuid() or time.time() - found.st_mtime < SETTLED:

@@ -148,6 +148,16 @@ def _folder_bucket_or_web(value: str) -> str:
     return private_address(value) if value.startswith("http") and "://" in value else value
 
 
+def _no_link_to_nothing(value: str) -> str:
+    """Refuse a folder whose disk is not mounted: another store would begin in its place."""
+    path = Path(value).absolute()
+    for link in (path, *path.parents) if "://" not in value else ():
+        if os.path.islink(link) and not os.path.exists(link):  # noqa: PTH110, PTH114 - they raise nothing
+            there = f"{link}, a link to {link.readlink()}, which is not there"
+            raise ValueError(f"leads over {there}; mount its disk, or make that folder")
+    return value
+
+
 def _file_or_explorer(value: str) -> str:
     return private_address(value) if "://" in value else value
 
@@ -239,6 +249,7 @@ DataFolder = Annotated[
     BeforeValidator(_named),
     BeforeValidator(_at_home),
     AfterValidator(_folder_bucket_or_web),
+    AfterValidator(_no_link_to_nothing),
     _address("s3", "https", "http", folder=True),
 ]
 FileOrExplorer = Annotated[str, BeforeValidator(_at_home), AfterValidator(_file_or_explorer)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from btc_assets.backup.snapshot import beside
 from btc_assets.io.scratch import SETTLED, ScratchFolder
 
 MAKES_ONE = """
@@ -49,6 +50,29 @@ def test_T9_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_is_
         assert not left.exists()
         assert mine.path.is_dir()
     assert not mine.path.exists()
+
+
+MAKES_A_DRAFT = """
+import pathlib, sys
+from btc_assets.backup.snapshot import beside
+with beside(pathlib.Path(sys.argv[1])) as stage:
+    (stage / "inside").write_text("something")
+    print(stage, flush=True)
+    input()
+"""
+
+
+def test_T9_what_a_killed_backup_or_restore_left_beside_its_place_goes_with_the_next(tmp_path: Path) -> None:
+    """It is as large as the store; a hidden copy a night stayed."""
+    place = tmp_path / "[x].tar.gz"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", MAKES_A_DRAFT, str(place)], **pipes) as process:
+        left = grown_old(Path(process.stdout.readline().strip()))
+        with beside(place):
+            assert (left / "inside").exists(), "its process lives"
+        process.send_signal(signal.SIGKILL)
+    with beside(place) as mine:
+        assert list(tmp_path.iterdir()) == [mine]
 
 
 def test_a_folder_that_is_just_being_made_and_a_link_are_left_alone(tmp_path: Path) -> None:

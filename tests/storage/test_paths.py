@@ -76,6 +76,18 @@ def test_T10_other_addresses_are_taken(key: str) -> None:
     open_tables(load({"BTC_DATA_DIR": f"s3://bucket/{key}"}))
 
 
+@pytest.mark.parametrize("below", ["", "btc", "btc/data"])
+def test_K4_a_link_to_nothing_begins_no_store_elsewhere(tmp_path: Path, below: str) -> None:
+    """As of a disk that is not mounted: a second store, with a chain of its own, began where it would be."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "mine")
+    folder = str(tmp_path / "link" / below)
+    with pytest.raises(ConfigurationError, match=r"BTC_DATA_DIR.*/link, a link to .*/mine, which is not"):
+        load({"BTC_DATA_DIR": folder})
+    (tmp_path / "disk" / "mine").mkdir()
+    load({"BTC_DATA_DIR": folder})
+
+
 @pytest.mark.parametrize("name", ["BTC_DATA_DIR", "BTC_CACHE_DIR"])
 @pytest.mark.parametrize("value", ["", " ", "\t"])
 def test_K4_a_folder_without_a_name_is_refused(name: str, value: str) -> None:
