@@ -72,7 +72,8 @@ def cause(name: str) -> str:
 def _problem(finding: Finding) -> Problem:
     after = SECOND_LOOK if finding.name in PASSING else dt.timedelta(0)
     text = f"{finding.detail}.\n`btc doctor` says more; docs/operations.md says what to do."
-    return Problem(cause(finding.name), TITLES[finding.name], text, after)
+    title = TITLES["tables" if "unreadable" in finding.facts else finding.name]
+    return Problem(cause(finding.name), title, text, after)
 
 
 def _never_begun(finding: Finding) -> bool:

@@ -14,7 +14,7 @@ from btc_assets.health.finding import Finding, State, Surroundings
 from btc_assets.health.missing_days import TableDays, due_day
 from btc_assets.health.table_days import missing_days, table_days
 from btc_assets.io.disk import write_fault
-from btc_assets.vocabulary import NETWORKS
+from btc_assets.vocabulary import DAILY_ASSETS, NETWORKS
 
 LEAST_FREE = 256 * 1024 * 1024
 """Bytes that must be free: a refit and a day's tables need less than a tenth of it."""
@@ -79,10 +79,17 @@ def examine_all_models(site: Surroundings) -> list[Finding]:
 
 
 def examine_days(site: Surroundings) -> list[Finding]:
-    """Examine the days: finding ``days`` of all tables, then one of each table, ``days of NAME``."""
+    """Examine the days: finding ``days`` of all tables, then one of each table, ``days of NAME``.
+
+    All are broken, with the fact ``unreadable``, where a table cannot be read: what is due depends on others.
+    """
     allowed = dt.timedelta(hours=site.settings.stale_after_hours)
     due = due_day(site.now(), allowed)
-    found = table_days(site.tables, site.settings.symbol, due)
+    try:
+        found = table_days(site.tables, site.settings.symbol, due)
+    except StorageError as error:
+        said, names = str(error).splitlines()[0], ("days", *(f"days of {asset}" for asset in DAILY_ASSETS))
+        return [Finding(name, State.BROKEN, said, facts={"unreadable": "yes"}) for name in names]
     return [days_finding(found, due), *map(table_finding, found.values())]
 
 

@@ -240,6 +240,17 @@ def test_O1_O2_O3_O4_O5_O6_O7_O8_O9_a_fault_is_seen_everywhere_and_told_once_wit
     assert exit_code(found) in (1, state)
 
 
+def test_a_damaged_table_turns_the_checks_red_and_is_told_as_what_it_is(ward: Ward) -> None:
+    ward.tick()
+    for file in (ward.root / "tables" / "forecast_scores").glob("*.parquet"):
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+    for _ in range(3):
+        ward.tick()
+    assert ward.titles() == [TITLES["tables"]]
+    assert "forecast_scores" in ward.web.posts[0]["text"]
+    assert ward.checks["is_fresh"] is False
+
+
 def health_state(watch: Monitor, name: str) -> float:
     """What /metrics says of ``name``."""
     registry = CollectorRegistry()
