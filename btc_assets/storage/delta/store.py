@@ -139,8 +139,11 @@ class DeltaTables:
         if not files:
             return spec.empty().select(chosen)
         rows = select_window(self._folder(spec).scan(files), spec.day, start, end)
-        needed = list(dict.fromkeys([*chosen, *sort_columns(spec)]))
-        return in_order(rows.select(needed).collect(), sort_columns(spec)).select(chosen)
+        order = sort_columns(spec)
+        if set(chosen) <= set(order):  # in what order rows come that are alike in all of these shows nowhere
+            order = order[: 1 + max(map(order.index, chosen), default=0)]
+        needed = list(dict.fromkeys([*chosen, *order]))
+        return in_order(rows.select(needed).collect(), order).select(chosen)
 
     def training_rows(self, spec: TableSpec, end: dt.date | None = None) -> pl.DataFrame:
         """Return the rows before ``end``."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import secrets
 import shutil
 from pathlib import Path
 
 from btc_assets.errors import BadModel, StorageError
 from btc_assets.io.files import file_sha256, last_change, sync
-from btc_assets.storage.registry.manifest import MANIFEST, read_manifest, verify
+from btc_assets.storage.registry.manifest import MANIFEST, manifest_bytes, parse_manifest, verify
 from btc_assets.storage.registry.protocol import (
     ModelRef,
     VintageId,
@@ -103,7 +104,9 @@ class FolderRegistry:
 
     def _ref(self, name: str, vintage: VintageId) -> ModelRef:
         path = self._path(name, vintage)
-        return ModelRef(name, vintage, file_sha256(path / MANIFEST), numbers(read_manifest(path)))
+        content = manifest_bytes(path)
+        manifest = parse_manifest(content, str(path / MANIFEST))
+        return ModelRef(name, vintage, hashlib.sha256(content).hexdigest(), numbers(manifest))
 
     def _remove_drafts(self, name: str) -> None:
         """Remove what killed writers left more than a day ago."""

@@ -60,14 +60,23 @@ def read_manifest(folder: Path, expected_sha256: str | None = None) -> dict[str,
     Raises:
         BadModel: it is missing, not an object with safe ``files``, or hashes to something else.
     """
-    try:
-        content = (folder / MANIFEST).read_bytes()
-    except OSError as error:
-        raise BadModel(f"{folder}: no readable {MANIFEST} ({error.strerror}); {_REMEDY}") from error
+    content = manifest_bytes(folder)
     found = hashlib.sha256(content).hexdigest()
     if expected_sha256 is not None and found != expected_sha256:
         raise BadModel(f"{folder / MANIFEST} hashes to {found}, not to {expected_sha256}; {_REMEDY}")
     return parse_manifest(content, str(folder / MANIFEST))
+
+
+def manifest_bytes(folder: Path) -> bytes:
+    """Return the manifest of ``folder`` as it is there.
+
+    Raises:
+        BadModel: it is missing.
+    """
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        raise BadModel(f"{folder}: no readable {MANIFEST} ({error.strerror}); {_REMEDY}") from error
 
 
 def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
