@@ -23,7 +23,7 @@ from pathlib import Path
 
 import polars as pl
 
-from btc_assets.contracts import TableSpec
+from btc_assets.contracts import FORECASTS, TableSpec
 from btc_assets.errors import BackupError, CorruptData, StorageError, TableMissing
 from btc_assets.io.files import file_sha256
 from btc_assets.io.scratch import remove_abandoned
@@ -84,7 +84,8 @@ def pin(tables: DeltaTables, registry: FolderRegistry, specs: Iterable[TableSpec
         if before == now:
             still = Pinned(tables, now)
             report = verify(still, registry, symbol, newest=NEWEST)
-            if late or not any(fault.what == "rows" and fault.origin for fault in report.faults):
+            begun = FORECASTS in now  # the first record is there before the table of its rows is
+            if late or not any(f.what == "rows" and (f.origin or not begun) for f in report.faults):
                 return now
         elif late:
             raise BackupError(f"tables changed without a pause for {SNAPSHOT_TIMEOUT:.0f} s; try again later")

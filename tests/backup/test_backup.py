@@ -28,6 +28,7 @@ from btc_assets.backup import restore as restoring
 from btc_assets.backup.archive import read_manifest, unpack
 from btc_assets.backup.make import backup
 from btc_assets.backup.restore import check, restore
+from btc_assets.backup.snapshot import pin
 from btc_assets.contracts import FORECASTS, RAW_KLINES
 from btc_assets.errors import BackupError, BtcError, ConfigurationError, StorageError
 from btc_assets.factory import all_tables, open_registry, open_tables
@@ -36,6 +37,8 @@ from btc_assets.ledger.verification.verify import verify
 from btc_assets.market.calendar import DAY
 from btc_assets.modeling.features import ENGINEERED_FEATURES
 from btc_assets.settings import Settings, load
+from btc_assets.storage.delta.store import DeltaTables
+from btc_assets.storage.registry.folder import FolderRegistry
 
 SPECS = list(all_tables().values())
 
@@ -195,6 +198,17 @@ def test_a_half_issued_forecast_is_waited_out(
     assert not manifest.sound
     _, report = restore(load({}, data_dir=str(tmp_path / "new")), out, SPECS)
     assert report.line() == manifest.verdict
+
+
+def test_the_first_forecast_of_a_store_is_waited_for_too(
+    stored: tuple[Settings, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record is there before the table of its rows is."""
+    root, aside = Path(shutil.copytree(stored[0].root, tmp_path / "store")), tmp_path / "forecasts"
+    (root / "tables" / "forecasts").rename(aside)
+    written = lambda _seconds: aside.rename(root / "tables" / "forecasts")  # noqa: E731
+    monkeypatch.setattr("btc_assets.backup.snapshot.time.sleep", written)
+    assert FORECASTS in pin(DeltaTables(str(root)), FolderRegistry(root), SPECS, "BTCUSDT")
 
 
 def test_T5_a_flipped_bit_in_the_archive_is_refused_or_changes_nothing(
