@@ -154,6 +154,7 @@ class Outcome:
     high: float
     close: float
     backfilled: bool
+    issued_at: dt.datetime
 
     @property
     def inside(self) -> bool:
@@ -170,7 +171,7 @@ def latest_outcome(cache: TableCache, model: str) -> Outcome | None:
     if said is None:
         return None
     low, high = said.level(0.1)[0], said.level(0.9)[0]
-    return Outcome(candles.newest, low, high, candles.closes[-1], said.backfilled)
+    return Outcome(candles.newest, low, high, candles.closes[-1], said.backfilled, said.issued_at)
 
 
 def _sums(cache: TableCache) -> pl.DataFrame:

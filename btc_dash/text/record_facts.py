@@ -45,7 +45,7 @@ def yesterday(cache: TableCache, model: str, now: dt.datetime) -> Fact:
     fresh = found.day >= last_closed_day(now)
     label = f"Yesterday, {fmt.day(found.day)}" if fresh else f"The last close, {fmt.day(found.day)}"
     side = "inside" if found.inside else "outside"
-    said = "back-filled" if found.backfilled else "said the day before"
+    said = "back-filled" if found.backfilled else f"issued on {fmt.moment(found.issued_at)}"
     return Fact(
         label,
         f"{fmt.usd(found.close)}, {side}",

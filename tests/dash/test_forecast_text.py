@@ -17,7 +17,7 @@ from btc_dash.data.forecasting import ForecastResult, NoForecast, forecast_for
 from btc_dash.data.query import Question
 from btc_dash.pages import forecast_chart
 from btc_dash.text import forecast_text, record_facts
-from btc_dash.text.formatting import coin, percent
+from btc_dash.text.formatting import SPACE, coin, percent
 
 
 def found(context: Context, **question: object) -> ForecastResult:
@@ -64,6 +64,7 @@ def test_the_record_says_yesterday_inside_or_not_and_how_many_were_backfilled(co
     yesterday, inside, against = record_facts.facts(context.cache, "ensemble", 14, dash_data.NOW)
     assert yesterday.label == "Yesterday, 21 Nov 2026"
     assert yesterday.value.endswith(("inside", "outside"))
+    assert yesterday.note.startswith(f"80{SPACE}% range issued on 21 Nov 2026, 00:06 UTC: $")
     assert "live" in inside.note
     assert "back-filled" in inside.note
     assert "since their days overlap" in inside.note

@@ -75,7 +75,7 @@ def test_without_another_clock_it_is_the_operators_own_word(tables: DeltaTables)
     found = head(tables)
     assert found.clock == "by the operator's own word"
     assert found.dates.sentence() == (
-        "No clock but the operator's says when the 3 live forecasts were issued: that is the operator's "
+        "No clock but the operator's says when live forecasts (3) were issued: that is the operator's "
         "own word"
     )
     assert found.clock in shown(found)

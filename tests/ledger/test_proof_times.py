@@ -159,7 +159,7 @@ def test_lines_that_the_operator_invented_are_called_his_own_word(store, tmp_pat
     path.write_text(json.dumps(line) + "\n")
     notes = verify(store.tables, store.registry, "BTCUSDT", sink=sink).notes
     assert notes[:2] == [
-        "No clock but the operator's says when the 1 live forecasts were issued: that is the operator's own "
+        "No clock but the operator's says when live forecasts (1) were issued: that is the operator's own "
         "word",
         f"by the operator's own word, 1 of 1 live forecasts were at {path} before their first target closed",
     ]

@@ -60,7 +60,7 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 NOTES = {
-    "no published head was looked at: when the 1 live forecasts were issued is the operator's own word",
+    "no published head was looked at: when live forecasts (1) were issued is the operator's own word",
     "live is within 24 hours after the close",
     "not checked: whether the operator keeps other chains, of which this is the best",
 }

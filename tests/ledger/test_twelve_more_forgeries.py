@@ -347,7 +347,7 @@ def test_G4_22_candles_that_were_stored_before_their_day_was_over(store: ScoredW
 
 
 def test_G4_23_live_by_nobodys_clock_but_the_operators(store: ScoredWorld) -> None:
-    assert "when the 2 live forecasts were issued is the operator's own word" in notes(store)
+    assert "when live forecasts (2) were issued is the operator's own word" in notes(store)
 
 
 def test_G4_25_touches_altered_where_the_head_does_not_draw(

@@ -35,8 +35,8 @@ class Dates:
             return "No forecast has been issued live yet"
         if self.newest is None:
             return (
-                f"No clock but the operator's says when the {self.live:,} live forecasts were issued: that "
-                "is the operator's own word"
+                f"No clock but the operator's says when live forecasts ({self.live:,}) were issued: that is "
+                "the operator's own word"
             )
         others = "; when the others were issued is the operator's own word"
         return (

@@ -206,7 +206,7 @@ def _published(sink: HeadSink | None, symbol: str, stored: Stored, *, whole: boo
             )
     elif live:
         yield (
-            f"no published head was looked at: when the {len(live):,} live forecasts were issued is the "
+            f"no published head was looked at: when live forecasts ({len(live):,}) were issued is the "
             "operator's own word"
         )
 
