@@ -12,6 +12,7 @@ from btc_assets.backup.dagster_records import copy_records
 from btc_assets.backup.snapshot import Taken, beside, copy_models, copy_table, pin
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import BackupError, ConfigurationError
+from btc_assets.factory import open_pair
 from btc_assets.ledger.code_version import code_version
 from btc_assets.settings import Settings
 from btc_assets.storage.delta.store import DeltaTables
@@ -36,7 +37,7 @@ def backup(
         with_dagster: copy Dagster's records, too, which name folders and processes of this machine.
 
     Raises:
-        ConfigurationError: the store is not on this machine; says what to use there.
+        ConfigurationError: the store is not on this machine; says what to use there. Or it is another pair's.
         BackupError: ``out`` exists, there is nothing to copy, or the ledger does not verify.
         StorageError: a table or model is damaged, or the disk is full.
     """
@@ -46,6 +47,7 @@ def backup(
         raise BackupError(f"{out} exists already; name another with --out")
     if not (root / "tables").is_dir():
         raise BackupError(f"there are no tables in {root}; BTC_DATA_DIR and BTC_SOURCE say where to look")
+    open_pair(settings)
     with beside(out) as stage:
         manifest = _gather(settings, root, stage, specs, with_dagster)
         if not (manifest.sound or even_if_damaged):

@@ -32,6 +32,7 @@ from btc_assets.storage.delta.data_files import DataFile
 from btc_assets.storage.delta.log_entries import ENTRY
 from btc_assets.storage.delta.store import DeltaTables
 from btc_assets.storage.registry.folder import FolderRegistry
+from btc_assets.storage.registry.protocol import is_name
 
 SNAPSHOT_TIMEOUT = 30.0
 """Seconds to wait for an instant at which no forecast is half issued."""
@@ -161,7 +162,7 @@ def copy_models(root: Path, target: Path, taken: Taken) -> None:
         BadModel: a file of a vintage is missing or altered.
     """
     registry = FolderRegistry(root)
-    for name in sorted(path.name for path in registry.root.glob("*") if path.is_dir()):
+    for name in sorted(path.name for path in registry.root.glob("*") if path.is_dir() and is_name(path.name)):
         for ref in registry.versions(name):
             folder = registry.model_folder(ref)
             for path in sorted(folder.rglob("*")):

@@ -40,7 +40,7 @@ def export(
         folder = write_proof(load(), out, start=first, end=last, with_models=models)
         typer.echo(f"{folder}: check it with `python {folder / 'verify_proof.py'}` on any machine")
         return
-    from btc_assets.factory import all_tables, open_tables
+    from btc_assets.factory import all_tables, open_pair
     from btc_assets.io.files import replacing
 
     spec = all_tables()[one_of(table, all_tables(), "table")]
@@ -50,7 +50,7 @@ def export(
     if os.path.lexists(out) and not overwrite:
         raise ConfigurationError(f"--out {out} exists; choose another name, or replace it with --overwrite")
     settings = load()
-    frame = open_tables(settings).read(spec, start=first, end=last)
+    frame = open_pair(settings).read(spec, start=first, end=last)
     try:
         with replacing(out) as draft:
             (frame.write_csv if out.suffix == ".csv" else frame.write_parquet)(draft)

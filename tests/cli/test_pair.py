@@ -57,6 +57,20 @@ def page_shows(env: dict[str, str], symbol: str, newest: dt.date) -> None:
         served.stop()
 
 
+def test_D16_nothing_of_another_pair_is_copied_under_the_name_of_this_one(
+    btc: RunBtc, tmp_path: Path
+) -> None:
+    """An archive said that it was of ETHUSDT, in which nothing was issued yet."""
+    day = ("--from", "2017-08-17", "--to", "2017-08-17")
+    assert btc("backfill", *day, "--assets", "raw_klines", BTC_SOURCE="simulated").returncode == 0
+    for command in (["backup"], ["export", "raw_klines"]):
+        out = tmp_path / "out.csv"
+        done = btc(*command, "--out", str(out), BTC_SOURCE="simulated", BTC_SYMBOL="ETHUSDT")
+        assert done.returncode != 0, done.stdout
+        assert "holds BTCUSDT, and BTC_SYMBOL is ETHUSDT" in done.stderr
+        assert not out.exists()
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(900)
 def test_D16_a_pair_that_was_listed_later_begins_at_its_first_candle(

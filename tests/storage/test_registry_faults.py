@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from loopback import free_port
 
+from btc_assets.backup.snapshot import Taken, copy_models
 from btc_assets.errors import BadModel, ConfigurationError, StorageError, StorageUnavailable
 from btc_assets.io.s3 import Bucket
 from btc_assets.storage.registry.cached_registry import CachedRegistry
@@ -67,6 +68,18 @@ def test_T9_drafts_of_killed_publishers_are_swept_up_after_a_day(tmp_path, make_
     registry.publish("mlp", JUNE, make_model())
     assert not old.exists()
     assert young.exists()
+
+
+def test_T9_folders_that_are_no_vintages_are_left_alone(tmp_path, make_model) -> None:
+    """Notes, a copy by hand, what a file server adds: each kept every command from listing the models."""
+    registry, vintage = FolderRegistry(tmp_path), VintageId(dt.date(2024, 6, 1))
+    registry.publish("mlp", vintage, make_model())
+    for name in ("mlp/notes", "mlp/2024-06-01 (copy)", "mlp/@eaDir", "@eaDir", "Old Models"):
+        (registry.root / name).mkdir()
+    assert [ref.vintage for ref in registry.versions("mlp")] == [vintage]
+    taken = Taken()
+    copy_models(tmp_path, tmp_path / "copy", taken)
+    assert taken.models == ["mlp 2024-06-01"]
 
 
 def test_T7_of_publishers_at_once_one_wins_whole(tmp_path, make_model) -> None:

@@ -18,6 +18,7 @@ from btc_assets.storage.registry.protocol import (
     check_name,
     numbers,
     other_content,
+    vintages_among,
 )
 
 _STALE = dt.timedelta(days=1)
@@ -72,8 +73,7 @@ class FolderRegistry:
         parent = self.root / name
         if not parent.is_dir():
             return []
-        vintages = sorted(VintageId.parse(p.name) for p in parent.iterdir() if not p.name.startswith("."))
-        return [self._ref(name, vintage) for vintage in vintages]
+        return [self._ref(name, vintage) for vintage in vintages_among(p.name for p in parent.iterdir())]
 
     def model_folder(self, ref: ModelRef) -> Path:
         """Return the folder of ``ref``, verified; verified again only if a file in it was touched."""

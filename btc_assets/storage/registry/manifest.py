@@ -116,8 +116,8 @@ def verify(folder: Path, expected_sha256: str | None = None) -> dict[str, Any]:
     files: dict[str, str] = manifest["files"]
     there = set(_relative_files(folder))
     for name in sorted(there ^ files.keys()):
-        problem = "is not in the manifest" if name in there else "is missing"
-        raise BadModel(f"{folder / name} {problem}; {_REMEDY}")
+        problem = "is not in the manifest; move it elsewhere, or" if name in there else "is missing;"
+        raise BadModel(f"{folder / name} {problem} {_REMEDY}")
     for name, digest in files.items():
         found = file_sha256(folder / name)
         if found != digest:

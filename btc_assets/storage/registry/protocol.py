@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from btc_assets.errors import StorageError
+
+_VINTAGE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-r[1-9][0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,6 +41,16 @@ class VintageId:
         """Return the inverse of ``str``."""
         cutoff, _, revision = text.partition("-r")
         return cls(dt.date.fromisoformat(cutoff), int(revision or 0))
+
+
+def vintages_among(names: Iterable[str]) -> list[VintageId]:
+    """Return the vintages that folders of ``names`` are, oldest first; others are left out."""
+    return sorted(VintageId.parse(name) for name in names if _VINTAGE.fullmatch(name))
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a model can be called ``text``: every backend keeps it as it is."""
+    return re.fullmatch(r"[a-z][a-z0-9_]{0,62}", text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,7 @@ class ModelRegistry(Protocol):
 
 def check_name(name: str) -> None:
     """Raise StorageError unless every backend keeps ``name`` as it is."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+    if not is_name(name):
         raise StorageError(f"model name {name!r}: use a-z, 0-9 and _, starting with a letter, at most 63")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from btc_assets.io.s3 import Bucket
 from btc_assets.storage.registry.manifest import MANIFEST, parse_manifest
-from btc_assets.storage.registry.protocol import ModelRef, VintageId, other_content
+from btc_assets.storage.registry.protocol import ModelRef, VintageId, other_content, vintages_among
 from btc_assets.storage.registry.remote_models import RemoteModels, files_key, manifest_key
 
 
@@ -36,6 +36,6 @@ class S3Registry(RemoteModels):
 
     def versions(self, name: str) -> list[ModelRef]:
         """Return all vintages, oldest first; what a killed writer left without a manifest is not one."""
-        vintages = sorted(VintageId.parse(text) for text in self.bucket.folders(f"models/{name}"))
+        vintages = vintages_among(self.bucket.folders(f"models/{name}"))
         found = (self.get(name, vintage) for vintage in vintages)
         return [ref for ref in found if ref is not None]
