@@ -33,7 +33,7 @@ def section(a: ForecastResult) -> Component:
                            href=csv_address(a.question)),
                     html.Button("Download PNG", id="png"),
                     html.Button("Copy link", id="link", value=permanent_search(a)),
-                    dcc.Link("Why this wide?", href="/volatility", className="button"),
+                    dcc.Link("Why this wide?", id="wide", href="/volatility", className=why_class(a)),
                     html.Span(id="copied", role="status"),
                 ],
                 className="actions",
@@ -69,6 +69,13 @@ def legend(a: ForecastResult) -> list[Component]:
     else:
         absent.add("over")
     return legend_keys((key, text) for key, text in names.items() if key not in absent)
+
+
+def why_class(a: ForecastResult) -> str:
+    """Return the class of the link to the volatility page, which explains the ensemble's newest forecast."""
+    asked = a.question
+    newest = asked.as_of is None and asked.vintage is None and asked.model == "ensemble" and not a.quoted_at
+    return "button" if newest else "hidden"
 
 
 def csv_address(question: Question) -> str:

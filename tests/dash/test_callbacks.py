@@ -60,6 +60,14 @@ def test_an_as_of_in_the_past_tells_what_happened(call: Any) -> None:
     assert "as_of=2026-11-01" in said["address"]["search"]
 
 
+@pytest.mark.parametrize("other", [{"as-of.value": "2026-11-01"}, {"model.value": "lstm"}])
+def test_why_it_is_so_wide_is_offered_of_the_forecast_that_is_explained(
+    call: Any, other: dict[str, str]
+) -> None:
+    assert call(ASK, "model.value", FORM)["wide"]["className"] == "button"
+    assert call(ASK, "model.value", FORM | other)["wide"]["className"] == "hidden"
+
+
 def test_an_origin_before_any_model_keeps_the_page_and_says_why(call: Any) -> None:
     said = call(ASK, "as-of.value", FORM | {"as-of.value": "2024-01-01"})
     assert "none can be computed" in said["as-of"]["error"]
