@@ -70,7 +70,7 @@ def verify_store(settings: Settings, first: dt.date | None = None, end: dt.date 
     from btc_assets.modeling.features import ENGINEERED_FEATURES
 
     tables = open_pair(settings)
-    return verify_ledger(
+    report = verify_ledger(
         tables,
         open_registry(settings),
         settings.symbol,
@@ -80,6 +80,12 @@ def verify_store(settings: Settings, first: dt.date | None = None, end: dt.date 
         end=end,
         scores=True,
     )
+    if settings.read_only and report.ok and not report.records:
+        raise LedgerError(
+            f"there is no record of {settings.symbol} at {settings.root}; look at BTC_SOURCE, and at "
+            "BTC_DATA_DIR, whose address ends before /real or /simulated"
+        )
+    return report
 
 
 def write_proof(settings: Settings, out: Path, **more: Any) -> Path:

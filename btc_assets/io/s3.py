@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from btc_assets.errors import BtcError, ConfigurationError, StorageError, StorageUnavailable
+from btc_assets.io.retries import retrying
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -57,12 +58,11 @@ class Bucket:
 
     def get(self, key: str) -> bytes | None:
         """Return the object's bytes, or None if there is none."""
-        import stamina
         from botocore.exceptions import ClientError, IncompleteReadError, ResponseStreamingError
 
         # boto3 asks again when no answer comes, but not when one breaks off in the middle.
         broken = (IncompleteReadError, ResponseStreamingError)
-        caller, found = stamina.RetryingCaller(3, wait_initial=0.1, wait_max=1.0), None
+        caller, found = retrying().RetryingCaller(3, wait_initial=0.1, wait_max=1.0), None
         with self._errors(f"read {key}"):
             try:
                 found = caller(broken, self._read, key)

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from btc_assets import __version__
 from btc_assets.errors import StorageError, StorageUnavailable
+from btc_assets.io.retries import retrying
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -40,11 +41,10 @@ class WebFolder:
             StorageUnavailable: no whole answer after ``ATTEMPTS``.
             StorageError: the server refuses, or leads to an address without encryption.
         """
-        import stamina
-
         download = _Download(f"{self.location}/{quote(key)}")
-        caller = stamina.RetryingCaller(ATTEMPTS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
-        return caller(StorageUnavailable, download.go_on, self._session)
+        caller = retrying().RetryingCaller(ATTEMPTS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
+        found: bytes | None = caller(StorageUnavailable, download.go_on, self._session)
+        return found
 
     def put(self, key: str, content: bytes) -> None:
         """Refuse to write."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from types import ModuleType
 from typing import TypeVar
 
 from btc_assets.errors import SourceUnavailable
+from btc_assets.io.retries import retrying
 from btc_assets.io.threads import call_all
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,6 @@ def retry_until(call: Callable[[], T], retry: RetryPolicy, deadline: float, what
     Raises:
         SourceUnavailable: the time is up; the message holds the last two failures that differ.
     """
-    stamina = _stamina()
     failures: list[str] = []
 
     def worth_a_retry(error: Exception) -> bool | float:
@@ -68,7 +63,7 @@ def retry_until(call: Callable[[], T], retry: RetryPolicy, deadline: float, what
         wait = error.wait if isinstance(error, RetryAfter) else 0.0
         return False if left <= 0 or wait >= left else wait or True
 
-    caller = stamina.RetryingCaller(
+    caller = retrying().RetryingCaller(
         attempts=None,
         timeout=max(deadline - time.monotonic(), 0.001),
         wait_initial=retry.first_wait,
@@ -96,16 +91,3 @@ def run_with_timeout(seconds: float, call: Callable[[], T], what: str) -> T:
             raise outcome
         return outcome
     raise SourceUnavailable(f"{what}: no complete answer in time")
-
-
-@cache
-def _stamina() -> ModuleType:
-    """Import stamina and make it log as the rest of us does; left alone it prints to stdout."""
-    import stamina
-    from stamina.instrumentation import RetryDetails, set_on_retry_hooks
-
-    def log(details: RetryDetails) -> None:
-        _log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
-
-    set_on_retry_hooks([log])
-    return stamina

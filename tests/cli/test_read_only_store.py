@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +65,25 @@ def test_verify_follows_the_whole_record_and_finds_what_was_altered(
         result = run("verify")
         assert result.exit_code == 1
         assert str(ORIGINS[0]) in result.output
+
+
+def test_T14_an_address_where_no_record_is_is_not_called_well(
+    server: WebFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a slip in the address, or of the other market, there was nothing to verify: exit code 0."""
+    for name, value in (("BTC_SOURCE", "simulated"), ("BTC_DATA_DIR", f"{server.url}/real")):
+        with monkeypatch.context() as slip:
+            slip.setenv(name, value)
+            result = run("verify")
+        assert isinstance(result.exception, BtcError), result.output
+        assert "there is no record of BTCUSDT at" in str(result.exception)
+
+
+def test_T14_tries_again_are_logged_and_not_printed_amid_what_programs_read(tmp_path: Path) -> None:
+    code = "from btc_assets.io.web_folder import WebFolder; WebFolder('http://127.0.0.1:9').get('x')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert "trying again in" in done.stderr
 
 
 def test_forecast_and_export_give_what_the_owner_has(

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-import stamina
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import ConfigurationError, TableMissing, Unsupported, WriteConflict
 from btc_assets.io.files import require_hard_links
+from btc_assets.io.retries import retrying
 from btc_assets.storage.delta import checkpoints
 from btc_assets.storage.delta.compaction import files_to_merge
 from btc_assets.storage.delta.data_files import DataFile, LocalFolder, encode, first_and_last
@@ -230,7 +230,7 @@ class DeltaTables:
         table = self._log(spec)
         self._require_writable(spec)
         try:
-            for attempt in stamina.retry_context(
+            for attempt in retrying().retry_context(
                 on=Lost,
                 attempts=ATTEMPTS,
                 timeout=COMMIT_TIMEOUT,

@@ -9,9 +9,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import stamina
-
 from btc_assets.errors import ConfigurationError, SourceUnavailable, StorageUnavailable, Unsupported
+from btc_assets.io.retries import retrying
 from btc_assets.market.retry import run_with_timeout
 from btc_assets.settings import Settings
 from btc_assets.storage.hopsworks.errors import errors, untrusted
@@ -143,7 +142,7 @@ def _bound_requests() -> None:
             kwargs["timeout"] = kwargs.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
             # urllib3 repeats what fails before the answer begins; here, what is cut in the middle of one.
             whole = request.method == "GET" and not kwargs.get("stream")
-            for attempt in stamina.retry_context(
+            for attempt in retrying().retry_context(
                 on=ChunkedEncodingError, attempts=RETRIES if whole else 1, wait_initial=0.2, wait_max=2.0
             ):
                 with attempt:

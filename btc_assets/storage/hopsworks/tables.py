@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
-import stamina
 
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import ConfigurationError, TableMissing, WriteConflict
+from btc_assets.io.retries import retrying
 from btc_assets.storage.delta.data_files import first_and_last
 from btc_assets.storage.delta.diff import diff
 from btc_assets.storage.hopsworks.errors import errors
@@ -153,7 +153,7 @@ class HopsworksTables:
 
         group = self._existing(spec)
         try:
-            for attempt in stamina.retry_context(on=CommitFailedError, attempts=8, timeout=60.0):
+            for attempt in retrying().retry_context(on=CommitFailedError, attempts=8, timeout=60.0):
                 with attempt, errors(f"write to feature group {self.name(spec)}"):
                     # Merging by key, a repeated attempt does no harm.
                     group.insert(rows, write_options={"start_offline_materialization": False})

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import stamina
-
 from btc_assets.contracts import TableSpec
 from btc_assets.errors import StorageError, WriteConflict
+from btc_assets.io.retries import retrying
 from btc_assets.storage.hopsworks.errors import errors
 from btc_assets.storage.hopsworks.schema import features
 
@@ -32,7 +31,7 @@ def append(spec: TableSpec, group: Any, names: Sequence[str]) -> None:
     new = [(name, kind, text) for name, kind, text in features(spec) if name in names]
     action = f"add {list(names)} to feature group {group.name}"
     try:
-        for attempt in stamina.retry_context(on=CommitFailedError, attempts=8, timeout=60.0):
+        for attempt in retrying().retry_context(on=CommitFailedError, attempts=8, timeout=60.0):
             with attempt, errors(action):
                 _append_to_table(group, {name: kind for name, kind, _ in new})
     except CommitFailedError as error:
