@@ -108,6 +108,15 @@ def test_a_second_genesis_and_backdated_live_records_without_inputs(bundle: Bund
     refused(bundle)
 
 
+def test_a_row_twice_in_a_chain_made_anew_is_refused(bundle: Bundle) -> None:
+    header, *rows = bundle.table("forecasts")
+    mine = [row for row in [*rows, rows[-1]] if row[header.index("origin_date")] == str(D)]
+    sha256 = digest([dict(zip(header, row, strict=True)) for row in mine])
+    bundle.write_table("forecasts", [header, *rows, rows[-1]])
+    bundle.change(-1, rows=len(mine), rows_sha256=sha256)
+    assert "a row that contradicts it" in refused(bundle)
+
+
 def digest(rows: list[dict[str, str]]) -> str:
     frame = pl.DataFrame(rows).with_columns(
         pl.col("^.*_date$|^vintage$").str.to_date(),
