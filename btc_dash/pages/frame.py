@@ -42,7 +42,8 @@ def badge(context: Context) -> list[Component]:
     """Return the data's date in the header, with a dot that also differs in shape."""
     fresh = context.freshness()
     if fresh.newest is None:
-        return [html.Span(className="dot none"), html.Span("No data yet")]
+        said = "Data not known" if context.cache.outage else "No data yet"
+        return [html.Span(className="dot none"), html.Span(said)]
     return [
         html.Span(className=f"dot {fresh.age.replace(' ', '_')}"),
         html.Span(f"Data to {fmt.day(fresh.newest)}"),
@@ -63,12 +64,11 @@ def notices(context: Context) -> list[Component]:
         )
     fresh = context.freshness()
     if context.cache.outage:
-        since = context.cache.outage.since
-        shown.append(
-            _notice(
-                "outage", "The store does not answer.", f"This is the last good page, from {since:%H:%M} UTC."
-            )
+        when = f"{context.cache.outage.since:%H:%M} UTC"
+        text = (
+            f"This is the last good page, from {when}." if fresh.newest else f"Nothing is read since {when}."
         )
+        shown.append(_notice("outage", "The store does not answer.", text))
     return [*shown, *_staleness(fresh)]
 
 

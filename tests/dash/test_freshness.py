@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dash_server import context_at
+from dash_states import Flaky
 from table_rows import fill, put, rows_of
 
 from btc_assets.contracts import FORECASTS, RAW_KLINES
@@ -18,8 +20,9 @@ from btc_assets.health.stores import examine_days
 from btc_assets.market.calendar import DAY, days
 from btc_assets.settings import load
 from btc_assets.storage.delta.store import DeltaTables
+from btc_dash.data.cache import TableCache
 from btc_dash.data.context import Context
-from btc_dash.pages.frame import notices
+from btc_dash.pages.frame import badge, notices
 
 LAST = dt.date(2026, 11, 21)
 
@@ -117,3 +120,13 @@ def test_a_clock_that_runs_behind_gives_no_negative_age(tmp_path: Path) -> None:
     fresh = context_at(settings, now=lambda: at(21, 20)).freshness()
     assert fresh.since == dt.timedelta(0)
     assert fresh.missing == ()
+
+
+def test_the_badge_does_not_say_that_there_is_no_data_where_nobody_can_know(tmp_path: Path) -> None:
+    empty = context_at(load({}, data_dir=str(tmp_path)))
+    assert "No data yet" in str(badge(empty))
+    cache: Any = TableCache(Flaky(empty.cache._tables, down=True), "BTCUSDT", check_every=0)  # type: ignore[arg-type]
+    down = replace(empty, cache=cache)
+    assert "Data not known" in str(badge(down))
+    assert "Nothing is read since" in str(notices(down))
+    assert "last good page" not in str(notices(down))

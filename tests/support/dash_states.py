@@ -112,6 +112,8 @@ class States:
         cache = TableCache(tables, context.cache.symbol, check_every=0)  # type: ignore[arg-type]
         broken = replace(context, cache=cache)
         if warm:
-            create_app(context=broken).server.test_client().get("/api/v1/forecast")
+            client = create_app(context=broken).server.test_client()
+            for shown in ("forecast", "health"):
+                client.get(f"/api/v1/{shown}")
         tables.down = True
         return broken

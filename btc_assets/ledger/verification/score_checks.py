@@ -123,7 +123,7 @@ class ScoreChecks:
         if len(drawn) < len(self._places) and self._tables.exists(CHANCE_SCORES):
             yield (
                 f"answers to touches were computed again for {len(drawn)} of {len(self._places):,} origins, "
-                "drawn just now; of the others, what follows without making paths"
+                "drawn at random; of the others, what needs no paths"
             )
 
     def _chunks(self) -> list[list[dt.date]]:
