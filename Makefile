@@ -112,13 +112,15 @@ clean:  ## remove the environment and caches; never your data
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	touch $@
 
+# What an older lock named goes: uv's `sync` leaves what the lock names, and pip and uv.
 .venv/.runtime: .venv/bin/uv requirements/runtime.txt pyproject.toml
-	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/runtime.txt
+	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements/runtime.txt
 	$(UV) pip install --quiet --python $(PY) --no-deps --build-constraint requirements/build.txt -e .
 	touch $@
 
 .venv/.dev: .venv/.runtime requirements/all.txt
-	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/all.txt
+	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements/all.txt
+	$(UV) pip install --quiet --python $(PY) --no-deps --build-constraint requirements/build.txt -e .
 	touch $@
 
 .venv-hopsworks/.ready: .venv/bin/uv requirements/hopsworks.txt

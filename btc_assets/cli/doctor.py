@@ -32,7 +32,8 @@ def doctor(
     from btc_assets.health.finding import exit_code
 
     settings = load()
-    logging.getLogger("btc_assets.market").setLevel(logging.CRITICAL)  # the finding says it once
+    for name in ("btc_assets.market", "btc_assets.io.retries"):  # the finding says it once
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     found = findings(settings)
     spoken = [each for each in found if " of " not in each.name]  # `days` speaks for its tables
     worst = exit_code(spoken)
