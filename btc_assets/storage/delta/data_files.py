@@ -64,7 +64,11 @@ class DataFile:
         return (start is None or self.last >= start) and (end is None or self.first < end)
 
 
-REMEDY = "restore the file from a copy, or delete the table's folder and materialise its asset again"
+REMEDY = (
+    "restore the file from a backup; or, but only of features, baselines or scores, delete the table's "
+    "folder and materialise its asset again"
+)
+"""Candles would be fetched again, but not what was known when; records and forecasts would be lost."""
 
 
 def names_in(text: str) -> Iterator[str]:
