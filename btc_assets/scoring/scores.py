@@ -33,8 +33,9 @@ def score(
         NotEnoughHistory: no candle of an origin, or too few before it for the random walk.
     """
     closes = klines.select("symbol", "date", "close")
-    rows = forecasts.join(closes.rename({"date": "target_date"}), on=["symbol", "target_date"], how="left")
-    rows = rows.filter(pl.col("close").is_not_null()).join(
+    rows = forecasts.join(
+        closes.rename({"date": "target_date"}), on=["symbol", "target_date"], how="inner"
+    ).join(
         closes.rename({"date": "origin_date", "close": "close_before"}),
         on=["symbol", "origin_date"],
         how="left",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from btc_assets.contracts import TableSpec
@@ -75,9 +74,6 @@ def verify(
     stored = collect.records(tables, symbol, newest)
     inside = [r for r, _ in stored if r.kind != "genesis" and is_between(r.origin_date, start, end)]
     span = {o: r for o, r in current(stored).items() if is_between(o, start, end)}
-    reach = (start, end) if whole else None
-    beside = ThreadPoolExecutor(1)  # scores take longer than all else, most of it outside Python's lock
-    scored = beside.submit(_scores, tables, stored, span, reach) if scores else None
     collect("chain", lambda: check_chain(stored, whole=whole))
     collect("clock", lambda: _from_the_future(stored, now or dt.datetime.now(dt.UTC)))
     collect("candles", lambda: (f for s in SERIES if inside for f in check_series(tables, symbol, s, inside)))
@@ -88,8 +84,8 @@ def verify(
         "models": collect("model", lambda: check_models(registry, inside)),
         "published": collect("published", lambda: _published(sink, symbol, stored, whole=whole)),
     }
-    if scored:
-        counts |= collect.adopt(*scored.result())
+    if scores:
+        counts |= _scores(collect, tables, stored, span, (start, end) if whole else None)
     if arena:
         counts["arena"] = collect("arena", lambda: check_arena(tables, symbol, sink, start, end, now, newest))
     collect("restarts", lambda: _notes(stored, whole=whole))
@@ -116,15 +112,18 @@ def _chain_facts(stored: Stored, span: Mapping[dt.date, IssueRecord]) -> dict[st
 
 
 def _scores(
-    tables: TableReader, stored: Stored, current: Mapping[dt.date, IssueRecord], reach: Span | None
-) -> tuple[_Collector, dict[str, int]]:
-    """Compute scores again; returns what was found, how many were compared, and how many are missing."""
-    collect = _Collector()
+    collect: _Collector,
+    tables: TableReader,
+    stored: Stored,
+    current: Mapping[dt.date, IssueRecord],
+    reach: Span | None,
+) -> dict[str, int]:
+    """Compute scores again; returns how many were compared, and how many are missing."""
     if not stored:
-        return collect, {"scored": 0, "missing": 0}
+        return {"scored": 0, "missing": 0}
     places = {origin: record.seq for origin, record in current.items()}
     checks = ScoreChecks(tables, stored[0][0].symbol, places)
-    return collect, {"scored": collect("scores", lambda: checks.run(reach)), "missing": checks.missing}
+    return {"scored": collect("scores", lambda: checks.run(reach)), "missing": checks.missing}
 
 
 class _Collector:
@@ -142,12 +141,6 @@ class _Collector:
         except BtcError as error:
             self.faults.append(Fault(None, None, "chain", str(error)))
             return []
-
-    def adopt(self, other: _Collector, counts: dict[str, int]) -> dict[str, int]:
-        """Take over what ``other`` has found; returns its counts."""
-        self.faults += other.faults
-        self.notes += other.notes
-        return counts
 
     def findings(self) -> dict[str, Any]:
         """Return faults, notes and seconds since the beginning, as a report names them."""
