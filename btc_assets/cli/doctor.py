@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from btc_assets.io import retries
 from btc_assets.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def doctor(
     from btc_assets.health.finding import exit_code
 
     settings = load()
-    for name in ("btc_assets.market", "btc_assets.io.retries"):  # the finding says it once
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for log in (retries.log, logging.getLogger("btc_assets.market")):  # the finding says it once
+        log.setLevel(logging.CRITICAL)
     found = findings(settings)
     spoken = [each for each in found if " of " not in each.name]  # `days` speaks for its tables
     worst = exit_code(spoken)

@@ -134,12 +134,12 @@ def unreachable(settings: Settings) -> str | None:
     import logging
     from importlib import import_module
 
+    from btc_assets.io.retries import log
     from btc_assets.market.retry import RetryPolicy
     from btc_assets.market.sources.factory import open_source
 
     for module in ("binance.spot", "btc_assets.market.http_session"):
         import_module(module)  # the time that this takes is not the exchange's
-    log = logging.getLogger("btc_assets.io.retries")
     log.setLevel(logging.CRITICAL)  # what each attempt met is not worth a line: the sentence says the last
     try:
         open_source(settings, RetryPolicy(PROBE_TIMEOUT, connect=PROBE_TIMEOUT, read=PROBE_TIMEOUT)).now()

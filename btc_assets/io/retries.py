@@ -6,7 +6,7 @@ import logging
 from functools import cache
 from types import ModuleType
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @cache
@@ -15,8 +15,8 @@ def retrying() -> ModuleType:
     import stamina
     from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-    def log(details: RetryDetails) -> None:
-        _log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
+    def warn(details: RetryDetails) -> None:
+        log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
 
-    set_on_retry_hooks([log])
+    set_on_retry_hooks([warn])
     return stamina

@@ -100,14 +100,11 @@ def rule(x: Any = None, y: float | None = None, colour: str = GREY, **style: Any
 
 def plain(values: Iterable[Any]) -> list[Any]:
     """Return what JSON knows: days as ISO text, numbers without digits that nobody sees."""
-    return [
-        (round(v, 2) if v >= 100 else round(v, 5 if abs(v) >= 0.01 else 10))
-        if isinstance(v, float)
-        else v.isoformat()
-        if isinstance(v, dt.date)
-        else v
-        for v in values
-    ]
+    return [v.isoformat() if isinstance(v, dt.date) else v if v is None else _rounded(v) for v in values]
+
+
+def _rounded(value: float) -> float:
+    return round(value, 2 if abs(value) >= 100 else 5 if abs(value) >= 0.01 else 10)
 
 
 WHOLE = ",.0f"

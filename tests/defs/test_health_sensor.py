@@ -326,21 +326,17 @@ def starting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_days_that_are_missing_are_told_though_a_run_that_failed_left_its_progress(ward: Ward) -> None:
-    ward.now += 3 * DAY
-    ward.exchange.clock += 3 * DAY
     progress.report(str(ward.root), "loading candles", 0.2)
-    for _ in range(3):
-        ward.tick()
+    for later in (3 * DAY, TICK, TICK):
+        ward.tick(later)
     assert ward.titles() == [TITLES["days"]]
 
 
 @pytest.mark.usefixtures("starting")
 def test_days_that_a_start_is_loading_are_no_event(ward: Ward) -> None:
-    ward.now += 3 * DAY
-    ward.exchange.clock += 3 * DAY
     progress.report(str(ward.root), "loading history", 0.2)
-    for _ in range(3):
-        ward.tick()
+    for later in (3 * DAY, TICK, TICK):
+        ward.tick(later)
     assert ward.titles() == []
     assert not ward.checks["is_fresh"]
     progress.done(str(ward.root))

@@ -191,8 +191,8 @@ def inputs(records: list[Record], name: str, field: str, order: list[str], limit
     ``order`` names the columns that tell rows apart, the date first. Returns the closes, by days since 1970,
     that the record of the newest origin up to ``limit`` vouches for.
     """
-    regular = order == ["date"] or (order == ["date", "open_time"] and field != "candles_sha256")
-    need(re.fullmatch(NAME, name) and regular, "bundle.json: the name or order of a series")
+    usual = order == ["date"] or (order == ["date", "open_time"] and field != "candles_sha256")
+    need(re.fullmatch(NAME, name) and usual, "bundle.json: the name or order of a series")
     (_, _, start), *rows = table(name, ["source", "ingested_at"])
     places = [(*(r[c] for c in order), r["ingested_at"]) for r, _, _ in rows]
     need(all(a < b for a, b in itertools.pairwise(places)), f"the order of {name}")

@@ -140,8 +140,6 @@ class DeltaTables:
             return spec.empty().select(chosen)
         rows = select_window(self._folder(spec).scan(files), spec.day, start, end)
         order = sort_columns(spec)
-        if set(chosen) <= set(order):  # in what order rows come that are alike in all of these shows nowhere
-            order = order[: 1 + max(map(order.index, chosen), default=0)]
         needed = list(dict.fromkeys([*chosen, *order]))
         return in_order(rows.select(needed).collect(), order).select(chosen)
 
