@@ -62,11 +62,12 @@ def outcomes(days: int, horizon: int, inside: float, loss: float, seed: int) -> 
     inside=st.sampled_from([0.5, 0.8, 1.0]),
     loss=st.sampled_from([0.8, 1.0, 1.03, 1.3]),
     seed=st.integers(0, 9),
+    since=st.sampled_from([0, 120]),
 )
 def test_page_check_command_and_api_say_the_same_word(
-    days: int, horizon: int, inside: float, loss: float, seed: int
+    days: int, horizon: int, inside: float, loss: float, seed: int, since: int
 ) -> None:
-    """About drift, and about better or worse than the random walk."""
+    """About drift, and better or worse than the random walk, ``since`` days after the newest score."""
     with tempfile.TemporaryDirectory() as root:
         place = {"data_dir": root, "source": "archive"}
         chosen = load({}, **place)
@@ -78,9 +79,9 @@ def test_page_check_command_and_api_say_the_same_word(
         rows = api.get(f"/api/v1/scores?days={horizon}").get_json()["scores"]
         pages = {m: _page(context, m, horizon) for m in MODELS}
         lines = score_table(chosen, FIRST_DAY, dash_data.TODAY).splitlines()
-        recent = recent_scores(tables, dash_data.TODAY, whole=False)
-        check = calibrated(recent)
-        assert check == calibrated(recent_scores(tables, dash_data.TODAY, whole=True))
+        now = dash_data.TODAY + since * DAY
+        check, whole = (calibrated(recent_scores(tables, now, each)) for each in (False, True))
+        assert check == whole
     answers = {row["model"]: row for row in rows}
     for model, page in pages.items():
         better, drift = answers[model]["against_random_walk"], answers[model]["drift"]
