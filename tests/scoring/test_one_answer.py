@@ -10,7 +10,7 @@ import tempfile
 import dash_data
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plotly.utils import PlotlyJSONEncoder
 
@@ -64,6 +64,7 @@ def outcomes(days: int, horizon: int, inside: float, loss: float, seed: int) -> 
     seed=st.integers(0, 9),
     since=st.sampled_from([0, 120]),
 )
+@example(days=150, horizon=1, inside=0.8, loss=1.0, seed=0, since=120)
 def test_page_check_command_and_api_say_the_same_word(
     days: int, horizon: int, inside: float, loss: float, seed: int, since: int
 ) -> None:
